@@ -1,0 +1,165 @@
+"""HeapGraph: the columns of one snapshot as numpy arrays, and what can be read off them directly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from leakscan.heap.kinds import BORROWED, KIND_MASK, NUMBER_LABELS, Kind, ObjectFlag, RootKind
+
+U8 = npt.NDArray[np.uint8]
+U16 = npt.NDArray[np.uint16]
+U32 = npt.NDArray[np.uint32]
+U64 = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class StringTable:
+    """Strings of a snapshot, decoded on demand. `ends[i]` is the end offset of string i."""
+
+    blob: bytes | memoryview
+    ends: U64
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, index: int) -> str:
+        start = int(self.ends[index - 1]) if index else 0
+        return bytes(self.blob[start : int(self.ends[index])]).decode("utf-8", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class TypeTable:
+    """One row for each type. `objects[t]` is the object that is type t, or NO_OBJECT."""
+
+    objects: U32
+    modules: U32
+    names: U32
+    flags: U8
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """Where reachability starts; parallel arrays."""
+
+    kinds: U8
+    labels: U32
+    targets: U32
+    flags: U8
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in source code. `line` is 1-based, 0 when unknown."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True)
+class HeapGraph:
+    """One snapshot: objects 0..n-1, references 0..m-1 in CSR order, roots, and names.
+
+    Shapes: per-object columns have n items, `first_ref` has n + 1 (u64), per-reference columns m.
+    `sizes` are shallow bytes; `births` are run numbers (see `kinds.BIRTH_*`), all
+    BIRTH_UNKNOWN when the snapshot was taken without births.
+    """
+
+    runtime: str
+    meta: Mapping[str, Any]
+    strings: StringTable
+    types: TypeTable
+    addresses: U64
+    type_ids: U32
+    sizes: U32 | U64
+    refcounts: U32
+    births: U16
+    flags: U8
+    sites: U32
+    first_ref: U64
+    ref_targets: U32
+    ref_kinds: U8
+    ref_labels: U32
+    roots: Roots
+    names: Mapping[int, int] = field(default_factory=dict)
+    """object -> string"""
+    locations: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    """object -> (file string, line)"""
+    bounds: Mapping[int, int] = field(default_factory=dict)
+    """object -> visible bound (maxsize, maxlen)"""
+    site_files: U32 = field(default_factory=lambda: np.zeros(0, np.uint32))
+    site_lines: U32 = field(default_factory=lambda: np.zeros(0, np.uint32))
+    site_functions: U32 = field(default_factory=lambda: np.zeros(0, np.uint32))
+    warnings: tuple[str, ...] = ()
+    path: str = ""
+    """The file it was read from, "" when drawn in memory."""
+
+    @property
+    def object_count(self) -> int:
+        return len(self.type_ids)
+
+    @property
+    def reference_count(self) -> int:
+        return len(self.ref_targets)
+
+    @property
+    def has_births(self) -> bool:
+        return bool(self.meta.get("births", False))
+
+    @cached_property
+    def type_names(self) -> tuple[str, ...]:
+        """Full dotted name of each type; builtins without their module."""
+        names = []
+        for row in range(len(self.types)):
+            module = self.strings[int(self.types.modules[row])]
+            name = self.strings[int(self.types.names[row])]
+            names.append(name if module in ("", "builtins") else f"{module}.{name}")
+        return tuple(names)
+
+    def type_name(self, obj: int) -> str:
+        return self.type_names[int(self.type_ids[obj])]
+
+    def name_of(self, obj: int) -> str | None:
+        """The object's own name (module, function, cell variable ...), None when it has none."""
+        index = self.names.get(obj)
+        return None if index is None else self.strings[index]
+
+    def location_of(self, obj: int) -> Location | None:
+        place = self.locations.get(obj)
+        return None if place is None else Location(self.strings[place[0]], place[1])
+
+    def references(self, obj: int) -> range:
+        """Numbers of the references that start at `obj`."""
+        return range(int(self.first_ref[obj]), int(self.first_ref[obj + 1]))
+
+    def kind(self, ref: int) -> Kind:
+        return Kind(int(self.ref_kinds[ref]) & KIND_MASK)
+
+    def is_borrowed(self, ref: int) -> bool:
+        return bool(int(self.ref_kinds[ref]) & BORROWED)
+
+    def label(self, ref: int) -> str:
+        """The bare label: a name, a key, or a number as text; "" where the kind has none."""
+        value = int(self.ref_labels[ref])
+        return str(value) if self.kind(ref) in NUMBER_LABELS else self.strings[value]
+
+    def root_kind(self, root: int) -> RootKind:
+        return RootKind(int(self.roots.kinds[root]))
+
+    def root_label(self, root: int) -> str:
+        return self.strings[int(self.roots.labels[root])]
+
+    def is_own(self, obj: int) -> bool:
+        """Whether the object belongs to leakscan itself."""
+        return bool(int(self.flags[obj]) & ObjectFlag.OWN)

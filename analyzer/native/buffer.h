@@ -1,0 +1,44 @@
+// Borrowed views of Python buffers with a checked element size.
+#pragma once
+#include "module.h"
+
+#include <cstddef>
+#include <cstdint>
+
+// One-dimensional contiguous view of `T`; released on destruction. After `take` fails a Python
+// exception is set: TypeError for a wrong item size or layout, BufferError when not writable.
+template <typename T>
+class Buffer {
+  public:
+    Buffer() = default;
+    Buffer(const Buffer&) = delete;
+    Buffer& operator=(const Buffer&) = delete;
+    ~Buffer() {
+        if (held_) PyBuffer_Release(&view_);
+    }
+
+    bool take(PyObject* source, bool writable, const char* name) {
+        const int flags = PyBUF_C_CONTIGUOUS | (writable ? PyBUF_WRITABLE : 0);
+        if (PyObject_GetBuffer(source, &view_, flags) < 0) return false;
+        held_ = true;
+        if (view_.len % static_cast<Py_ssize_t>(sizeof(T)) != 0 ||
+            (view_.itemsize != static_cast<Py_ssize_t>(sizeof(T)) && view_.itemsize != 1)) {
+            PyErr_Format(PyExc_TypeError, "%s: expected items of %d bytes", name,
+                         static_cast<int>(sizeof(T)));
+            return false;
+        }
+        if (reinterpret_cast<std::uintptr_t>(view_.buf) % alignof(T) != 0) {
+            PyErr_Format(PyExc_TypeError, "%s: buffer is not aligned", name);
+            return false;
+        }
+        return true;
+    }
+
+    T* data() const { return static_cast<T*>(view_.buf); }
+    std::size_t size() const { return static_cast<std::size_t>(view_.len) / sizeof(T); }
+    T& operator[](std::size_t i) const { return data()[i]; }
+
+  private:
+    Py_buffer view_{};
+    bool held_ = false;
+};

@@ -1,0 +1,10 @@
+// What module.cpp needs from each part of the extension.
+#pragma once
+#ifndef PY_SSIZE_T_CLEAN
+#define PY_SSIZE_T_CLEAN
+#endif
+#include <Python.h>
+
+extern PyMethodDef record_methods[];  // record/: walk, births (runs in the observed process)
+extern PyMethodDef heap_methods[];    // heap/: scan snapshot files
+extern PyMethodDef kernel_methods[];  // kernels/: graph algorithms on flat arrays
