@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: test check native clean
+.PHONY: test test-all check native clean
 $(VENV)/.ready: pyproject.toml CMakeLists.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
@@ -21,6 +21,9 @@ check: native
 	$(BIN)/ruff check analyzer tests fixtures benchmarks
 	$(BIN)/ruff format --check analyzer tests fixtures benchmarks
 	$(BIN)/mypy
+
+test-all: native
+	$(BIN)/python tools/test_all.py --fetch
 
 clean:
 	rm -rf build dist $(VENV) analyzer/leakscan/_native*.so

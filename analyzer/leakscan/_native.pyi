@@ -4,7 +4,6 @@ Arguments typed Buffer must be C-contiguous with the item size named beside them
 ValueError: an index out of range or arrays of different lengths; TypeError: a wrong item size.
 """
 
-from collections.abc import Callable, Sequence
 from typing import TypedDict
 
 from typing_extensions import Buffer
@@ -54,13 +53,22 @@ def shortest_paths(
     out_parent_ref: Buffer,
     out_root: Buffer,
 ) -> int: ...
-def components(first_ref: Buffer, targets: Buffer, skip_refs: Buffer, members: Buffer, out_component: Buffer) -> int: ...
+def components(
+    first_ref: Buffer, targets: Buffer, skip_refs: Buffer, members: Buffer, out_component: Buffer
+) -> int: ...
 def dominators(
     first_ref: Buffer, targets: Buffer, skip_refs: Buffer, roots: Buffer, out_idom: Buffer, out_order: Buffer
 ) -> int: ...
-def retained_sizes(idom: Buffer, order: Buffer, order_count: int, sizes: Buffer, out_retained: Buffer) -> None: ...
+def retained_sizes(
+    idom: Buffer, order: Buffer, order_count: int, sizes: Buffer, out_retained: Buffer
+) -> None: ...
 def reachable(
-    first_ref: Buffer, targets: Buffer, skip_refs: Buffer, roots: Buffer, barriers: Buffer, out_reached: Buffer
+    first_ref: Buffer,
+    targets: Buffer,
+    skip_refs: Buffer,
+    roots: Buffer,
+    barriers: Buffer,
+    out_reached: Buffer,
 ) -> int: ...
 def min_cut(
     first_ref: Buffer,

@@ -1,0 +1,1 @@
+"""Shared fixtures. Drawn heaps are in tests/heaps.py."""

@@ -1,0 +1,86 @@
+"""The rules of the house that a machine can check."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import leakscan
+
+PACKAGE = Path(leakscan.__file__).parent
+LAYERS = ("heap", "analysis", "report", "cli")
+"""Lower first: a layer imports only itself and those before it."""
+
+
+def imported_parts(file: Path) -> set[str]:
+    """First components below `leakscan` that the file imports, wherever the import stands."""
+    parts = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        names: list[str] = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+            if node.module == "leakscan":
+                names = [f"leakscan.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        parts |= {name.split(".")[1] for name in names if name.startswith("leakscan.")}
+    return parts
+
+
+def files_of(part: str) -> list[Path]:
+    return sorted((PACKAGE / part).rglob("*.py"))
+
+
+def test_imports_point_one_way():
+    wrong = []
+    for level, layer in enumerate(LAYERS):
+        higher = {*LAYERS[level + 1 :], "record", *(["capture"] if layer != "cli" else [])}
+        wrong += [
+            f"{file.relative_to(PACKAGE)} imports leakscan.{part}"
+            for file in files_of(layer)
+            for part in sorted(imported_parts(file) & higher)
+        ]
+    assert wrong == []
+
+
+def test_the_recorder_needs_only_the_standard_library_and_the_native_module():
+    foreign = []
+    for file in files_of("record"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            names: list[str] = []
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            for name in names:
+                top = name.split(".")[0]
+                if top == "leakscan":
+                    allowed = name == "leakscan" or name.split(".")[1] in ("record", "_native", "errors")
+                else:
+                    allowed = top in sys.stdlib_module_names
+                if not allowed:
+                    foreign.append(f"{file.relative_to(PACKAGE)}: {name}")
+    assert foreign == []
+
+
+def test_importing_leakscan_brings_in_nothing_heavy():
+    probe = "import sys, leakscan; print(sorted({'numpy', 'typer', 'rich', 'asyncio'} & set(sys.modules)))"
+    result = subprocess.run(
+        [sys.executable, "-c", probe],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(PACKAGE.parent)},
+    )
+    assert result.stdout == "[]\n"
+
+
+def test_no_file_grows_past_six_hundred_lines():
+    long = [
+        f"{file.relative_to(PACKAGE)}: {count}"
+        for file in sorted(PACKAGE.rglob("*.py"))
+        if (count := len(file.read_text().splitlines())) > 600
+    ]
+    assert long == []
