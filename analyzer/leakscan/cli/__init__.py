@@ -1,0 +1,108 @@
+"""The command line: one file per command; this one registers them and turns errors into exit codes.
+
+A command `x` is a function `x` in `cli/x.py`, listed in COMMANDS. It parses, calls one library
+function and hands the result to a reporter. Only typer and the standard library may be imported at
+the top of a command's file, so that `leakscan --help` stays fast.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Final
+
+import typer
+
+from leakscan import __version__
+from leakscan.errors import LeakscanError
+
+COMMANDS: Final[tuple[str, ...]] = ()
+"""In the order of `leakscan --help`."""
+
+EXIT_CANNOT_RUN: Final = 2
+EXIT_INTERRUPTED: Final = 130
+EXIT_READER_GONE: Final = 141
+"""128 + SIGPIPE, as a shell reports it: neither "fine" nor "leaks found"."""
+
+
+def build_app() -> typer.Typer:
+    """The whole command line as a typer application."""
+    # Plain help: rich's boxes are lost on a dumb terminal, and importing it doubles the start.
+    app = typer.Typer(
+        name="leakscan",
+        help="What is still alive after N runs, since which run, and which one reference must go.",
+        epilog="Start with:  leakscan capture package.module:callable --runs 20 -o leak/",
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+    )
+    app.callback(invoke_without_command=True)(_leakscan)
+    for name in COMMANDS:
+        app.command(name)(getattr(import_module(f"leakscan.cli.{name}"), name))
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code: 0 fine, 1 the check failed, 2 it could not run."""
+    try:
+        code = build_app()(args=arguments, prog_name="leakscan", standalone_mode=False)
+        sys.stdout.flush()
+    except LeakscanError as error:
+        _complain(error.message, error.hint)
+        return EXIT_CANNOT_RUN
+    except (KeyboardInterrupt, typer.Abort):
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Or the interpreter would complain once more when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_READER_GONE
+    except SystemExit:
+        # Outside its standalone mode typer only leaves this way when the reader of stdout is gone,
+        # and with code 1, which here would mean "leaks found".
+        return EXIT_READER_GONE
+    except Exception as error:  # noqa: BLE001 - the last line of defence: exit 2, never a traceback
+        return _unexpected(error)
+    if code == EXIT_INTERRUPTED:
+        print("interrupted", file=sys.stderr)
+    return code if isinstance(code, int) else 0
+
+
+def _leakscan(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        print(f"leakscan {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help(), file=sys.stderr)
+        raise typer.Exit(EXIT_CANNOT_RUN)
+
+
+def _unexpected(error: Exception) -> int:
+    # Typer carries its own copy of click from 0.25 on and imports the real one before, so the class
+    # of a usage error has no one name to catch.
+    format_message = getattr(error, "format_message", None)
+    if format_message is not None:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "leakscan"
+        _complain(format_message(), f"`{command} --help` shows what it takes")
+        return EXIT_CANNOT_RUN
+    if os.environ.get("LEAKSCAN_DEBUG") == "1":
+        traceback.print_exception(error)
+    _complain(
+        f"internal error, please report: {type(error).__name__}: {error}",
+        "" if os.environ.get("LEAKSCAN_DEBUG") == "1" else "LEAKSCAN_DEBUG=1 shows where it happened",
+    )
+    return EXIT_CANNOT_RUN
+
+
+def _complain(message: str, hint: str) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)

@@ -1,0 +1,5 @@
+import sys
+
+from leakscan.cli import main
+
+sys.exit(main())
