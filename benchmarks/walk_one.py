@@ -24,7 +24,8 @@ def leakscan_walk(store: Store) -> str:
         seconds = time.perf_counter() - start
         size_bytes = os.path.getsize(path)
         objects = leakscan.load(path).object_count
-    return f"{objects / seconds / 1e6:.1f} M objects/s with names, {size_bytes / objects:.0f} bytes per object on disk"
+    rate = objects / seconds / 1e6
+    return f"{rate:.1f} M objects/s with names, {size_bytes / objects:.0f} bytes per object on disk"
 
 
 def leakscan_chains(store: Store) -> str:
