@@ -29,8 +29,9 @@ def leakscan_walk(store: Store) -> str:
 
 
 def leakscan_chains(store: Store) -> str:
-    import leakscan
     from leakscan.analysis.paths import paths_to_type
+
+    import leakscan
 
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "x.heap")

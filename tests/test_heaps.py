@@ -1,6 +1,7 @@
 """The drawing language of the tests itself."""
 
 import pytest
+
 from heaps import from_edges, heap
 from leakscan.heap.kinds import BIRTH_UNKNOWN, BORROWED, IMMORTAL, Kind, RootKind
 

@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Outside its standalone mode typer only leaves this way when the reader of stdout is gone,
         # and with code 1, which here would mean "leaks found".
         return EXIT_READER_GONE
-    except Exception as error:  # noqa: BLE001 - the last line of defence: exit 2, never a traceback
+    except Exception as error:
         return _unexpected(error)
     if code == EXIT_INTERRUPTED:
         print("interrupted", file=sys.stderr)
