@@ -1,0 +1,57 @@
+"""How numbers and names are written, the same in the headline and in every report."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+_UNITS: Final = ("kB", "MB", "GB", "TB", "PB", "EB")
+# Cc control, Cf format (bidi marks, zero-width), Cs surrogate, Co private, Cn unassigned, Zl and Zp
+# line separators: whatever could move the cursor, colour the terminal or reorder the text.
+_INVISIBLE: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+
+
+def visible(text: str) -> str:
+    """`text` on one line, with every control, format and bidi character written as its escape."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_visible_character(character) for character in text)
+
+
+def _visible_character(character: str) -> str:
+    if unicodedata.category(character) not in _INVISIBLE:
+        return character
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def size_text(size_bytes: int | float) -> str:
+    """Three digits and a decimal unit: `712 B`, `12.4 kB`, `41.2 MB`."""
+    if abs(size_bytes) < 999.5:
+        return f"{size_bytes:.0f} B"
+    value = float(size_bytes)
+    unit = _UNITS[-1]
+    for unit in _UNITS:
+        value /= 1000
+        if abs(value) < 999.5:
+            break
+    return f"{three_digits(value)} {unit}"
+
+
+def three_digits(value: float) -> str:
+    """`2.06`, `41.2`, `206`: as many decimals as leave three digits."""
+    magnitude = abs(value)
+    if magnitude < 9.995:
+        return f"{value:.2f}"
+    return f"{value:.1f}" if magnitude < 99.95 else f"{value:.0f}"
+
+
+def count_text(count: int) -> str:
+    """Thousands apart: `1 020`."""
+    return f"{count:,}".replace(",", " ")
+
+
+def rate_text(rate: float) -> str:
+    """Objects per run: `1`, `0.2`, `50`, `1 020`, never more than two decimals."""
+    if rate == int(rate):
+        return count_text(int(rate))
+    return f"{rate:.2f}".rstrip("0").rstrip(".") if abs(rate) < 1000 else count_text(round(rate))
