@@ -4,9 +4,13 @@ Arguments typed Buffer must be C-contiguous with the item size named beside them
 ValueError: an index out of range or arrays of different lengths; TypeError: a wrong item size.
 """
 
-from typing import TypedDict
+from typing import Any, TypeAlias, TypedDict
 
+import numpy.typing as npt
 from typing_extensions import Buffer
+
+# numpy's stubs declare ndarray.__buffer__ from Python 3.12 on only.
+Column: TypeAlias = npt.NDArray[Any] | Buffer
 
 # record: inside the observed process -------------------------------------------------------------
 
@@ -37,46 +41,80 @@ def scan_chunks(
 ) -> list[tuple[str, int, int, int, int, int]]: ...
 
 # kernels: graph algorithms on flat arrays ----------------------------------------------------------
-# n objects, m references in CSR order: first_ref u64[n+1], targets u32[m]. NO = 0xFFFFFFFF.
+# n objects, m references in CSR order: first_ref u64[n+1], targets u32[m]; n and m below 2**32 - 1.
+# NO = 0xFFFFFFFF. Masks are u8, non-zero = set; None = no item set (for `counted`, `members`: every
+# item). Every index is checked before any work: ValueError. The GIL is released while they work, so
+# nothing may write to the arrays meanwhile. MemoryError; KeyboardInterrupt. leakscan.analysis.kernels
+# wraps each of them and documents its result.
 
 def reverse_csr(
-    first_ref: Buffer, targets: Buffer, out_first: Buffer, out_sources: Buffer, out_refs: Buffer
+    first_ref: Column, targets: Column, out_first: Column, out_sources: Column, out_refs: Column
 ) -> None: ...
 def shortest_paths(
-    first_ref: Buffer,
-    targets: Buffer,
-    costs: Buffer,
-    roots: Buffer,
-    root_costs: Buffer,
-    barriers: Buffer,
-    out_distance: Buffer,
-    out_parent_ref: Buffer,
-    out_root: Buffer,
+    first_ref: Column,
+    targets: Column,
+    costs: Column | None,
+    roots: Column,
+    root_costs: Column | None,
+    barriers: Column | None,
+    out_distance: Column,
+    out_parent_ref: Column,
+    out_root: Column,
 ) -> int: ...
 def components(
-    first_ref: Buffer, targets: Buffer, skip_refs: Buffer, members: Buffer, out_component: Buffer
+    first_ref: Column,
+    targets: Column,
+    skip_refs: Column | None,
+    members: Column | None,
+    out_component: Column,
 ) -> int: ...
 def dominators(
-    first_ref: Buffer, targets: Buffer, skip_refs: Buffer, roots: Buffer, out_idom: Buffer, out_order: Buffer
+    first_ref: Column,
+    targets: Column,
+    skip_refs: Column | None,
+    roots: Column,
+    out_idom: Column,
+    out_order: Column,
 ) -> int: ...
-def retained_sizes(
-    idom: Buffer, order: Buffer, order_count: int, sizes: Buffer, out_retained: Buffer
-) -> None: ...
+def retained_sizes(idom: Column, order: Column, sizes: Column, out_retained: Column) -> None: ...
 def reachable(
-    first_ref: Buffer,
-    targets: Buffer,
-    skip_refs: Buffer,
-    roots: Buffer,
-    barriers: Buffer,
-    out_reached: Buffer,
+    first_ref: Column,
+    targets: Column,
+    skip_refs: Column | None,
+    roots: Column,
+    barriers: Column | None,
+    out_reached: Column,
 ) -> int: ...
+def owners(
+    first_ref: Column,
+    targets: Column,
+    skip_refs: Column | None,
+    roots: Column,
+    group_of_object: Column,
+    out_owner: Column,
+) -> None: ...
+def count_in_references(targets: Column, counted: Column | None, out_counts: Column) -> None: ...
+def collector_reachability(
+    first_ref: Column,
+    targets: Column,
+    skip_refs: Column | None,
+    refcounts: Column,
+    roots: Column,
+    uncounted_roots: Column | None,
+    out_external: Column,
+    out_state: Column,
+) -> int: ...
+def census(
+    keys: Column, sizes: Column, members: Column | None, out_counts: Column, out_bytes: Column
+) -> None: ...
 def min_cut(
-    first_ref: Buffer,
-    targets: Buffer,
-    skip_refs: Buffer,
-    slot_of_ref: Buffer,
-    slot_cost: Buffer,
-    sources: Buffer,
-    sinks: Buffer,
-    out_slot_cut: Buffer,
-) -> int: ...
+    first_ref: Column,
+    targets: Column,
+    skip_refs: Column | None,
+    slot_of_ref: Column,
+    slot_costs: Column,
+    sources: Column,
+    sinks: Column,
+    nearest_to_sinks: bool,
+    out_cut: Column,
+) -> tuple[int, bool]: ...
