@@ -1,10 +1,10 @@
-// The extension module leakscan._native: it only gathers the functions of its three parts.
+// The extension module leakscan._native: it only gathers the functions of its parts.
 #include "module.h"
 
 namespace {
 
 int module_exec(PyObject* module) {
-    PyMethodDef* const tables[] = {record_methods, heap_methods, kernel_methods};
+    PyMethodDef* const tables[] = {record_methods, birth_methods, heap_methods, kernel_methods};
     for (PyMethodDef* table : tables)
         if (PyModule_AddFunctions(module, table) < 0) return -1;
     return 0;

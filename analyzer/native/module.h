@@ -6,5 +6,6 @@
 #include <Python.h>
 
 extern PyMethodDef record_methods[];  // record/: walk, births (runs in the observed process)
+extern PyMethodDef birth_methods[];   // record/: the run and the line of each allocation
 extern PyMethodDef heap_methods[];    // heap/: scan snapshot files
 extern PyMethodDef kernel_methods[];  // kernels/: graph algorithms on flat arrays

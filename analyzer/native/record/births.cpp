@@ -1,0 +1,273 @@
+// The allocator hook and its doors. The object domain is only used under an interpreter's lock, but
+// interpreters with a lock of their own share the hook: nothing here assumes one thread at a time,
+// except arming itself.
+#include "births.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+
+namespace births {
+
+namespace detail {
+bool is_armed = false;
+bool has_sites = false;
+}  // namespace detail
+
+namespace {
+
+// cpython/pymem.h: not in the stable ABI, the same in every version since 3.5.
+struct Allocator {
+    void* ctx;
+    void* (*malloc)(void*, std::size_t);
+    void* (*calloc)(void*, std::size_t, std::size_t);
+    void* (*realloc)(void*, void*, std::size_t);
+    void (*free)(void*, void*);
+};
+constexpr int kObjectDomain = 2;
+using GetAllocator = void (*)(int, Allocator*);
+using SetAllocator = void (*)(int, Allocator*);
+
+struct State {
+    Allocator next;
+    bool is_installed;  // our functions may still be called; `next` must stay valid
+    bool is_lost;
+    bool is_wide;
+    // What a new block gets. The owner of an own-marking is one thread: what the program's other
+    // threads allocate meanwhile belongs to the run.
+    volatile std::uint16_t run;
+    volatile bool is_own;
+    pthread_t owner;
+    volatile bool was_called;
+    char identity;  // its address is our ctx
+};
+State state;
+
+inline std::uint16_t value_now() {
+    if (__builtin_expect(state.is_own, 0) && pthread_equal(pthread_self(), state.owner))
+        return format::kBirthOwn;
+    return state.run;
+}
+
+inline void write(shadow::Region* region, std::size_t granule, std::uint16_t value, std::uint32_t site) {
+    if (region->is_wide)
+        region->wide()[granule] = value;
+    else
+        region->narrow()[granule] =
+            value == format::kBirthOwn ? kNarrowOwn : static_cast<std::uint8_t>(value);
+    if (region->sites != nullptr) region->sites[granule] = site;
+    region->touched[granule / shadow::kGranulesPerChunk] = 1;
+}
+
+inline void note(void* block, std::uint16_t value, std::uint32_t site) {
+    shadow::Region* region = shadow::region_of(block);
+    if (__builtin_expect(!shadow::is_mapped(region), 0)) {
+        if (region == nullptr) region = shadow::map_region(block, state.is_wide, detail::has_sites);
+        if (!shadow::is_mapped(region)) return;
+    }
+    write(region, shadow::granule_index(block), value, site);
+}
+
+struct Note {
+    std::uint16_t value;
+    std::uint32_t site;
+};
+
+// Clears before the block is released: afterwards another interpreter may already own it.
+inline Note take(void* block) {
+    shadow::Region* const region = shadow::region_of(block);
+    if (!shadow::is_mapped(region)) return {0, 0};
+    const std::size_t granule = shadow::granule_index(block);
+    const Note old{detail::read(region, granule), region->sites ? region->sites[granule] : 0};
+    // Most frees outside of the watched heap would otherwise touch fresh pages.
+    if (old.value != 0 || old.site != 0) write(region, granule, 0, 0);
+    return old;
+}
+
+inline std::uint32_t site_now() { return 0; }
+
+void* hook_malloc(void*, std::size_t size) {
+    state.was_called = true;
+    void* const block = state.next.malloc(state.next.ctx, size);
+    if (detail::is_armed && block != nullptr) note(block, value_now(), site_now());
+    return block;
+}
+
+void* hook_calloc(void*, std::size_t count, std::size_t size) {
+    void* const block = state.next.calloc(state.next.ctx, count, size);
+    if (detail::is_armed && block != nullptr) note(block, value_now(), site_now());
+    return block;
+}
+
+void* hook_realloc(void* ctx, void* block, std::size_t size) {
+    if (block == nullptr) return hook_malloc(ctx, size);
+    if (!detail::is_armed) return state.next.realloc(state.next.ctx, block, size);
+    const Note old = take(block);
+    void* const moved = state.next.realloc(state.next.ctx, block, size);
+    if (old.value != 0 || old.site != 0) note(moved != nullptr ? moved : block, old.value, old.site);
+    return moved;
+}
+
+void hook_free(void*, void* block) {
+    if (detail::is_armed && block != nullptr) take(block);
+    state.next.free(state.next.ctx, block);
+}
+
+GetAllocator get_allocator() {
+    return reinterpret_cast<GetAllocator>(dlsym(RTLD_DEFAULT, "PyMem_GetAllocator"));
+}
+SetAllocator set_allocator() {
+    return reinterpret_cast<SetAllocator>(dlsym(RTLD_DEFAULT, "PyMem_SetAllocator"));
+}
+
+bool is_outermost() {
+    Allocator current;
+    get_allocator()(kObjectDomain, &current);
+    return current.ctx == &state.identity;
+}
+
+bool is_called() {
+    state.was_called = false;
+    PyObject_Free(PyObject_Malloc(1));
+    return state.was_called;
+}
+
+void install() {
+    if (state.is_installed && is_called()) return;
+    get_allocator()(kObjectDomain, &state.next);
+    Allocator ours{&state.identity, hook_malloc, hook_calloc, hook_realloc, hook_free};
+    set_allocator()(kObjectDomain, &ours);
+    state.is_installed = true;
+}
+
+void uninstall() {
+    detail::is_armed = false;
+    if (state.is_installed && is_outermost()) {
+        set_allocator()(kObjectDomain, &state.next);
+        state.is_installed = false;
+    }
+}
+
+const char* state_name() {
+    if (detail::is_armed) return "armed";
+    if (state.is_lost) return "lost";
+    return state.is_installed ? "passing" : "off";
+}
+
+bool set_run(long value) {
+    const long last = state.is_wide ? kWideLast : kNarrowLast;
+    if (!detail::is_armed) {
+        PyErr_SetString(PyExc_RuntimeError, state.is_lost
+                                                ? "births: another tool took the allocator hook away"
+                                                : "births are not armed");
+        return false;
+    }
+    if (value != format::kBirthOwn && (value < 0 || value > last)) {
+        PyErr_Format(PyExc_ValueError, "births: run %ld does not fit: 0..%ld", value, last);
+        return false;
+    }
+    if (value == format::kBirthOwn) {
+        state.owner = pthread_self();
+        state.is_own = true;
+    } else {
+        state.is_own = false;
+        state.run = static_cast<std::uint16_t>(value);
+    }
+    return true;
+}
+
+// births_arm(width, sites): starts the shadow afresh, with every living block in the baseline.
+// Holds the GIL; maps memory; writes the allocator table of the process.
+PyObject* births_arm(PyObject*, PyObject* args) {
+    int width = 0;
+    int with_sites = 0;
+    if (!PyArg_ParseTuple(args, "ip", &width, &with_sites)) return nullptr;
+    if (width != 8 && width != 16) {
+        PyErr_Format(PyExc_ValueError, "births: width is 8 or 16, not %d", width);
+        return nullptr;
+    }
+    if (get_allocator() == nullptr || set_allocator() == nullptr) {
+        PyErr_SetString(PyExc_RuntimeError, "this interpreter does not let its allocator be wrapped");
+        return nullptr;
+    }
+    detail::is_armed = false;
+    state.is_wide = width == 16;
+    state.run = 0;
+    state.is_own = false;
+    state.is_lost = false;
+    detail::has_sites = with_sites != 0;
+    shadow::clear(state.is_wide, detail::has_sites);
+    install();
+    detail::is_armed = true;
+    Py_RETURN_NONE;
+}
+
+// births_set(value): the run that new blocks get from now on. Holds the GIL; allocates one block.
+PyObject* births_set(PyObject*, PyObject* arg) {
+    const long value = PyLong_AsLong(arg);
+    if (value == -1 && PyErr_Occurred()) return nullptr;
+    verify();
+    if (!set_run(value)) return nullptr;
+    Py_RETURN_NONE;
+}
+
+// births_boundary(value): a full collection, which empties the interpreter's free lists, and the new
+// run before any Python code can fill them again; returns what gc.collect() returned.
+PyObject* births_boundary(PyObject*, PyObject* arg) {
+    const long value = PyLong_AsLong(arg);
+    if (value == -1 && PyErr_Occurred()) return nullptr;
+    verify();
+    PyObject* const gc = PyImport_ImportModule("gc");
+    if (gc == nullptr) return nullptr;
+    PyObject* const collect = PyObject_GetAttrString(gc, "collect");
+    Py_DECREF(gc);
+    if (collect == nullptr) return nullptr;
+    PyObject* const found = PyObject_CallNoArgs(collect);
+    Py_DECREF(collect);
+    if (found != nullptr && !set_run(value)) {
+        Py_DECREF(found);
+        return nullptr;
+    }
+    return found;
+}
+
+// births_disarm(): takes the hook out when it is still the outermost one, else lets it pass calls on.
+PyObject* births_disarm(PyObject*, PyObject*) {
+    uninstall();
+    Py_RETURN_NONE;
+}
+
+// births_of(object): (run, site row + 1) of the block that holds it.
+PyObject* births_of(PyObject*, PyObject* object) {
+    const void* const block = block_of(object);
+    return Py_BuildValue("(Hk)", run_of(block), static_cast<unsigned long>(site_of(block)));
+}
+
+PyObject* births_stats(PyObject*, PyObject*) {
+    unsigned long long live_blocks = 0;
+    for_each_live_block([&](const void*, std::uint16_t) { ++live_blocks; });
+    return Py_BuildValue("{s:N,s:s,s:i,s:N,s:I,s:K,s:K}", "armed", PyBool_FromLong(detail::is_armed),
+                         "state", state_name(), "width", state.is_wide ? 16 : 8, "with_sites",
+                         PyBool_FromLong(detail::has_sites), "sites", 0u, "live_blocks", live_blocks,
+                         "shadow_bytes", static_cast<unsigned long long>(shadow::resident_bytes()));
+}
+
+}  // namespace
+
+bool verify() {
+    if (detail::is_armed && !is_called()) {
+        detail::is_armed = false;
+        state.is_lost = true;
+    }
+    return detail::is_armed;
+}
+
+}  // namespace births
+
+PyMethodDef birth_methods[] = {
+    {"births_arm", births::births_arm, METH_VARARGS, nullptr},
+    {"births_set", births::births_set, METH_O, nullptr},
+    {"births_boundary", births::births_boundary, METH_O, nullptr},
+    {"births_disarm", births::births_disarm, METH_NOARGS, nullptr},
+    {"births_of", births::births_of, METH_O, nullptr},
+    {"births_stats", births::births_stats, METH_NOARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr}};

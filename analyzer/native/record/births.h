@@ -1,0 +1,83 @@
+// Births: the run in which each living block of the object allocator was allocated.
+// A wrapper over PYMEM_DOMAIN_OBJ writes the shadow (shadow.h); the walker reads it in a forked
+// child. The readers below take no lock and allocate nothing.
+#pragma once
+#include "format.h"
+#include "module.h"
+#include "shadow.h"
+
+#include <cstdint>
+
+namespace births {
+
+// Narrow shadow: 1..253 runs and a marker for leakscan's own blocks, widened when read.
+inline constexpr std::uint8_t kNarrowOwn = 0xFE;
+inline constexpr std::uint16_t kNarrowLast = 0xFD;
+inline constexpr std::uint16_t kWideLast = 0xFFFD;
+
+namespace detail {
+extern bool is_armed;
+extern bool has_sites;
+
+inline std::uint16_t read(shadow::Region* region, std::size_t granule) {
+    if (region->is_wide) return region->wide()[granule];
+    const std::uint8_t value = region->narrow()[granule];
+    return value == kNarrowOwn ? format::kBirthOwn : value;
+}
+}  // namespace detail
+
+inline bool armed() { return detail::is_armed; }
+inline bool sites_armed() { return detail::is_armed && detail::has_sites; }
+
+// The block that holds `object`: the collector's header and the dict and weak reference pointers of
+// an instance lie before it (two words each, 3.11 to 3.15).
+inline const void* block_of(PyObject* object) {
+    constexpr unsigned long kPreHeader = (1ul << 3) | (1ul << 4);
+    const unsigned long flags = PyType_GetFlags(Py_TYPE(object));
+    const std::size_t before = (flags & Py_TPFLAGS_HAVE_GC ? 16 : 0) + (flags & kPreHeader ? 16 : 0);
+    return reinterpret_cast<const char*>(object) - before;
+}
+
+// `block` is what the allocator returned: the start of the collector's header or pre-header where
+// the object has one. 0: before the baseline; format::kBirthUnknown: nobody watched.
+inline std::uint16_t run_of(const void* block) {
+    if (!armed()) return format::kBirthUnknown;
+    shadow::Region* const region = shadow::region_of(block);
+    if (region == nullptr) return format::kBirthBaseline;
+    if (!shadow::is_mapped(region)) return format::kBirthUnknown;
+    return detail::read(region, shadow::granule_index(block));
+}
+
+// Row of the site table + 1; 0: unknown.
+inline std::uint32_t site_of(const void* block) {
+    if (!sites_armed()) return 0;
+    shadow::Region* const region = shadow::region_of(block);
+    if (!shadow::is_mapped(region) || region->sites == nullptr) return 0;
+    return region->sites[shadow::granule_index(block)];
+}
+
+// Calls f(const void* block, std::uint16_t run) for each living block allocated since run 1 (or by
+// leakscan), in address order. Blocks of the baseline read as 0 and are not visited. A block that
+// rests on a free list of the interpreter is "living" here: check its reference count and type.
+template <class F>
+void for_each_live_block(F&& f) {
+    if (!armed()) return;
+    for (std::size_t r = 0; r < shadow::kRegions; ++r) {
+        shadow::Region* const region = shadow::regions[r].load(std::memory_order_acquire);
+        if (!shadow::is_mapped(region)) continue;
+        for (std::size_t chunk = 0; chunk < shadow::kChunks; ++chunk) {
+            if (!region->touched[chunk]) continue;
+            const std::size_t first = chunk * shadow::kGranulesPerChunk;
+            for (std::size_t g = first; g < first + shadow::kGranulesPerChunk; ++g)
+                if (const std::uint16_t run = detail::read(region, g))
+                    f(shadow::block_at(r, g), run);
+        }
+    }
+}
+
+// True while allocations really pass through the hook. Another tool that restores an allocator it
+// saved earlier (tracemalloc.stop() after arming) takes the hook out without a word; the recorder
+// calls this before it forks. Allocates one block; a loss turns armed() off.
+bool verify();
+
+}  // namespace births

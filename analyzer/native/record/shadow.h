@@ -1,0 +1,63 @@
+// The shadow of the object heap: for each 16 bytes, the run in which a block starting there was
+// allocated, and optionally the site. Two levels, so that sparse use costs only touched pages.
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace shadow {
+
+inline constexpr unsigned kRegionShift = 30;
+inline constexpr unsigned kGranuleShift = 4;
+inline constexpr unsigned kChunkShift = 20;
+// 48 bits of address cover user space of x86-64 (four levels) and of aarch64; blocks above are
+// unknown, not old.
+inline constexpr std::size_t kRegions = std::size_t{1} << (48 - kRegionShift);
+inline constexpr std::size_t kGranules = std::size_t{1} << (kRegionShift - kGranuleShift);
+inline constexpr std::size_t kChunks = std::size_t{1} << (kRegionShift - kChunkShift);
+inline constexpr std::size_t kGranulesPerChunk = kGranules / kChunks;
+
+// The head of one mapping. It is never unmapped and never changes its form, so a thread that is
+// inside the hook (another interpreter with its own lock) cannot see memory go away.
+struct alignas(4096) Region {
+    std::uint8_t touched[kChunks];
+    bool is_wide;
+    std::uint32_t* sites;  // null without --sites
+
+    std::uint8_t* narrow() { return reinterpret_cast<std::uint8_t*>(this + 1); }
+    std::uint16_t* wide() { return reinterpret_cast<std::uint16_t*>(this + 1); }
+};
+static_assert(sizeof(Region) == 4096);
+
+// A region whose mapping failed: its blocks read as unknown, never as old.
+inline Region* const kUnmapped = reinterpret_cast<Region*>(1);
+
+extern std::atomic<Region*> regions[kRegions];
+
+inline bool is_mapped(const Region* region) {
+    return reinterpret_cast<std::uintptr_t>(region) > 1;
+}
+inline std::size_t region_index(const void* block) {
+    return reinterpret_cast<std::uintptr_t>(block) >> kRegionShift;
+}
+inline std::size_t granule_index(const void* block) {
+    return (reinterpret_cast<std::uintptr_t>(block) & ((std::uintptr_t{1} << kRegionShift) - 1)) >>
+           kGranuleShift;
+}
+inline const void* block_at(std::size_t region, std::size_t granule) {
+    return reinterpret_cast<const void*>((region << kRegionShift) | (granule << kGranuleShift));
+}
+inline Region* region_of(const void* block) {
+    const std::size_t index = region_index(block);
+    return index < kRegions ? regions[index].load(std::memory_order_acquire) : kUnmapped;
+}
+
+// Maps the region of `block` if it has none. May lose a race and return the winner's.
+Region* map_region(const void* block, bool is_wide, bool with_sites);
+
+// Forgets everything that was written. Regions of another form than asked for are set aside.
+void clear(bool is_wide, bool with_sites);
+
+std::uint64_t resident_bytes();
+
+}  // namespace shadow
