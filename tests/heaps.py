@@ -84,7 +84,7 @@ class DrawnHeap(HeapGraph):
 
 
 def heap(text: str, *, runtime: str = "cpython", meta: Mapping[str, Any] | None = None) -> DrawnHeap:
-    """The heap that `text` draws; the grammar is in the module's docstring. ValueError names what is wrong."""
+    """The heap that `text` draws; see the module's docstring. ValueError names what is wrong."""
     drawing = _Drawing()
     for statement in _statements(text):
         _read_statement(drawing, statement)

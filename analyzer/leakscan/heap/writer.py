@@ -1,0 +1,121 @@
+"""Writes a HeapGraph as a snapshot file (docs/format.md)."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from leakscan.heap.chunks import BYTES, DTYPES, RAW, ZLIB
+from leakscan.heap.graph import HeapGraph
+
+_HEADER: Final = struct.Struct("<4s16sBBHIIQQ")
+_CHUNK_BYTES: Final = 1 << 20
+_BIG_SIZE: Final = 0xFFFFFFFF
+_U8, _U16, _U32, _U64 = 1, 2, 3, 4
+
+Column = tuple[str, int, npt.NDArray[Any]]  # Any: the integer type that the dtype number names
+
+
+def write(graph: HeapGraph, path: str | os.PathLike[str], *, compress: bool = False) -> None:
+    """Writes `graph` to `path`; what `reader.load` gives for that file equals `graph`.
+
+    OSError when it cannot be written: the file is then incomplete and refused by the reader.
+    """
+    with open(path, "wb") as file:
+        write_columns(file, graph.meta, columns(graph), warnings=graph.warnings, compress=compress)
+
+
+def write_columns(
+    file: BinaryIO,
+    meta: Mapping[str, Any],  # Any: JSON
+    columns: Iterator[Column],
+    *,
+    warnings: tuple[str, ...] = (),
+    compress: bool = False,
+) -> None:
+    """Writes a whole snapshot file: magic, `meta`, the columns in their order, and `end`."""
+    stream = _ChunkStream(file, ZLIB if compress else RAW)
+    stream.text("meta", meta)
+    for name, dtype, values in columns:
+        stream.column(name, dtype, values)
+    stream.text("end", {"chunks": stream.count, "warnings": list(warnings), "status": "complete"})
+
+
+def columns(graph: HeapGraph) -> Iterator[Column]:
+    """The columns of `graph` but for `meta` and `end`, in the order of docs/format.md."""
+    yield "str.bytes", BYTES, np.frombuffer(graph.strings.blob, np.uint8)
+    yield "str.ends", _U64, graph.strings.ends
+    yield "type.obj", _U32, graph.types.objects
+    yield "type.module", _U32, graph.types.modules
+    yield "type.name", _U32, graph.types.names
+    yield "type.flags", _U8, graph.types.flags
+    is_big = graph.sizes >= _BIG_SIZE
+    yield "obj.addr", _U64, graph.addresses
+    yield "obj.type", _U32, graph.type_ids
+    yield "obj.size", _U32, np.minimum(graph.sizes, _BIG_SIZE)
+    yield "obj.refcount", _U32, graph.refcounts
+    yield "obj.birth", _U16, graph.births
+    yield "obj.flags", _U8, graph.flags
+    yield "obj.refs", _U32, np.diff(graph.first_ref)
+    yield "obj.site", _U32, graph.sites
+    yield "big.obj", _U32, np.flatnonzero(is_big)
+    yield "big.size", _U64, graph.sizes[is_big]
+    yield "ref.dst", _U32, graph.ref_targets
+    yield "ref.kind", _U8, graph.ref_kinds
+    yield "ref.label", _U32, graph.ref_labels
+    yield "root.kind", _U8, graph.roots.kinds
+    yield "root.label", _U32, graph.roots.labels
+    yield "root.dst", _U32, graph.roots.targets
+    yield "root.flags", _U8, graph.roots.flags
+    yield "name.obj", _U32, _array(list(graph.names))
+    yield "name.str", _U32, _array(list(graph.names.values()))
+    places = list(graph.locations.values())
+    yield "loc.obj", _U32, _array(list(graph.locations))
+    yield "loc.file", _U32, _array([file for file, _ in places])
+    yield "loc.line", _U32, _array([line for _, line in places])
+    yield "bound.obj", _U32, _array(list(graph.bounds))
+    yield "bound.size", _U64, _array(list(graph.bounds.values()))
+    yield "site.file", _U32, graph.site_files
+    yield "site.line", _U32, graph.site_lines
+    yield "site.func", _U32, graph.site_functions
+
+
+class _ChunkStream:
+    """Numbers, checksums and pads chunks on their way to a file that may be a pipe."""
+
+    def __init__(self, file: BinaryIO, codec: int) -> None:
+        self._file, self._codec = file, codec
+        self.count = 0
+        file.write(b"LEAKSCAN" + struct.pack("<II", 1, 0))
+
+    def text(self, name: str, value: Mapping[str, Any]) -> None:  # Any: JSON
+        payload = json.dumps(value, sort_keys=True).encode()
+        self._chunk(name, BYTES, RAW, len(payload), payload)
+
+    def column(self, name: str, dtype: int, values: npt.NDArray[Any]) -> None:
+        step = _CHUNK_BYTES // DTYPES[dtype].itemsize
+        # A column without items still has a chunk: readers tell "none" from "not recorded".
+        for start in range(0, max(len(values), 1), step):
+            part = np.ascontiguousarray(values[start : start + step], DTYPES[dtype])
+            raw = part.tobytes()
+            packed = zlib.compress(raw, 6) if self._codec == ZLIB else raw
+            is_smaller = len(packed) < len(raw)
+            self._chunk(name, dtype, ZLIB if is_smaller else RAW, len(part), packed if is_smaller else raw)
+
+    def _chunk(self, name: str, dtype: int, codec: int, items: int, payload: bytes) -> None:
+        fields = (b"CHNK", name.encode(), dtype, codec, 0)
+        checksum = zlib.crc32(payload, zlib.crc32(_HEADER.pack(*fields, 0, self.count, items, len(payload))))
+        self._file.write(_HEADER.pack(*fields, checksum, self.count, items, len(payload)))
+        self._file.write(payload + bytes(-len(payload) % 8))
+        self.count += 1
+
+
+def _array(values: list[int]) -> npt.NDArray[np.uint64]:
+    return np.array(values, np.uint64)
