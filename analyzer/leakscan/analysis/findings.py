@@ -160,6 +160,8 @@ class CycleFinding:
     is_garbage: bool
     through_uncollected_type: str = ""
     """name of the extension type that takes no part in collection, when the cycle passes one"""
+    cycle_count: int = 1
+    """cycles of this shape; the other figures are of all of them together"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,60 @@
+"""Small questions about the references of one snapshot, answered on whole arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from leakscan.heap.graph import U8, U32, HeapGraph, StringTable
+from leakscan.heap.kinds import KIND_MASK
+
+Bools = npt.NDArray[np.bool_]
+
+
+def refs_from(graph: HeapGraph, objects: U32) -> U32:
+    """Numbers of all references that start at these objects, in the order of the objects."""
+    start = graph.first_ref[objects].astype(np.int64)
+    count = graph.first_ref[objects.astype(np.int64) + 1].astype(np.int64) - start
+    total = int(count.sum())
+    shift = start - (np.cumsum(count) - count)
+    refs: U32 = (np.arange(total, dtype=np.int64) + np.repeat(shift, count)).astype(np.uint32)
+    return refs
+
+
+def sources_of(graph: HeapGraph, refs: U32) -> U32:
+    """The object each of these references starts at."""
+    # The keys must have first_ref's own type: numpy would convert the whole column otherwise.
+    return (np.searchsorted(graph.first_ref, refs.astype(np.uint64), side="right") - 1).astype(np.uint32)
+
+
+def source_of(graph: HeapGraph, ref: int) -> int:
+    """The object that reference `ref` starts at."""
+    return int(np.searchsorted(graph.first_ref, np.uint64(ref), side="right")) - 1
+
+
+def kinds_of(graph: HeapGraph, refs: U32) -> U8:
+    """Kinds of these references, without the borrowed bit."""
+    kinds: U8 = graph.ref_kinds[refs] & np.uint8(KIND_MASK)
+    return kinds
+
+
+def strings_equal(strings: StringTable, text: str) -> U32:
+    """Numbers of the strings that read `text`; a string may be stored more than once."""
+    wanted = np.frombuffer(text.encode("utf-8", "replace"), np.uint8)
+    ends = strings.ends.astype(np.int64)
+    starts = np.concatenate((np.zeros(1, np.int64), ends[:-1]))
+    rows = np.flatnonzero(ends - starts == len(wanted))
+    if len(wanted) and len(rows):
+        blob = np.frombuffer(strings.blob, np.uint8)
+        # Byte by byte: most rows are gone after the first few.
+        for position, byte in enumerate(wanted.tolist()):
+            rows = rows[blob[starts[rows] + position] == byte]
+    return rows.astype(np.uint32)
+
+
+def strings_where(strings: StringTable, numbers: U32, accept: Callable[[str], bool]) -> U32:
+    """Those of these string numbers whose text is accepted; each distinct one is decoded once."""
+    distinct = np.unique(numbers)
+    return np.array([number for number in distinct.tolist() if accept(strings[number])], np.uint32)
