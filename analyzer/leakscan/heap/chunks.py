@@ -62,6 +62,7 @@ class ChunkFile:
         for row in rows:
             chunk = Chunk(*row)
             self._chunks.setdefault(chunk.name, []).append(chunk)
+        self._unread = set(self._chunks)
         self._check_end(len(rows) - 1)
 
     def __contains__(self, column: str) -> bool:
@@ -87,7 +88,13 @@ class ChunkFile:
             stop = start + chunk.items * out.itemsize
             self._read(chunk, as_bytes[start:stop])
             start = stop
+        self._unread.discard(column)
         return out
+
+    def check_unread(self) -> None:
+        """Reads the columns nobody asked for: a known one may hide behind a damaged name."""
+        for column in sorted(self._unread):
+            self.array(column, self._chunks[column][0].dtype)
 
     def json(self, column: str) -> dict[str, Any]:  # Any: JSON
         try:

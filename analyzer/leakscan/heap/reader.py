@@ -65,6 +65,7 @@ def load(source: str | os.PathLike[str] | BinaryIO, *, columns: Collection[str] 
     for column in LAZY_FIELDS if columns is None else columns:
         getattr(graph, column)
     if columns is None:
+        chunks.check_unread()
         chunks.close()
     return graph
 
@@ -181,7 +182,8 @@ def _check_lengths(chunks: ChunkFile) -> None:
             )
     for first, *others in _SAME_LENGTH:
         for other in others:
-            if other in chunks and chunks.items(other) != chunks.items(first):
+            is_optional = first == "obj.type" and other not in chunks
+            if not is_optional and chunks.items(other) != chunks.items(first):
                 raise chunks.fault(
                     other, f"has {chunks.items(other)} items, {first} has {chunks.items(first)}"
                 )

@@ -122,7 +122,7 @@ Scan scan(const Source& source, std::uint64_t file_size) {
 
     std::uint64_t offset = kFileHeader, decoded_total = 0;
     while (true) {
-        if (offset >= file_size) return stop(Problem::NO_END, offset, 0), result;
+        if (offset >= file_size) return stop(Problem::NO_END, file_size, 0), result;
         Chunk chunk{};
         chunk.offset = offset;
         const std::int64_t header_bytes = source.read(offset, &chunk.header, sizeof chunk.header);
