@@ -28,13 +28,10 @@ def size_text(size_bytes: int | float) -> str:
     """Three digits and a decimal unit: `712 B`, `12.4 kB`, `41.2 MB`."""
     if abs(size_bytes) < 999.5:
         return f"{size_bytes:.0f} B"
-    value = float(size_bytes)
-    unit = _UNITS[-1]
-    for unit in _UNITS:
-        value /= 1000
-        if abs(value) < 999.5:
-            break
-    return f"{three_digits(value)} {unit}"
+    power = 1
+    while abs(size_bytes) / 1000**power >= 999.5 and power < len(_UNITS):
+        power += 1
+    return f"{three_digits(size_bytes / 1000**power)} {_UNITS[power - 1]}"
 
 
 def three_digits(value: float) -> str:

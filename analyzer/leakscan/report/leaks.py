@@ -1,0 +1,211 @@
+"""One leak as text: what holds it, what to cut, and its paths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from leakscan.analysis.findings import Cut, CutMember, Holder, Leak, Verdict
+from leakscan.analysis.wording import count_text, size_text, visible
+from leakscan.report.cuts import cut_steps
+from leakscan.report.lines import Line, Span, line, shortened, shortened_place, wrapped
+from leakscan.report.names import TypeNames, path_sentence, place
+from leakscan.report.tables import births_line, runs_per_column
+from leakscan.report.tree import path_tree
+
+_CONTENTS_SHOWN = 4
+_SITES_SHOWN = 3
+_HOLDERS_SHOWN = 3
+
+
+def cut_lines(leak: Leak, *, indent: str, width: int) -> list[Line]:
+    """`Held by ...` and `To free all ..., cut ...`: the two lines that people act on."""
+    lines: list[Line] = []
+    if leak.holder is not None:
+        lines += _beside(
+            Span("Held by  ", "faint"),
+            Span(visible(leak.holder.label), "mark"),
+            f"  ({_growth_of(leak.holder)})",
+            place(leak.holder.file, leak.holder.line),
+            indent=indent,
+            width=width,
+        )
+    elif leak.path.root_kind == "held_from_c":
+        lines.append(
+            line(indent, Span("Held from C: an extension keeps a reference it never drops.", "mark"))
+        )
+    if leak.cut is not None and leak.cut.members:
+        lines += set_to_cut(
+            leak.cut, f"all {count_text(leak.cut.of)}", leak.holder, indent=indent, width=width
+        )
+    return lines
+
+
+def _growth_of(holder: Holder) -> str:
+    if holder.entries_before is None:
+        grew = f"{count_text(holder.entries_after)} entries"
+    else:
+        grew = f"grew {count_text(holder.entries_before)} -> {count_text(holder.entries_after)}"
+    bound = "" if holder.bound is None else f", bound {count_text(holder.bound)}"
+    return f"{visible(holder.type_name.rpartition('.')[2])}, {grew}{bound}"
+
+
+def _beside(lead: Span, subject: Span, text: str, where: str, *, indent: str, width: int) -> list[Line]:
+    """One line, or two when the place in the source does not fit beside the rest."""
+    room = width - len(indent) - len(lead.text)
+    head = Span(shortened(subject.text, room), subject.style)
+    used = len(head.text) + len(text)
+    if used > room:
+        rest = wrapped(text.strip(), width, first=indent + " " * len(lead.text), indent=indent)
+        first = [line(indent, lead, head), *rest]
+    else:
+        first = [line(indent, lead, head, text)]
+    if not where:
+        return first
+    if used + 3 + len(where) <= room:
+        return [line(*first[0], "   ", Span(where, "faint"))]
+    return [*first, line(indent, " " * len(lead.text), Span(shortened(where, room), "faint"))]
+
+
+def set_to_cut(cut: Cut, everything: str, holder: Holder | None, *, indent: str, width: int) -> list[Line]:
+    """The members of a cut, what they free alone and together; `everything` is all there is to free."""
+    share = everything if cut.frees == cut.of else f"{count_text(cut.frees)} of {count_text(cut.of)}"
+    if len(cut.members) == 1:
+        member = cut.members[0]
+        lead = Span(f"To free {share}, cut  ", "faint")
+        text = f"  ({size_text(cut.frees_bytes)}{_price(member)})"
+        where = "" if _is_at(member, holder) else place(member.file, member.line)
+        lines = _beside(lead, Span(visible(member.pattern), "bad"), text, where, indent=indent, width=width)
+    else:
+        both = "both" if len(cut.members) == 2 else f"these {len(cut.members)}"
+        lines = [line(indent, Span(f"To free {share}, cut {both}:", "faint"))]
+        lines += _members(cut, holder, indent=indent + "  ", width=width)
+    if not cut.is_minimal:
+        text = "the search for a smaller set was cut short: there may be one"
+        lines += wrapped(text, width, first=indent + "  ", indent=indent + "  ", style="doubt")
+    return lines
+
+
+def _members(cut: Cut, holder: Holder | None, *, indent: str, width: int) -> list[Line]:
+    alone = [f"alone: {count_text(m.frees_alone)} of {count_text(cut.of)}{_price(m)}" for m in cut.members]
+    widest = max(len(text) for text in alone)
+    room = width - len(indent) - widest - 3
+    patterns = [shortened(visible(member.pattern), room) for member in cut.members]
+    longest = max(len(pattern) for pattern in patterns)
+    left = width - len(indent) - longest - widest - 6
+    lines: list[Line] = []
+    for pattern, text, member in zip(patterns, alone, cut.members, strict=True):
+        where = "" if _is_at(member, holder) else shortened_place(place(member.file, member.line), left)
+        beside = [Span("   " + text.ljust(widest)), Span("   " + where, "faint")]
+        lines.append(line(indent, Span(pattern.ljust(longest), "bad"), *beside))
+    return lines
+
+
+def _is_at(member: CutMember, holder: Holder | None) -> bool:
+    """Whether the line above, about the holder, already says where the member is."""
+    return holder is not None and (member.file, member.line) == (holder.file, holder.line)
+
+
+def _price(member: CutMember) -> str:
+    if not member.frees_old:
+        return ""
+    objects = "object" if member.frees_old == 1 else "objects"
+    return f"; also frees {count_text(member.frees_old)} older {objects}"
+
+
+def leak_table(leaks: Sequence[Leak], names: TypeNames, *, indent: str, width: int) -> list[Line]:
+    """One line a leak: signature, how many of what, bytes, who holds them."""
+    counts = [_subject(leak, names) for leak in leaks]
+    sizes = [size_text(leak.exclusive_bytes) for leak in leaks]
+    signature_width = max(len(leak.signature) for leak in leaks)
+    count_width = min(max(len(text) for text in counts), 32)
+    size_width = max(len(text) for text in sizes)
+    lines = []
+    for leak, text, size in zip(leaks, counts, sizes, strict=True):
+        start = (
+            f"{indent}{visible(leak.signature):<{signature_width}}"
+            f"  {shortened(text, count_width):<{count_width}}  {size:>{size_width}}  "
+        )
+        held = leak.holder.label if leak.holder is not None else leak.path.root
+        lines.append(line(start, Span(shortened(visible(held), width - len(start)), "mark")))
+    return lines
+
+
+def _subject(leak: Leak, names: TypeNames) -> str:
+    text = f"{count_text(leak.count)} {names.short(leak.type_name)}"
+    return text if leak.verdict is Verdict.LEAK else f"{text} ({leak.verdict.value})"
+
+
+def leak_lines(leak: Leak, names: TypeNames, *, width: int, all_paths: bool, with_cut: bool) -> list[Line]:
+    """The leak's own section. `with_cut` repeats holder and cut, when the head does not show them."""
+    lines = [_title(leak, names, width), *_evidence(leak, names, width), line()]
+    lines += path_tree(
+        leak.path, names, width=width, indent=2, cut_steps=cut_steps(leak, leak.path), show_all=all_paths
+    )
+    lines += _also_held_by(leak, names, width=width, all_paths=all_paths)
+    if with_cut:
+        lines += [line(), *cut_lines(leak, indent="  ", width=width)]
+    return lines
+
+
+def _title(leak: Leak, names: TypeNames, width: int) -> Line:
+    word = "leak" if leak.verdict is Verdict.LEAK else leak.verdict.value
+    lead = f"{word} {visible(leak.signature)}   "
+    size = size_text(leak.exclusive_bytes)
+    room = width - len(lead) - len(size) - 2
+    subject = shortened(f"{count_text(leak.count)} x {names.short(leak.type_name)}", room)
+    return line(Span(lead, "faint"), Span(subject, "title"), " " * (room - len(subject) + 2), size)
+
+
+def _evidence(leak: Leak, names: TypeNames, width: int) -> list[Line]:
+    lines = wrapped(visible(leak.evidence), width, first="  ", indent="  ")
+    bin_size = runs_per_column(len(leak.births))
+    marks = births_line(leak.births, bin_size=bin_size)
+    if marks:
+        runs = f"  runs 1 to {len(leak.births)}" + (f", {bin_size} a character" if bin_size > 1 else "")
+        lines.append(line(Span("  births     ", "faint"), Span(marks, "bad"), Span(runs, "faint")))
+    for label, text in (
+        ("they hold", _contents(leak, names)),
+        ("made at", _sites(leak)),
+        (
+            "shared",
+            f"{size_text(leak.shared_bytes)} more, with other new objects" if leak.shared_bytes else "",
+        ),
+    ):
+        if text:
+            lines += wrapped(text, width, first=f"  {label:<11}", indent=" " * 13)
+    return lines
+
+
+def _also_held_by(leak: Leak, names: TypeNames, *, width: int, all_paths: bool) -> list[Line]:
+    if not leak.also_held_by:
+        return []
+    lines = [line(), line(Span("  also held by", "faint"))]
+    shown = leak.also_held_by if all_paths else leak.also_held_by[:_HOLDERS_SHOWN]
+    for path in shown:
+        if all_paths:
+            steps = cut_steps(leak, path)
+            lines += path_tree(path, names, width=width, indent=4, cut_steps=steps, show_all=True)
+        else:
+            lines += wrapped(path_sentence(path, names), width, first="    ", indent="      ")
+    if len(shown) < len(leak.also_held_by):
+        text = f"{count_text(len(leak.also_held_by) - len(shown))} more: --paths shows all"
+        lines.append(line("    ", Span(text, "faint")))
+    return lines
+
+
+def _contents(leak: Leak, names: TypeNames) -> str:
+    parts = [
+        f"{count_text(count)} {names.short(type_name)} ({size_text(size)})"
+        for type_name, count, size in leak.contents[:_CONTENTS_SHOWN]
+    ]
+    return ", ".join(parts)
+
+
+def _sites(leak: Leak) -> str:
+    parts = [
+        f"{place(file, row)} {visible(function)} ({count_text(count)})"
+        for file, row, function, count in leak.sites[:_SITES_SHOWN]
+    ]
+    if len(leak.sites) > _SITES_SHOWN:
+        parts.append(f"{len(leak.sites) - _SITES_SHOWN} more places: --json has all")
+    return ", ".join(parts)

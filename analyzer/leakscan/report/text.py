@@ -1,0 +1,192 @@
+"""Findings as the text on a screen: the first line stands alone, what to do next to it, then the evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from leakscan.analysis.findings import CycleFinding, Findings, Leak, Verdict
+from leakscan.analysis.wording import count_text, size_text, visible
+from leakscan.report.leaks import cut_lines, leak_lines, leak_table, set_to_cut
+from leakscan.report.lines import Line, Span, line, wrapped
+from leakscan.report.names import TypeNames, type_names
+from leakscan.report.tables import growth_table
+from leakscan.report.terminal import Screen
+
+DEFAULT_LIMIT: Final = 10
+_NOISE_ROWS: Final = 3
+_INDENT: Final = " " * 6
+_VERDICT_STYLE: Final = {Verdict.LEAK: "bad", Verdict.INCONCLUSIVE: "doubt"}
+
+
+@dataclass(frozen=True, slots=True)
+class TextOptions:
+    """`limit` is the most leaks and the most types shown (0: all); `all_paths` unfolds every path."""
+
+    limit: int = DEFAULT_LIMIT
+    all_paths: bool = False
+    screen: Screen = field(default_factory=Screen)
+
+
+def findings_text(findings: Findings, options: TextOptions) -> list[Line]:
+    """The whole report. What is left out is counted, with the option that shows it."""
+    names = type_names(findings)
+    sections = [
+        _head(findings, names, options),
+        *_leak_sections(findings, names, options),
+        _growth_section(findings, options),
+        [*_noise(findings, names, options), *_garbage(findings, names, options)],
+        _foot(findings, options),
+    ]
+    lines: list[Line] = []
+    for section in sections:
+        if section:
+            lines += [*([line()] if lines else []), *section]
+    return lines
+
+
+def _head(findings: Findings, names: TypeNames, options: TextOptions) -> list[Line]:
+    width = options.screen.width
+    lines = _headline(findings, options)
+    shown = _limited(findings.leaks, options)
+    if len(findings.leaks) == 1:
+        lines += cut_lines(findings.leaks[0], indent=_INDENT, width=width)
+    elif findings.leaks:
+        lines += leak_table(shown, names, indent=_INDENT, width=width)
+        if len(shown) < len(findings.leaks):
+            lines.append(line(_INDENT, _more(len(findings.leaks) - len(shown), "leak")))
+        if findings.cut is not None and findings.cut.members:
+            everything = f"all {count_text(findings.cut.of)} of them"
+            lines += set_to_cut(findings.cut, everything, None, indent=_INDENT, width=width)
+    if findings.next_command:
+        lines.append(
+            line(_INDENT, Span("Run next  ", "faint"), Span(visible(findings.next_command), "title"))
+        )
+    return lines
+
+
+def _headline(findings: Findings, options: TextOptions) -> list[Line]:
+    text = visible(findings.headline)
+    verdict, gap, rest = text.partition("  ")
+    style = _VERDICT_STYLE.get(findings.verdict, "good")
+    if not options.screen.wraps_headline:
+        return [line(Span(verdict, style), gap, Span(rest, "title"))]
+    first, *more = wrapped(rest, options.screen.width, first=verdict + gap, indent=_INDENT, style="title")
+    return [line(Span(verdict, style), gap, *first[1:]), *more]
+
+
+def _leak_sections(findings: Findings, names: TypeNames, options: TextOptions) -> list[list[Line]]:
+    is_only = len(findings.leaks) == 1
+    return [
+        leak_lines(leak, names, width=options.screen.width, all_paths=options.all_paths, with_cut=not is_only)
+        for leak in _limited(findings.leaks, options)
+    ]
+
+
+def _growth_section(findings: Findings, options: TextOptions) -> list[Line]:
+    if not findings.growth:
+        return []
+    shown = findings.growth[: options.limit or None]
+    lines = growth_table(shown, runs=findings.runs, width=options.screen.width)
+    if len(shown) < len(findings.growth):
+        lines.append(line(_more(len(findings.growth) - len(shown), "type")))
+    return lines
+
+
+def _noise(findings: Findings, names: TypeNames, options: TextOptions) -> list[Line]:
+    if not findings.noise:
+        return []
+    objects = sum(leak.count for leak in findings.noise)
+    size = size_text(sum(leak.exclusive_bytes for leak in findings.noise))
+    survivors = "1 survivor" if objects == 1 else f"{count_text(objects)} survivors"
+    lines = [line(Span("noise: ", "title"), f"{survivors} kept by libraries ({size}), not counted as leaks")]
+    shown = findings.noise if options.limit == 0 else findings.noise[:_NOISE_ROWS]
+    for leak in shown:
+        what = f"{count_text(leak.count)} {names.short(leak.type_name)}, {visible(leak.noise)}"
+        lines += wrapped(what, options.screen.width, first="  ", indent="    ")
+    if len(shown) < len(findings.noise):
+        lines.append(line("  ", _more(len(findings.noise) - len(shown), "kind")))
+    return lines
+
+
+def _garbage(findings: Findings, names: TypeNames, options: TextOptions) -> list[Line]:
+    lines: list[Line] = []
+    if findings.garbage_count:
+        waited = f"{_objects(findings.garbage_count)} ({size_text(findings.garbage_bytes)})"
+        text = f"{waited} only waited for the garbage collector: not a leak"
+        lines += wrapped(text, options.screen.width, first="garbage: ", indent="  ")
+    shown = findings.cycles if options.limit == 0 else findings.cycles[:_NOISE_ROWS]
+    for cycle in shown:
+        lines += wrapped(_cycle(cycle, names), options.screen.width, first="  ", indent="    ")
+    if len(shown) < len(findings.cycles):
+        lines.append(line("  ", _more(len(findings.cycles) - len(shown), "cycle")))
+    return lines
+
+
+def _cycle(cycle: CycleFinding, names: TypeNames) -> str:
+    among = ", ".join(names.short(name) for name in cycle.type_names)
+    text = f"cycle of {among}: {_objects(cycle.object_count)}, {size_text(cycle.bytes)}"
+    if cycle.through_uncollected_type:
+        blind = visible(cycle.through_uncollected_type)
+        return f"{text}; {blind} takes no part in collection, so the collector can never free it"
+    return text if cycle.is_garbage else f"{text}; held from outside"
+
+
+def _foot(findings: Findings, options: TextOptions) -> list[Line]:
+    width = options.screen.width
+    lines = [*_memory(findings, width), *_projection(findings, width), *_how(findings, width)]
+    for warning in findings.warnings:
+        lines += wrapped(visible(warning), width, first="warning: ", indent="  ", style="doubt")
+    for omitted in findings.omitted:
+        lines += wrapped(visible(omitted), width, first="left out: ", indent="  ")
+    return lines
+
+
+def _memory(findings: Findings, width: int) -> list[Line]:
+    if len(findings.per_run) < 2:
+        return []
+    first, last = findings.per_run[0], findings.per_run[-1]
+    text = (
+        f"objects {size_text(first.object_bytes)} -> {size_text(last.object_bytes)},"
+        f" RSS {size_text(first.rss_bytes)} -> {size_text(last.rss_bytes)}"
+        f" in {count_text(last.run - first.run)} runs"
+    )
+    return wrapped(text, width, first="memory    ", indent=" " * 10)
+
+
+def _projection(findings: Findings, width: int) -> list[Line]:
+    if not findings.projections:
+        return []
+    parts = [
+        f"{size_text(point.bytes)} after {count_text(point.runs)} runs" for point in findings.projections
+    ]
+    last = findings.projections[-1]
+    interval = f"the last within {size_text(last.low_bytes)} to {size_text(last.high_bytes)}"
+    return wrapped(f"{', '.join(parts)} ({interval})", width, first="ahead     ", indent=" " * 10)
+
+
+def _how(findings: Findings, width: int) -> list[Line]:
+    runs = f"{count_text(findings.runs)} runs" if findings.runs != 1 else "1 run"
+    if findings.warmup:
+        runs += f" after {count_text(findings.warmup)} warm-up runs"
+    parts = [
+        visible(findings.target),
+        runs,
+        f"mode {visible(findings.mode)}" if findings.mode else "",
+        visible(findings.runtime),
+        f"new told from old by {visible(findings.identity)}",
+    ]
+    return wrapped(", ".join(part for part in parts if part), width, first="measured  ", indent=" " * 10)
+
+
+def _limited(leaks: tuple[Leak, ...], options: TextOptions) -> tuple[Leak, ...]:
+    return leaks[: options.limit or None]
+
+
+def _more(count: int, noun: str) -> Span:
+    plural = noun if count == 1 else f"{noun}s"
+    return Span(f"{count_text(count)} more {plural}: --limit 0 shows all", "faint")
+
+
+def _objects(count: int) -> str:
+    return "1 object" if count == 1 else f"{count_text(count)} objects"
