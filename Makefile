@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: test test-all check native clean
+.PHONY: fuzz test test-all check native clean
 $(VENV)/.ready: pyproject.toml CMakeLists.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
@@ -24,6 +24,18 @@ check: native
 
 test-all: native
 	$(BIN)/python tools/test_all.py --fetch
+
+# Needs clang. FUZZ_SECONDS for each target; what was found stays in fuzz-corpus/.
+FUZZ_SECONDS ?= 60
+FUZZ := analyzer/native/fuzz
+fuzz: native
+	mkdir -p fuzz-corpus/snapshot
+	$(BIN)/python $(FUZZ)/seeds.py fuzz-corpus/seeds
+	clang++ -std=c++20 -g -O2 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+	  $(FUZZ)/fuzz_snapshot.cpp analyzer/native/heap/chunks.cpp analyzer/native/heap/check.cpp \
+	  analyzer/native/crc32.cpp -o fuzz-corpus/fuzz_snapshot
+	fuzz-corpus/fuzz_snapshot -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -print_final_stats=1 \
+	  -artifact_prefix=fuzz-corpus/ fuzz-corpus/snapshot fuzz-corpus/seeds
 
 clean:
 	rm -rf build dist $(VENV) analyzer/leakscan/_native*.so
