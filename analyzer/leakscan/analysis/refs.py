@@ -44,7 +44,7 @@ def strings_equal(strings: StringTable, text: str) -> U32:
     """Numbers of the strings that read `text`; a string may be stored more than once."""
     wanted = np.frombuffer(text.encode("utf-8", "replace"), np.uint8)
     ends = strings.ends.astype(np.int64)
-    starts = np.concatenate((np.zeros(1, np.int64), ends[:-1]))
+    starts = np.concatenate((np.zeros(min(1, len(ends)), np.int64), ends[:-1]))
     rows = np.flatnonzero(ends - starts == len(wanted))
     if len(wanted) and len(rows):
         blob = np.frombuffer(strings.blob, np.uint8)
@@ -58,3 +58,16 @@ def strings_where(strings: StringTable, numbers: U32, accept: Callable[[str], bo
     """Those of these string numbers whose text is accepted; each distinct one is decoded once."""
     distinct = np.unique(numbers)
     return np.array([number for number in distinct.tolist() if accept(strings[number])], np.uint32)
+
+
+def strings_ending(strings: StringTable, suffix: str) -> U32:
+    """Numbers of the strings that end in `suffix`."""
+    wanted = np.frombuffer(suffix.encode("utf-8", "replace"), np.uint8)
+    ends = strings.ends.astype(np.int64)
+    starts = np.concatenate((np.zeros(min(1, len(ends)), np.int64), ends[:-1]))
+    rows = np.flatnonzero(ends - starts >= len(wanted))
+    if len(wanted) and len(rows):
+        blob = np.frombuffer(strings.blob, np.uint8)
+        for position, byte in enumerate(reversed(wanted.tolist()), 1):
+            rows = rows[blob[ends[rows] - position] == byte]
+    return rows.astype(np.uint32)

@@ -254,7 +254,7 @@ def _leak(history: History) -> Judgement:
             Verdict.LEAK, f"{count_text(each)} every {period} runs", rate=each / period, since_run=since
         )
     if len(births) > ENOUGH_RUNS and births[0] and len(set(births[:-1])) == 1:
-        text = f"{count_text(births[0])} per run, every run to run {history.runs - 1}, {count_text(births[-1])} in the last"
+        text = f"{count_text(births[0])} per run, every run, {count_text(births[-1])} in the last"
         return Judgement(Verdict.LEAK, text, rate=float(births[0]), since_run=1)
     born = _runs_with_births(births)
     text = f"{rate_text(round(rate, 2))} per run, born in {len(born)} of {_runs(history.runs)}"

@@ -1,0 +1,385 @@
+"""The language of cuts: `Workflow._runs[*]` names references the way a developer would.
+
+    pattern  = head step*, at least one reference in all
+    head     = dotted name            a class (its instances and itself), a module, a function
+             | module a.b             only the module; `module a.b:name` as well
+             | type 'any text'        a type whose name is not a dotted name
+             | context variable 'x' | thread local 'x' | root 'atexit callbacks'
+    step     = .name                  attribute, slot, module global, class attribute
+             | ['key'] | [17] | [<Point>] | [*]     an entry of a container; all of them
+             | {*}                    members of a set
+             | closure 'x' | local 'x'      of a function; of a frame, generator or coroutine
+             | key 'x' | <unnamed> | .get('x')
+
+A dotted name may leave out leading modules: `Workflow` is every class of that name. What a reader
+need not see (`__dict__`, the tuple and cell of a closure) is passed without being written.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import Enum
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from leakscan.analysis.refs import kinds_of, refs_from, strings_ending, strings_equal
+from leakscan.errors import UsageError
+from leakscan.heap.graph import U32, HeapGraph
+from leakscan.heap.kinds import NO_OBJECT, Kind, RootKind
+
+Bools = npt.NDArray[np.bool_]
+
+
+class StepKind(Enum):
+    NAME = "name"
+    KEY = "key"
+    NUMBER = "number"
+    OTHER_KEY = "other key"
+    ANY = "any"
+    MEMBER = "member"
+    CLOSURE = "closure"
+    LOCAL = "local"
+    KEY_OBJECT = "key object"
+    UNNAMED = "unnamed"
+    ELEMENT = "element"
+
+
+class HeadKind(Enum):
+    DOTTED = "dotted"
+    MODULE = "module"
+    TYPE = "type"
+    CONTEXT = "context variable"
+    THREAD_LOCAL = "thread local"
+    ROOT = "root"
+
+
+@dataclass(frozen=True, slots=True)
+class PatternStep:
+    """One reference; `text` is how it was written."""
+
+    kind: StepKind
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A parsed pattern. `name` is the head's dotted name or quoted text."""
+
+    text: str
+    head: HeadKind
+    name: str
+    steps: tuple[PatternStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """References (and rows of the root table) that a pattern stands for; `reach` is how far it got.
+
+    When nothing matched, `stuck_at` are the objects where the step number `reach` found no reference.
+    """
+
+    refs: U32
+    roots: U32
+    reach: int = 0
+    stuck_at: U32 | None = None
+
+    def __len__(self) -> int:
+        return len(self.refs) + len(self.roots)
+
+
+_QUOTED: Final = r"(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`)"
+_NAME: Final = r"(?:[^\W\d][\w$]*|<\w+>|#[\w$]+)"
+_HEAD: Final = re.compile(
+    rf"(?P<word>type|context variable|thread local|root)\s+(?P<quoted>{_QUOTED})"
+    rf"|(?:(?P<module>module)\s+)?(?P<dotted>{_NAME}(?:\.{_NAME})*)(?::(?P<member>{_NAME}))?"
+)
+_STEP: Final = re.compile(
+    rf"(?P<element>\.\w+\({_QUOTED}?\))|\.(?P<name>{_NAME})|(?P<any>\[\*\])|\[(?P<number>-?\d+)\]"
+    rf"|\[(?P<key>{_QUOTED})\]|\[<(?P<other>[^\]]*)>\]|(?P<member>\{{(?:\*|\.\.\.)?\}})"
+    rf"|\s+(?P<word>closure|local|key)\s+(?P<quoted>{_QUOTED})|\s*(?P<unnamed><unnamed(?: in [^>]*)?>)"
+)
+_WORDS: Final = {"closure": StepKind.CLOSURE, "local": StepKind.LOCAL, "key": StepKind.KEY_OBJECT}
+_ENTRIES: Final = (
+    Kind.KEY_STR,
+    Kind.KEY_INT,
+    Kind.KEY_OTHER,
+    Kind.KEY,
+    Kind.INDEX,
+    Kind.MEMBER,
+    Kind.ELEMENT,
+)
+_ATTRIBUTES: Final = (Kind.ATTRIBUTE, Kind.SLOT, Kind.AWAIT, Kind.ELEMENT)
+_THREAD_LOCAL_TYPES: Final = ("_thread._localdummy", "_thread._local")
+_SUGGESTIONS: Final = 5
+
+
+def quoted(text: str) -> str:
+    """`text` as a pattern writes a key: single quotes, nothing that could move a cursor."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return "'" + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in escaped) + "'"
+
+
+def parse_pattern(text: str) -> Pattern:
+    """The pattern that `text` writes. UsageError says where it stopped making sense."""
+    head = _HEAD.match(text)
+    if head is None:
+        raise _malformed(text, 0)
+    steps = []
+    if head["word"]:
+        kind, name = HeadKind(head["word"]), _unquoted(head["quoted"])
+    else:
+        kind, name = (
+            (HeadKind.MODULE if head["module"] or head["member"] else HeadKind.DOTTED),
+            head["dotted"],
+        )
+        if head["member"]:
+            steps.append(PatternStep(StepKind.NAME, head["member"], f":{head['member']}"))
+    position = head.end()
+    while position < len(text):
+        found = _STEP.match(text, position)
+        if found is None or found.end() == position:
+            raise _malformed(text, position)
+        steps.append(_step(found))
+        position = found.end()
+    return Pattern(text, kind, name, tuple(steps))
+
+
+def _step(found: re.Match[str]) -> PatternStep:
+    text = found.group()
+    if found["name"]:
+        return PatternStep(StepKind.NAME, found["name"], text)
+    if found["word"]:
+        return PatternStep(_WORDS[found["word"]], _unquoted(found["quoted"]), text)
+    if found["key"]:
+        return PatternStep(StepKind.KEY, _unquoted(found["key"]), text)
+    if found["number"]:
+        return PatternStep(StepKind.NUMBER, found["number"], text)
+    if found["other"] is not None:
+        return PatternStep(StepKind.OTHER_KEY, found["other"], text)
+    if found["element"]:
+        return PatternStep(StepKind.ELEMENT, text, text)
+    if found["member"]:
+        return PatternStep(StepKind.MEMBER, "", text)
+    return PatternStep(StepKind.ANY if found["any"] else StepKind.UNNAMED, "", text)
+
+
+def _unquoted(text: str) -> str:
+    if text.startswith("`"):
+        return text[1:-1]
+    try:
+        return str(ast.literal_eval(text))
+    except (ValueError, SyntaxError):
+        return text[1:-1]
+
+
+def _malformed(text: str, position: int) -> UsageError:
+    rest = text[position:]
+    return UsageError(
+        f"cannot read the cut {text!r} from {rest!r} on" if position else f"cannot read the cut {text!r}",
+        hint="write it as a report does: Workflow._runs[*], Emitter.handlers['chunk'][*], app.bus.handlers",
+    )
+
+
+def match_pattern(graph: HeapGraph, pattern: Pattern) -> Matched:
+    """The references that the pattern stands for; every reading of a dotted name is followed."""
+    best = Matched(_none(), _none())
+    refs, roots = [best.refs], [best.roots]
+    for name, steps in _readings(pattern):
+        found = _match_reading(graph, pattern.head, name, steps)
+        refs.append(found.refs)
+        roots.append(found.roots)
+        if found.stuck_at is not None and len(found.stuck_at) and found.reach >= best.reach:
+            best = found
+    return Matched(
+        np.unique(np.concatenate(refs)), np.unique(np.concatenate(roots)), best.reach, best.stuck_at
+    )
+
+
+def _readings(pattern: Pattern) -> list[tuple[str, tuple[PatternStep, ...]]]:
+    """Ways to split a dotted name into what it names and the attributes that follow."""
+    if pattern.head not in (HeadKind.DOTTED, HeadKind.MODULE):
+        return [(pattern.name, pattern.steps)]
+    parts = pattern.name.split(".")
+    return [
+        (
+            ".".join(parts[:length]),
+            (*(PatternStep(StepKind.NAME, part, f".{part}") for part in parts[length:]), *pattern.steps),
+        )
+        for length in range(1, len(parts) + 1)
+    ]
+
+
+def _match_reading(graph: HeapGraph, head: HeadKind, name: str, steps: tuple[PatternStep, ...]) -> Matched:
+    if head is HeadKind.ROOT:
+        labels = strings_equal(graph.strings, name)
+        roots = np.flatnonzero(np.isin(graph.roots.labels, labels)).astype(np.uint32)
+        if not steps:
+            return Matched(_none(), roots)
+        objects = np.unique(graph.roots.targets[roots])
+    elif head in (HeadKind.CONTEXT, HeadKind.THREAD_LOCAL):
+        refs = _context_refs(graph, name) if head is HeadKind.CONTEXT else _thread_local_refs(graph, name)
+        if not steps:
+            return Matched(refs, _none())
+        objects = np.unique(graph.ref_targets[refs])
+    else:
+        objects = _named_objects(graph, head, name)
+    refs = _none()
+    for number, step in enumerate(steps):
+        if number:
+            objects = np.unique(graph.ref_targets[refs])
+        refs = _follow(graph, objects, step)
+        if not len(refs):
+            return Matched(_none(), _none(), number, objects)
+    return Matched(refs, _none())
+
+
+def _named_objects(graph: HeapGraph, head: HeadKind, name: str) -> U32:
+    found = []
+    if head is not HeadKind.TYPE:
+        labels = strings_equal(graph.strings, name)
+        is_module = (graph.roots.kinds == RootKind.MODULE) & np.isin(graph.roots.labels, labels)
+        found.append(graph.roots.targets[is_module])
+        if head is HeadKind.MODULE:
+            return np.unique(found[0])
+    suffix = f".{name}"
+    rows = [row for row, full in enumerate(graph.type_names) if full == name or full.endswith(suffix)]
+    if rows:
+        found.append(np.flatnonzero(np.isin(graph.type_ids, rows)).astype(np.uint32))
+        classes = graph.types.objects[rows]
+        found.append(classes[classes != NO_OBJECT])
+    texts = np.concatenate((strings_equal(graph.strings, name), strings_ending(graph.strings, suffix)))
+    wanted = set(texts.tolist())
+    found.append(np.array([obj for obj, text in graph.names.items() if text in wanted], np.uint32))
+    return np.unique(np.concatenate(found))
+
+
+def _context_refs(graph: HeapGraph, name: str) -> U32:
+    refs = np.flatnonzero((graph.ref_kinds & np.uint8(0x7F)) == Kind.CONTEXT).astype(np.uint32)
+    named: U32 = refs[np.isin(graph.ref_labels[refs], strings_equal(graph.strings, name))]
+    return named
+
+
+def _thread_local_refs(graph: HeapGraph, name: str) -> U32:
+    rows = [row for row, full in enumerate(graph.type_names) if full in _THREAD_LOCAL_TYPES]
+    holders = np.flatnonzero(np.isin(graph.type_ids, rows)).astype(np.uint32)
+    near = refs_from(graph, holders)
+    inside = np.unique(np.concatenate((holders, graph.ref_targets[near])))
+    return _labelled(graph, refs_from(graph, inside), (Kind.KEY_STR, Kind.ATTRIBUTE), name)
+
+
+def _follow(graph: HeapGraph, objects: U32, step: PatternStep) -> U32:
+    """References of these objects that the step stands for."""
+    refs = refs_from(graph, objects)
+    match step.kind:
+        case StepKind.NAME:
+            return _attribute_refs(graph, refs, step.label)
+        case StepKind.KEY:
+            return _labelled(graph, refs, (Kind.KEY_STR, Kind.KEY), step.label)
+        case StepKind.NUMBER:
+            of_index = refs[kinds_of(graph, refs) == Kind.INDEX]
+            of_index = (
+                of_index[graph.ref_labels[of_index] == int(step.label)] if int(step.label) >= 0 else _none()
+            )
+            return np.concatenate((of_index, _labelled(graph, refs, (Kind.KEY_INT,), step.label)))
+        case StepKind.OTHER_KEY:
+            return _labelled(graph, refs, (Kind.KEY_OTHER,), step.label)
+        case StepKind.ANY:
+            return refs[np.isin(kinds_of(graph, refs), _ENTRIES)]
+        case StepKind.MEMBER:
+            return refs[kinds_of(graph, refs) == Kind.MEMBER]
+        case StepKind.CLOSURE:
+            return _closure_refs(graph, refs, step.label)
+        case StepKind.LOCAL:
+            return _labelled(graph, refs, (Kind.LOCAL,), step.label)
+        case StepKind.KEY_OBJECT:
+            return _labelled(graph, refs, (Kind.KEY,), step.label)
+        case StepKind.UNNAMED:
+            return refs[np.isin(kinds_of(graph, refs), (Kind.UNNAMED, Kind.STACK))]
+        case StepKind.ELEMENT:
+            return _labelled(graph, refs, (Kind.ELEMENT,), step.label)
+
+
+def _attribute_refs(graph: HeapGraph, refs: U32, name: str) -> U32:
+    if name == "__dict__":
+        return refs[kinds_of(graph, refs) == Kind.DICT]
+    direct = _labelled(graph, refs, _ATTRIBUTES, name)
+    namespaces = np.unique(graph.ref_targets[refs[kinds_of(graph, refs) == Kind.DICT]])
+    in_dict = _labelled(graph, refs_from(graph, namespaces), (Kind.KEY_STR,), name)
+    if not len(direct) and not len(in_dict):
+        # A namespace may be recorded without the dict between.
+        return _labelled(graph, refs, (Kind.KEY_STR,), name)
+    return np.unique(np.concatenate((direct, in_dict)))
+
+
+def _closure_refs(graph: HeapGraph, refs: U32, name: str) -> U32:
+    direct = _labelled(graph, refs, (Kind.CLOSURE,), name)
+    tuples = np.unique(graph.ref_targets[_labelled(graph, refs, (Kind.SLOT,), "__closure__")])
+    cells = np.unique(graph.ref_targets[refs_from(graph, tuples)])
+    named = [cell for cell in cells.tolist() if graph.name_of(cell) == name]
+    inside = refs_from(graph, np.array(named, np.uint32))
+    return np.unique(np.concatenate((direct, inside[kinds_of(graph, inside) == Kind.SLOT])))
+
+
+def _labelled(graph: HeapGraph, refs: U32, kinds: tuple[Kind, ...], label: str) -> U32:
+    refs = refs[np.isin(kinds_of(graph, refs), kinds)]
+    labelled: U32 = refs[np.isin(graph.ref_labels[refs], strings_equal(graph.strings, label))]
+    return labelled
+
+
+def _none() -> U32:
+    return np.zeros(0, np.uint32)
+
+
+def nearest_patterns(
+    graph: HeapGraph, pattern: Pattern, matched: Matched, known: tuple[str, ...]
+) -> list[str]:
+    """Patterns close to one that matched nothing: known cuts, and what is there where it got stuck."""
+    candidates = list(known)
+    if matched.stuck_at is not None and len(matched.stuck_at):
+        steps = [
+            step for name, steps in _readings(pattern) for step in [*steps[matched.reach : matched.reach + 1]]
+        ]
+        wrong = steps[0].text if steps else ""
+        before = pattern.text.rpartition(wrong)[0] if wrong and wrong in pattern.text else pattern.text
+        candidates += [before + text for text in _labels_at(graph, matched.stuck_at)]
+    else:
+        candidates += [full.rpartition(".")[2] + _rest(pattern) for full in graph.type_names]
+        modules = graph.roots.labels[graph.roots.kinds == RootKind.MODULE].tolist()
+        candidates += [graph.strings[label] + _rest(pattern) for label in modules]
+    distinct = list(dict.fromkeys(candidates))
+    close = get_close_matches(pattern.text, distinct, n=_SUGGESTIONS, cutoff=0.5)
+    return close or list(known[:_SUGGESTIONS])
+
+
+def _rest(pattern: Pattern) -> str:
+    dot = pattern.name.find(".")
+    return (pattern.name[dot:] if dot > 0 else "") + "".join(step.text for step in pattern.steps)
+
+
+def _labels_at(graph: HeapGraph, objects: U32) -> list[str]:
+    """How the references of these objects are written, each way once."""
+    refs = refs_from(graph, objects)
+    namespaces = graph.ref_targets[refs[kinds_of(graph, refs) == Kind.DICT]]
+    in_dicts = refs_from(graph, np.unique(namespaces))
+    texts: dict[str, None] = {}
+    for group, is_attribute in ((refs, False), (in_dicts, True)):
+        pairs = np.stack((kinds_of(graph, group).astype(np.uint32), graph.ref_labels[group]))
+        for kind, label in np.unique(pairs, axis=1).T[:2000].tolist():
+            texts.setdefault(_written(graph, Kind(kind), label, is_attribute=is_attribute))
+    return [text for text in texts if text]
+
+
+def _written(graph: HeapGraph, kind: Kind, label: int, *, is_attribute: bool) -> str:
+    if kind in (Kind.ATTRIBUTE, Kind.SLOT, Kind.AWAIT) or (is_attribute and kind == Kind.KEY_STR):
+        return f".{graph.strings[label]}"
+    if kind == Kind.KEY_STR:
+        return f"[{quoted(graph.strings[label])}]"
+    if kind in (Kind.LOCAL, Kind.CLOSURE):
+        return f" {kind.name.lower()} {quoted(graph.strings[label])}"
+    return "[*]" if kind in _ENTRIES else ""

@@ -1,0 +1,191 @@
+"""How a reference slot is written: by the object that a developer knows it from, as cut patterns read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from leakscan.analysis.patterns import quoted
+from leakscan.analysis.refs import source_of
+from leakscan.heap.graph import U8, U32, HeapGraph
+from leakscan.heap.kinds import NO_OBJECT, Kind, ObjectFlag, RootKind
+
+APPLICATION: Final = 0
+LIBRARY: Final = 1
+"""Tiers, as `modules.Tier`: classes from here down are names a reader knows; the rest is passed through."""
+
+_FUNCTIONS: Final = frozenset(("function", "generator", "coroutine", "async_generator", "<frame>"))
+_THREAD_LOCAL_TYPES: Final = frozenset(("_thread._localdummy", "_thread._local", "threading.local"))
+_LONGEST_CLIMB: Final = 24
+
+
+@dataclass(frozen=True)
+class SlotNames:
+    """Writes labels and patterns for the references of one snapshot.
+
+    `type_tiers` is one number for each row of the type table (`modules.Tier`); `parent_ref` the
+    cheapest way to each object from the roots (kernels.shortest_paths), NO_OBJECT at a root.
+    """
+
+    graph: HeapGraph
+    type_tiers: U8
+    parent_ref: U32
+
+    def holder_label(self, obj: int) -> str:
+        """The slot that holds this object: `Workflow._runs`, `app.registry.CACHE`, `f closure 'seen'`.
+
+        An object that has a name itself (a class, a module, an instance of a known class) is its own slot.
+        """
+        return self._climb(obj, "")
+
+    def slot_pattern(self, ref: int, *, every: bool) -> str:
+        """The pattern that names this reference; with `every`, all entries of its container."""
+        return self._climb(source_of(self.graph, ref), self._step(ref, every=every))
+
+    def owners_of(self, obj: int) -> list[int]:
+        """`obj` and what holds it, up to and with the object that it is known from."""
+        chain = [obj]
+        while not self._head(chain[-1]) and len(chain) < _LONGEST_CLIMB:
+            ref = int(self.parent_ref[chain[-1]])
+            if ref == NO_OBJECT:
+                break
+            chain.append(source_of(self.graph, ref))
+        return chain
+
+    def _climb(self, obj: int, steps: str) -> str:
+        graph = self.graph
+        # The nearest instance of a library's class, for when no application code is above it.
+        fallback = ""
+        for _ in range(_LONGEST_CLIMB):
+            if head := self._head(obj):
+                return head + steps
+            if not fallback and self._is_instance(obj):
+                fallback = self._class_name(obj) + steps
+            ref = int(self.parent_ref[obj])
+            if ref == NO_OBJECT:
+                return fallback or self._root_head(obj) + steps
+            kind = graph.kind(ref)
+            if kind == Kind.CONTEXT:
+                return f"context variable {quoted(graph.label(ref))}{steps}"
+            source = source_of(graph, ref)
+            if kind in (Kind.KEY_STR, Kind.ATTRIBUTE) and self._in_thread_local(source):
+                return f"thread local {quoted(graph.label(ref))}{steps}"
+            obj, steps = source, self._step(ref, every=False) + steps
+        return fallback or f"{graph.type_name(obj)}{steps}"
+
+    def _head(self, obj: int) -> str:
+        """What a reader calls this object, "" when it is better known from what holds it."""
+        graph = self.graph
+        if int(graph.flags[obj]) & ObjectFlag.TYPE:
+            return self._dotted(self._class_of_type(obj) or graph.name_of(obj) or "")
+        type_name = graph.type_name(obj)
+        if type_name == "module":
+            return graph.name_of(obj) or ""
+        if type_name in _FUNCTIONS:
+            return self._dotted(graph.name_of(obj) or "")
+        if int(self.type_tiers[int(graph.type_ids[obj])]) == APPLICATION:
+            return self._class_name(obj)
+        return ""
+
+    def _is_instance(self, obj: int) -> bool:
+        """An object of a class that somebody wrote in Python, though not in this application."""
+        name = self.graph.type_name(obj)
+        return "." in name and not name.startswith(("collections.", "functools.", "_thread."))
+
+    def _class_of_type(self, obj: int) -> str:
+        row = self._type_rows.get(obj)
+        return "" if row is None else self._short(row)
+
+    @cached_property
+    def _type_rows(self) -> dict[int, int]:
+        return {obj: row for row, obj in enumerate(self.graph.types.objects.tolist()) if obj != NO_OBJECT}
+
+    def _class_name(self, obj: int) -> str:
+        return self._short(int(self.graph.type_ids[obj]))
+
+    def _short(self, row: int) -> str:
+        """The qualified name without its module, or with it when two classes share the name."""
+        full = self.graph.type_names[row]
+        bare = self.graph.strings[int(self.graph.types.names[row])]
+        shared = sum(other == bare or other.endswith(f".{bare}") for other in self.graph.type_names)
+        return self._dotted(bare if shared == 1 else full)
+
+    def _dotted(self, name: str) -> str:
+        if not name:
+            return ""
+        plain = all(
+            part.isidentifier() or (part[0], part[-1]) == ("<", ">") for part in name.split(".") if part
+        )
+        return name if plain and "" not in name.split(".") else f"type {quoted(name)}"
+
+    def _in_thread_local(self, obj: int) -> bool:
+        if self.graph.type_name(obj) in _THREAD_LOCAL_TYPES:
+            return True
+        ref = int(self.parent_ref[obj])
+        return ref != NO_OBJECT and self.graph.type_name(source_of(self.graph, ref)) in _THREAD_LOCAL_TYPES
+
+    def _root_head(self, obj: int) -> str:
+        for row, target in enumerate(self.graph.roots.targets.tolist()):
+            if target == obj and self.graph.root_kind(row) != RootKind.MODULE:
+                return f"root {quoted(self.graph.root_label(row))}"
+        return self._dotted(self.graph.type_name(obj))
+
+    def _step(self, ref: int, *, every: bool) -> str:
+        """How this reference is written after its source; "" for those a reader need not see."""
+        graph = self.graph
+        kind, source = graph.kind(ref), source_of(graph, ref)
+        match kind:
+            case Kind.ATTRIBUTE | Kind.AWAIT:
+                return f".{graph.label(ref)}"
+            case Kind.SLOT:
+                return self._slot_step(ref)
+            case Kind.KEY_STR if self._is_namespace(source):
+                return f".{graph.label(ref)}"
+            case Kind.DICT:
+                return ""
+            case Kind.KEY_STR | Kind.KEY | Kind.KEY_INT | Kind.INDEX | Kind.KEY_OTHER | Kind.MEMBER if every:
+                return self._every(source)
+            case Kind.KEY_STR | Kind.KEY:
+                return f"[{quoted(graph.label(ref))}]"
+            case Kind.KEY_INT:
+                return f"[{graph.label(ref)}]"
+            case Kind.INDEX:
+                return "" if self._is_closure(source) else f"[{graph.label(ref)}]"
+            case Kind.KEY_OTHER:
+                return f"[<{graph.label(ref)}>]"
+            case Kind.MEMBER:
+                return "{*}"
+            case Kind.LOCAL:
+                return f" local {quoted(graph.label(ref))}"
+            case Kind.CLOSURE:
+                return f" closure {quoted(graph.label(ref))}"
+            case Kind.ELEMENT:
+                return "[*]" if every else graph.label(ref)
+            case _:
+                return "<unnamed>"
+
+    def _every(self, source: int) -> str:
+        return "" if self._is_closure(source) else "[*]"
+
+    def _slot_step(self, ref: int) -> str:
+        label = self.graph.label(ref)
+        if label == "__closure__":
+            return ""
+        if label == "cell_contents":
+            cell = source_of(self.graph, ref)
+            return f" closure {quoted(self.graph.name_of(cell) or '?')}"
+        return f".{label}"
+
+    def _is_namespace(self, obj: int) -> bool:
+        """A dict that is the `__dict__` of what refers to it, or an object that is its own namespace."""
+        if self.graph.type_name(obj) == "module" or int(self.graph.flags[obj]) & ObjectFlag.TYPE:
+            return True
+        ref = int(self.parent_ref[obj])
+        return ref != NO_OBJECT and self.graph.kind(ref) == Kind.DICT
+
+    def _is_closure(self, obj: int) -> bool:
+        ref = int(self.parent_ref[obj])
+        if ref == NO_OBJECT or self.graph.kind(ref) != Kind.SLOT:
+            return False
+        return self.graph.label(ref) == "__closure__"
