@@ -1,0 +1,222 @@
+"""Read a capture directory: what was run, what was measured, which snapshots there are.
+
+Any capture that was stopped can be read; what it lacks is in `Capture.missing`, in words.
+The files are described in docs/reference/capture-directory.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from leakscan.errors import CaptureError
+
+RUN_FILE = "run.json"
+CENSUS_FILE = "census.jsonl"
+BEFORE_FILE, AFTER_FILE = "before.heap", "after.heap"
+CAPTURE_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotEntry:
+    """A snapshot of the capture; `run` is the number of runs completed when it was taken."""
+
+    path: Path
+    run: int
+    pause_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """The heap and the memory after one run, settled and collected.
+
+    `phase` is "baseline", "run", or "settled" (after the last run, when work in flight had its time to
+    end). `types` maps a type's full name to (count, bytes). `collected` are the objects that only the
+    collector could free. `memory` is in bytes and blocks: see the reference.
+    """
+
+    phase: str
+    run: int
+    object_count: int
+    object_bytes: int
+    types: Mapping[str, tuple[int, int]]
+    memory: Mapping[str, int]
+    collected: int
+    tasks: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a capture stopped. `phase`: import, warm-up, baseline, run, settle, snapshot, process."""
+
+    phase: str
+    run: int
+    type_name: str
+    message: str
+    hint: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """Tasks of the event loop around the wait for work in flight to end."""
+
+    tasks_at_rest: int
+    tasks_before: int
+    tasks_after: int
+    waited_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """One capture. `runs` were asked for, `runs_completed` were done.
+
+    `status`: complete, interrupted, failed, not-applicable (the scenario has no such end), or running
+    (it still is, or it was killed without a word). `ended` counts how the streams ended.
+    """
+
+    directory: Path
+    target: str
+    mode: str
+    scenario: str
+    runs: int
+    runs_completed: int
+    warmup: int
+    chunks: int
+    python: str
+    platform: str
+    status: str
+    missing: tuple[str, ...]
+    failure: Failure | None
+    snapshots: tuple[SnapshotEntry, ...]
+    census: tuple[Census, ...]
+    in_flight: InFlight | None
+    ended: Mapping[str, int]
+
+    @property
+    def before(self) -> Path:
+        """The baseline. CaptureError: it was not taken."""
+        return self._snapshot(BEFORE_FILE)
+
+    @property
+    def after(self) -> Path:
+        """The last snapshot. CaptureError: it was not taken."""
+        return self._snapshot(AFTER_FILE)
+
+    def _snapshot(self, name: str) -> Path:
+        for entry in self.snapshots:
+            if entry.path.name == name and entry.path.exists():
+                return entry.path
+        why = f": {self.failure.message}" if self.failure is not None else ""
+        raise CaptureError(
+            f"{self.directory} has no {name}; the capture is {self.status}{why}",
+            hint="capture again with --overwrite",
+        )
+
+
+def read_capture(directory: Path) -> Capture:
+    """The capture in that directory. CaptureError: there is none, or it holds several modes."""
+    run = _read_run_file(directory)
+    if "modes" in run:
+        modes = [mode for mode, status in run["modes"].items() if status == "complete"]
+        raise CaptureError(
+            f"{directory} holds one capture for each mode",
+            hint=f"choose one: {', '.join(str(directory / mode) for mode in modes)}",
+        )
+    return _capture(directory, run)
+
+
+def read_captures(directory: Path) -> tuple[Capture, ...]:
+    """Every capture in that directory: one, or one for each mode that was tried, in their order."""
+    run = _read_run_file(directory)
+    if "modes" not in run:
+        return (_capture(directory, run),)
+    return tuple(_capture(directory / mode, _read_run_file(directory / mode)) for mode in run["modes"])
+
+
+def is_capture(directory: Path) -> bool:
+    return (directory / RUN_FILE).is_file()
+
+
+def _read_run_file(directory: Path) -> dict[str, Any]:  # Any: JSON values
+    path = directory / RUN_FILE
+    hint = "leakscan capture TARGET -o DIR writes one"
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CaptureError(f"{directory} is not a capture: it has no {RUN_FILE}", hint=hint) from None
+    except (OSError, ValueError) as error:
+        raise CaptureError(f"cannot read {path}: {error}", hint=hint) from error
+    if not isinstance(run, dict) or run.get("format") != "leakscan-capture":
+        raise CaptureError(f"{path} does not describe a capture", hint=hint)
+    if run.get("version", 0) > CAPTURE_VERSION:
+        raise CaptureError(
+            f"{path} has version {run['version']}; this leakscan reads {CAPTURE_VERSION}",
+            hint="use the leakscan that wrote it, or a newer one",
+        )
+    return run
+
+
+def _capture(directory: Path, run: Mapping[str, Any]) -> Capture:  # Any: JSON values
+    try:
+        error, in_flight = run["error"], run["in_flight"]
+        return Capture(
+            directory=directory,
+            target=run["target"],
+            mode=run["mode"],
+            scenario=run["scenario"],
+            runs=run["runs"],
+            runs_completed=run["runs_completed"],
+            warmup=run["warmup"],
+            chunks=run["chunks"],
+            python=run["python"],
+            platform=run["platform"],
+            status=run["status"],
+            missing=tuple(run["missing"]) or _missing_of_running(run["status"]),
+            failure=Failure(**error) if error else None,
+            snapshots=tuple(
+                SnapshotEntry(directory / entry["file"], entry["run"], entry["pause_seconds"])
+                for entry in run["snapshots"]
+            ),
+            census=tuple(_read_census_file(directory / CENSUS_FILE)),
+            in_flight=InFlight(**in_flight) if in_flight else None,
+            ended=run["ended"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise CaptureError(f"{directory / RUN_FILE} is damaged: {error!r}", hint="capture again") from error
+
+
+def _missing_of_running(status: str) -> tuple[str, ...]:
+    if status != "running":
+        return ()
+    return ("the end: the capture is still running, or was killed before it could say so",)
+
+
+def _read_census_file(path: Path) -> Iterator[Census]:
+    if not path.exists():
+        return
+    types: dict[str, tuple[int, int]] = {}
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            if not line.endswith("\n"):
+                return  # cut while it was written: the run it tells of is not counted as completed
+            row = json.loads(line)
+            for name, (count, size) in row["types"].items():
+                types[name] = (count, size)
+                if not count:
+                    del types[name]
+            yield Census(
+                phase=row["phase"],
+                run=row["run"],
+                object_count=row["object_count"],
+                object_bytes=row["object_bytes"],
+                types=dict(types),
+                memory=row["memory"],
+                collected=row["collected"],
+                tasks=row["tasks"],
+                seconds=row["seconds"],
+            )

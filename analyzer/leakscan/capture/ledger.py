@@ -1,0 +1,192 @@
+"""Write run.json and census.jsonl while the target runs, so that any stop leaves them readable."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from leakscan import __version__
+from leakscan.capture.census import read_census
+from leakscan.capture.directory import (
+    AFTER_FILE,
+    BEFORE_FILE,
+    CAPTURE_VERSION,
+    CENSUS_FILE,
+    RUN_FILE,
+)
+
+Event = dict[str, Any]  # Any: JSON values, from the driver
+
+
+class Ledger:
+    """The capture directory as it fills. Every event of the driver is recorded before the next is read."""
+
+    def __init__(self, directory: Path, settings: dict[str, Any]) -> None:  # Any: JSON values
+        self._directory = directory
+        self._types: dict[str, tuple[int, int]] = {}
+        self._ended: Counter[str] = Counter()
+        self._run: dict[str, Any] = {
+            "format": "leakscan-capture",
+            "version": CAPTURE_VERSION,
+            "leakscan": __version__,
+            "status": "running",
+            **settings,
+            "scenario": "",
+            "runs_completed": 0,
+            "implementation": "",
+            "platform": "",
+            "executable": "",
+            "pid": 0,
+            "started_unix": round(time.time(), 3),
+            "ended_unix": None,
+            "snapshots": [],
+            "census": CENSUS_FILE,
+            "ended": {},
+            "in_flight": None,
+            "missing": [],
+            "error": None,
+        }
+        self.write()
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """What run.json holds."""
+        return self._run
+
+    @property
+    def has_snapshots(self) -> bool:
+        return bool(self._run["snapshots"])
+
+    def record(self, event: Event) -> None:
+        """Take in one event of the driver. OSError: the disk is full."""
+        handler = getattr(self, "_on_" + event["event"], None)
+        if handler is not None:
+            handler(event)
+
+    def fail(self, *, phase: str, run: int, message: str, hint: str = "") -> None:
+        """Record why the capture stopped; what the driver said first stays."""
+        if self._run["error"] is None:
+            self._on_error({"phase": phase, "run": run, "message": message, "hint": hint})
+
+    def close(self, status: str) -> None:
+        """Give the capture its last status, and say what is missing."""
+        run = self._run
+        run["status"] = status
+        run["ended_unix"] = round(time.time(), 3)
+        run["missing"] = self._missing()
+        for leftover in self._directory.glob(".census-*.heap"):
+            leftover.unlink()
+        listed = {entry["file"] for entry in run["snapshots"]}
+        for snapshot in self._directory.glob("*.heap"):
+            # Cut off in the middle it is of no use, and on a full disk run.json needs its room.
+            if snapshot.name not in listed:
+                snapshot.unlink()
+        self.write()
+
+    def write(self) -> None:
+        _write_whole(self._directory / RUN_FILE, self._run)
+
+    def _on_started(self, event: Event) -> None:
+        for name in ("python", "implementation", "executable", "platform", "pid"):
+            self._run[name] = event[name]
+        self.write()
+
+    def _on_run_end(self, event: Event) -> None:
+        self._run["scenario"] = event["kind"]
+        if not event["warmup"]:
+            self._ended[event["ended"]] += 1
+            self._run["ended"] = dict(sorted(self._ended.items()))
+
+    def _on_census(self, event: Event) -> None:
+        path = self._directory / event["file"]
+        types = read_census(path)
+        path.unlink()
+        changed = {name: figures for name, figures in types.items() if self._types.get(name) != figures}
+        changed.update({name: (0, 0) for name in self._types if name not in types})
+        row = {
+            "phase": event["phase"],
+            "run": event["run"],
+            "object_count": sum(count for count, _ in types.values()),
+            "object_bytes": sum(size for _, size in types.values()),
+            "collected": event["collected"],
+            "tasks": event["tasks"],
+            "seconds": event["seconds"],
+            "memory": event["memory"],
+            "collector": event["collector"],
+            "types": dict(sorted(changed.items())),
+        }
+        with (self._directory / CENSUS_FILE).open("a", encoding="utf-8", errors="backslashreplace") as lines:
+            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+        self._types = types
+        if event["phase"] == "run":
+            self._run["runs_completed"] = event["run"]
+        self.write()
+
+    def _on_snapshot(self, event: Event) -> None:
+        path = self._directory / event["file"]
+        self._run["snapshots"].append(
+            {
+                "file": event["file"],
+                "run": event["run"],
+                "pause_seconds": event["pause_seconds"],
+                "bytes": path.stat().st_size,
+            }
+        )
+        self.write()
+
+    def _on_settled(self, event: Event) -> None:
+        self._run["in_flight"] = {name: value for name, value in event.items() if name != "event"}
+
+    def _on_error(self, event: Event) -> None:
+        if self._run["error"] is None:
+            self._run["error"] = {
+                "phase": event["phase"],
+                "run": event["run"],
+                "type_name": event.get("type", ""),
+                "message": event["message"],
+                "hint": event["hint"],
+                "traceback": event.get("traceback", ""),
+            }
+
+    def _missing(self) -> list[str]:
+        run = self._run
+        missing = []
+        taken = {entry["file"] for entry in run["snapshots"]}
+        if BEFORE_FILE not in taken:
+            missing.append(f"{BEFORE_FILE}: the baseline was not reached")
+        done, asked = run["runs_completed"], run["runs"]
+        if done < asked:
+            missing.append(f"runs {done + 1} to {asked}" if asked > done + 1 else f"run {asked}")
+        if AFTER_FILE not in taken:
+            missing.append(f"{AFTER_FILE}: it stopped before the last snapshot")
+        return missing
+
+
+def write_modes(directory: Path, target: str, statuses: dict[str, str]) -> None:
+    """Write the run.json above one capture for each mode. OSError: the disk is full."""
+    index = {
+        "format": "leakscan-capture",
+        "version": CAPTURE_VERSION,
+        "leakscan": __version__,
+        "target": target,
+        "mode": "all",
+        "modes": statuses,
+    }
+    _write_whole(directory / RUN_FILE, index)
+
+
+def _write_whole(path: Path, content: dict[str, Any]) -> None:  # Any: JSON values
+    # A reader, or a kill, in the middle of it finds the earlier text.
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    partial = path.with_name(path.name + ".partial")
+    try:
+        # Lone surrogates in a message of the target must not stop the record of it.
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
+        os.replace(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,147 @@
+"""The observed process from outside: start it, read its events, pass on Ctrl-C, see how it ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+POLL_SECONDS = 0.1
+GRACE_SECONDS = 10.0
+"""After an interrupt, how long the target has to let go before it is killed."""
+DRIVER = Path(__file__).parent.parent / "record" / "driver.py"
+
+
+class Target:
+    """A running driver. Iterate over `events()`; then `end()` says how the process went.
+
+    Leaving its `with` block by an exception kills it.
+    """
+
+    def __init__(self, python: str, config: dict[str, Any]) -> None:  # Any: JSON values
+        self._interrupts = 0
+        self._kill_at: float | None = None
+        self._deadline: float | None = None
+        self.timed_out = False
+        read_end, write_end = os.pipe()
+        self._read_end = read_end
+        try:
+            self._process = subprocess.Popen(
+                [python, str(DRIVER), json.dumps({**config, "events_fd": write_end})],
+                stdin=subprocess.DEVNULL,
+                # Our stdout is for the answer; the target's output goes where progress goes.
+                stdout=_stderr_descriptor(),
+                pass_fds=[write_end],
+                # Ctrl-C must reach the driver once, through `interrupt`, when it can be told apart
+                # from a stop that the target itself has caused.
+                process_group=0,
+            )
+        except OSError:
+            os.close(read_end)
+            raise
+        finally:
+            os.close(write_end)
+
+    def __enter__(self) -> Target:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.kill()
+            self._process.wait()
+
+    @property
+    def was_interrupted(self) -> bool:
+        return self._interrupts > 0
+
+    def interrupt(self) -> None:
+        """Ask for a stop: the first time politely, so that the last snapshot is taken."""
+        self._interrupts += 1
+        self._signal(signal.SIGINT if self._interrupts == 1 else signal.SIGKILL)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def set_deadline(self, seconds: float | None) -> None:
+        """The run that begins now may take that long; None: as long as it likes."""
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+
+    def events(self) -> Iterator[dict[str, Any]]:  # Any: JSON values
+        """Events as they come, until the driver says `end` or its process is gone."""
+        pending = b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._read_end, selectors.EVENT_READ)
+            while True:
+                is_gone = self._process.poll() is not None
+                # A process that the target left behind may hold the pipe open: its end is not awaited.
+                if selector.select(0 if is_gone else POLL_SECONDS):
+                    block = os.read(self._read_end, 1 << 16)
+                    if not block:
+                        return
+                    *lines, pending = (pending + block).split(b"\n")
+                    for line in lines:
+                        event = json.loads(line)
+                        yield event
+                        if event["event"] == "end":
+                            return
+                elif is_gone:
+                    return
+                self._enforce_deadline()
+
+    def end(self) -> int:
+        """Exit status of the process (negative: the signal), once it has ended or been made to."""
+        os.close(self._read_end)
+        try:
+            return self._process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self._process.wait()
+
+    def _enforce_deadline(self) -> None:
+        now = time.monotonic()
+        if self._deadline is not None and now > self._deadline:
+            self.timed_out = True
+            self._deadline, self._kill_at = None, now + GRACE_SECONDS
+            self._signal(signal.SIGINT)
+        elif self._kill_at is not None and now > self._kill_at:
+            self._kill_at = None
+            self.kill()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process.poll() is None:
+            # The whole group: a helper of the target would see Ctrl-C from the terminal, too.
+            os.killpg(self._process.pid, number)
+
+
+@contextmanager
+def passing_on_interrupts(target: Target) -> Iterator[None]:
+    """While inside, SIGINT and SIGTERM stop the target instead of this process.
+
+    Only the main thread may change handlers; in another the caller's own handling stays.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    earlier = [signal.signal(number, lambda *_: target.interrupt()) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, earlier, strict=True):
+            signal.signal(number, handler)
+
+
+def _stderr_descriptor() -> int:
+    try:
+        return sys.stderr.fileno()
+    except (OSError, ValueError, AttributeError):  # replaced by an object without a descriptor
+        return 2

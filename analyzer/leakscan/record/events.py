@@ -1,0 +1,21 @@
+"""Events from the observed process to `capture`: one JSON object a line, on an inherited pipe."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+
+class Events:
+    """Writes events to a descriptor. `write` raises BrokenPipeError when nobody listens any more."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        # Programs that the target starts must not keep the pipe open.
+        os.set_inheritable(descriptor, False)
+
+    def write(self, event: str, **fields: Any) -> None:  # Any: JSON values
+        line = memoryview(json.dumps({"event": event, **fields}).encode() + b"\n")
+        while line:
+            line = line[os.write(self._descriptor, line) :]

@@ -1,0 +1,44 @@
+"""Memory figures of this process, from the kernel and the interpreter. Bytes; absent when unknown."""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+_ROLLUP = {
+    "Rss": "rss_bytes",
+    "Pss": "pss_bytes",
+    "Anonymous": "anonymous_bytes",
+    "Pss_File": "pss_file_bytes",
+    "Private_Clean": "private_clean_bytes",
+    "Private_Dirty": "private_dirty_bytes",
+    "Swap": "swap_bytes",
+}
+
+
+def memory_figures() -> dict[str, int]:
+    """What the process holds now. `uss_bytes` is the part that no other process shares."""
+    figures = {"allocated_blocks": sys.getallocatedblocks()}
+    try:
+        with open("/proc/self/smaps_rollup", "rb") as rollup:
+            lines = rollup.read().decode("ascii", "replace").splitlines()
+    except OSError:  # macOS, or a kernel or container without it
+        lines = []
+    for line in lines:
+        name, _, rest = line.partition(":")
+        field = _ROLLUP.get(name)
+        if field is not None:
+            figures[field] = int(rest.split()[0]) * 1024
+    if "private_clean_bytes" in figures:
+        figures["uss_bytes"] = figures["private_clean_bytes"] + figures["private_dirty_bytes"]
+    return figures
+
+
+def collector_figures() -> dict[str, int]:
+    """Totals of the cyclic collector since the process started."""
+    stats = gc.get_stats()
+    return {
+        "collections": sum(generation["collections"] for generation in stats),
+        "collected": sum(generation["collected"] for generation in stats),
+        "uncollectable": sum(generation["uncollectable"] for generation in stats),
+    }

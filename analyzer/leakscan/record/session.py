@@ -1,0 +1,244 @@
+"""What happens inside the observed process: import, warm-up, baseline, runs, last snapshot.
+
+The driver keeps nothing of a run: results, exceptions and tasks are dropped before anything is
+counted, and every figure goes straight to `capture` through the pipe, so that neither leakscan's
+objects nor their growth appear in what it measures.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import sys
+import time
+import traceback
+from typing import Any
+
+from leakscan.errors import LeakscanError
+from leakscan.record.events import Events
+from leakscan.record.figures import collector_figures, memory_figures
+from leakscan.record.recorder import Recorder
+from leakscan.record.scenario import Scenario
+from leakscan.record.settle import drain, has_other_threads, settle, tasks_in_flight
+from leakscan.record.streams import ModeDoesNotApply
+from leakscan.record.target import load_scenario
+
+OWN_FOLDER = os.path.dirname(os.path.abspath(__file__))
+
+
+def run_session(config: dict[str, Any]) -> int:  # Any: JSON values
+    """Run the whole capture; exit status of the process (0: `capture` was told how it went)."""
+    _hold_interrupts()
+    events = Events(config["events_fd"])
+    try:
+        session = Session(config, events)
+        status = _attempt(session, events)
+        if status in ("interrupted", "failed") and session.wants_last_snapshot:
+            status = _keep_what_ran(session, events, status)
+        events.write("end", status=status, runs_completed=session.runs_completed)
+        session.close()
+    except BrokenPipeError:
+        # `capture` is gone: nobody would read another figure.
+        return 3
+    return 0
+
+
+def _attempt(session: Session, events: Events) -> str:
+    # The exception and its frames hold the target's objects: they must be gone when this returns.
+    try:
+        session.prepare()
+        session.measure()
+        return "complete"
+    except BrokenPipeError:
+        raise
+    except KeyboardInterrupt:
+        return "interrupted"
+    except ModeDoesNotApply as reason:
+        events.write("error", phase=session.phase, run=session.run, message=str(reason), hint="")
+        return "not-applicable"
+    except BaseException as error:  # SystemExit and CancelledError of the target, too
+        events.write("error", phase=session.phase, run=session.run, **_describe(error))
+        return "failed"
+
+
+def _keep_what_ran(session: Session, events: Events, status: str) -> str:
+    try:
+        session.finish()
+    except KeyboardInterrupt:
+        return "interrupted"
+    except (OSError, LeakscanError) as error:
+        events.write("error", phase="snapshot", run=session.run, **_describe(error))
+    return status
+
+
+def _describe(error: BaseException) -> dict[str, str]:
+    if isinstance(error, LeakscanError):
+        return {"type": "", "message": error.message, "hint": error.hint, "traceback": ""}
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(OWN_FOLDER):
+        trace = trace.tb_next
+    text = "".join(traceback.format_exception(type(error), error, trace))
+    return {"type": type(error).__qualname__, "message": _text_of(error), "hint": "", "traceback": text}
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as broken:  # the target's own __str__
+        return f"<its __str__ raised {type(broken).__name__}>"
+
+
+class Session:
+    """State of one capture. `phase` and `run` say where it is, for the message when something fails."""
+
+    def __init__(self, config: dict[str, Any], events: Events) -> None:  # Any: JSON values
+        self._config = config
+        self._events = events
+        self._recorder = Recorder(config)
+        self._scenario: Scenario | None = None
+        self._tasks_at_rest = 0
+        self.phase = "start"
+        self.run = 0
+        self.runs_completed = 0
+        self.wants_last_snapshot = False
+
+    def prepare(self) -> None:
+        """Import the target, warm it up, and take the baseline."""
+        self._recorder.check_support()
+        self._events.write("started", pid=os.getpid(), **_interpreter())
+        self.phase = "import"
+        _allow_interrupts()
+        try:
+            call = load_scenario(self._config["target"])
+        finally:
+            _hold_interrupts()
+        self._scenario = Scenario(call, mode=self._config["mode"], chunks=self._config["chunks"])
+        del call
+        self._events.write("imported")
+        self.phase = "warm-up"
+        for run in range(1, self._config["warmup"] + 1):
+            self.run = run
+            self._one_run(run, is_warmup=True)
+        self.phase, self.run = "baseline", 0
+        _, collected = self._drain()
+        self._tasks_at_rest = tasks_in_flight(self._scenario.loop)
+        # A rehearsal: what the first measurement allocates for good must be older than the baseline.
+        self._recorder.rehearse()
+        memory_figures()
+        self._recorder.arm_births(self._config["runs"])
+        self._measure_heap("baseline", collected=collected, seconds=0.0)
+        self._take_snapshot("before.heap")
+        self.wants_last_snapshot = True
+
+    def measure(self) -> None:
+        """The counted runs, each with its census, then the last snapshot."""
+        every = self._config["every"]
+        for run in range(1, self._config["runs"] + 1):
+            self.phase, self.run = "run", run
+            self._one_run(run, is_warmup=False)
+            self.runs_completed = run
+            if every and run % every == 0 and run < self._config["runs"]:
+                self._take_snapshot(f"run-{run:04}.heap")
+        self.finish()
+
+    def finish(self) -> None:
+        """Let work in flight end, count again, and take the last snapshot."""
+        self.phase = "settle"
+        self.wants_last_snapshot = False
+        assert self._scenario is not None
+        self._recorder.begin_run(self.runs_completed)
+        before = tasks_in_flight(self._scenario.loop)
+        waited, collected = self._drain()
+        self._enter_bookkeeping()
+        self._events.write(
+            "settled",
+            tasks_at_rest=self._tasks_at_rest,
+            tasks_before=before,
+            tasks_after=tasks_in_flight(self._scenario.loop),
+            waited_seconds=round(waited, 3),
+        )
+        self._measure_heap("settled", collected=collected, seconds=waited)
+        self.phase = "snapshot"
+        self._take_snapshot("after.heap")
+
+    def close(self) -> None:
+        """Let the target end as it would: its loop is closed and its exit handlers run."""
+        self._recorder.disarm_births()
+        _allow_interrupts()
+        if self._scenario is not None:
+            self._scenario.close()
+
+    def _one_run(self, run: int, *, is_warmup: bool) -> None:
+        assert self._scenario is not None
+        self._events.write("run_start", run=run, warmup=is_warmup)
+        start = time.perf_counter()
+        if not is_warmup:
+            self._recorder.begin_run(run)
+        try:
+            # A signal held back so far raises KeyboardInterrupt here.
+            _allow_interrupts()
+            ended = self._scenario.run()
+        finally:
+            _hold_interrupts()
+        collected = settle(self._scenario)
+        seconds = time.perf_counter() - start
+        self._enter_bookkeeping()
+        self._events.write("run_end", run=run, warmup=is_warmup, ended=ended, kind=self._scenario.kind)
+        if not is_warmup:
+            self._measure_heap("run", collected=collected, seconds=seconds)
+
+    def _drain(self) -> tuple[float, int]:
+        assert self._scenario is not None
+        _allow_interrupts()
+        try:
+            return drain(
+                self._scenario,
+                tasks_at_rest=self._tasks_at_rest,
+                at_most_seconds=self._config["settle_seconds"],
+            )
+        finally:
+            _hold_interrupts()
+
+    def _enter_bookkeeping(self) -> None:
+        # With other threads about, the target allocates during our bookkeeping too: what it keeps
+        # must not be taken for leakscan's. We keep nothing, so the run number does no harm.
+        if not has_other_threads():
+            self._recorder.begin_bookkeeping()
+
+    def _measure_heap(self, phase: str, *, collected: int, seconds: float) -> None:
+        assert self._scenario is not None
+        figures = memory_figures()
+        self._events.write(
+            "census",
+            phase=phase,
+            run=self.run,
+            file=self._recorder.census(self.run),
+            memory=figures,
+            collected=collected,
+            collector=collector_figures(),
+            tasks=tasks_in_flight(self._scenario.loop),
+            seconds=round(seconds, 6),
+        )
+
+    def _take_snapshot(self, name: str) -> None:
+        self.phase = "snapshot"
+        pause = self._recorder.snapshot(name, run=self.runs_completed)
+        self._events.write("snapshot", file=name, run=self.runs_completed, pause_seconds=round(pause, 6))
+
+
+def _interpreter() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "executable": sys.executable,
+        "platform": f"{sys.platform}-{platform.machine()}",
+    }
+
+
+def _hold_interrupts() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
+def _allow_interrupts() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

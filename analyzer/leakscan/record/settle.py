@@ -1,0 +1,120 @@
+"""Let what a run has started come to rest, so that work in flight is not counted as retained."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from leakscan.record.scenario import Scenario
+
+if TYPE_CHECKING:
+    import asyncio
+
+MOST_CYCLES = 100
+MOST_COLLECTIONS = 8
+POLL_SECONDS = 0.02
+
+
+async def run_ready_callbacks() -> str:
+    """A few turns of the loop, until nothing is ready; never sleeps."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    for turn in range(MOST_CYCLES):
+        await asyncio.sleep(0)
+        # uvloop has no `_ready`: a fixed number of turns must do.
+        ready = getattr(loop, "_ready", None)
+        if turn >= 2 and not ready if ready is not None else turn >= 10:
+            break
+    return ""
+
+
+def settle(scenario: Scenario) -> int:
+    """Run pending callbacks and collect until neither finds anything more; how many were collected.
+
+    Both in turn: collecting an abandoned async generator schedules its `aclose` on the loop.
+    """
+    collected = 0
+    for _ in range(MOST_COLLECTIONS):
+        if scenario.loop is not None:
+            scenario.run_in_loop(run_ready_callbacks())
+        found = gc.collect()
+        collected += found
+        if not found and not getattr(scenario.loop, "_ready", None):
+            break
+    return collected
+
+
+def tasks_in_flight(loop: asyncio.AbstractEventLoop | None) -> int:
+    if loop is None:
+        return 0
+    import asyncio
+
+    return len(asyncio.all_tasks(loop))
+
+
+def drain(scenario: Scenario, *, tasks_at_rest: int, at_most_seconds: float) -> tuple[float, int]:
+    """Give a backlog time to drain: the seconds waited, and what was collected.
+
+    Waits only while something can still happen by itself: tasks of the runs with a timer, a socket
+    or a thread behind them, or threads that are freeing memory.
+    """
+    start = time.monotonic()
+    collected = settle(scenario)
+    is_moving = _loop_moves(scenario, tasks_at_rest) if scenario.loop is not None else _threads_move()
+    while is_moving() and time.monotonic() - start < at_most_seconds:
+        _pause(scenario)
+        collected += settle(scenario)
+    return time.monotonic() - start, collected
+
+
+def _pause(scenario: Scenario) -> None:
+    if scenario.loop is None:
+        time.sleep(POLL_SECONDS)
+        return
+    import asyncio
+
+    async def sleep() -> str:
+        await asyncio.sleep(POLL_SECONDS)
+        return ""
+
+    scenario.run_in_loop(sleep())
+
+
+def _loop_moves(scenario: Scenario, tasks_at_rest: int) -> Callable[[], bool]:
+    loop = scenario.loop
+
+    def is_moving() -> bool:
+        if tasks_in_flight(loop) <= tasks_at_rest:
+            return False
+        selector = getattr(loop, "_selector", None)
+        # The loop's own wake-up socket is always registered.
+        has_sockets = selector is None or len(selector.get_map()) > 1
+        return bool(getattr(loop, "_scheduled", True)) or has_sockets or has_other_threads()
+
+    return is_moving
+
+
+def _threads_move() -> Callable[[], bool]:
+    least = sys.getallocatedblocks()
+    patience = 10
+
+    def is_moving() -> bool:
+        nonlocal least, patience
+        if not has_other_threads():
+            return False
+        blocks = sys.getallocatedblocks()
+        patience = 10 if blocks < least else patience - 1
+        least = min(least, blocks)
+        return patience > 0
+
+    return is_moving
+
+
+def has_other_threads() -> bool:
+    import _thread
+
+    return _thread._count() > 0
