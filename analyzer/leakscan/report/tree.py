@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from leakscan.analysis.findings import Path, Step
-from leakscan.analysis.wording import count_text, visible
+from leakscan.analysis.findings import Path
+from leakscan.analysis.wording import visible
+from leakscan.report.folding import Piece, fold_steps
 from leakscan.report.lines import Line, Span, line, shortened
 from leakscan.report.names import TypeNames, place, step_text
 
 _WIDEST_INDENT: Final = 24
 """A path is a chain: a long one gets smaller steps, and past this column none, so that it fits a screen."""
-_LONGEST: Final = 16
-_HEAD: Final = 7
-_SMALLEST_REPEAT: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +33,7 @@ def path_tree(
     `cut_steps` are the numbers of the steps whose reference a cut removes. Steps that repeat, and the
     middle of a long path, are folded with their count unless `show_all`.
     """
-    rows = [_row(step, names, is_cut=number in cut_steps) for number, step in enumerate(path.steps)]
-    rows = rows if show_all else _folded(rows, path.steps)
+    rows = [_row(piece, names, cut_steps) for piece in fold_steps(path.steps, all_steps=show_all)]
     texts = [" " * indent + shortened(visible(path.root), width - indent)]
     step = max(1, min(3, _WIDEST_INDENT // max(len(rows), 1)))
     for depth, row in enumerate(rows):
@@ -50,7 +47,10 @@ def path_tree(
     return lines
 
 
-def _row(step: Step, names: TypeNames, *, is_cut: bool) -> _Row:
+def _row(piece: Piece, names: TypeNames, cut_steps: frozenset[int]) -> _Row:
+    step = piece.step
+    if step is None:
+        return _Row(f"{piece.note}: --paths shows all", style="faint")
     notes = [visible(step.note)] if step.note else []
     if step.file:
         notes.append(place(step.file, step.line))
@@ -59,33 +59,10 @@ def _row(step: Step, names: TypeNames, *, is_cut: bool) -> _Row:
         mark, style = "<- holder", "mark"
     elif step.is_survivor:
         mark, style = "* survivor", "bad"
-    if is_cut:
+    if piece.number in cut_steps:
         mark = "x cut here" if not mark else f"x cut here, {mark}"
         style = "bad"
     return _Row(step_text(step, names), ", ".join(notes), mark, style)
-
-
-def _folded(rows: list[_Row], steps: tuple[Step, ...]) -> list[_Row]:
-    shorter: list[_Row] = []
-    start = 0
-    while start < len(rows):
-        end = start
-        while end < len(rows) and rows[end] == rows[start] and steps[end].name == steps[start].name:
-            end += 1
-        repeats = end - start
-        if repeats >= _SMALLEST_REPEAT:
-            shorter += [
-                rows[start],
-                _Row(f"... the same {count_text(repeats - 1)} more times", style="faint"),
-            ]
-        else:
-            shorter += rows[start:end]
-        start = end
-    if len(shorter) <= _LONGEST:
-        return shorter
-    left_out = len(shorter) - _LONGEST + 1
-    note = _Row(f"... {count_text(left_out)} more steps: --paths shows all", style="faint")
-    return [*shorter[:_HEAD], note, *shorter[_HEAD + left_out :]]
 
 
 def _note_column(texts: list[str], rows: list[_Row], width: int) -> int:
