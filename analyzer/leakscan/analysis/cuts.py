@@ -1,0 +1,270 @@
+"""The smallest set of references whose removal frees survivors, checked by removing them.
+
+A slot is a group of references that one change in the code would remove: all entries of a container,
+one attribute of a class. Candidates are the slots where old objects reference new ones; where that
+takes several, attributes inside the new objects as well, in case one of them is enough. The minimum cut is
+the maximum flow over slots (kernels.min_cut); what it finds is cleared of superfluous members and then
+measured by reachability, never taken from the flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from leakscan.analysis import kernels
+from leakscan.analysis.findings import Cut, CutMember
+from leakscan.analysis.kernels import NO, Csr
+from leakscan.analysis.patterns import quoted
+from leakscan.analysis.refs import kinds_of, sources_of
+from leakscan.analysis.region import Region
+from leakscan.analysis.slotnames import APPLICATION, SlotNames
+from leakscan.heap.graph import U32, HeapGraph, Location
+from leakscan.heap.kinds import Kind
+
+_FRONTIER_COST: Final = 1000
+_INNER_COST: Final = 1001
+"""With equal numbers the slot of an old object is offered: that is where the growth is."""
+_NAMED_SOURCES: Final = 2000
+_SIMILAR: Final = 3
+"""More slots than this that differ in keys on the way only are written with `[*]`, as one."""
+
+
+@dataclass(frozen=True)
+class CutSlot:
+    """References that a developer would remove together. `refs` (or rows of the root table) ascending."""
+
+    pattern: str
+    refs: U32
+    root_rows: U32 = field(default_factory=lambda: np.zeros(0, np.uint32))
+    location: Location | None = None
+
+
+@dataclass(frozen=True)
+class CutSearch:
+    """What the cuts of one snapshot share: the region, its slots, and the flow network made of them.
+
+    `slot_of_edge`, `slot_of_entry`, `slot_of_root` number `slots` (NO: cannot be cut) along the
+    region's csr, entry_refs and root_rows; slots from `inner_from` on are attributes of new objects.
+    """
+
+    region: Region
+    slots: tuple[CutSlot, ...]
+    inner_from: int
+    slot_of_edge: U32
+    slot_of_entry: U32
+    slot_of_root: U32
+    _network: Csr = field(repr=False)
+
+    def cut_for(self, survivors: npt.NDArray[np.integer]) -> Cut | None:
+        """The smallest cut for these objects of the snapshot, None when nothing that holds them can be cut.
+
+        Those held from C, or by nothing that has a name, count in `of` and not in `frees`.
+        """
+        sinks = self.region.numbers(survivors)
+        if not len(sinks):
+            return None
+        cuttable = self._cuttable(sinks, inner=False)
+        if not len(cuttable):
+            cuttable = self._cuttable(sinks, inner=True)
+            if not len(cuttable):
+                return None
+            found = self._search(cuttable, inner=True)
+        else:
+            found = self._search(cuttable, inner=False)
+            if found is not None and len(found[0]) > 1:
+                deeper = self._search(self._cuttable(sinks, inner=True), inner=True)
+                if deeper is not None and len(deeper[0]) < len(found[0]):
+                    found = deeper
+        if found is None or not found[0]:
+            return None
+        members, is_minimal = found
+        return self.measure([self.slots[slot] for slot in members], sinks, is_minimal=is_minimal)
+
+    def measure(self, chosen: Sequence[CutSlot], sinks: U32, *, is_minimal: bool) -> Cut:
+        """What these slots free, each alone and all together. `sinks` are region numbers."""
+        region = self.region
+        rows = []
+        for slot in chosen:
+            freed = region.freed_by(slot.refs, slot.root_rows)
+            rows.append(
+                CutMember(
+                    pattern=slot.pattern,
+                    reference_count=len(slot.refs) + len(slot.root_rows),
+                    frees_alone=int(freed[sinks].sum()),
+                    frees_alone_bytes=int(region.sizes[freed].sum()),
+                    frees_old=int((freed & ~region.is_new).sum()),
+                    file=slot.location.file if slot.location else "",
+                    line=slot.location.line if slot.location else 0,
+                )
+            )
+        freed = region.freed_by(*_together(chosen))
+        rows.sort(key=lambda row: (-row.frees_alone, -row.frees_alone_bytes, row.pattern))
+        return Cut(
+            tuple(rows), int(freed[sinks].sum()), len(sinks), int(region.sizes[freed].sum()), is_minimal
+        )
+
+    def _cuttable(self, sinks: U32, *, inner: bool) -> U32:
+        """Those of the sinks that die when everything that can be cut is cut."""
+        region = self.region
+        starts = np.concatenate(
+            (
+                region.entry_targets[self.slot_of_entry == NO],
+                region.root_targets[self.slot_of_root == NO],
+                region.anchored,
+            )
+        )
+        skip = self.slot_of_edge != NO if inner else None
+        stays = kernels.reachable(region.csr, roots=starts, skip=skip)
+        return sinks[~stays[sinks]]
+
+    def _search(self, sinks: U32, *, inner: bool) -> tuple[list[int], bool] | None:
+        slot_of_edge = self.slot_of_edge if inner else np.full_like(self.slot_of_edge, NO)
+        region = self.region
+        held = np.full(len(region.anchored), NO, np.uint32)
+        costs = np.full(len(self.slots), _FRONTIER_COST, np.uint32)
+        costs[self.inner_from :] = _INNER_COST
+        found = kernels.min_cut(
+            self._network,
+            np.concatenate((slot_of_edge, self.slot_of_entry, self.slot_of_root, held)),
+            costs,
+            sources=np.array([len(region)], np.uint32),
+            sinks=sinks,
+        )
+        if found is None:
+            return None
+        members = self._without_superfluous(found.slots.tolist(), sinks)
+        return members, found.is_exact or len(members) == 1
+
+    def _without_superfluous(self, members: list[int], sinks: U32) -> list[int]:
+        """Drops the members that the others do without: a slot of several objects may cut too much."""
+        kept = list(members)
+        for slot in reversed(members):
+            others = [other for other in kept if other != slot]
+            if others:
+                freed = self.region.freed_by(*_together(self.slots[other] for other in others))
+                if freed[sinks].all():
+                    kept = others
+        return kept
+
+
+def prepare_cuts(region: Region, names: SlotNames, *, slots: Iterable[CutSlot] = ()) -> CutSearch:
+    """Everything `cut_for` needs. `slots` are those already named; what they leave is named here."""
+    named = _entry_slots(region, names, list(slots))
+    roots = _root_slots(region)
+    inner, slot_of_edge = _inner_slots(region, names)
+    slot_of_edge[slot_of_edge != NO] += np.uint32(len(named) + len(roots))
+    slot_of_entry = _numbered(region.entry_refs, [slot.refs for slot in named], 0)
+    slot_of_root = _numbered(region.root_rows, [slot.root_rows for slot in roots], len(named))
+    starts = np.concatenate((region.entry_targets, region.root_targets, region.anchored))
+    first = np.concatenate((region.csr.first_ref, [len(region.csr.targets) + len(starts)])).astype(np.uint64)
+    network = Csr(first, np.concatenate((region.csr.targets, starts)).astype(np.uint32))
+    return CutSearch(
+        region,
+        (*named, *roots, *inner),
+        len(named) + len(roots),
+        slot_of_edge,
+        slot_of_entry,
+        slot_of_root,
+        network,
+    )
+
+
+def _together(slots: Iterable[CutSlot]) -> tuple[U32, U32]:
+    chosen = list(slots)
+    return (
+        np.unique(np.concatenate([slot.refs for slot in chosen])),
+        np.unique(np.concatenate([slot.root_rows for slot in chosen])),
+    )
+
+
+def _numbered(places: U32, groups: list[U32], first: int) -> U32:
+    """For each place the number of the group that it is in, counted from `first`; NO for none."""
+    numbers = np.full(len(places), NO, np.uint32)
+    for number, members in enumerate(groups, first):
+        at = np.searchsorted(places, members)
+        at = at[(at < len(places))]
+        at = at[np.isin(places[at], members)]
+        numbers[at] = number
+    return numbers
+
+
+def _entry_slots(region: Region, names: SlotNames, given: list[CutSlot]) -> list[CutSlot]:
+    """The given slots, and slots for the entries that none of them holds; one for each pattern."""
+    known = np.concatenate([slot.refs for slot in given]) if given else np.zeros(0, np.uint32)
+    rest = region.entry_refs[~np.isin(region.entry_refs, known)]
+    by_pattern: dict[str, list[U32]] = {}
+    places = {slot.pattern: slot.location for slot in given}
+    for slot in given:
+        by_pattern.setdefault(slot.pattern, []).append(slot.refs)
+    for pattern, refs in _named_by_source(region.graph, names, rest):
+        by_pattern.setdefault(pattern, []).append(refs)
+    return [
+        CutSlot(pattern, np.unique(np.concatenate(parts)), location=places.get(pattern))
+        for pattern, parts in by_pattern.items()
+    ]
+
+
+def _named_by_source(graph: HeapGraph, names: SlotNames, refs: U32) -> list[tuple[str, U32]]:
+    """Entries of one container are one slot; attributes are one slot for each class and name."""
+    if not len(refs):
+        return []
+    sources, kinds = sources_of(graph, refs), kinds_of(graph, refs)
+    is_entry = np.isin(kinds, (Kind.KEY_INT, Kind.KEY_OTHER, Kind.KEY, Kind.INDEX, Kind.MEMBER, Kind.KEY_STR))
+    # One number for what is written alike: the container, or the class and the attribute.
+    owner = np.where(is_entry, sources, graph.type_ids[sources].astype(np.uint32))
+    label = np.where(is_entry, np.uint32(NO), graph.ref_labels[refs])
+    keys = np.stack((is_entry.astype(np.uint32), owner, label))
+    _, first, group = np.unique(keys, axis=1, return_index=True, return_inverse=True)
+    group = group.ravel()
+    order = np.argsort(group, kind="stable")
+    parts = np.split(refs[order], np.cumsum(np.bincount(group))[:-1])
+    written = []
+    for number, (example, members) in enumerate(zip(first.tolist(), parts, strict=True)):
+        if number < _NAMED_SOURCES:
+            # A dict with one new value under an old name is that name, not the whole dict.
+            every = bool(is_entry[example]) and len(members) > 1
+            pattern = names.slot_pattern(int(refs[example]), every=every)
+        else:
+            pattern = f"{graph.type_name(int(sources[example]))}[*]"
+        written.append((pattern, members))
+    return written
+
+
+def _root_slots(region: Region) -> list[CutSlot]:
+    graph = region.graph
+    labels = graph.roots.labels[region.root_rows]
+    none = np.zeros(0, np.uint32)
+    return [
+        CutSlot(f"root {quoted(graph.strings[label])}", none, region.root_rows[labels == label])
+        for label in np.unique(labels).tolist()
+    ]
+
+
+def _inner_slots(region: Region, names: SlotNames) -> tuple[list[CutSlot], U32]:
+    """Attributes of new application objects, one slot for each class and name."""
+    graph = region.graph
+    slot_of_edge = np.full(len(region.edge_refs), NO, np.uint32)
+    refs = region.edge_refs
+    kinds = kinds_of(graph, refs)
+    sources = region.objects[
+        np.repeat(np.arange(len(region), dtype=np.uint32), np.diff(region.csr.first_ref).astype(np.int64))
+    ]
+    is_application = names.type_tiers[graph.type_ids[sources]] == APPLICATION
+    chosen = np.flatnonzero(is_application & np.isin(kinds, (Kind.ATTRIBUTE, Kind.SLOT)))
+    if not len(chosen):
+        return [], slot_of_edge
+    keys = graph.type_ids[sources[chosen]].astype(np.uint64) << np.uint64(32) | graph.ref_labels[refs[chosen]]
+    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+    slot_of_edge[chosen] = group.astype(np.uint32)
+    order = np.argsort(group, kind="stable")
+    parts = np.split(refs[chosen][order], np.cumsum(np.bincount(group))[:-1])
+    slots = []
+    for example, members in zip(first.tolist(), parts, strict=True):
+        ref = int(refs[chosen[example]])
+        slots.append(CutSlot(names.slot_pattern(ref, every=False), np.sort(members)))
+    return slots, slot_of_edge

@@ -1,0 +1,143 @@
+"""What would be freed if the references that the user names were removed, or made weak."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from leakscan.analysis import kernels
+from leakscan.analysis.garbage import Liveness
+from leakscan.analysis.patterns import match_pattern, nearest_patterns, parse_pattern
+from leakscan.errors import UsageError
+from leakscan.heap.graph import U32, HeapGraph
+from leakscan.heap.kinds import IMMORTAL
+
+Bools = npt.NDArray[np.bool_]
+
+_TYPES_LISTED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class PatternEffect:
+    """What one pattern does alone. `is_weak` when it was asked to be made weak instead of removed."""
+
+    pattern: str
+    is_weak: bool
+    reference_count: int
+    frees: int
+    frees_bytes: int
+    frees_survivors: int
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """What all patterns together free. `freed_types` is (type, objects, bytes), biggest first.
+
+    `frees_old` were alive before the runs. `still_held` counts the survivors that stay; for a pair
+    without survivors it is 0.
+    """
+
+    effects: tuple[PatternEffect, ...]
+    frees: int
+    frees_bytes: int
+    frees_survivors: int
+    survivors: int
+    frees_old: int
+    freed_types: tuple[tuple[str, int, int], ...]
+    types_omitted: int
+
+    @property
+    def still_held(self) -> int:
+        return self.survivors - self.frees_survivors
+
+
+def what_if(
+    graph: HeapGraph,
+    life: Liveness,
+    *,
+    cut: Sequence[str],
+    weak: Sequence[str] = (),
+    is_new: Bools | None = None,
+    known_patterns: Sequence[str] = (),
+) -> WhatIf:
+    """The effect of removing the references that `cut` and `weak` name, each alone and all together.
+
+    A reference made weak and one removed keep equally little alive; `weak` is for the report. Raises
+    UsageError when a pattern cannot be read or matches nothing, with the nearest of
+    `known_patterns` and of what the snapshot holds.
+    """
+    if not cut and not weak:
+        raise UsageError(
+            "no reference to cut was named", hint="leakscan whatif DIR --cut 'Workflow._runs[*]'"
+        )
+    is_new = np.zeros(graph.object_count, np.bool_) if is_new is None else is_new
+    survivors = is_new & life.is_live
+    removals = [_find(graph, text, tuple(known_patterns)) for text in (*cut, *weak)]
+    effects = []
+    for number, (text, (refs, roots)) in enumerate(zip((*cut, *weak), removals, strict=True)):
+        freed = freed_by(graph, life, refs, roots)
+        effects.append(
+            PatternEffect(
+                pattern=text,
+                is_weak=number >= len(cut),
+                reference_count=len(refs) + len(roots),
+                frees=int(freed.sum()),
+                frees_bytes=_bytes(graph, freed),
+                frees_survivors=int((freed & survivors).sum()),
+            )
+        )
+    all_refs = np.unique(np.concatenate([refs for refs, _ in removals]))
+    all_roots = np.unique(np.concatenate([roots for _, roots in removals]))
+    freed = freed_by(graph, life, all_refs, all_roots)
+    types = _by_type(graph, freed)
+    return WhatIf(
+        effects=tuple(effects),
+        frees=int(freed.sum()),
+        frees_bytes=_bytes(graph, freed),
+        frees_survivors=int((freed & survivors).sum()),
+        survivors=int(survivors.sum()),
+        frees_old=int((freed & ~is_new).sum()),
+        freed_types=types[:_TYPES_LISTED],
+        types_omitted=max(0, len(types) - _TYPES_LISTED),
+    )
+
+
+def freed_by(graph: HeapGraph, life: Liveness, refs: U32, root_rows: U32) -> Bools:
+    """Live objects that nothing alive reaches once these references and root rows are gone."""
+    skip = life.weak.copy()
+    skip[refs] = True
+    starts = life.anchors
+    if len(root_rows):
+        kept = np.delete(graph.roots.targets, root_rows)
+        alone = life.external > 0
+        if graph.runtime == "cpython":
+            alone |= graph.refcounts == IMMORTAL
+        starts = np.unique(np.concatenate((kept, np.flatnonzero(alone).astype(np.uint32))))
+    return np.asarray(life.is_live & ~kernels.reachable(life.csr, roots=starts, skip=skip))
+
+
+def _find(graph: HeapGraph, text: str, known: tuple[str, ...]) -> tuple[U32, U32]:
+    pattern = parse_pattern(text)
+    matched = match_pattern(graph, pattern)
+    if len(matched):
+        return matched.refs, matched.roots
+    near = nearest_patterns(graph, pattern, matched, known)
+    hint = "nearest: " + ", ".join(near) if near else "`leakscan diff` shows the patterns of each leak"
+    raise UsageError(f"{text!r} matches no reference in the snapshot", hint=hint)
+
+
+def _bytes(graph: HeapGraph, chosen: Bools) -> int:
+    return int(graph.sizes[chosen].sum(dtype=np.uint64))
+
+
+def _by_type(graph: HeapGraph, chosen: Bools) -> tuple[tuple[str, int, int], ...]:
+    counts, sizes = kernels.census(graph.type_ids, graph.sizes, key_count=len(graph.types), members=chosen)
+    by_name: dict[str, tuple[int, int]] = {}
+    for row in np.flatnonzero(counts).tolist():
+        known = by_name.get(graph.type_names[row], (0, 0))
+        by_name[graph.type_names[row]] = (known[0] + int(counts[row]), known[1] + int(sizes[row]))
+    rows = [(name, count, size) for name, (count, size) in by_name.items()]
+    return tuple(sorted(rows, key=lambda row: (-row[2], -row[1], row[0])))
