@@ -3,6 +3,8 @@
 // except arming itself.
 #include "births.h"
 
+#include "recycling.h"
+
 #include <dlfcn.h>
 #include <pthread.h>
 
@@ -11,6 +13,7 @@ namespace births {
 namespace detail {
 bool is_armed = false;
 bool has_sites = false;
+volatile std::uint32_t quick = kThink;
 }  // namespace detail
 
 namespace {
@@ -32,19 +35,28 @@ struct State {
     bool is_installed;  // our functions may still be called; `next` must stay valid
     bool is_lost;
     bool is_wide;
-    // What a new block gets. The owner of an own-marking is one thread: what the program's other
-    // threads allocate meanwhile belongs to the run.
-    volatile std::uint16_t run;
-    volatile bool is_own;
+    std::uint16_t run;
+    // An own-marking belongs to one thread: what the program's other threads allocate meanwhile is
+    // the run's.
+    bool is_own;
     pthread_t owner;
     volatile bool was_called;
     char identity;  // its address is our ctx
 };
 State state;
 
+void settle() {
+    const bool is_quick = detail::is_armed && !detail::has_sites && !state.is_wide && !state.is_own;
+    detail::quick = is_quick ? state.run : detail::kThink;
+}
+
+void disable() {
+    detail::is_armed = false;
+    settle();
+}
+
 inline std::uint16_t value_now() {
-    if (__builtin_expect(state.is_own, 0) && pthread_equal(pthread_self(), state.owner))
-        return format::kBirthOwn;
+    if (state.is_own && pthread_equal(pthread_self(), state.owner)) return format::kBirthOwn;
     return state.run;
 }
 
@@ -55,16 +67,26 @@ inline void write(shadow::Region* region, std::size_t granule, std::uint16_t val
         region->narrow()[granule] =
             value == format::kBirthOwn ? kNarrowOwn : static_cast<std::uint8_t>(value);
     if (region->sites != nullptr) region->sites[granule] = site;
-    region->touched[granule / shadow::kGranulesPerChunk] = 1;
 }
 
-inline void note(void* block, std::uint16_t value, std::uint32_t site) {
+__attribute__((noinline)) void note(void* block, std::uint16_t value, std::uint32_t site) {
     shadow::Region* region = shadow::region_of(block);
-    if (__builtin_expect(!shadow::is_mapped(region), 0)) {
+    if (!shadow::is_mapped(region)) {
         if (region == nullptr) region = shadow::map_region(block, state.is_wide, detail::has_sites);
         if (!shadow::is_mapped(region)) return;
     }
     write(region, shadow::granule_index(block), value, site);
+}
+
+inline std::uint32_t site_now() { return 0; }
+
+__attribute__((noinline)) void note_thoughtfully(void* block) {
+    if (detail::is_armed && block != nullptr) note(block, value_now(), site_now());
+}
+
+inline void* note_new(void* block) {
+    if (__builtin_expect(!detail::note_quickly(block), 0)) note_thoughtfully(block);
+    return block;
 }
 
 struct Note {
@@ -73,33 +95,26 @@ struct Note {
 };
 
 // Clears before the block is released: afterwards another interpreter may already own it.
-inline Note take(void* block) {
+Note take(void* block) {
     shadow::Region* const region = shadow::region_of(block);
     if (!shadow::is_mapped(region)) return {0, 0};
     const std::size_t granule = shadow::granule_index(block);
     const Note old{detail::read(region, granule), region->sites ? region->sites[granule] : 0};
-    // Most frees outside of the watched heap would otherwise touch fresh pages.
     if (old.value != 0 || old.site != 0) write(region, granule, 0, 0);
     return old;
 }
 
-inline std::uint32_t site_now() { return 0; }
-
 void* hook_malloc(void*, std::size_t size) {
-    state.was_called = true;
-    void* const block = state.next.malloc(state.next.ctx, size);
-    if (detail::is_armed && block != nullptr) note(block, value_now(), site_now());
-    return block;
+    return note_new(state.next.malloc(state.next.ctx, size));
 }
 
 void* hook_calloc(void*, std::size_t count, std::size_t size) {
-    void* const block = state.next.calloc(state.next.ctx, count, size);
-    if (detail::is_armed && block != nullptr) note(block, value_now(), site_now());
-    return block;
+    state.was_called = true;
+    return note_new(state.next.calloc(state.next.ctx, count, size));
 }
 
-void* hook_realloc(void* ctx, void* block, std::size_t size) {
-    if (block == nullptr) return hook_malloc(ctx, size);
+void* hook_realloc(void*, void* block, std::size_t size) {
+    if (block == nullptr) return note_new(state.next.realloc(state.next.ctx, block, size));
     if (!detail::is_armed) return state.next.realloc(state.next.ctx, block, size);
     const Note old = take(block);
     void* const moved = state.next.realloc(state.next.ctx, block, size);
@@ -108,7 +123,15 @@ void* hook_realloc(void* ctx, void* block, std::size_t size) {
 }
 
 void hook_free(void*, void* block) {
-    if (detail::is_armed && block != nullptr) take(block);
+    const std::size_t index = shadow::region_index(block);
+    if (__builtin_expect(detail::quick < detail::kThink && index < shadow::kRegions, 1)) {
+        std::uint8_t* const bytes = shadow::narrow[index].load(std::memory_order_acquire);
+        // Blocks of the baseline are left alone: writing would only make their pages resident.
+        if (bytes != nullptr && bytes[shadow::granule_index(block)] != 0)
+            bytes[shadow::granule_index(block)] = 0;
+    } else if (detail::is_armed && block != nullptr) {
+        take(block);
+    }
     state.next.free(state.next.ctx, block);
 }
 
@@ -127,7 +150,7 @@ bool is_outermost() {
 
 bool is_called() {
     state.was_called = false;
-    PyObject_Free(PyObject_Malloc(1));
+    PyObject_Free(PyObject_Calloc(1, 1));
     return state.was_called;
 }
 
@@ -140,7 +163,8 @@ void install() {
 }
 
 void uninstall() {
-    detail::is_armed = false;
+    recycling::unwatch();
+    disable();
     if (state.is_installed && is_outermost()) {
         set_allocator()(kObjectDomain, &state.next);
         state.is_installed = false;
@@ -172,6 +196,7 @@ bool set_run(long value) {
         state.is_own = false;
         state.run = static_cast<std::uint16_t>(value);
     }
+    settle();
     return true;
 }
 
@@ -189,7 +214,7 @@ PyObject* births_arm(PyObject*, PyObject* args) {
         PyErr_SetString(PyExc_RuntimeError, "this interpreter does not let its allocator be wrapped");
         return nullptr;
     }
-    detail::is_armed = false;
+    disable();
     state.is_wide = width == 16;
     state.run = 0;
     state.is_own = false;
@@ -197,7 +222,14 @@ PyObject* births_arm(PyObject*, PyObject* args) {
     detail::has_sites = with_sites != 0;
     shadow::clear(state.is_wide, detail::has_sites);
     install();
+    state.run = 1;  // a probe's block must be seen to come and go
     detail::is_armed = true;
+    settle();
+    recycling::unwatch();
+    recycling::watch(detail::has_sites);
+    state.run = 0;
+    shadow::clear(state.is_wide, detail::has_sites);
+    settle();
     Py_RETURN_NONE;
 }
 
@@ -253,9 +285,15 @@ PyObject* births_stats(PyObject*, PyObject*) {
 
 }  // namespace
 
+namespace detail {
+void note_dead_thoughtfully(const void* block) {
+    if (is_armed) note(const_cast<void*>(block), value_now(), 0);
+}
+}  // namespace detail
+
 bool verify() {
     if (detail::is_armed && !is_called()) {
-        detail::is_armed = false;
+        disable();
         state.is_lost = true;
     }
     return detail::is_armed;

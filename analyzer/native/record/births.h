@@ -19,6 +19,22 @@ namespace detail {
 extern bool is_armed;
 extern bool has_sites;
 
+// What the hook does with a new block, in one word that every allocation reads: 0..253 is written to
+// the narrow shadow as it is, anything else needs thought.
+inline constexpr std::uint32_t kThink = 0x100;
+extern volatile std::uint32_t quick;
+
+inline bool note_quickly(const void* block) {
+    const std::uint32_t value = quick;
+    const std::size_t index = shadow::region_index(block);
+    if (value >= kThink || index >= shadow::kRegions) return false;
+    std::uint8_t* const bytes = shadow::narrow[index].load(std::memory_order_acquire);
+    if (bytes == nullptr) return false;
+    bytes[shadow::granule_index(block)] = static_cast<std::uint8_t>(value);
+    return true;
+}
+void note_dead_thoughtfully(const void* block);
+
 inline std::uint16_t read(shadow::Region* region, std::size_t granule) {
     if (region->is_wide) return region->wide()[granule];
     const std::uint8_t value = region->narrow()[granule];
@@ -62,13 +78,14 @@ inline std::uint32_t site_of(const void* block) {
 template <class F>
 void for_each_live_block(F&& f) {
     if (!armed()) return;
+    shadow::WrittenPages pages;
     for (std::size_t r = 0; r < shadow::kRegions; ++r) {
         shadow::Region* const region = shadow::regions[r].load(std::memory_order_acquire);
         if (!shadow::is_mapped(region)) continue;
-        for (std::size_t chunk = 0; chunk < shadow::kChunks; ++chunk) {
-            if (!region->touched[chunk]) continue;
-            const std::size_t first = chunk * shadow::kGranulesPerChunk;
-            for (std::size_t g = first; g < first + shadow::kGranulesPerChunk; ++g)
+        const std::size_t step = pages.page_bytes() / (region->is_wide ? 2 : 1);
+        for (std::size_t first = 0; first < shadow::kGranules; first += step) {
+            if (!pages.may_be_written(region->narrow() + first * (region->is_wide ? 2 : 1))) continue;
+            for (std::size_t g = first; g < first + step; ++g)
                 if (const std::uint16_t run = detail::read(region, g))
                     f(shadow::block_at(r, g), run);
         }
@@ -79,5 +96,10 @@ void for_each_live_block(F&& f) {
 // saved earlier (tracemalloc.stop() after arming) takes the hook out without a word; the recorder
 // calls this before it forks. Allocates one block; a loss turns armed() off.
 bool verify();
+
+// The object in `block` is dying, and its block may be reused without passing the allocator.
+inline void mark_dead(const void* block) {
+    if (__builtin_expect(!detail::note_quickly(block), 0)) detail::note_dead_thoughtfully(block);
+}
 
 }  // namespace births

@@ -1,10 +1,13 @@
 #include "shadow.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 namespace shadow {
 
 std::atomic<Region*> regions[kRegions];
+std::atomic<std::uint8_t*> narrow[kRegions];
 
 namespace {
 
@@ -14,23 +17,6 @@ std::size_t mapping_bytes(bool is_wide, bool with_sites) {
 
 std::size_t mapping_bytes(const Region* region) {
     return mapping_bytes(region->is_wide, region->sites != nullptr);
-}
-
-// Pages are 4 KB wherever the shadow matters; a larger page only makes the figure coarser.
-constexpr std::size_t kPage = 4096;
-
-std::uint64_t resident_bytes(const Region* region) {
-    unsigned char pages[4096];
-    const auto* start = reinterpret_cast<const unsigned char*>(region);
-    const std::size_t total = mapping_bytes(region);
-    std::uint64_t resident = 0;
-    for (std::size_t done = 0; done < total; done += sizeof pages * kPage) {
-        const std::size_t span = total - done < sizeof pages * kPage ? total - done : sizeof pages * kPage;
-        if (mincore(const_cast<unsigned char*>(start) + done, span, pages) != 0) continue;
-        for (std::size_t page = 0; page < (span + kPage - 1) / kPage; ++page)
-            resident += (pages[page] & 1) ? kPage : 0;
-    }
-    return resident;
 }
 
 }  // namespace
@@ -55,13 +41,17 @@ Region* map_region(const void* block, bool is_wide, bool with_sites) {
         }
     }
     Region* present = nullptr;
-    if (regions[index].compare_exchange_strong(present, fresh, std::memory_order_acq_rel)) return fresh;
+    if (regions[index].compare_exchange_strong(present, fresh, std::memory_order_acq_rel)) {
+        if (is_mapped(fresh) && !is_wide) narrow[index].store(fresh->narrow(), std::memory_order_release);
+        return fresh;
+    }
     if (memory != MAP_FAILED) munmap(memory, bytes);
     return present;
 }
 
 void clear(bool is_wide, bool with_sites) {
-    for (std::atomic<Region*>& slot : regions) {
+    for (std::size_t index = 0; index < kRegions; ++index) {
+        std::atomic<Region*>& slot = regions[index];
         Region* const region = slot.load(std::memory_order_acquire);
         if (region == nullptr) continue;
         if (region == kUnmapped) {
@@ -71,17 +61,48 @@ void clear(bool is_wide, bool with_sites) {
         const bool fits = region->is_wide == is_wide && (region->sites != nullptr) == with_sites;
         auto* const body = reinterpret_cast<unsigned char*>(region) + sizeof(Region);
         madvise(body, mapping_bytes(region) - sizeof(Region), MADV_DONTNEED);
-        for (std::uint8_t& touched : region->touched) touched = 0;
-        if (!fits) slot.store(nullptr, std::memory_order_release);
+        if (fits) continue;
+        narrow[index].store(nullptr, std::memory_order_release);
+        slot.store(nullptr, std::memory_order_release);
     }
 }
 
 std::uint64_t resident_bytes() {
+    WrittenPages pages;
     std::uint64_t total = 0;
-    for (const std::atomic<Region*>& slot : regions)
-        if (Region* const region = slot.load(std::memory_order_acquire); is_mapped(region))
-            total += resident_bytes(region);
+    for (const std::atomic<Region*>& slot : regions) {
+        const Region* const region = slot.load(std::memory_order_acquire);
+        if (!is_mapped(region)) continue;
+        const auto* const start = reinterpret_cast<const unsigned char*>(region);
+        for (std::size_t at = 0; at < mapping_bytes(region); at += pages.page_bytes())
+            total += pages.may_be_written(start + at) ? pages.page_bytes() : 0;
+    }
     return total;
+}
+
+WrittenPages::WrittenPages()
+    : page_bytes_(static_cast<std::size_t>(sysconf(_SC_PAGESIZE))),
+      file_(open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC)) {}
+
+WrittenPages::~WrittenPages() {
+    if (file_ >= 0) close(file_);
+}
+
+bool WrittenPages::may_be_written(const void* address) {
+    constexpr std::uint64_t kPresentOrSwapped = std::uint64_t{3} << 62;
+    if (file_ < 0) return true;
+    const std::uint64_t page = reinterpret_cast<std::uintptr_t>(address) / page_bytes_;
+    if (page - first_page_ >= known_) {
+        const ssize_t got = pread(file_, entries_, sizeof entries_, static_cast<off_t>(page * 8));
+        if (got < 8) {
+            close(file_);
+            file_ = -1;
+            return true;
+        }
+        first_page_ = page;
+        known_ = static_cast<std::size_t>(got) / 8;
+    }
+    return (entries_[page - first_page_] & kPresentOrSwapped) != 0;
 }
 
 }  // namespace shadow

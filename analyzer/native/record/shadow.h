@@ -9,18 +9,14 @@ namespace shadow {
 
 inline constexpr unsigned kRegionShift = 30;
 inline constexpr unsigned kGranuleShift = 4;
-inline constexpr unsigned kChunkShift = 20;
 // 48 bits of address cover user space of x86-64 (four levels) and of aarch64; blocks above are
 // unknown, not old.
 inline constexpr std::size_t kRegions = std::size_t{1} << (48 - kRegionShift);
 inline constexpr std::size_t kGranules = std::size_t{1} << (kRegionShift - kGranuleShift);
-inline constexpr std::size_t kChunks = std::size_t{1} << (kRegionShift - kChunkShift);
-inline constexpr std::size_t kGranulesPerChunk = kGranules / kChunks;
 
 // The head of one mapping. It is never unmapped and never changes its form, so a thread that is
 // inside the hook (another interpreter with its own lock) cannot see memory go away.
 struct alignas(4096) Region {
-    std::uint8_t touched[kChunks];
     bool is_wide;
     std::uint32_t* sites;  // null without --sites
 
@@ -33,6 +29,9 @@ static_assert(sizeof(Region) == 4096);
 inline Region* const kUnmapped = reinterpret_cast<Region*>(1);
 
 extern std::atomic<Region*> regions[kRegions];
+
+// The bytes of the narrow regions again, for the hook: one load less for each allocation.
+extern std::atomic<std::uint8_t*> narrow[kRegions];
 
 inline bool is_mapped(const Region* region) {
     return reinterpret_cast<std::uintptr_t>(region) > 1;
@@ -59,5 +58,26 @@ Region* map_region(const void* block, bool is_wide, bool with_sites);
 void clear(bool is_wide, bool with_sites);
 
 std::uint64_t resident_bytes();
+
+// Which pages of the shadow were ever touched, asked from the kernel in batches: reading all of a
+// sparse region would fault in every page of it. Without /proc every page may be written.
+class WrittenPages {
+  public:
+    WrittenPages();
+    ~WrittenPages();
+    WrittenPages(const WrittenPages&) = delete;
+    WrittenPages& operator=(const WrittenPages&) = delete;
+
+    std::size_t page_bytes() const { return page_bytes_; }
+    bool may_be_written(const void* address);
+
+  private:
+    static constexpr std::size_t kBatch = 512;
+    std::size_t page_bytes_;
+    int file_;
+    std::uint64_t first_page_ = ~std::uint64_t{0};
+    std::size_t known_ = 0;
+    std::uint64_t entries_[kBatch];
+};
 
 }  // namespace shadow
