@@ -236,7 +236,6 @@ def test_containers_dropped_by_finalizers_of_nested_containers_die_too() -> None
 
         def __del__(self) -> None:
             deaths.append(1)
-            del self.content
 
     deaths: list[int] = []
     births.arm(runs=20)

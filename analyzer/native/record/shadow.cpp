@@ -68,16 +68,21 @@ void clear(bool is_wide, bool with_sites) {
 }
 
 std::uint64_t resident_bytes() {
-    WrittenPages pages;
-    std::uint64_t total = 0;
+    const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    std::uint64_t pages = 0;
     for (const std::atomic<Region*>& slot : regions) {
-        const Region* const region = slot.load(std::memory_order_acquire);
+        Region* const region = slot.load(std::memory_order_acquire);
         if (!is_mapped(region)) continue;
-        const auto* const start = reinterpret_cast<const unsigned char*>(region);
-        for (std::size_t at = 0; at < mapping_bytes(region); at += pages.page_bytes())
-            total += pages.may_be_written(start + at) ? pages.page_bytes() : 0;
+        unsigned char is_resident[1024];
+        const std::size_t batch = sizeof is_resident * page;
+        const std::size_t total = mapping_bytes(region);
+        for (std::size_t at = 0; at < total; at += batch) {
+            const std::size_t span = total - at < batch ? total - at : batch;
+            if (mincore(reinterpret_cast<char*>(region) + at, span, is_resident) != 0) continue;
+            for (std::size_t i = 0; i < span / page; ++i) pages += is_resident[i] & 1;
+        }
     }
-    return total;
+    return pages * page;
 }
 
 WrittenPages::WrittenPages()
