@@ -1,0 +1,95 @@
+// Dial's queue: a ring of first-in-first-out buckets, one for each distance in a window of 65536.
+#pragma once
+#include "array.h"
+
+#include <bit>
+
+namespace kernels {
+
+struct QueueEntry {
+    u32 object;
+    u32 ref;  // the reference it was reached by, kNo for a root; tells a stale entry from the latest
+};
+
+class BucketQueue {
+  public:
+    static constexpr u32 kWindow = 1u << 16;
+
+    [[nodiscard]] bool allocate() {
+        return heads_.allocate_filled(kWindow, 0xFF) && tails_.allocate(kWindow) &&
+               occupied_.allocate_filled(kWords, 0) && summary_.allocate_filled(kWords / 64, 0);
+    }
+
+    // All entries in the queue lie in [d, d + 65535] for some d.
+    [[nodiscard]] bool push(u32 distance, QueueEntry entry) {
+        const u32 bucket = distance % kWindow;
+        u32 link = free_;
+        if (link != kNo) {
+            free_ = links_[link].next;
+            links_[link] = {entry, kNo};
+        } else {
+            link = static_cast<u32>(links_.size());
+            if (!links_.push({entry, kNo})) return false;
+        }
+        if (heads_[bucket] == kNo) {
+            heads_[bucket] = link;
+            occupied_[bucket / 64] |= u64{1} << (bucket % 64);
+            summary_[bucket / 4096] |= u64{1} << (bucket / 64 % 64);
+        } else {
+            links_[tails_[bucket]].next = link;
+        }
+        tails_[bucket] = link;
+        return true;
+    }
+
+    // The smallest distance at or after `from` with entries; kNo when the queue is empty.
+    u32 next(u32 from) const {
+        const u32 start = from % kWindow;
+        const u64 rest = occupied_[start / 64] >> (start % 64);
+        if (rest != 0) return from + static_cast<u32>(std::countr_zero(rest));
+        for (u32 step = 0, word = start / 64 + 1; step <= kWords; ++step, ++word) {
+            word %= kWords;
+            const u64 words_left = summary_[word / 64] >> (word % 64);
+            if (words_left == 0) {
+                const u32 skipped = 63 - word % 64;
+                step += skipped;
+                word += skipped;
+                continue;
+            }
+            const u32 skipped = static_cast<u32>(std::countr_zero(words_left));
+            step += skipped;
+            word += skipped;
+            const u32 bucket = word * 64 + static_cast<u32>(std::countr_zero(occupied_[word]));
+            return from + (bucket - start) % kWindow;
+        }
+        return kNo;
+    }
+
+    // Moves the entries of one distance to the end of `out`, in the order they were pushed.
+    [[nodiscard]] bool drain(u32 distance, Array<QueueEntry>& out) {
+        const u32 bucket = distance % kWindow;
+        u32 link = heads_[bucket];
+        if (link == kNo) return true;
+        for (u32 at = link; at != kNo; at = links_[at].next)
+            if (!out.push(links_[at].entry)) return false;
+        links_[tails_[bucket]].next = free_;
+        free_ = link;
+        heads_[bucket] = kNo;
+        occupied_[bucket / 64] &= ~(u64{1} << (bucket % 64));
+        if (occupied_[bucket / 64] == 0) summary_[bucket / 4096] &= ~(u64{1} << (bucket / 64 % 64));
+        return true;
+    }
+
+  private:
+    static constexpr u32 kWords = kWindow / 64;
+    struct Link {
+        QueueEntry entry;
+        u32 next;
+    };
+    Array<u32> heads_, tails_;
+    Array<u64> occupied_, summary_;
+    Array<Link> links_;
+    u32 free_ = kNo;
+};
+
+}  // namespace kernels

@@ -1,0 +1,395 @@
+"""Every kernel agrees with its slow twin on random graphs.
+
+The graphs have self loops, parallel references, parts that nothing reaches, duplicate roots, and may be
+empty; they are small, because that is where the odd shapes are dense.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import twins
+from leakscan.analysis import kernels
+from leakscan.analysis.kernels import BLOCKED, BLOCKED_ROOT, FARTHEST, NO, UNCUTTABLE
+from twins import Graph
+
+
+def examples(count: int) -> settings:
+    """A quarter of them by default, all with LEAKSCAN_FULL=1."""
+    return settings(max_examples=count if os.environ.get("LEAKSCAN_FULL") else count // 4, deadline=None)
+
+
+many = examples(800)
+
+
+@st.composite
+def graphs(draw: st.DrawFn, *, most_objects: int = 12, most_references: int = 30) -> Graph:
+    count = draw(st.integers(0, most_objects))
+    if count == 0:
+        return Graph(0, ())
+    obj = st.integers(0, count - 1)
+    references = draw(st.lists(st.tuples(obj, obj), max_size=most_references))
+    return Graph(count, tuple(sorted(references, key=lambda reference: reference[0])))
+
+
+def some_of(count: int, *, most: int = 4) -> st.SearchStrategy[list[int]]:
+    """Numbers below `count`, possibly repeated."""
+    return st.lists(st.integers(0, count - 1), max_size=most) if count else st.just([])
+
+
+def subset(count: int) -> st.SearchStrategy[frozenset[int]]:
+    return st.frozensets(st.integers(0, count - 1)) if count else st.just(frozenset())
+
+
+def mask(members: Collection[int], length: int) -> npt.NDArray[np.bool_]:
+    result = np.zeros(length, np.bool_)
+    result[list(members)] = True
+    return result
+
+
+def numbers(values: Sequence[int]) -> npt.NDArray[np.int64]:
+    return np.array(values, np.int64)
+
+
+def members_of(reached: npt.NDArray[np.bool_]) -> set[int]:
+    return {int(obj) for obj in np.flatnonzero(reached)}
+
+
+@many
+@given(graphs())
+def test_reversal_lists_each_incoming_reference_in_order(graph: Graph) -> None:
+    back = kernels.reverse(graph.csr)
+    spans = zip(back.first[:-1], back.first[1:], strict=True)
+    listed = [
+        list(zip(back.sources[start:end].tolist(), back.refs[start:end].tolist(), strict=True))
+        for start, end in ((int(start), int(end)) for start, end in spans)
+    ]
+    assert listed == twins.reversed_references(graph)
+
+
+@many
+@given(st.data(), graphs())
+def test_reachability_agrees_with_its_twin(data: st.DataObject, graph: Graph) -> None:
+    roots = data.draw(some_of(graph.object_count))
+    skip = data.draw(subset(len(graph.references)))
+    barriers = data.draw(subset(graph.object_count))
+    reached = kernels.reachable(
+        graph.csr,
+        roots=numbers(roots),
+        skip=mask(skip, len(graph.references)),
+        barriers=mask(barriers, graph.object_count),
+    )
+    assert members_of(reached) == twins.reach(graph, roots, skip=skip, barriers=barriers)
+
+
+@many
+@given(st.data(), graphs())
+def test_what_is_reached_only_through_a_set_is_what_is_lost_without_it(
+    data: st.DataObject, graph: Graph
+) -> None:
+    roots = data.draw(some_of(graph.object_count))
+    skip = data.draw(subset(len(graph.references)))
+    objects = data.draw(subset(graph.object_count))
+    found = kernels.only_through(
+        graph.csr,
+        mask(objects, graph.object_count),
+        roots=numbers(roots),
+        skip=mask(skip, len(graph.references)),
+    )
+    lost = twins.reach(graph, roots, skip=skip) - twins.reach(graph, roots, skip=skip, without=objects)
+    assert members_of(found) == lost
+
+
+@examples(2500)
+@given(st.data(), graphs())
+def test_shortest_paths_agree_with_their_twin_down_to_the_last_tie(data: st.DataObject, graph: Graph) -> None:
+    cost = st.sampled_from([0, 0, 1, 1, 2, 3, 300, BLOCKED - 1, BLOCKED])
+    root_cost = st.sampled_from([0, 0, 1, 2, 70_000, FARTHEST - 2, FARTHEST, BLOCKED_ROOT])
+    roots = data.draw(some_of(graph.object_count))
+    size = len(graph.references)
+    costs = data.draw(st.lists(cost, min_size=size, max_size=size))
+    root_costs = data.draw(st.lists(root_cost, min_size=len(roots), max_size=len(roots)))
+    barriers = data.draw(subset(graph.object_count))
+    paths = kernels.shortest_paths(
+        graph.csr,
+        roots=numbers(roots),
+        costs=numbers(costs),
+        root_costs=numbers(root_costs),
+        barriers=mask(barriers, graph.object_count),
+    )
+    found = {
+        obj: (int(paths.distance[obj]), int(paths.parent_ref[obj]), int(paths.root[obj]))
+        for obj in range(graph.object_count)
+        if paths.distance[obj] != NO
+    }
+    expected = twins.shortest_paths(graph, roots, costs=costs, root_costs=root_costs, barriers=barriers)
+    assert (found, paths.reached_count) == (expected, len(expected))
+
+
+@many
+@given(st.data(), graphs())
+def test_without_costs_every_reference_costs_one(data: st.DataObject, graph: Graph) -> None:
+    roots = data.draw(some_of(graph.object_count))
+    plain = kernels.shortest_paths(graph.csr, roots=numbers(roots))
+    spelled = kernels.shortest_paths(
+        graph.csr,
+        roots=numbers(roots),
+        costs=np.ones(len(graph.references), np.uint16),
+        root_costs=np.zeros(len(roots), np.uint32),
+    )
+    assert (plain.distance.tolist(), plain.parent_ref.tolist(), plain.root.tolist()) == (
+        spelled.distance.tolist(),
+        spelled.parent_ref.tolist(),
+        spelled.root.tolist(),
+    )
+
+
+@many
+@given(st.data(), graphs(), st.randoms(use_true_random=False))
+def test_paths_do_not_depend_on_how_objects_are_numbered(
+    data: st.DataObject, graph: Graph, random: object
+) -> None:
+    size = len(graph.references)
+    roots = data.draw(some_of(graph.object_count))
+    costs = data.draw(st.lists(st.integers(0, 2), min_size=size, max_size=size))
+    place = data.draw(st.permutations(range(graph.object_count)))
+
+    # The same heap laid out otherwise: each object keeps its references in their order.
+    moved = sorted(range(size), key=lambda ref: (place[graph.references[ref][0]], ref))
+    other = Graph(
+        graph.object_count,
+        tuple((place[graph.references[ref][0]], place[graph.references[ref][1]]) for ref in moved),
+    )
+    here = kernels.shortest_paths(graph.csr, roots=numbers(roots), costs=numbers(costs))
+    there = kernels.shortest_paths(
+        other.csr,
+        roots=numbers([place[root] for root in roots]),
+        costs=numbers([costs[ref] for ref in moved]),
+    )
+    back = dict(enumerate(moved)) | {NO: NO}
+    assert [back[int(there.parent_ref[place[obj]])] for obj in range(graph.object_count)] == [
+        int(ref) for ref in here.parent_ref
+    ]
+
+
+@many
+@given(st.data(), graphs())
+def test_components_are_the_classes_of_mutual_reach(data: st.DataObject, graph: Graph) -> None:
+    members = data.draw(subset(graph.object_count))
+    skip = data.draw(subset(len(graph.references)))
+    found = kernels.components(
+        graph.csr, members=mask(members, graph.object_count), skip=mask(skip, len(graph.references))
+    )
+    ids = found.ids.tolist()
+    classes = {frozenset(obj for obj in members if ids[obj] == number) for number in range(found.count)}
+    assert classes == twins.components(graph, members, skip=skip)
+    assert {obj for obj in range(graph.object_count) if ids[obj] != NO} == set(members)
+
+
+@many
+@given(st.data(), graphs())
+def test_components_are_numbered_from_the_leaves_up(data: st.DataObject, graph: Graph) -> None:
+    skip = data.draw(subset(len(graph.references)))
+    ids = kernels.components(graph.csr, skip=mask(skip, len(graph.references))).ids
+    assert all(
+        ids[source] >= ids[target] for ref, (source, target) in enumerate(graph.references) if ref not in skip
+    )
+
+
+@examples(2500)
+@given(st.data(), graphs())
+def test_dominators_agree_with_removing_each_object(data: st.DataObject, graph: Graph) -> None:
+    roots = data.draw(some_of(graph.object_count))
+    skip = data.draw(subset(len(graph.references)))
+    tree = kernels.dominators(graph.csr, roots=numbers(roots), skip=mask(skip, len(graph.references)))
+    found = {obj: int(tree.idom[obj]) for obj in range(graph.object_count) if tree.idom[obj] != NO}
+    assert found == twins.dominators(graph, roots, skip=skip)
+
+
+@many
+@given(st.data(), graphs())
+def test_dominators_come_before_what_they_dominate(data: st.DataObject, graph: Graph) -> None:
+    roots = data.draw(some_of(graph.object_count))
+    tree = kernels.dominators(graph.csr, roots=numbers(roots))
+    place = {graph.object_count: -1, **{int(obj): at for at, obj in enumerate(tree.order)}}
+    assert set(place) - {graph.object_count} == twins.reach(graph, roots)
+    assert all(place[int(tree.idom[obj])] < place[int(obj)] for obj in tree.order)
+
+
+@many
+@given(st.data(), graphs())
+def test_a_retained_size_is_what_removing_the_object_frees(data: st.DataObject, graph: Graph) -> None:
+    roots = data.draw(some_of(graph.object_count))
+    size = st.integers(0, 2**40) if data.draw(st.booleans()) else st.integers(0, 100)
+    sizes = data.draw(st.lists(size, min_size=graph.object_count, max_size=graph.object_count))
+    dtype = np.uint32 if max(sizes, default=0) < 2**32 else np.uint64
+    tree = kernels.dominators(graph.csr, roots=numbers(roots))
+    retained = tree.retained_sizes(np.array(sizes, dtype))
+    expected = twins.retained_sizes(graph, roots, sizes)
+    assert {obj: int(retained[obj]) for obj in expected} == expected
+    assert int(retained[-1]) == sum(sizes[obj] for obj in expected)
+    assert all(retained[obj] == 0 for obj in range(graph.object_count) if obj not in expected)
+
+
+@many
+@given(st.data(), graphs())
+def test_children_of_the_dominator_tree_are_its_edges_downwards(data: st.DataObject, graph: Graph) -> None:
+    roots = data.draw(some_of(graph.object_count))
+    tree = kernels.dominators(graph.csr, roots=numbers(roots))
+    down = tree.children()
+    found = {
+        (int(parent), int(child))
+        for parent in range(graph.object_count + 1)
+        for child in down.targets[int(down.first_ref[parent]) : int(down.first_ref[parent + 1])]
+    }
+    assert found == {(parent, child) for child, parent in twins.dominators(graph, roots).items()}
+
+
+@examples(1500)
+@given(st.data(), graphs())
+def test_owners_agree_with_their_twin(data: st.DataObject, graph: Graph) -> None:
+    roots = data.draw(some_of(graph.object_count))
+    skip = data.draw(subset(len(graph.references)))
+    members = data.draw(subset(graph.object_count))
+    groups = {obj: data.draw(st.integers(0, 2)) for obj in sorted(members)}
+    found = kernels.owners(
+        graph.csr,
+        numbers([groups.get(obj, NO) for obj in range(graph.object_count)]),
+        roots=numbers(roots),
+        skip=mask(skip, len(graph.references)),
+    )
+    assert found.tolist() == twins.owners(graph, groups, roots, skip=skip)
+
+
+@many
+@given(st.data(), graphs())
+def test_references_are_counted_by_target(data: st.DataObject, graph: Graph) -> None:
+    counted = data.draw(subset(len(graph.references)))
+    found = kernels.count_in_references(graph.csr, counted=mask(counted, len(graph.references)))
+    incoming = twins.reversed_references(graph)
+    assert found.tolist() == [sum(ref in counted for _, ref in refs) for refs in incoming]
+
+
+@examples(1500)
+@given(st.data(), graphs())
+def test_the_collectors_arithmetic_agrees_with_its_twin(data: st.DataObject, graph: Graph) -> None:
+    roots = data.draw(some_of(graph.object_count))
+    skip = data.draw(subset(len(graph.references)))
+    uncounted = data.draw(subset(len(roots)))
+    size = graph.object_count
+    count = st.one_of(st.integers(0, 5), st.just(NO))
+    refcounts = data.draw(st.lists(count, min_size=size, max_size=size))
+    view = kernels.collector_reachability(
+        graph.csr,
+        numbers(refcounts),
+        roots=numbers(roots),
+        skip=mask(skip, len(graph.references)),
+        uncounted_roots=mask(uncounted, len(roots)),
+    )
+    expected = twins.collector_view(graph, refcounts, roots, skip=skip, uncounted_roots=uncounted)
+    assert (view.external.tolist(), view.state.tolist(), view.overcounted) == expected
+
+
+@many
+@given(st.data())
+def test_a_census_counts_and_sums_the_members_by_key(data: st.DataObject) -> None:
+    rows = data.draw(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2**33), st.booleans())))
+    dtype = np.uint64 if any(size >= 2**32 for _, size, _ in rows) else np.uint32
+    counts, sums = kernels.census(
+        numbers([key for key, _, _ in rows]),
+        np.array([size for _, size, _ in rows], dtype),
+        key_count=4,
+        members=np.array([member for _, _, member in rows], np.bool_),
+    )
+    chosen = [[size for key, size, member in rows if member and key == wanted] for wanted in range(4)]
+    assert counts.tolist() == [len(sizes) for sizes in chosen]
+    assert sums.tolist() == [sum(sizes) for sizes in chosen]
+
+
+@st.composite
+def cut_problems(
+    draw: st.DrawFn, *, one_source: bool
+) -> tuple[Graph, list[int], list[int], list[int], list[int]]:
+    """(graph, slot of each reference, slot costs, sources, sinks)."""
+    graph = draw(graphs(most_objects=8, most_references=16))
+    slot_count = draw(st.integers(0, 6))
+    slot_sources = [draw(st.integers(0, 7)) for _ in range(slot_count)]
+    slots = []
+    for source, _ in graph.references:
+        fitting = [slot for slot in range(slot_count) if not one_source or slot_sources[slot] == source]
+        slots.append(draw(st.sampled_from([*fitting, *fitting, NO])))
+    cost = st.sampled_from([1, 1, 1, 2, 3, UNCUTTABLE])
+    costs = [draw(cost) for _ in range(slot_count)]
+    return (
+        graph,
+        slots,
+        costs,
+        draw(some_of(graph.object_count, most=2)),
+        draw(some_of(graph.object_count, most=3)),
+    )
+
+
+@examples(1500)
+@given(cut_problems(one_source=True), st.booleans())
+def test_a_cut_of_slots_with_one_source_is_the_cheapest_and_the_nearest(
+    problem: tuple[Graph, list[int], list[int], list[int], list[int]], nearest_to_sinks: bool
+) -> None:
+    graph, slots, costs, sources, sinks = problem
+    found = kernels.min_cut(
+        graph.csr,
+        numbers(slots),
+        numbers(costs),
+        sources=numbers(sources),
+        sinks=numbers(sinks),
+        nearest_to_sinks=nearest_to_sinks,
+    )
+    expected = twins.cheapest_cuts(graph, slots, costs, sources, sinks)
+    assert (found is None) == (expected is None)
+    if found is None or expected is None:
+        return
+    cost, cuts = expected
+
+    def connected_to_sources(cut: frozenset[int]) -> set[int]:
+        return twins.reach(graph, sources, skip=twins.removed_by(slots, cut, ()))
+
+    def connected_to_sinks(cut: frozenset[int]) -> set[int]:
+        removed = twins.removed_by(slots, cut, ())
+        return {
+            obj for obj in range(graph.object_count) if twins.reach(graph, [obj], skip=removed) & set(sinks)
+        }
+
+    nearest = twins.nearest_cut(cuts, connected_to_sinks if nearest_to_sinks else connected_to_sources)
+    assert (found.cost, found.is_exact, frozenset(found.slots.tolist())) == (cost, True, nearest)
+
+
+@examples(1500)
+@given(st.data(), cut_problems(one_source=False), st.booleans())
+def test_a_cut_of_any_slots_separates_and_is_the_cheapest_when_it_says_so(
+    data: st.DataObject,
+    problem: tuple[Graph, list[int], list[int], list[int], list[int]],
+    nearest_to_sinks: bool,
+) -> None:
+    graph, slots, costs, sources, sinks = problem
+    skip = data.draw(subset(len(graph.references)))
+    found = kernels.min_cut(
+        graph.csr,
+        numbers(slots),
+        numbers(costs),
+        sources=numbers(sources),
+        sinks=numbers(sinks),
+        skip=mask(skip, len(graph.references)),
+        nearest_to_sinks=nearest_to_sinks,
+    )
+    expected = twins.cheapest_cuts(graph, slots, costs, sources, sinks, skip=skip)
+    assert (found is None) == (expected is None)
+    if found is None or expected is None:
+        return
+    assert twins.separates(graph, slots, found.slots.tolist(), sources, sinks, skip=skip)
+    assert found.cost == sum(costs[slot] for slot in found.slots)
+    assert found.cost == expected[0] if found.is_exact else found.cost >= expected[0]
