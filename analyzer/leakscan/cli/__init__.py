@@ -19,7 +19,7 @@ import typer
 from leakscan import __version__
 from leakscan.errors import LeakscanError
 
-COMMANDS: Final[tuple[str, ...]] = ("capture",)
+COMMANDS: Final[tuple[str, ...]] = ("capture", "watch")
 """In the order of `leakscan --help`."""
 
 EXIT_CANNOT_RUN: Final = 2

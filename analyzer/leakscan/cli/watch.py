@@ -1,0 +1,130 @@
+"""`leakscan watch`: the memory of one process, line by line, and actions when a threshold is passed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from leakscan.capture.vitals import Vitals
+    from leakscan.capture.watch import Alarm, Ended, Rules
+
+
+def watch(
+    what: Annotated[
+        list[str], typer.Argument(metavar="PID | -- COMMAND...", help="A process, or a command to start.")
+    ],
+    rss: Annotated[list[str] | None, typer.Option(metavar="SIZE", help="Act when RSS is above this.")] = None,
+    growth: Annotated[
+        list[str] | None, typer.Option(metavar="SIZE/TIME", help="Act when RSS grows this much: 50MB/30s.")
+    ] = None,
+    do: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--do", metavar="ACTION", help="signal=TERM, command=..., webhook=URL; may be given again."
+        ),
+    ] = None,
+    every: Annotated[str, typer.Option(metavar="TIME", help="Time between two looks.")] = "1s",
+    duration: Annotated[
+        str | None, typer.Option("--for", metavar="TIME", help="Stop after this time.")
+    ] = None,
+    cooldown: Annotated[str, typer.Option(metavar="TIME", help="Silence after an alarm.")] = "60s",
+    alarms: Annotated[int, typer.Option(metavar="N", help="Act at most this often.")] = 3,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> int:
+    """Watch a process and act, on that process alone, when its memory passes a threshold.
+
+    Example:  leakscan watch 4312 --rss 1GB --growth 50MB/30s --do signal=TERM
+    """
+    from leakscan.capture.vitals import Process
+    from leakscan.capture.watch import Level, Rules, parse_action, parse_growth, parse_seconds, parse_size
+    from leakscan.capture.watch import watch as watch_process
+
+    rules = Rules(
+        thresholds=(*(Level(parse_size(s)) for s in rss or ()), *(parse_growth(g) for g in growth or ())),
+        actions=tuple(parse_action(a) for a in do or ()),
+        cooldown_seconds=parse_seconds(cooldown),
+        most_alarms=alarms,
+        is_dry_run=dry_run,
+    )
+    _check(rules)
+    seconds = parse_seconds(duration) if duration else float("inf")
+    pid, started = _process_to_watch(what)
+    try:
+        with closing(Process(pid)) as process:
+            looks = watch_process(process, rules, every_seconds=parse_seconds(every), for_seconds=seconds)
+            _print_all(looks, as_json=as_json)
+    finally:
+        if started is not None and started.poll() is None:
+            started.terminate()
+    return 0
+
+
+def _check(rules: Rules) -> None:
+    from leakscan.errors import UsageError
+
+    if rules.actions and not rules.thresholds:
+        raise UsageError("--do needs a threshold", hint="add --rss 1GB or --growth 50MB/30s")
+
+
+def _process_to_watch(what: list[str]) -> tuple[int, subprocess.Popen[bytes] | None]:
+    from leakscan.errors import CaptureError
+
+    if len(what) == 1 and what[0].isdigit():
+        return int(what[0]), None
+    try:
+        started = subprocess.Popen(what, stdout=sys.stderr)
+    except OSError as error:
+        raise CaptureError(
+            f"cannot start {what[0]}: {error.strerror}", hint="give a PID, or a command after --"
+        ) from error
+    return started.pid, started
+
+
+def _print_all(looks: Iterator[Vitals | Alarm | Ended], *, as_json: bool) -> None:
+    from leakscan.capture.watch import as_json as to_json
+
+    lines = 0
+    for event in looks:
+        if as_json:
+            print(json.dumps(to_json(event)), flush=True)
+            continue
+        if lines % 20 == 0:
+            print(_HEADER, flush=True)
+        print(_line(event), flush=True)
+        lines += 1
+
+
+_HEADER = (
+    f"{'time':8}  {'RSS':>8}  {'USS':>8}  {'anon':>8}  {'heap':>8}  {'file':>8}  {'swap':>8} thr regions"
+)
+
+
+def _line(event: Vitals | Alarm | Ended) -> str:
+    from leakscan.analysis.wording import size_text, visible
+    from leakscan.capture.watch import Alarm, Ended
+
+    clock = time.strftime("%H:%M:%S", time.localtime(event.time_unix))
+    if isinstance(event, Ended):
+        return f"{clock}  the process has ended"
+    if isinstance(event, Alarm):
+        done = "; ".join(event.outcome) or "no action asked for"
+        return visible(f"{clock}  ALARM  {event.reason}: {done}")
+    sizes = (
+        event.rss_bytes,
+        event.uss_bytes,
+        event.anonymous_bytes,
+        event.heap_bytes,
+        event.file_bytes,
+        event.swap_bytes,
+    )
+    columns = "  ".join(f"{size_text(size):>8}" for size in sizes)
+    return f"{clock}  {columns} {event.threads:3d} {event.regions:7d}"

@@ -1,0 +1,209 @@
+"""Watching a process: what fires, what it does, and whom it does it to."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from contextlib import closing
+
+import pytest
+
+from leakscan.capture.vitals import Process, ProcessGone, Vitals
+from leakscan.capture.watch import (
+    Action,
+    Alarm,
+    Breaker,
+    Ended,
+    GrowthLimit,
+    Level,
+    Rules,
+    parse_growth,
+    parse_seconds,
+    parse_size,
+    perform,
+    watch,
+)
+from leakscan.errors import CaptureError, UsageError
+
+
+def look(time_unix: float, rss_bytes: int) -> Vitals:
+    return Vitals(time_unix, rss_bytes, 0, 0, 0, 0, 0, 1, 1, 0)
+
+
+@pytest.fixture
+def child():
+    """A running interpreter that waits for a line on its stdin and then ends."""
+    program = "print(flush=True); input()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    process.stdout.readline()
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize(
+    ("text", "size_bytes"), [("1GB", 10**9), ("1.5 kB", 1500), ("2MiB", 2 << 20), ("7", 7)]
+)
+def test_sizes_are_read_with_their_unit(text, size_bytes):
+    assert parse_size(text) == size_bytes
+
+
+@pytest.mark.parametrize("text", ["", "GB", "1XB", "-1MB", "1 2"])
+def test_what_is_no_size_is_refused_with_a_hint(text):
+    with pytest.raises(UsageError) as caught:
+        parse_size(text)
+    assert caught.value.hint != ""
+
+
+def test_growth_is_a_size_within_a_time():
+    assert parse_growth("50MB/30s") == GrowthLimit(50_000_000, 30.0)
+    assert parse_seconds("2h") == 7200
+
+
+def test_a_level_fires_above_it_and_not_at_it():
+    level = Level(100)
+    assert [bool(level.reason(deque([look(0, rss)]))) for rss in (99, 100, 101)] == [False, False, True]
+
+
+def test_growth_is_measured_within_its_window_only():
+    breaker = Breaker(Rules(thresholds=(GrowthLimit(50, 10),), most_alarms=9, cooldown_seconds=0))
+    slow = [breaker.reason_to_act(look(t, 4 * t)) for t in range(0, 60, 5)]
+    fast = breaker.reason_to_act(look(60, 4 * 55 + 60))
+    assert (set(slow), fast) == ({""}, "RSS grew by 80 B within 10 s")
+
+
+def test_after_an_alarm_there_is_silence_and_then_an_end():
+    breaker = Breaker(Rules(thresholds=(Level(0),), cooldown_seconds=10, most_alarms=2))
+    fired = [t for t in range(40) if breaker.reason_to_act(look(t, 1))]
+    assert fired == [0, 10]
+
+
+def test_a_process_is_seen_from_outside(child):
+    with closing(Process(child.pid)) as process:
+        vitals = process.vitals()
+    assert vitals.rss_bytes > 1_000_000
+    assert vitals.uss_bytes <= vitals.rss_bytes
+    assert vitals.threads == 1
+    assert vitals.regions > 10
+
+
+def test_watching_ends_when_the_process_does(child):
+    with closing(Process(child.pid)) as process:
+
+        def end_it(_seconds):
+            child.communicate(b"\n")
+
+        events = list(watch(process, Rules(), wait=end_it))
+    assert [type(event) for event in events] == [Vitals, Ended]
+
+
+def test_the_signal_reaches_the_process_that_was_named(child):
+    with closing(Process(child.pid)) as process:
+        events = watch(process, Rules(thresholds=(Level(1),), actions=(Action("signal", "TERM"),)))
+        alarm = next(event for event in events if isinstance(event, Alarm))
+    assert alarm.outcome == (f"SIGTERM sent to process {child.pid}",)
+    assert child.wait() == -signal.SIGTERM
+
+
+def test_a_dry_run_does_nothing(child):
+    rules = Rules(thresholds=(Level(1),), actions=(Action("signal", "KILL"),), is_dry_run=True)
+    with closing(Process(child.pid)) as process:
+        alarm = next(event for event in watch(process, rules) if isinstance(event, Alarm))
+    assert alarm.outcome == ("dry run: signal=KILL",)
+    assert child.poll() is None
+
+
+def test_a_process_that_ended_is_not_signalled(child):
+    with closing(Process(child.pid)) as process:
+        child.communicate(b"\n")
+        with pytest.raises(ProcessGone):
+            process.vitals()
+        outcome = perform(Action("signal", "TERM"), process, "because")
+    assert outcome == "SIGTERM: the process had already ended"
+
+
+def test_no_such_process_is_one_clear_error(child):
+    child.communicate(b"\n")
+    with pytest.raises(CaptureError, match=f"there is no process {child.pid}"):
+        Process(child.pid)
+
+
+def test_a_command_learns_which_process_and_why(child, tmp_path):
+    told = tmp_path / "told"
+    command = f'printf "%s %s" "$LEAKSCAN_PID" "$LEAKSCAN_REASON" > {told}'
+    with closing(Process(child.pid)) as process:
+        assert perform(Action("command", command), process, "too much") == "command ended with 0"
+    assert told.read_text() == f"{child.pid} too much"
+
+
+def test_a_webhook_is_told_the_reason(child):
+    received = []
+
+    class Hook(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            received.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Hook) as server, closing(Process(child.pid)) as process:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        outcome = perform(Action("webhook", f"http://127.0.0.1:{server.server_port}/"), process, "too much")
+        thread.join()
+    assert (outcome, received) == ("webhook answered 204", [b"too much"])
+
+
+def command_line(*arguments: str) -> tuple[int, str, str]:
+    code = "import sys; from leakscan.cli import main; sys.exit(main())"
+    result = subprocess.run(
+        [sys.executable, "-c", code, "watch", *arguments], check=False, capture_output=True, text=True
+    )
+    return result.returncode, result.stdout, result.stderr
+
+
+def test_the_command_prints_json_lines(child):
+    code, out, err = command_line(str(child.pid), "--json", "--for", "0s")
+    assert (code, err) == (0, "")
+    assert [json.loads(line)["event"] for line in out.splitlines()] == ["vitals"]
+
+
+def test_the_command_prints_a_line_a_look_within_80_columns(child):
+    code, out, err = command_line(str(child.pid), "--for", "0s")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].split() == [
+        "time",
+        "RSS",
+        "USS",
+        "anon",
+        "heap",
+        "file",
+        "swap",
+        "thr",
+        "regions",
+    ]
+    assert max(len(line) for line in out.splitlines()) <= 80
+
+
+def test_the_command_can_start_what_it_watches():
+    code, out, _ = command_line("--every", "1ms", "--json", "--", sys.executable, "-c", "pass")
+    events = [json.loads(line)["event"] for line in out.splitlines()]
+    assert code == 0
+    assert events[-1] == "ended"
+
+
+def test_an_action_without_a_threshold_is_an_error(child):
+    assert command_line(str(child.pid), "--do", "signal=TERM") == (
+        2,
+        "",
+        "error: --do needs a threshold\nhint: add --rss 1GB or --growth 50MB/30s\n",
+    )
