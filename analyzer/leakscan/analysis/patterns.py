@@ -307,7 +307,7 @@ def _follow(graph: HeapGraph, objects: U32, step: PatternStep) -> U32:
 
 def _attribute_refs(graph: HeapGraph, refs: U32, name: str) -> U32:
     if name == "__dict__":
-        return refs[kinds_of(graph, refs) == Kind.DICT]
+        return X
     direct = _labelled(graph, refs, _ATTRIBUTES, name)
     namespaces = np.unique(graph.ref_targets[refs[kinds_of(graph, refs) == Kind.DICT]])
     in_dict = _labelled(graph, refs_from(graph, namespaces), (Kind.KEY_STR,), name)

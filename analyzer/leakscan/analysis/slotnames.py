@@ -97,6 +97,10 @@ class SlotNames:
         row = self._type_rows.get(obj)
         return "" if row is None else self._short(row)
 
+    def row_of_class(self, obj: int) -> int | None:
+        """Row of the type table that this object defines, None when it is no type that was seen."""
+        return self._type_rows.get(obj)
+
     @cached_property
     def _type_rows(self) -> dict[int, int]:
         return {obj: row for row, obj in enumerate(self.graph.types.objects.tolist()) if obj != NO_OBJECT}

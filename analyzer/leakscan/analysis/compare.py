@@ -1,0 +1,188 @@
+"""Two findings, leak by leak: what a fix took away, what is left, and what is new."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from leakscan.analysis.findings import Findings, Leak, Verdict
+from leakscan.analysis.wording import rate_text
+
+_SAME_WITHIN: Final = 0.1
+"""Rates this close are the same, unless both are exact."""
+_EVENTS_EXPECTED: Final = 3.0
+"""With fewer expected, seeing none proves nothing: P(none) is then above 5 %."""
+
+
+class Change(StrEnum):
+    NEW = "new"
+    LARGER = "larger"
+    SAME = "same"
+    SMALLER = "smaller"
+    UNPROVED = "unproved"
+    """not seen in the candidate, which has too few runs for it to show"""
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class LeakChange:
+    """One leak of either side. Rates are survivors and bytes per run, 0 where it does not leak."""
+
+    change: Change
+    signature: str
+    type_name: str
+    holder: str
+    rate_before: float
+    rate_after: float
+    bytes_per_run_before: float
+    bytes_per_run_after: float
+    evidence: str
+    matched_by: str
+    """"signature", or "type and holder" when the path is written differently in the two"""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`is_fixed`: the candidate leaks nothing and could have shown it. `is_no_worse`: no leak is new
+    or larger. `notes` say what the two captures differ in besides."""
+
+    baseline_headline: str
+    candidate_headline: str
+    changes: tuple[LeakChange, ...]
+    bytes_per_run_before: float
+    bytes_per_run_after: float
+    is_fixed: bool
+    is_no_worse: bool
+    headline: str
+    notes: tuple[str, ...]
+
+
+def compare(baseline: Findings, candidate: Findings) -> Comparison:
+    """What changed between two captures; leaks are matched by signature, then by type and holder."""
+    before, after = _leaking(baseline), _leaking(candidate)
+    changes = []
+    for leak, partner, matched_by in _matched(before, after):
+        changes.append(_change(leak, partner, baseline, candidate, matched_by))
+    changes.sort(key=lambda row: (list(Change).index(row.change), -row.bytes_per_run_after, row.signature))
+    undecided = candidate.verdict is Verdict.INCONCLUSIVE or any(
+        row.change is Change.UNPROVED for row in changes
+    )
+    worse = any(row.change in (Change.NEW, Change.LARGER) for row in changes)
+    is_fixed = not after and not undecided
+    return Comparison(
+        baseline.headline,
+        candidate.headline,
+        tuple(changes),
+        sum(_bytes_per_run(leak, baseline) for leak in before),
+        sum(_bytes_per_run(leak, candidate) for leak in after),
+        is_fixed,
+        is_no_worse=not worse and not undecided,
+        headline=_headline(changes, is_fixed=is_fixed, undecided=undecided),
+        notes=_notes(baseline, candidate),
+    )
+
+
+def _leaking(findings: Findings) -> list[Leak]:
+    return [leak for leak in findings.leaks if leak.verdict is Verdict.LEAK]
+
+
+def _matched(before: list[Leak], after: list[Leak]) -> list[tuple[Leak | None, Leak | None, str]]:
+    rest = list(after)
+    rows: list[tuple[Leak | None, Leak | None, str]] = []
+    unmatched = []
+    for leak in before:
+        partner = next((other for other in rest if other.signature == leak.signature), None)
+        if partner is None:
+            unmatched.append(leak)
+            continue
+        rest.remove(partner)
+        rows.append((leak, partner, "signature"))
+    for leak in unmatched:
+        partner = next((other for other in rest if _kin(other) == _kin(leak)), None)
+        if partner is not None:
+            rest.remove(partner)
+        rows.append((leak, partner, "type and holder" if partner else ""))
+    return [*rows, *((None, leak, "") for leak in rest)]
+
+
+def _kin(leak: Leak) -> tuple[str, str]:
+    return leak.type_name, leak.holder.label if leak.holder else leak.path.root
+
+
+def _change(
+    leak: Leak | None, partner: Leak | None, baseline: Findings, candidate: Findings, matched_by: str
+) -> LeakChange:
+    shown = partner or leak
+    assert shown is not None
+    before, after = leak.rate if leak else 0.0, partner.rate if partner else 0.0
+    if leak is None:
+        change, evidence = Change.NEW, shown.evidence
+    elif partner is None:
+        change, evidence = _absence(leak, candidate)
+    else:
+        change = _by_rate(leak, partner)
+        evidence = f"{rate_text(before)} per run before, {rate_text(after)} after"
+    return LeakChange(
+        change=change,
+        signature=shown.signature,
+        type_name=shown.type_name,
+        holder=_kin(shown)[1],
+        rate_before=before,
+        rate_after=after,
+        bytes_per_run_before=_bytes_per_run(leak, baseline) if leak else 0.0,
+        bytes_per_run_after=_bytes_per_run(partner, candidate) if partner else 0.0,
+        evidence=evidence,
+        matched_by=matched_by,
+    )
+
+
+def _absence(leak: Leak, candidate: Findings) -> tuple[Change, str]:
+    expected = leak.rate * candidate.runs
+    if expected >= _EVENTS_EXPECTED:
+        return Change.GONE, f"none in {candidate.runs} runs, {rate_text(round(expected, 1))} expected"
+    needed = int(_EVENTS_EXPECTED / leak.rate) + 1 if leak.rate > 0 else 60
+    return Change.UNPROVED, f"none in {candidate.runs} runs, but it takes {needed} to show"
+
+
+def _by_rate(leak: Leak, partner: Leak) -> Change:
+    if leak.every_run and partner.every_run:
+        tolerance = 0.0
+    else:
+        tolerance = _SAME_WITHIN * max(leak.rate, partner.rate)
+    if abs(leak.rate - partner.rate) <= tolerance:
+        return Change.SAME
+    return Change.SMALLER if partner.rate < leak.rate else Change.LARGER
+
+
+def _bytes_per_run(leak: Leak, findings: Findings) -> float:
+    return leak.exclusive_bytes / max(1, findings.runs)
+
+
+def _headline(changes: list[LeakChange], *, is_fixed: bool, undecided: bool) -> str:
+    counts = {change: sum(row.change is change for row in changes) for change in Change}
+    listed = ", ".join(f"{count} {change.value}" for change, count in counts.items() if count)
+    if not changes:
+        return (
+            "UNDECIDED  no leak on either side, and the candidate is inconclusive"
+            if undecided
+            else ("PASS  neither side leaks")
+        )
+    if is_fixed:
+        return f"PASS  fixed: {listed}"
+    if counts[Change.NEW] or counts[Change.LARGER]:
+        return f"FAIL  worse: {listed}"
+    if undecided:
+        return f"UNDECIDED  {listed}"
+    return f"FAIL  not fixed: {listed}"
+
+
+def _notes(baseline: Findings, candidate: Findings) -> tuple[str, ...]:
+    pairs = (
+        ("target", baseline.target, candidate.target),
+        ("mode", baseline.mode, candidate.mode),
+        ("runtime", baseline.runtime, candidate.runtime),
+        ("runs", str(baseline.runs), str(candidate.runs)),
+        ("identity", baseline.identity, candidate.identity),
+    )
+    return tuple(f"{what} differs: {old} before, {new} after" for what, old, new in pairs if old != new)

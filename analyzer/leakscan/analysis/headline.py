@@ -1,0 +1,132 @@
+"""The first line, which people paste: it must say by itself what leaks, how fast, and where to look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from leakscan.analysis.findings import Findings, Leak, Verdict
+from leakscan.analysis.wording import count_text, size_text
+
+
+def headline(findings: Findings) -> str:
+    """The first line for these findings (whose own `headline` is not looked at)."""
+    match findings.verdict:
+        case Verdict.LEAK:
+            return f"LEAK  {_leaks(findings)}"
+        case Verdict.INCONCLUSIVE:
+            return f"INCONCLUSIVE  {_undecided(findings)}"
+        case Verdict.CLEAN:
+            return f"NO LEAK  clean: {_clean(findings)}"
+        case Verdict.WARM_UP:
+            return f"NO LEAK  warm-up only: {_warm_up(findings)}"
+        case Verdict.BOUNDED:
+            return f"NO LEAK  bounded: {_bounded(findings)}"
+        case Verdict.GARBAGE:
+            return f"NO LEAK  garbage: {_garbage(findings)}"
+
+
+def next_command(findings: Findings, runs_needed: int) -> str:
+    """The command that would decide, "" when the target is not known."""
+    if not findings.target or runs_needed <= 0:
+        return ""
+    mode = "" if findings.mode in ("", "consume") else f" --mode {findings.mode}"
+    return f"leakscan capture {findings.target} --runs {runs_needed}{mode}"
+
+
+def subject(leak: Leak) -> str:
+    """What survives, with a name even where the type is anybody's: `20 function on_chunk`."""
+    last = leak.path.steps[-1] if leak.path.steps else None
+    name = leak.type_name if leak.type_name.startswith("<") else leak.type_name.rpartition(".")[2]
+    own_name = last.name if last is not None and "." not in leak.type_name else ""
+    return f"{count_text(leak.count)} {name}{f' {own_name}' if own_name else ''}"
+
+
+def where(leak: Leak) -> str:
+    """The place to look at: the holder's slot, or the root when no old object holds the survivors."""
+    if leak.holder is not None:
+        return f"held by {leak.holder.label}"
+    if leak.path.root_kind == "held_from_c":
+        return "held from C: an extension keeps a reference"
+    return f"held by {leak.path.root}"
+
+
+def _leaks(findings: Findings) -> str:
+    leaks = [leak for leak in findings.leaks if leak.verdict is Verdict.LEAK]
+    if not leaks:
+        return f"{count_text(findings.survivor_count)} objects survive {_runs(findings.runs)}."
+    worst = leaks[0]
+    retained = sum(leak.exclusive_bytes for leak in leaks)
+    sizes = f"{size_text(retained)} retained, {size_text(retained / max(1, findings.runs))} per run."
+    if len(leaks) == 1:
+        verb = "survives" if worst.count == 1 else "survive"
+        return f"{subject(worst)} {verb} {_runs(findings.runs)}: {worst.evidence}, {where(worst)}. {sizes}"
+    return (
+        f"{count_text(len(leaks))} leaks in {_runs(findings.runs)}; the worst: {subject(worst)}, "
+        f"{worst.evidence}, {where(worst)}. All: {sizes}"
+    )
+
+
+def _undecided(findings: Findings) -> str:
+    undecided = [leak for leak in findings.leaks if leak.verdict is Verdict.INCONCLUSIVE]
+    more = f" Run next: {findings.next_command}" if findings.next_command else ""
+    if not undecided:
+        why = "; ".join(findings.warnings[:1]) or "there is too little to judge"
+        return f"{why.rstrip('.')}.{more}"
+    worst = undecided[0]
+    verb = "survives" if worst.count == 1 else "survive"
+    text = f"{subject(worst)} {verb} {_runs(findings.runs)}, {where(worst)}: {worst.evidence}."
+    if len(undecided) > 1:
+        text += f" {_others(len(undecided) - 1)}."
+    return text + more
+
+
+def _clean(findings: Findings) -> str:
+    noise = sum(leak.count for leak in findings.noise)
+    if not noise:
+        return f"nothing born in {_runs(findings.runs)} is still alive."
+    size = size_text(sum(leak.exclusive_bytes for leak in findings.noise))
+    return f"of {_runs(findings.runs)} only {_objects(noise)} ({size}) of library noise is still alive."
+
+
+def _warm_up(findings: Findings) -> str:
+    groups = _with_verdict(findings.leaks, Verdict.WARM_UP)
+    count = sum(leak.count for leak in groups) or findings.survivor_count
+    size = sum(leak.exclusive_bytes for leak in groups) or findings.survivor_bytes
+    last = max((leak.last_run for leak in groups), default=0)
+    verb = "was" if count == 1 else "were"
+    when = f"by run {last} of {findings.runs}" if last > 1 else "in run 1"
+    return f"{_objects(count)} ({size_text(size)}) {verb} born {when} and none since."
+
+
+def _bounded(findings: Findings) -> str:
+    groups = _with_verdict(findings.leaks, Verdict.BOUNDED)
+    if not groups:
+        return f"{_objects(findings.survivor_count)} ({size_text(findings.survivor_bytes)}) do not grow."
+    worst = groups[0]
+    rest = f" {_others(len(groups) - 1)}." if len(groups) > 1 else ""
+    return f"{subject(worst)} ({size_text(worst.exclusive_bytes)}), {where(worst)}: {worst.evidence}.{rest}"
+
+
+def _garbage(findings: Findings) -> str:
+    verb = "was" if findings.garbage_count == 1 else "were"
+    size = f" ({size_text(findings.garbage_bytes)})" if findings.garbage_bytes else ""
+    return (
+        f"{_objects(findings.garbage_count)}{size} {verb} only waiting for the garbage collector; "
+        f"nothing holds them."
+    )
+
+
+def _with_verdict(leaks: Sequence[Leak], verdict: Verdict) -> list[Leak]:
+    return [leak for leak in leaks if leak.verdict is verdict]
+
+
+def _objects(count: int) -> str:
+    return "1 object" if count == 1 else f"{count_text(count)} objects"
+
+
+def _others(count: int) -> str:
+    return "1 other group like it" if count == 1 else f"{count_text(count)} other groups like it"
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count_text(count)} runs"
