@@ -290,9 +290,9 @@ def _follow(graph: HeapGraph, objects: U32, step: PatternStep) -> U32:
         case StepKind.OTHER_KEY:
             return _labelled(graph, refs, (Kind.KEY_OTHER,), step.label)
         case StepKind.ANY:
-            return refs[np.isin(kinds_of(graph, refs), _ENTRIES)]
+            return _of_kind(graph, refs, *_ENTRIES)
         case StepKind.MEMBER:
-            return refs[kinds_of(graph, refs) == Kind.MEMBER]
+            return _of_kind(graph, refs, Kind.MEMBER)
         case StepKind.CLOSURE:
             return _closure_refs(graph, refs, step.label)
         case StepKind.LOCAL:
@@ -300,14 +300,14 @@ def _follow(graph: HeapGraph, objects: U32, step: PatternStep) -> U32:
         case StepKind.KEY_OBJECT:
             return _labelled(graph, refs, (Kind.KEY,), step.label)
         case StepKind.UNNAMED:
-            return refs[np.isin(kinds_of(graph, refs), (Kind.UNNAMED, Kind.STACK))]
+            return _of_kind(graph, refs, Kind.UNNAMED, Kind.STACK)
         case StepKind.ELEMENT:
             return _labelled(graph, refs, (Kind.ELEMENT,), step.label)
 
 
 def _attribute_refs(graph: HeapGraph, refs: U32, name: str) -> U32:
     if name == "__dict__":
-        return X
+        return _of_kind(graph, refs, Kind.DICT)
     direct = _labelled(graph, refs, _ATTRIBUTES, name)
     namespaces = np.unique(graph.ref_targets[refs[kinds_of(graph, refs) == Kind.DICT]])
     in_dict = _labelled(graph, refs_from(graph, namespaces), (Kind.KEY_STR,), name)
@@ -327,9 +327,14 @@ def _closure_refs(graph: HeapGraph, refs: U32, name: str) -> U32:
 
 
 def _labelled(graph: HeapGraph, refs: U32, kinds: tuple[Kind, ...], label: str) -> U32:
-    refs = refs[np.isin(kinds_of(graph, refs), kinds)]
+    refs = _of_kind(graph, refs, *kinds)
     labelled: U32 = refs[np.isin(graph.ref_labels[refs], strings_equal(graph.strings, label))]
     return labelled
+
+
+def _of_kind(graph: HeapGraph, refs: U32, *kinds: Kind) -> U32:
+    chosen: U32 = refs[np.isin(kinds_of(graph, refs), kinds)]
+    return chosen
 
 
 def _none() -> U32:
