@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from leakscan.capture.directory import Capture, Census, read_capture, read_captures
-from leakscan.capture.observe import MODES, Progress, Settings, capture, capture_modes
+from leakscan.capture.scenario import ModeDoesNotApply, capture, capture_modes
+from leakscan.capture.settings import MODES, Progress, Settings
 
 __all__ = [
     "MODES",
     "Capture",
     "Census",
+    "ModeDoesNotApply",
     "Progress",
     "Settings",
     "capture",

@@ -131,11 +131,12 @@ def read_capture(directory: Path) -> Capture:
 
 
 def read_captures(directory: Path) -> tuple[Capture, ...]:
-    """Every capture in that directory: one, or one for each mode that was tried, in their order."""
+    """Every capture in that directory: one, or one for each mode that kept anything, in their order."""
     run = _read_run_file(directory)
     if "modes" not in run:
         return (_capture(directory, run),)
-    return tuple(_capture(directory / mode, _read_run_file(directory / mode)) for mode in run["modes"])
+    kept = (directory / mode for mode in run["modes"] if is_capture(directory / mode))
+    return tuple(_capture(each, _read_run_file(each)) for each in kept)
 
 
 def is_capture(directory: Path) -> bool:

@@ -138,8 +138,7 @@ def _line_of_mode(mode: str, result: Capture | LeakscanError) -> str:
 
 
 def _code_of_mode(mode: str, result: Capture | LeakscanError) -> int:
-    from leakscan.capture import Capture
-    from leakscan.capture.observe import ModeDoesNotApply
+    from leakscan.capture import Capture, ModeDoesNotApply
 
     if isinstance(result, Capture):
         return _exit_code(result)

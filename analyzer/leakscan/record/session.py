@@ -7,12 +7,14 @@ objects nor their growth appear in what it measures.
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
 import signal
 import sys
 import time
 import traceback
+from types import TracebackType
 from typing import Any
 
 from leakscan.errors import LeakscanError
@@ -75,11 +77,19 @@ def _keep_what_ran(session: Session, events: Events, status: str) -> str:
 def _describe(error: BaseException) -> dict[str, str]:
     if isinstance(error, LeakscanError):
         return {"type": "", "message": error.message, "hint": error.hint, "traceback": ""}
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(OWN_FOLDER):
-        trace = trace.tb_next
-    text = "".join(traceback.format_exception(type(error), error, trace))
+    text = "".join(traceback.format_exception(type(error), error, _targets_part(error.__traceback__)))
     return {"type": type(error).__qualname__, "message": _text_of(error), "hint": "", "traceback": text}
+
+
+def _targets_part(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback below the driver, its loop and the import system: what the user wrote."""
+    below = trace
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        trace = trace.tb_next
+        if file.startswith((OWN_FOLDER, "<frozen importlib")) or file == importlib.__file__:
+            below = trace
+    return below
 
 
 def _text_of(error: BaseException) -> str:

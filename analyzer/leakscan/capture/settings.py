@@ -1,0 +1,51 @@
+"""How a scenario is run, and what is said while it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from leakscan.errors import UsageError
+
+MODES = ("consume", "abandon", "cancel", "timeout", "error", "concurrent")
+MOST_RUNS = 65533
+"""Births are two bytes wide, less the marks for "leakscan's own" and "unknown"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the target is doing. `phase`: warm-up, run, settle, end; `done` of `total` runs."""
+
+    phase: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a scenario is run. `chunks`: how many are taken before a stream is cut off.
+
+    `timeout_seconds` bounds each run; `settle_seconds` the wait for work in flight to end after the last.
+    `every`: a snapshot after every so many runs besides the first and the last (0: none).
+    """
+
+    runs: int = 20
+    warmup: int = 3
+    chunks: int = 3
+    every: int = 0
+    settle_seconds: float = 2.0
+    timeout_seconds: float | None = None
+    sites: bool = False
+    redact_keys: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.runs <= MOST_RUNS:
+            raise UsageError(f"{self.runs} runs cannot be captured", hint=f"from 1 to {MOST_RUNS}")
+        for name in ("warmup", "every"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"--{name} {getattr(self, name)} is negative", hint="0 switches it off")
+        if self.chunks < 1:
+            raise UsageError(f"--chunks {self.chunks}: a stream gives chunks one by one", hint="1 or more")
+        if self.timeout_seconds is not None and self.timeout_seconds <= 0:
+            raise UsageError("--timeout must be more than 0 seconds", hint="leave it out for no limit")
+        if self.settle_seconds < 0:
+            raise UsageError("--settle cannot be negative", hint="0 counts at once")
