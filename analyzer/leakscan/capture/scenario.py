@@ -12,7 +12,7 @@ from leakscan.capture.interpreter import Interpreter, find_interpreter
 from leakscan.capture.ledger import Ledger, write_modes
 from leakscan.capture.observe import Observation, OnProgress, driver_config, place_of
 from leakscan.capture.place import Place
-from leakscan.capture.settings import MODES, Progress, Settings
+from leakscan.capture.settings import DEFAULT_SETTINGS, MODES, Progress, Settings
 from leakscan.errors import CaptureError, LeakscanError, UsageError
 
 
@@ -26,7 +26,7 @@ def capture(
     output: Path,
     mode: str = "consume",
     python: str | None = None,
-    settings: Settings = Settings(),
+    settings: Settings = DEFAULT_SETTINGS,
     overwrite: bool = False,
     on_progress: OnProgress = None,
 ) -> Capture:
@@ -52,7 +52,7 @@ def capture_modes(
     output: Path,
     modes: Sequence[str] = MODES,
     python: str | None = None,
-    settings: Settings = Settings(),
+    settings: Settings = DEFAULT_SETTINGS,
     overwrite: bool = False,
     on_progress: Callable[[str, Progress], None] | None = None,
 ) -> dict[str, Capture | LeakscanError]:

@@ -49,3 +49,6 @@ class Settings:
             raise UsageError("--timeout must be more than 0 seconds", hint="leave it out for no limit")
         if self.settle_seconds < 0:
             raise UsageError("--settle cannot be negative", hint="0 counts at once")
+
+
+DEFAULT_SETTINGS = Settings()

@@ -9,10 +9,7 @@ from typing import Any
 
 from leakscan import _native
 from leakscan.errors import RecordError, UnsupportedInterpreter
-
-BIRTH_OWN = 0xFFFE
-NARROW_RUNS = 253
-"""Most runs that births of one byte can tell apart."""
+from leakscan.record import births
 
 
 class Recorder:
@@ -20,37 +17,40 @@ class Recorder:
 
     def __init__(self, config: dict[str, Any]) -> None:  # Any: JSON values
         self._config = config
-        self._has_births = False
+        self._is_armed = False
 
     def check_support(self) -> None:
         supported, reason = _native.support()
         if not supported:
             raise UnsupportedInterpreter(reason, hint="use a standard CPython 3.11 to 3.15 (--python)")
 
-    def arm_births(self, runs: int) -> None:
-        _native.births_arm(8 if runs <= NARROW_RUNS else 16, self._config["sites"])
-        self._has_births = True
-        _native.births_set(BIRTH_OWN)
+    def arm_births(self) -> None:
+        births.arm(runs=self._config["runs"], sites=self._config["sites"])
+        self._is_armed = True
+        births.begin_own()
 
     def disarm_births(self) -> None:
-        if self._has_births:
-            _native.births_disarm()
-            self._has_births = False
+        if self._is_armed:
+            births.disarm()
+            self._is_armed = False
 
     def begin_run(self, run: int) -> None:
-        _native.births_set(run)
+        births.begin_run(run)
 
     def begin_bookkeeping(self) -> None:
-        if self._has_births:
-            _native.births_set(BIRTH_OWN)
+        if self._is_armed:
+            births.begin_own()
 
     def rehearse(self) -> None:
         """Take a census and throw it away."""
-        os.unlink(os.path.join(self._config["output"], self.census(0)))
+        os.unlink(os.path.join(self._config["output"], self.census("rehearsal", run=0)))
 
-    def census(self, run: int) -> str:
-        """Write the counts and bytes by type; the file's name in the capture directory."""
-        name = f".census-{run}.heap"
+    def census(self, moment: str, *, run: int) -> str:
+        """Write the counts and bytes by type; the file's name in the capture directory.
+
+        `capture` reads it while the runs go on: each moment has a file of its own.
+        """
+        name = f".census-{moment}-{run}.heap"
         self._write(name, run=run, flags=_native.SNAPSHOT_CENSUS)
         return name
 

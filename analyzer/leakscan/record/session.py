@@ -22,7 +22,7 @@ from leakscan.record.events import Events
 from leakscan.record.figures import collector_figures, memory_figures
 from leakscan.record.recorder import Recorder
 from leakscan.record.scenario import Scenario
-from leakscan.record.settle import drain, has_other_threads, settle, tasks_in_flight
+from leakscan.record.settle import drain, settle, tasks_in_flight
 from leakscan.record.streams import ModeDoesNotApply
 from leakscan.record.target import load_scenario
 
@@ -136,7 +136,7 @@ class Session:
         # A rehearsal: what the first measurement allocates for good must be older than the baseline.
         self._recorder.rehearse()
         memory_figures()
-        self._recorder.arm_births(self._config["runs"])
+        self._recorder.arm_births()
         self._measure_heap("baseline", collected=collected, seconds=0.0)
         self._take_snapshot("before.heap")
         self.wants_last_snapshot = True
@@ -160,7 +160,7 @@ class Session:
         self._recorder.begin_run(self.runs_completed)
         before = tasks_in_flight(self._scenario.loop)
         waited, collected = self._drain()
-        self._enter_bookkeeping()
+        self._recorder.begin_bookkeeping()
         self._events.write(
             "settled",
             tasks_at_rest=self._tasks_at_rest,
@@ -193,7 +193,7 @@ class Session:
             _hold_interrupts()
         collected = settle(self._scenario)
         seconds = time.perf_counter() - start
-        self._enter_bookkeeping()
+        self._recorder.begin_bookkeeping()
         self._events.write("run_end", run=run, warmup=is_warmup, ended=ended, kind=self._scenario.kind)
         if not is_warmup:
             self._measure_heap("run", collected=collected, seconds=seconds)
@@ -210,12 +210,6 @@ class Session:
         finally:
             _hold_interrupts()
 
-    def _enter_bookkeeping(self) -> None:
-        # With other threads about, the target allocates during our bookkeeping too: what it keeps
-        # must not be taken for leakscan's. We keep nothing, so the run number does no harm.
-        if not has_other_threads():
-            self._recorder.begin_bookkeeping()
-
     def _measure_heap(self, phase: str, *, collected: int, seconds: float) -> None:
         assert self._scenario is not None
         figures = memory_figures()
@@ -223,7 +217,7 @@ class Session:
             "census",
             phase=phase,
             run=self.run,
-            file=self._recorder.census(self.run),
+            file=self._recorder.census(phase, run=self.run),
             memory=figures,
             collected=collected,
             collector=collector_figures(),
