@@ -15,6 +15,9 @@ from leakscan.capture.place import Place
 from leakscan.capture.settings import DEFAULT_SETTINGS, MODES, Progress, Settings
 from leakscan.errors import CaptureError, LeakscanError, UsageError
 
+TARGETS_PHASES = ("import", "warm-up", "run", "settle")
+"""Those in which the target's own code runs."""
+
 
 class ModeDoesNotApply(CaptureError):
     """The scenario cannot end the way the mode asks for."""
@@ -144,7 +147,8 @@ def _failure(
     message = error["message"]
     if error["type_name"]:
         where = place_of(error["phase"], error["run"])
-        message = f"{target} raised {error['type_name']} in {where}: {message}\n{error['traceback']}"
+        who = target if error["phase"] in TARGETS_PHASES else "leakscan itself, please report:"
+        message = f"{who} raised {error['type_name']} in {where}: {message}\n{error['traceback']}"
     hints = [error["hint"]] if error["hint"] else []
     if kept is not None:
         hints.append(f"{kept} keeps what was captured; missing: {'; '.join(missing) or 'nothing'}")
