@@ -17,6 +17,7 @@ from typing import Annotated, Final
 import typer
 
 from leakscan import __version__
+from leakscan.analysis.wording import visible
 from leakscan.errors import LeakscanError
 
 COMMANDS: Final[tuple[str, ...]] = ("capture", "watch")
@@ -103,6 +104,7 @@ def _unexpected(error: Exception) -> int:
 
 
 def _complain(message: str, hint: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
-    if hint:
-        print(f"hint: {hint}", file=sys.stderr)
+    # Messages carry names out of snapshots and programs; only their line ends may act.
+    rows = [f"error: {message}", *([f"hint: {hint}"] if hint else [])]
+    for row in "\n".join(rows).split("\n"):
+        print(visible(row), file=sys.stderr)
