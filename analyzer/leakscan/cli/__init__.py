@@ -1,8 +1,8 @@
 """The command line: one file per command; this one registers them and turns errors into exit codes.
 
-A command `x` is a function `x` in `cli/x.py`, listed in COMMANDS. It parses, calls one library
-function and hands the result to a reporter. Only typer and the standard library may be imported at
-the top of a command's file, so that `leakscan --help` stays fast.
+A command `x` is a function `x` in `cli/x.py`, listed in COMMANDS; EXAMPLES there (one line each) end its
+help. It parses, calls one library function and hands the result to a reporter. Only typer and the
+standard library may be imported at the top of a command's file, so that `leakscan --help` stays fast.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from leakscan import __version__
 from leakscan.analysis.wording import visible
 from leakscan.errors import LeakscanError
 
-COMMANDS: Final[tuple[str, ...]] = ("capture", "watch")
+COMMANDS: Final[tuple[str, ...]] = ("capture", "whatif", "watch")
 """In the order of `leakscan --help`."""
 
 EXIT_CANNOT_RUN: Final = 2
@@ -42,8 +42,14 @@ def build_app() -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_leakscan)
     for name in COMMANDS:
-        app.command(name)(getattr(import_module(f"leakscan.cli.{name}"), name))
+        module = import_module(f"leakscan.cli.{name}")
+        app.command(name, epilog=_examples(module.EXAMPLES))(getattr(module, name))
     return app
+
+
+def _examples(rows: Sequence[str]) -> str:
+    # \b keeps the lines as they are.
+    return "\n".join(["\b", "Examples:", *(f"  {row}" for row in rows)])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

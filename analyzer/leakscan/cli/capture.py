@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from leakscan.capture import Capture, Settings
     from leakscan.errors import LeakscanError
 
+EXAMPLES = (
+    "leakscan capture streamlab:stream_once --runs 20 -o leak/",
+    "leakscan capture app/chat.py:answer --mode all --python .venv",
+)
 ALL = "all"
 EXIT_CANNOT_RUN = 2
 EXIT_INTERRUPTED = 130

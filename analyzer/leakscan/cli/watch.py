@@ -12,6 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+EXAMPLES = (
+    "leakscan watch 4312 --rss 1GB --growth 50MB/30s --do signal=TERM",
+    "leakscan watch --for 10m -- python -m app",
+)
+
 if TYPE_CHECKING:
     from leakscan.capture.vitals import Vitals
     from leakscan.capture.watch import Alarm, Ended, Rules
@@ -40,10 +45,7 @@ def watch(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> int:
-    """Watch a process and act, on that process alone, when its memory passes a threshold.
-
-    Example:  leakscan watch 4312 --rss 1GB --growth 50MB/30s --do signal=TERM
-    """
+    """Watch a process and act, on that process alone, when its memory passes a threshold."""
     from leakscan.capture.vitals import Process
     from leakscan.capture.watch import Level, Rules, parse_action, parse_growth, parse_seconds, parse_size
     from leakscan.capture.watch import watch as watch_process

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, is_dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from leakscan.analysis.findings import Findings
@@ -14,6 +15,19 @@ FORMAT_PREFIX = "leakscan-"
 def findings_json(findings: Findings) -> str:
     """The whole of the findings, nothing left out; docs/schema/findings-1.json describes it."""
     return document("findings", findings, version=findings.version)
+
+
+@dataclass(frozen=True, slots=True)
+class FindingsByMode:
+    """One finding for each mode of a capture; `unreadable` is (mode, reason) of those without an answer."""
+
+    modes: tuple[Findings, ...]
+    unreadable: tuple[tuple[str, str], ...]
+
+
+def findings_by_mode_json(findings: Sequence[Findings], unreadable: Sequence[tuple[str, str]]) -> str:
+    """The findings of every mode; docs/schema/findings-by-mode-1.json describes it."""
+    return document("findings-by-mode", FindingsByMode(tuple(findings), tuple(unreadable)))
 
 
 def document(kind: str, result: object, *, version: int = 1) -> str:

@@ -16,8 +16,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
+from leakscan.analysis.compare import Comparison
 from leakscan.analysis.findings import FINDINGS_VERSION, Findings
-from leakscan.report.json import FORMAT_PREFIX
+from leakscan.analysis.top import Top
+from leakscan.analysis.whatif import WhatIf
+from leakscan.report.json import FORMAT_PREFIX, FindingsByMode
 
 Schema = dict[str, Any]  # Any: JSON values
 _PLAIN: Final[dict[type, str]] = {int: "integer", float: "number", str: "string", bool: "boolean"}
@@ -25,7 +28,13 @@ _PLAIN: Final[dict[type, str]] = {int: "integer", float: "number", str: "string"
 
 def documents() -> dict[str, tuple[type, int]]:
     """Every kind of document: the dataclass it is made from, and its version."""
-    return {"findings": (Findings, FINDINGS_VERSION)}
+    return {
+        "findings": (Findings, FINDINGS_VERSION),
+        "findings-by-mode": (FindingsByMode, 1),
+        "compare": (Comparison, 1),
+        "top": (Top, 1),
+        "whatif": (WhatIf, 1),
+    }
 
 
 def schema_text(kind: str) -> str:

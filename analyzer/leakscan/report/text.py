@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -45,6 +46,30 @@ def findings_text(findings: Findings, options: TextOptions) -> list[Line]:
     return lines
 
 
+def modes_text(results: Sequence[Findings], options: TextOptions) -> list[Line]:
+    """One report for each mode of a capture, below a line that says which of them leak."""
+    width = options.screen.width
+    lines = [_modes_headline(results)]
+    longest = max(len(findings.mode) for findings in results)
+    for findings in results:
+        first = f"      {visible(findings.mode):<{longest}}  "
+        lines += wrapped(visible(findings.headline), width, first=first, indent=" " * len(first))
+    for findings in results:
+        rule = f"---- mode {visible(findings.mode)} "
+        lines += [line(), line(Span(rule + "-" * (width - len(rule)), "faint")), line()]
+        lines += findings_text(findings, options)
+    return lines
+
+
+def _modes_headline(results: Sequence[Findings]) -> Line:
+    for verdict, word in ((Verdict.LEAK, "LEAK"), (Verdict.INCONCLUSIVE, "INCONCLUSIVE")):
+        modes = [visible(findings.mode) for findings in results if findings.verdict is verdict]
+        if modes:
+            text = f"  in {len(modes)} of {len(results)} modes: {', '.join(modes)}"
+            return line(Span(word, _VERDICT_STYLE[verdict]), Span(text, "title"))
+    return line(Span("NO LEAK", "good"), Span(f"  in any of {len(results)} modes", "title"))
+
+
 def _head(findings: Findings, names: TypeNames, options: TextOptions) -> list[Line]:
     width = options.screen.width
     lines = _headline(findings, options)
@@ -58,7 +83,8 @@ def _head(findings: Findings, names: TypeNames, options: TextOptions) -> list[Li
         if findings.cut is not None and findings.cut.members:
             everything = f"all {count_text(findings.cut.of)} of them"
             lines += set_to_cut(findings.cut, everything, None, indent=_INDENT, width=width)
-    if findings.next_command:
+    # The headline of an undecided capture may name the command itself.
+    if findings.next_command and findings.next_command not in findings.headline:
         lines.append(
             line(_INDENT, Span("Run next  ", "faint"), Span(visible(findings.next_command), "title"))
         )

@@ -1,0 +1,97 @@
+"""What a command was pointed at: a capture directory, one for each mode, or two snapshots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leakscan.errors import CaptureError, UsageError
+
+if TYPE_CHECKING:
+    from leakscan.capture.directory import Capture
+
+
+@dataclass(frozen=True)
+class Source:
+    """Two snapshots to compare, and the capture they are of (None: just two files)."""
+
+    before: Path
+    after: Path
+    capture: Capture | None = None
+
+    @property
+    def mode(self) -> str:
+        return self.capture.mode if self.capture is not None else ""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A mode of a capture of several modes of which nothing can be said, and why."""
+
+    mode: str
+    reason: str
+
+
+def sources_of(paths: list[Path]) -> tuple[list[Source], list[Unreadable]]:
+    """The pairs of snapshots that DIR, or BEFORE AFTER, stands for.
+
+    Raises UsageError for another number of paths, CaptureError when a capture lacks its snapshots.
+    """
+    if len(paths) == 2:
+        for path in paths:
+            if path.is_dir():
+                raise UsageError(
+                    f"{path} is a directory; two arguments are two snapshot files",
+                    hint=f"leakscan diff {path}, or leakscan compare {paths[0]} {paths[1]}",
+                )
+        return [Source(paths[0], paths[1])], []
+    if len(paths) != 1:
+        raise UsageError("name one capture directory or two snapshots", hint="leakscan diff leak/")
+    if paths[0].is_file():
+        raise UsageError(
+            f"{paths[0]} is one file: a diff needs a capture directory or two snapshots",
+            hint=f"leakscan top {paths[0]} shows what one snapshot holds",
+        )
+    return _of_directory(paths[0])
+
+
+def one_source(path: Path) -> Source:
+    """The pair of snapshots of a capture of one mode."""
+    from leakscan.capture.directory import read_capture
+
+    return _source(read_capture(path))
+
+
+def snapshot_in(path: Path) -> Path:
+    """The snapshot file that is meant: the file itself, or the last one of a capture directory."""
+    if not path.is_dir():
+        return path
+    from leakscan.capture.directory import read_capture
+
+    return read_capture(path).after
+
+
+def _of_directory(directory: Path) -> tuple[list[Source], list[Unreadable]]:
+    from leakscan.capture.directory import read_captures
+
+    captures = read_captures(directory)
+    if len(captures) == 1:
+        return [_source(captures[0])], []
+    sources: list[Source] = []
+    unreadable: list[Unreadable] = []
+    for capture in captures:
+        try:
+            sources.append(_source(capture))
+        except CaptureError as error:
+            unreadable.append(Unreadable(capture.mode, error.message))
+    if not sources:
+        raise CaptureError(
+            f"no mode in {directory} has both snapshots: {unreadable[0].reason}",
+            hint="capture again with --overwrite",
+        )
+    return sources, unreadable
+
+
+def _source(capture: Capture) -> Source:
+    return Source(capture.before, capture.after, capture)

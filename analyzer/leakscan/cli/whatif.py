@@ -1,0 +1,49 @@
+"""`leakscan whatif`: what removing the named references would free."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLES = (
+    "leakscan whatif leak/ --cut 'Workflow._runs[*]'",
+    "leakscan whatif leak/ --cut 'Workflow._runs[*]' --weak 'Emitter.handlers[*]'",
+)
+
+
+def whatif(
+    capture: Annotated[Path, typer.Argument(metavar="DIR", help="A capture.")],
+    cut: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN", help="References to remove, written as a report does; may be repeated."
+        ),
+    ] = None,
+    weak: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="References to make weak; may be repeated."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
+) -> None:
+    """Say what would be freed if these references were gone."""
+    from leakscan.analysis.garbage import liveness
+    from leakscan.analysis.survivors import find_survivors
+    from leakscan.analysis.whatif import what_if
+    from leakscan.cli.sources import one_source
+    from leakscan.heap.reader import load
+    from leakscan.report.json import document
+    from leakscan.report.terminal import screen_of, write
+    from leakscan.report.whatif import whatif_text
+
+    source = one_source(capture)
+    after = load(source.after)
+    is_new = find_survivors(load(source.before), after).is_new
+    answer = what_if(after, liveness(after), cut=cut or (), weak=weak or (), is_new=is_new)
+    if as_json:
+        sys.stdout.write(document("whatif", answer))
+        return
+    screen = screen_of(sys.stdout)
+    write(whatif_text(answer, screen), sys.stdout, screen)

@@ -1,0 +1,76 @@
+"""Two captures compared, as text: pass or fail first, then leak by leak."""
+
+from __future__ import annotations
+
+from leakscan.analysis.compare import Change, Comparison, LeakChange
+from leakscan.analysis.wording import count_text, rate_text, size_text, visible
+from leakscan.report.lines import Line, Span, line, shortened, wrapped
+from leakscan.report.names import TypeNames, short_names
+from leakscan.report.terminal import Screen
+
+_STYLES = {
+    Change.NEW: "bad",
+    Change.LARGER: "bad",
+    Change.SAME: "doubt",
+    Change.SMALLER: "doubt",
+    Change.UNPROVED: "doubt",
+    Change.GONE: "good",
+}
+_WORD_STYLES = {"PASS": "good", "FAIL": "bad"}
+
+
+def compare_text(comparison: Comparison, screen: Screen) -> list[Line]:
+    """The verdict, the two headlines, and each leak with its rate before and after."""
+    width = screen.width
+    lines = _headline(comparison, screen)
+    lines += wrapped(visible(comparison.baseline_headline), width, first="      before  ", indent=" " * 14)
+    lines += wrapped(visible(comparison.candidate_headline), width, first="      after   ", indent=" " * 14)
+    if comparison.changes:
+        lines += [line(), *_changes(comparison, width)]
+    for note in comparison.notes:
+        lines += wrapped(visible(note), width, first="note: ", indent="  ", style="doubt")
+    return lines
+
+
+def _headline(comparison: Comparison, screen: Screen) -> list[Line]:
+    word, gap, rest = visible(comparison.headline).partition("  ")
+    style = _WORD_STYLES.get(word, "doubt")
+    if comparison.bytes_per_run_before or comparison.bytes_per_run_after:
+        before, after = size_text(comparison.bytes_per_run_before), size_text(comparison.bytes_per_run_after)
+        rest += f"; {before} per run before, {after} after"
+    if not screen.wraps_headline:
+        return [line(Span(word, style), gap, Span(rest, "title"))]
+    first, *more = wrapped(rest, screen.width, first=word + gap, indent=" " * 6, style="title")
+    return [line(Span(word, style), gap, *first[1:]), *more]
+
+
+def _changes(comparison: Comparison, width: int) -> list[Line]:
+    names = short_names(change.type_name for change in comparison.changes)
+    lines: list[Line] = []
+    for change in comparison.changes:
+        lines += _change(change, names, width)
+    return lines
+
+
+def _change(change: LeakChange, names: TypeNames, width: int) -> list[Line]:
+    word = f"{change.change.value:<9}"
+    rates = f"{_rate(change.rate_before)} -> {_rate(change.rate_after)} per run"
+    room = width - len(word) - len(rates) - 2
+    subject = shortened(f"{visible(change.signature)}  {names.short(change.type_name)}", room)
+    head = line(
+        Span(word, _STYLES[change.change]),
+        Span(subject, "title"),
+        " " * (room - len(subject) + 2),
+        rates,
+    )
+    indent = " " * len(word)
+    lines = [head, *wrapped(f"held by {visible(change.holder)}", width, first=indent, indent=indent + "  ")]
+    sizes = f"{size_text(change.bytes_per_run_before)} -> {size_text(change.bytes_per_run_after)} per run"
+    text = f"{sizes}; {visible(change.evidence)}"
+    if change.matched_by and change.matched_by != "signature":
+        text += f"; matched by {visible(change.matched_by)}"
+    return [*lines, *wrapped(text, width, first=indent, indent=indent + "  ")]
+
+
+def _rate(rate: float) -> str:
+    return rate_text(round(rate, 2)) if rate < 1000 else count_text(round(rate))

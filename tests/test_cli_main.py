@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from leakscan import __version__
+from leakscan.cli import COMMANDS, _unexpected, main
+
+
+def run(*arguments: str, columns: int = 80, stdin: str = "") -> tuple[int, str, str]:
+    """Exit code, stdout, stderr of a command in its own process."""
+    result = subprocess.run(
+        [sys.executable, "-m", "leakscan", *arguments],
+        capture_output=True,
+        text=True,
+        input=stdin,
+        check=False,
+        env={"COLUMNS": str(columns), "PATH": "/usr/bin:/bin", "PYTHONUTF8": "1"},
+    )
+    return result.returncode, result.stdout, result.stderr
+
+
+def test_the_version_is_one_line():
+    assert run("--version") == (0, f"leakscan {__version__}\n", "")
+
+
+def test_an_unknown_command_is_a_usage_error():
+    assert run("difff") == (
+        2,
+        "",
+        "error: No such command 'difff'.\nhint: `leakscan --help` shows what it takes\n",
+    )
+
+
+def test_an_unknown_option_names_the_command_that_refused_it():
+    code, out, err = run("capture", "--frobnicate")
+    assert (code, out, err.splitlines()[1]) == (2, "", "hint: `leakscan capture --help` shows what it takes")
+
+
+def test_without_a_command_the_help_goes_to_stderr():
+    code, out, err = run()
+    assert (code, out, err.splitlines()[0]) == (2, "", "Usage: leakscan [OPTIONS] COMMAND [ARGS]...")
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fits_eighty_columns(command: str):
+    code, out, err = run(*([command] if command else []), "--help")
+    assert (code, err, [row for row in out.splitlines() if len(row) > 80]) == (0, "", [])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example(command: str):
+    assert f"leakscan {command} " in run(command, "--help")[1].partition("Options:")[2]
+
+
+def test_help_loads_nothing_heavy():
+    probe = (
+        "import sys; from leakscan.cli import main\n"
+        "try: main(['--help'])\n"
+        "finally: print(sorted({'numpy', 'rich', 'jinja2'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    pipeline = f"{sys.executable} -m leakscan --help | true; echo ${{PIPESTATUS[0]}}"
+    result = subprocess.run(["bash", "-c", pipeline], capture_output=True, text=True, check=True)
+    assert (result.stdout.strip() in ("0", "141"), result.stderr) == (True, "")
+
+
+def test_an_unexpected_exception_is_one_line_and_a_hint(capsys: pytest.CaptureFixture[str]):
+    code = _unexpected(RuntimeError("odd \x1b[31m name"))
+    assert (code, capsys.readouterr().err) == (
+        2,
+        "error: internal error, please report: RuntimeError: odd \\x1b[31m name\n"
+        "hint: LEAKSCAN_DEBUG=1 shows where it happened\n",
+    )
+
+
+def test_the_traceback_of_an_unexpected_exception_is_there_for_who_asks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("LEAKSCAN_DEBUG", "1")
+    try:
+        raise RuntimeError("odd")
+    except RuntimeError as error:
+        _unexpected(error)
+    assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+
+def test_a_missing_capture_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    code = main(["whatif", str(tmp_path), "--cut", "a.b"])
+    assert (code, capsys.readouterr().err) == (
+        2,
+        f"error: {tmp_path} is not a capture: it has no run.json\n"
+        "hint: leakscan capture TARGET -o DIR writes one\n",
+    )
