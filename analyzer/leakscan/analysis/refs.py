@@ -23,6 +23,12 @@ def refs_from(graph: HeapGraph, objects: U32) -> U32:
     return refs
 
 
+def refs_with_sources(graph: HeapGraph, objects: U32) -> tuple[U32, U32]:
+    """refs_from(), and the object that each of these references starts at."""
+    count = graph.first_ref[objects.astype(np.int64) + 1] - graph.first_ref[objects]
+    return refs_from(graph, objects), np.repeat(objects.astype(np.uint32), count.astype(np.int64))
+
+
 def sources_of(graph: HeapGraph, refs: U32) -> U32:
     """The object each of these references starts at."""
     # The keys must have first_ref's own type: numpy would convert the whole column otherwise.

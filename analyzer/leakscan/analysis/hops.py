@@ -1,0 +1,173 @@
+"""How the references of a path read: one hop for what a developer would write as one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from leakscan.analysis.modules import Modules
+from leakscan.analysis.refs import source_of
+from leakscan.analysis.wording import visible
+from leakscan.heap.graph import HeapGraph
+from leakscan.heap.kinds import Kind
+
+_FORMS: Final = {
+    Kind.ATTRIBUTE: ".{}",
+    Kind.SLOT: ".{}",
+    Kind.KEY_STR: "['{}']",
+    Kind.KEY_INT: "[{}]",
+    Kind.KEY_OTHER: "[<{}>]",
+    Kind.KEY: "key '{}'",
+    Kind.INDEX: "[{}]",
+    Kind.MEMBER: "{{...}}",
+    Kind.DICT: ".__dict__",
+    Kind.LOCAL: "local `{}`",
+    Kind.STACK: "value stack [{}]",
+    Kind.AWAIT: ".{}",
+    Kind.TYPE: ".__class__",
+    Kind.CONTEXT: "context `{}`",
+    Kind.MACHINERY: ".{}",
+    Kind.FRAME: "frame `{}`",
+    Kind.INTERNAL: "internal `{}`",
+    Kind.EPHEMERON: "weak map `{}`",
+    Kind.ELEMENT: "{}",
+    Kind.CLOSURE: "closure `{}`",
+    Kind.WEAK: "weak",
+}
+# Their label is data of the program, not a name in its source.
+_VARIABLE: Final = {
+    Kind.KEY_STR: "[*]",
+    Kind.KEY_INT: "[*]",
+    Kind.KEY_OTHER: "[*]",
+    Kind.KEY: "key [*]",
+    Kind.INDEX: "[*]",
+    Kind.MEMBER: "{*}",
+    Kind.STACK: "value stack [*]",
+}
+_GENERATED: Final = re.compile(
+    r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+    r"|0x[0-9a-fA-F]+"
+    r"|(?<![A-Za-z])(?=[0-9a-fA-F]*[0-9])[0-9a-fA-F]{8,}(?![A-Za-z])"
+    r"|[0-9]+"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One step of a path: the references folded into it, the object it leads to, and how it reads.
+
+    `form` has a place for `key`; `any_form` is what to write when keys differ ("" when the label is a
+    name of the source and never differs between members of a leak).
+    """
+
+    refs: tuple[int, ...]
+    target: int
+    kind: Kind
+    form: str
+    key: str
+    any_form: str = ""
+
+    @property
+    def text(self) -> str:
+        """As a developer would write it."""
+        return self.form.format(_quoted(self.key))
+
+    @property
+    def name_text(self) -> str:
+        """The same in every run: without keys and indexes, generated names without their digits."""
+        return self.any_form or self.form.format(normalised(self.key))
+
+
+def normalised(name: str) -> str:
+    """`name` with numbers, uuids and hexadecimal ids replaced by `*`."""
+    return _GENERATED.sub("*", name) if any(character.isdigit() for character in name) else name
+
+
+def general_text(hops: Sequence[Hop]) -> str:
+    """One text for hops that differ in their keys only: the key, what the keys share, or `[*]`."""
+    first = hops[0]
+    keys = {hop.key for hop in hops}
+    if len(keys) == 1 and first.kind not in (Kind.INDEX, Kind.STACK):
+        return first.text
+    if not first.any_form:
+        return first.name_text
+    if len(keys) > 1 and first.kind == Kind.KEY_STR and (shared := _shared_parts(keys)):
+        return first.form.format(_quoted(shared))
+    return first.any_form
+
+
+def _shared_parts(keys: set[str]) -> str:
+    """`run-*` for run-1, run-2 ...; "" when they share nothing telling."""
+    patterns = {normalised(key) for key in keys}
+    if len(patterns) == 1:
+        shared = patterns.pop()
+        return shared if any(character.isalpha() for character in shared) else ""
+    least, greatest = min(keys), max(keys)
+    length = next((at for at, (a, b) in enumerate(zip(least, greatest, strict=False)) if a != b), len(least))
+    prefix = least[:length].rstrip("0123456789")
+    # Half a word is chance: two names that both begin with "s" share nothing.
+    return f"{prefix}*" if prefix and not prefix[-1].isalnum() else ""
+
+
+def _quoted(key: str) -> str:
+    return visible(key).replace("'", "\\'")
+
+
+def read_hops(graph: HeapGraph, modules: Modules, refs: Sequence[int]) -> tuple[Hop, ...]:
+    """The references of a path as hops; `__dict__`, a closure's tuple and cells are folded away."""
+    hops: list[Hop] = []
+    position = 0
+    while position < len(refs):
+        length = _folded(graph, refs, position)
+        hops.append(_hop(graph, modules, refs[position : position + length]))
+        position += length
+    return tuple(hops)
+
+
+def _folded(graph: HeapGraph, refs: Sequence[int], at: int) -> int:
+    """How many references from `at` on read as one."""
+    left = len(refs) - at
+    kind = graph.kind(refs[at])
+    if kind == Kind.DICT and left > 1:
+        return 2
+    if kind == Kind.SLOT and left > 1 and graph.label(refs[at]) == "__closure__":
+        return 3 if left > 2 and _is_cell(graph, refs[at + 1]) else 2
+    if kind == Kind.LOCAL and left > 1 and _is_cell(graph, refs[at]):
+        return 2
+    return 1
+
+
+def _is_cell(graph: HeapGraph, ref: int) -> bool:
+    return graph.type_name(int(graph.ref_targets[ref])) == "cell"
+
+
+def _hop(graph: HeapGraph, modules: Modules, refs: Sequence[int]) -> Hop:
+    first, last = refs[0], refs[-1]
+    target = int(graph.ref_targets[last])
+    kind = graph.kind(first)
+    source = source_of(graph, first)
+    if len(refs) > 1 and kind == Kind.SLOT:
+        cell = int(graph.ref_targets[refs[1]])
+        return Hop(
+            tuple(refs), target, Kind.CLOSURE, "closure `{}`", graph.name_of(cell) or graph.label(refs[1])
+        )
+    if kind == Kind.LOCAL:
+        return Hop(tuple(refs), target, kind, _FORMS[kind], graph.label(first))
+    if kind == Kind.DICT and len(refs) > 1:
+        return _attribute(graph, tuple(refs), target, is_global=source in modules.rows)
+    if source in modules.rows and kind in (Kind.KEY_STR, Kind.ATTRIBUTE):
+        return _attribute(graph, tuple(refs), target, is_global=True)
+    if kind == Kind.UNNAMED:
+        return Hop(tuple(refs), target, kind, "<unnamed in {}>", graph.type_name(source))
+    key = "" if kind in (Kind.MEMBER, Kind.DICT, Kind.TYPE, Kind.WEAK) else graph.label(last)
+    return Hop(tuple(refs), target, kind, _FORMS[kind], key, _VARIABLE.get(kind, ""))
+
+
+def _attribute(graph: HeapGraph, refs: tuple[int, ...], target: int, *, is_global: bool) -> Hop:
+    """An entry of a namespace reads the same whether its values lie inline or in a `__dict__`."""
+    kind = graph.kind(refs[-1])
+    if kind == Kind.KEY:
+        return Hop(refs, target, kind, "name '{}'", graph.label(refs[-1]))
+    return Hop(refs, target, Kind.ATTRIBUTE, "{}" if is_global else ".{}", graph.label(refs[-1]))

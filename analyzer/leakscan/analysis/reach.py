@@ -1,0 +1,143 @@
+"""How the objects of one snapshot are reached, and where old objects lead to new ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from leakscan.analysis import costs, kernels
+from leakscan.analysis.garbage import Liveness
+from leakscan.analysis.kernels import BLOCKED, NO, Csr, ShortestPaths
+from leakscan.analysis.modules import Modules, find_modules
+from leakscan.analysis.refs import sources_of
+from leakscan.analysis.survivors import Mask, Survivors
+from leakscan.heap.graph import U16, U32, HeapGraph
+from leakscan.heap.kinds import KIND_MASK, Kind, ObjectFlag, RootKind
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Cheapest paths from the roots to every object of a snapshot.
+
+    `costs` u16[m] are the references' costs; entering a new object from an old one is dear, so that a
+    path does it once. `root_kinds` and `root_labels` go with the roots of `paths`: those of the
+    snapshot, then the objects held from C. `frontier` are the references from old objects that are
+    reached to new ones, `inner` those between new objects, both ascending, dead ends left out.
+    """
+
+    graph: HeapGraph
+    survivors: Survivors
+    life: Liveness
+    modules: Modules
+    costs: U16
+    paths: ShortestPaths
+    root_kinds: tuple[int, ...]
+    root_labels: tuple[str, ...]
+    frontier: U32
+    frontier_sources: U32
+    inner: U32
+    inner_sources: U32
+
+    @cached_property
+    def is_held(self) -> Mask:
+        """New objects that something keeps alive: survivors proper."""
+        return np.asarray(self.survivors.is_new & (self.paths.distance != NO))
+
+    @cached_property
+    def is_namespace(self) -> Mask:
+        """Dicts that are the `__dict__` of something: their keys are attributes, not data."""
+        graph = self.graph
+        found = np.zeros(graph.object_count, np.bool_)
+        found[graph.ref_targets[(graph.ref_kinds & np.uint8(KIND_MASK)) == Kind.DICT]] = True
+        return found
+
+
+def explore(graph: HeapGraph, survivors: Survivors, life: Liveness) -> Reach:
+    """Searches the snapshot once from its roots; what only a count held from C keeps alive comes last."""
+    modules = find_modules(graph)
+    prices = costs.reference_costs(graph, modules)
+    is_new = survivors.is_new
+    into_new = np.flatnonzero(is_new[graph.ref_targets] & (prices < BLOCKED)).astype(np.uint32)
+    sources = sources_of(graph, into_new)
+    is_entry = ~is_new[sources]
+    entries = into_new[is_entry]
+    prices[entries] = np.minimum(prices[entries].astype(np.uint32) + costs.ENTER_NEW, BLOCKED - 1).astype(
+        np.uint16
+    )
+    c_held = _roots_in_c(graph, life)
+    paths = kernels.shortest_paths(
+        Csr(graph.first_ref, graph.ref_targets),
+        roots=np.concatenate((graph.roots.targets, c_held)),
+        costs=prices,
+        root_costs=np.concatenate(
+            (costs.root_costs(graph, modules), np.full(len(c_held), costs.HELD_FROM_C_COST, np.uint32))
+        ),
+    )
+    reached = paths.distance[sources] != NO
+    frontier, inner = reached & is_entry, reached & ~is_entry
+    labels = [graph.strings[number] for number in graph.roots.labels.tolist()]
+    return Reach(
+        graph,
+        survivors,
+        life,
+        modules,
+        prices,
+        paths,
+        (*graph.roots.kinds.tolist(), *(int(RootKind.HELD_FROM_C),) * len(c_held)),
+        (*labels, *("held from C",) * len(c_held)),
+        into_new[frontier],
+        sources[frontier],
+        into_new[inner],
+        sources[inner],
+    )
+
+
+def _roots_in_c(graph: HeapGraph, life: Liveness) -> U32:
+    """Objects that no root reaches and whose counts are not explained by what was seen."""
+    own = (graph.flags[life.anchors] & np.uint8(ObjectFlag.OWN)) != 0
+    unexplained = life.state[life.anchors] == kernels.HELD_FROM_C
+    return np.asarray(life.anchors[unexplained & ~own], np.uint32)
+
+
+@dataclass(frozen=True)
+class NewGraph:
+    """The held new objects as a graph of their own, numbered 0..k-1 in the order of `objects`.
+
+    `refs[e]` is the number in the snapshot of the subgraph's reference e, `entries` are the new
+    objects that roots or old objects lead to, `local` maps snapshot numbers to these (NO: not here).
+    """
+
+    objects: U32
+    csr: Csr
+    refs: U32
+    entries: U32
+    local: U32
+
+    @cached_property
+    def backward(self) -> kernels.Reversed:
+        return kernels.reverse(self.csr)
+
+
+def new_graph(reach: Reach) -> NewGraph:
+    """Cuts the held new objects out of the snapshot."""
+    graph = reach.graph
+    objects = np.flatnonzero(reach.is_held).astype(np.uint32)
+    local = np.full(graph.object_count, NO, np.uint32)
+    local[objects] = np.arange(len(objects), dtype=np.uint32)
+    first = np.zeros(len(objects) + 1, np.uint64)
+    np.cumsum(np.bincount(local[reach.inner_sources], minlength=len(objects)), out=first[1:])
+    csr = Csr(first, local[graph.ref_targets[reach.inner]])
+    return NewGraph(objects, csr, reach.inner, _entries(reach, local), local)
+
+
+def _entries(reach: Reach, local: U32) -> U32:
+    is_entry = np.zeros(reach.graph.object_count, np.bool_)
+    is_entry[reach.graph.ref_targets[reach.frontier]] = True
+    roots: npt.NDArray[np.uint32] = np.flatnonzero((reach.paths.parent_ref == NO) & reach.is_held).astype(
+        np.uint32
+    )
+    is_entry[roots] = True
+    return np.asarray(local[np.flatnonzero(is_entry & reach.is_held)], np.uint32)
