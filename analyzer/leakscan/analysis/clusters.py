@@ -62,9 +62,7 @@ class Links:
 def count_links(clusters: Clusters, group_of_head: U32) -> Links:
     """`group_of_head` u32[k]: group of each cluster, at its head."""
     csr = clusters.new.csr
-    sources = np.repeat(
-        clusters.top, np.diff(csr.first_ref.astype(np.int64))
-    )
+    sources = np.repeat(clusters.top, (csr.first_ref[1:] - csr.first_ref[:-1]).astype(np.int64))
     targets = clusters.top[csr.targets]
     across = sources != targets
     sources, targets = sources[across], targets[across]

@@ -1,0 +1,153 @@
+"""Clusters of new objects in groups: same type, held in the same place; and which group speaks for which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from leakscan.analysis.clusters import Clusters, count_links
+from leakscan.analysis.kernels import NO
+from leakscan.analysis.kinship import DATA_KINDS, Kinship, merged_places
+from leakscan.analysis.modules import Tier
+from leakscan.analysis.reach import Reach
+from leakscan.analysis.refs import kinds_of, sources_of
+from leakscan.analysis.telling import Telling, tell, tell_heads
+from leakscan.heap.graph import U32
+
+_HALF: Final = 0.5
+_MOST_TOLD: Final = 500
+"""Groups that are looked into for a telling type; lighter ones are named after what is held first."""
+_SAME_RUNS: Final = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Clusters of one type in one place. All object numbers are those of the new graph.
+
+    `is_entry`: an old object or a root leads to the heads; else they are only held by other clusters.
+    `telling` are the survivors the group is named after.
+    """
+
+    heads: U32
+    is_entry: bool
+    retained_bytes: int
+    telling: Telling
+
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        """Heavier speaks for lighter; of equals the one with the more telling type."""
+        return self.retained_bytes, -self.telling.tier, len(self.telling.objects)
+
+
+def group_clusters(reach: Reach, clusters: Clusters, kinship: Kinship) -> list[Group]:
+    """The groups that are leaks (or noise), heaviest first; the others only hold or are held by these."""
+    heads = clusters.heads
+    if not len(heads):
+        return []
+    numbers, is_entry = _number_groups(reach, clusters, kinship, heads)
+    count = int(numbers.max()) + 1
+    order = np.argsort(numbers, kind="stable")
+    bounds = np.searchsorted(numbers[order], np.arange(count + 1))
+    of_head = np.full(len(clusters.idom), NO, np.uint32)
+    of_head[heads] = numbers
+    of_object = of_head[clusters.top]
+    by_group = np.argsort(of_object, kind="stable").astype(np.uint32)
+    object_bounds = np.searchsorted(of_object[by_group], np.arange(count + 1))
+    weights = np.bincount(numbers, clusters.retained[heads], minlength=count)
+    told = set(np.argsort(-weights, kind="stable")[:_MOST_TOLD].tolist())
+    groups = []
+    for number in range(count):
+        members = heads[order[bounds[number] : bounds[number + 1]]]
+        objects = by_group[object_bounds[number] : object_bounds[number + 1]]
+        telling = (tell if number in told else tell_heads)(reach, clusters, members, objects)
+        entry = bool(is_entry[order[bounds[number]]])
+        groups.append(Group(members, entry, int(clusters.retained[members].sum()), telling))
+    chosen = _speakers(clusters, groups, of_head)
+    return sorted(chosen, key=lambda group: group.rank, reverse=True)
+
+
+def _number_groups(
+    reach: Reach, clusters: Clusters, kinship: Kinship, heads: U32
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """(number of the group, whether an old object or a root leads there) for each head."""
+    graph, paths = reach.graph, reach.paths
+    objects = clusters.new.objects[heads]
+    refs = paths.parent_ref[objects]
+    sources = np.full(len(heads), NO, np.uint32)
+    sources[refs != NO] = sources_of(graph, refs[refs != NO])
+    is_inner = refs != NO
+    is_inner[is_inner] = reach.survivors.is_new[sources[is_inner]]
+    is_entry = np.zeros(len(clusters.idom), np.bool_)
+    is_entry[clusters.new.entries] = True
+    holders = np.unique(sources[(refs != NO) & ~is_inner])
+    place_of = dict(zip(holders.tolist(), merged_places(kinship.places(holders)), strict=True))
+    # One look at each holder, type and name, however many objects lie there.
+    samples, sample_of = _distinct_slots(reach, objects, refs, np.where(is_inner, NO, sources))
+    ids: dict[tuple[object, ...], int] = {}
+    numbers = []
+    for sample in samples.tolist():
+        ref, source, type_row = int(refs[sample]), int(sources[sample]), int(graph.type_ids[objects[sample]])
+        key: tuple[object, ...]
+        if ref == NO:
+            key = (type_row, "root", reach.root_kinds[int(paths.root[objects[sample]])])
+        elif not is_inner[sample]:
+            key = (type_row, "entry", place_of[source], kinship.token(ref, source, exact=False))
+        elif reach.modules.type_tiers[type_row] <= Tier.LIBRARY:
+            # Which of its new holders is nearest may differ between objects of one leak.
+            key = (type_row, "inner")
+        else:
+            key = (type_row, "inner", int(graph.type_ids[source]), int(graph.kind(ref)))
+        numbers.append(ids.setdefault(key, len(ids)))
+    return np.array(numbers, np.int64)[sample_of], is_entry[heads]
+
+
+def _distinct_slots(
+    reach: Reach, objects: U32, refs: U32, sources: U32
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """(position of one object of each kind, which of them each object is like): type, source, name."""
+    graph = reach.graph
+    has_ref = refs != NO
+    names = np.full(len(refs), 1 << 40, np.uint64)
+    kinds = kinds_of(graph, refs[has_ref])
+    labels = graph.ref_labels[refs[has_ref]].copy()
+    in_namespace = sources[has_ref] != NO
+    in_namespace[in_namespace] = reach.is_namespace[sources[has_ref][in_namespace]]
+    labels[np.isin(kinds, list(DATA_KINDS)) & ~in_namespace] = 0
+    names[has_ref] = (kinds.astype(np.uint64) << np.uint64(32)) | labels
+    _, name_ids = np.unique(names, return_inverse=True)
+    _, type_names = np.unique(
+        (name_ids.astype(np.uint64) << np.uint64(32)) | graph.type_ids[objects], return_inverse=True
+    )
+    _, samples, sample_of = np.unique(
+        (type_names.astype(np.uint64) << np.uint64(32)) | sources, return_index=True, return_inverse=True
+    )
+    return samples, sample_of
+
+
+def _speakers(clusters: Clusters, groups: list[Group], of_head: U32) -> list[Group]:
+    """Leaves out groups that only hold a more telling one, and those that are only held by others."""
+    links = count_links(clusters, of_head)
+    spoken_for: dict[int, int] = {}
+    rows = zip(
+        links.source.tolist(), links.target.tolist(), links.holding.tolist(), links.held.tolist(), strict=True
+    )
+    for source, target, holding, held in rows:
+        light, heavy = groups[source], groups[target]
+        if holding < _HALF * len(light.heads) or held < _HALF * len(heavy.heads):
+            continue
+        if heavy.rank <= light.rank or heavy.telling.tier > light.telling.tier:
+            continue
+        if heavy.telling.run_count < _SAME_RUNS * light.telling.run_count:
+            continue
+        best = spoken_for.get(source)
+        if best is None or groups[best].rank < heavy.rank:
+            spoken_for[source] = target
+    speaking = set(spoken_for.values())
+    return [
+        group
+        for number, group in enumerate(groups)
+        if number not in spoken_for and (group.is_entry or number in speaking)
+    ]

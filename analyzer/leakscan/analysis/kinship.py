@@ -1,0 +1,136 @@
+"""Which places of the heap are the same place to a reader: objects whose paths differ in keys only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from leakscan.analysis.hops import normalised
+from leakscan.analysis.kernels import NO
+from leakscan.analysis.reach import Reach
+from leakscan.analysis.refs import sources_of
+from leakscan.heap.graph import U32
+from leakscan.heap.kinds import KIND_MASK, Kind
+
+DATA_KINDS: Final = frozenset(
+    (Kind.KEY_STR, Kind.KEY_INT, Kind.KEY_OTHER, Kind.KEY, Kind.INDEX, Kind.MEMBER, Kind.STACK)
+)
+_NAMED: Final = frozenset((Kind.ATTRIBUTE, Kind.SLOT, Kind.AWAIT, Kind.KEY_STR))
+_UNLABELLED: Final = frozenset((Kind.UNNAMED, Kind.DICT, Kind.TYPE, Kind.WEAK))
+# A longer way up is a linked list; what is beyond tells two places apart no more.
+_HIGHEST: Final = 2_000
+
+Place = tuple[int, int]
+"""Two class numbers of an object: with the keys of old dicts told apart, and with all keys alike."""
+
+
+@dataclass(frozen=True)
+class Kinship:
+    """Gives each object on the cheapest paths its place; objects of one place read the same.
+
+    Two numbers for each: `exact` tells the keys of old dicts apart (`handlers['chunk']`), `wild` does not.
+    Runs of the same reference to the same type (a linked list) count once.
+    """
+
+    reach: Reach
+    _places: dict[int, Place] = field(default_factory=dict)
+    _numbers: dict[tuple[object, ...], int] = field(default_factory=dict)
+    _last_step: dict[int, tuple[object, ...]] = field(default_factory=dict)
+    _texts: dict[int, str] = field(default_factory=dict)
+
+    def places(self, objects: U32) -> list[Place]:
+        """The place of each of these objects, all of which are reached."""
+        asked = objects.tolist()
+        missing = np.unique(np.array([obj for obj in asked if obj not in self._places], np.uint32))
+        for obj, parent, ref in self._ways_up(missing):
+            self._places[obj] = self._place(obj, parent, ref)
+        return [self._places[obj] for obj in asked]
+
+    def token(self, ref: int, source: int, *, exact: bool) -> str:
+        """What is alike in the references of one slot: the name, or `[*]` for what a container holds."""
+        graph = self.reach.graph
+        kind = graph.kind(ref)
+        if kind == Kind.KEY_STR and self.reach.is_namespace[source]:
+            return f".{self._text(ref)}"
+        if kind in DATA_KINDS:
+            return f"['{normalised(self._text(ref))}']" if exact and kind == Kind.KEY_STR else "[*]"
+        if kind in _NAMED:
+            return f".{self._text(ref)}"
+        return kind.name if kind in _UNLABELLED else f"{kind.name} {self._text(ref)}"
+
+    def _text(self, ref: int) -> str:
+        graph = self.reach.graph
+        if int(graph.ref_kinds[ref]) & KIND_MASK in (Kind.INDEX, Kind.STACK):
+            return ""
+        number = int(graph.ref_labels[ref])
+        text = self._texts.get(number)
+        if text is None:
+            text = self._texts[number] = graph.strings[number]
+        return text
+
+    def _ways_up(self, objects: U32) -> list[tuple[int, int, int]]:
+        """(object, parent, reference) for these and everything above them, parents first."""
+        levels = []
+        parent_ref = self.reach.paths.parent_ref
+        level = objects
+        for _ in range(_HIGHEST):
+            level = level[[obj not in self._places for obj in level.tolist()]]
+            if not len(level):
+                break
+            refs = parent_ref[level]
+            has_parent = refs != NO
+            parents = np.full(len(level), NO, np.uint32)
+            parents[has_parent] = sources_of(self.reach.graph, refs[has_parent])
+            levels.append((level, parents, refs))
+            level = np.unique(parents[has_parent])
+        rows: list[tuple[int, int, int]] = []
+        for level, parents, refs in reversed(levels):
+            rows.extend(zip(level.tolist(), parents.tolist(), refs.tolist(), strict=True))
+        return rows
+
+    def _place(self, obj: int, parent: int, ref: int) -> Place:
+        graph = self.reach.graph
+        type_row = int(graph.type_ids[obj])
+        above = self._places.get(parent)
+        if ref == NO or above is None:
+            root = int(self.reach.paths.root[obj])
+            kind = self.reach.root_kinds[root] if ref == NO else -1
+            label = normalised(self.reach.root_labels[root]) if ref == NO else ""
+            number = self._number(("root", kind, label, type_row))
+            return number, number
+        if graph.kind(ref) == Kind.DICT:
+            return above
+        exact = self._step(above[0], self.token(ref, parent, exact=True), type_row)
+        wild = self._step(above[1], self.token(ref, parent, exact=False), type_row)
+        return exact, wild
+
+    def _step(self, above: int, token: str, type_row: int) -> int:
+        step = (token, type_row)
+        if self._last_step.get(above) == step:
+            return above
+        number = self._number((above, *step))
+        self._last_step[number] = step
+        return number
+
+    def _number(self, key: tuple[object, ...]) -> int:
+        return self._numbers.setdefault(key, len(self._numbers))
+
+
+def merged_places(places: list[Place], weights: list[int] | None = None) -> list[tuple[str, int]]:
+    """One key for each place: the exact one where a few keys have several members, else the wild one."""
+    counts: dict[int, dict[int, int]] = {}
+    for (exact, wild), weight in zip(places, weights or [1] * len(places), strict=True):
+        members = counts.setdefault(wild, {})
+        members[exact] = members.get(exact, 0) + weight
+    keeps_keys = {
+        wild
+        for wild, members in counts.items()
+        if len(members) <= _FEW_KEYS and sum(members.values()) >= _MEMBERS_PER_KEY * len(members)
+    }
+    return [("exact", exact) if wild in keeps_keys else ("wild", wild) for exact, wild in places]
+
+
+_FEW_KEYS: Final = 8
+_MEMBERS_PER_KEY: Final = 2
