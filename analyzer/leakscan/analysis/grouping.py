@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from leakscan.analysis.clusters import Clusters, count_links
 from leakscan.analysis.kernels import NO
-from leakscan.analysis.kinship import DATA_KINDS, Kinship, merged_places
+from leakscan.analysis.kinship import Kinship, merged_places, name_numbers
 from leakscan.analysis.modules import Tier
 from leakscan.analysis.reach import Reach
-from leakscan.analysis.refs import kinds_of, sources_of
+from leakscan.analysis.refs import sources_of
 from leakscan.analysis.telling import Telling, tell, tell_heads
 from leakscan.heap.graph import U32
 
@@ -85,7 +85,7 @@ def _number_groups(
     holders = np.unique(sources[(refs != NO) & ~is_inner])
     place_of = dict(zip(holders.tolist(), merged_places(kinship.places(holders)), strict=True))
     # One look at each holder, type and name, however many objects lie there.
-    samples, sample_of = _distinct_slots(reach, objects, refs, np.where(is_inner, NO, sources))
+    samples, sample_of = _distinct_slots(reach, objects, refs, sources, is_inner)
     ids: dict[tuple[object, ...], int] = {}
     numbers = []
     for sample in samples.tolist():
@@ -105,25 +105,24 @@ def _number_groups(
 
 
 def _distinct_slots(
-    reach: Reach, objects: U32, refs: U32, sources: U32
+    reach: Reach, objects: U32, refs: U32, sources: U32, is_inner: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """(position of one object of each kind, which of them each object is like): type, source, name."""
+    """(position of one object of each kind, which of them each object is like).
+
+    Alike are objects of one type under one name of one old holder, or of any new holder of one type.
+    """
     graph = reach.graph
     has_ref = refs != NO
-    names = np.full(len(refs), 1 << 40, np.uint64)
-    kinds = kinds_of(graph, refs[has_ref])
-    labels = graph.ref_labels[refs[has_ref]].copy()
-    in_namespace = sources[has_ref] != NO
-    in_namespace[in_namespace] = reach.is_namespace[sources[has_ref][in_namespace]]
-    labels[np.isin(kinds, list(DATA_KINDS)) & ~in_namespace] = 0
-    names[has_ref] = (kinds.astype(np.uint64) << np.uint64(32)) | labels
-    _, name_ids = np.unique(names, return_inverse=True)
-    _, type_names = np.unique(
-        (name_ids.astype(np.uint64) << np.uint64(32)) | graph.type_ids[objects], return_inverse=True
-    )
-    _, samples, sample_of = np.unique(
-        (type_names.astype(np.uint64) << np.uint64(32)) | sources, return_index=True, return_inverse=True
-    )
+    names = np.zeros(len(refs), np.int64)
+    names[has_ref] = 1 + name_numbers(reach, refs[has_ref], sources[has_ref])
+    holders = sources.astype(np.uint64)
+    holders[is_inner] = graph.type_ids[sources[is_inner]] | np.uint64(1 << 33)
+    alike = graph.type_ids[objects].astype(np.uint64)
+    for column in (names, holders):
+        _, numbers = np.unique(column, return_inverse=True)
+        _, alike = np.unique((alike << np.uint64(32)) | numbers.astype(np.uint64), return_inverse=True)
+        alike = alike.astype(np.uint64)
+    _, samples, sample_of = np.unique(alike, return_index=True, return_inverse=True)
     return samples, sample_of
 
 

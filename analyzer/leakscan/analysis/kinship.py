@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from leakscan.analysis.hops import normalised
 from leakscan.analysis.kernels import NO
 from leakscan.analysis.reach import Reach
-from leakscan.analysis.refs import sources_of
+from leakscan.analysis.refs import kinds_of, sources_of
 from leakscan.heap.graph import U32
 from leakscan.heap.kinds import KIND_MASK, Kind
 
@@ -116,6 +117,16 @@ class Kinship:
 
     def _number(self, key: tuple[object, ...]) -> int:
         return self._numbers.setdefault(key, len(self._numbers))
+
+
+def name_numbers(reach: Reach, refs: U32, sources: U32) -> npt.NDArray[np.int64]:
+    """A number for each reference, the same for those with the same kind and name; keys are no names."""
+    graph = reach.graph
+    kinds = kinds_of(graph, refs)
+    labels = graph.ref_labels[refs].copy()
+    labels[np.isin(kinds, list(DATA_KINDS)) & ~reach.is_namespace[sources]] = 0
+    _, numbers = np.unique((kinds.astype(np.uint64) << np.uint64(32)) | labels, return_inverse=True)
+    return np.asarray(numbers, np.int64)
 
 
 def merged_places(places: list[Place], weights: list[int] | None = None) -> list[tuple[str, int]]:

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from leakscan.analysis import costs, kernels
 from leakscan.analysis.garbage import Liveness
-from leakscan.analysis.kernels import BLOCKED, NO, Csr, ShortestPaths
+from leakscan.analysis.kernels import BLOCKED, BLOCKED_ROOT, NO, Csr, ShortestPaths
 from leakscan.analysis.modules import Modules, find_modules
 from leakscan.analysis.refs import sources_of
 from leakscan.analysis.survivors import Mask, Survivors
@@ -23,8 +22,8 @@ class Reach:
     """Cheapest paths from the roots to every object of a snapshot.
 
     `costs` u16[m] are the references' costs; entering a new object from an old one is dear, so that a
-    path does it once. `root_kinds` and `root_labels` go with the roots of `paths`: those of the
-    snapshot, then the objects held from C. `frontier` are the references from old objects that are
+    path does it once. The `root_` columns go with the roots of `paths`: those of the snapshot, then the
+    objects held from C. `frontier` are the references from old objects that are
     reached to new ones, `inner` those between new objects, both ascending, dead ends left out.
     """
 
@@ -34,6 +33,8 @@ class Reach:
     modules: Modules
     costs: U16
     paths: ShortestPaths
+    root_targets: U32
+    root_costs: U32
     root_kinds: tuple[int, ...]
     root_labels: tuple[str, ...]
     frontier: U32
@@ -68,13 +69,12 @@ def explore(graph: HeapGraph, survivors: Survivors, life: Liveness) -> Reach:
         np.uint16
     )
     c_held = _roots_in_c(graph, life)
+    root_targets = np.concatenate((graph.roots.targets, c_held))
+    root_costs = np.concatenate(
+        (costs.root_costs(graph, modules), np.full(len(c_held), costs.HELD_FROM_C_COST, np.uint32))
+    )
     paths = kernels.shortest_paths(
-        Csr(graph.first_ref, graph.ref_targets),
-        roots=np.concatenate((graph.roots.targets, c_held)),
-        costs=prices,
-        root_costs=np.concatenate(
-            (costs.root_costs(graph, modules), np.full(len(c_held), costs.HELD_FROM_C_COST, np.uint32))
-        ),
+        Csr(graph.first_ref, graph.ref_targets), roots=root_targets, costs=prices, root_costs=root_costs
     )
     reached = paths.distance[sources] != NO
     frontier, inner = reached & is_entry, reached & ~is_entry
@@ -86,6 +86,8 @@ def explore(graph: HeapGraph, survivors: Survivors, life: Liveness) -> Reach:
         modules,
         prices,
         paths,
+        root_targets,
+        root_costs,
         (*graph.roots.kinds.tolist(), *(int(RootKind.HELD_FROM_C),) * len(c_held)),
         (*labels, *("held from C",) * len(c_held)),
         into_new[frontier],
@@ -108,6 +110,7 @@ class NewGraph:
 
     `refs[e]` is the number in the snapshot of the subgraph's reference e, `entries` are the new
     objects that roots or old objects lead to, `local` maps snapshot numbers to these (NO: not here).
+    `root_rows` are rows of `Reach.root_targets` that lead to a new object directly, `rooted` those objects.
     """
 
     objects: U32
@@ -115,6 +118,8 @@ class NewGraph:
     refs: U32
     entries: U32
     local: U32
+    root_rows: U32
+    rooted: U32
 
     @cached_property
     def backward(self) -> kernels.Reversed:
@@ -130,14 +135,12 @@ def new_graph(reach: Reach) -> NewGraph:
     first = np.zeros(len(objects) + 1, np.uint64)
     np.cumsum(np.bincount(local[reach.inner_sources], minlength=len(objects)), out=first[1:])
     csr = Csr(first, local[graph.ref_targets[reach.inner]])
-    return NewGraph(objects, csr, reach.inner, _entries(reach, local), local)
-
-
-def _entries(reach: Reach, local: U32) -> U32:
-    is_entry = np.zeros(reach.graph.object_count, np.bool_)
-    is_entry[reach.graph.ref_targets[reach.frontier]] = True
-    roots: npt.NDArray[np.uint32] = np.flatnonzero((reach.paths.parent_ref == NO) & reach.is_held).astype(
-        np.uint32
-    )
-    is_entry[roots] = True
-    return np.asarray(local[np.flatnonzero(is_entry & reach.is_held)], np.uint32)
+    used = reach.root_costs != BLOCKED_ROOT
+    candidates = np.flatnonzero(used & reach.is_held[reach.root_targets]).astype(np.uint32)
+    # A module that is known under two names is one reason, by its cheapest root.
+    order = candidates[np.lexsort((candidates, reach.root_costs[candidates]))]
+    _, first_of_target = np.unique(reach.root_targets[order], return_index=True)
+    root_rows = np.sort(order[first_of_target])
+    rooted = local[reach.root_targets[root_rows]]
+    entries = np.unique(np.concatenate((local[graph.ref_targets[reach.frontier]], rooted)))
+    return NewGraph(objects, csr, reach.inner, entries[entries != NO], local, root_rows, rooted)
