@@ -35,7 +35,8 @@ class LeakGroup:
     `heads` are the survivors that the leak is named after, ascending, `births` their runs (0: unknown).
     `slots` are all independent reasons for which they live: the first is that of `path`, the others
     those of `also_held_by`, then further ones that no path was written for (`path_count_omitted`).
-    A leak without slots is held by roots only (a new module, a count held from C).
+    A leak without slots is held by roots only (a new module, a count held from C). `name` is what
+    builtin objects are called by what owns them, "" when the type says enough.
     """
 
     heads: U32
@@ -45,5 +46,8 @@ class LeakGroup:
     path: Path
     also_held_by: tuple[Path, ...]
     slots: tuple[Slot, ...]
+    name: str = ""
     path_count_omitted: int = 0
     noise: str = ""
+    noise_is_bounded: bool = False
+    """the library lets go by itself: noise even when it grows run after run"""

@@ -1,0 +1,212 @@
+"""Survivors as leaks: named, held by so many slots, with a signature that is the same everywhere."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from leakscan.analysis.clusters import find_clusters
+from leakscan.analysis.findings import Path
+from leakscan.analysis.grouping import group_clusters
+from leakscan.analysis.groups import ANY_LABEL, LeakGroup, Slot
+from leakscan.analysis.hops import normalised
+from leakscan.analysis.kinship import DATA_KINDS, Kinship, merged_places
+from leakscan.analysis.modules import Tier
+from leakscan.analysis.noise import noise_rule
+from leakscan.analysis.paths import RawPath, Reason, find_reasons
+from leakscan.analysis.reach import NewGraph, Reach
+from leakscan.analysis.refs import source_of
+from leakscan.analysis.slotnames import SlotNames
+from leakscan.analysis.steps import Writing, name_of, root_text, write_path
+from leakscan.heap.graph import U32
+from leakscan.heap.kinds import RootKind
+
+_FUNCTION_LIKE: Final = frozenset(
+    ("function", "method", "coroutine", "generator", "async_generator", "code", "type")
+)
+_NAMES_COMPARED: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is looked at and written; what is left out is always counted."""
+
+    leaks: int = 60
+    paths: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class LeakSearch:
+    """The groups found, heaviest first; `omitted_groups` lighter ones with `omitted_objects` survivors."""
+
+    groups: tuple[LeakGroup, ...]
+    omitted_groups: int
+    omitted_objects: int
+
+
+def find_leaks(
+    reach: Reach, new: NewGraph, *, runs: int, limits: Limits, heads: U32 | None = None
+) -> LeakSearch:
+    """Groups of survivors with the same generalised path.
+
+    `heads` (objects of the snapshot, held and new) narrows to these survivors; otherwise the survivors
+    to name are chosen so that each group is one thing to fix.
+    """
+    kinship = Kinship(reach)
+    if heads is None:
+        groups = [
+            group.telling.objects for group in group_clusters(reach, find_clusters(reach, new), kinship)
+        ]
+    else:
+        groups = _by_place(kinship, new, heads)
+    names = SlotNames(reach.graph, reach.modules.type_tiers, reach.paths.parent_ref)
+    chosen = groups[: limits.leaks]
+    found = [_leak(reach, new, kinship, names, group, runs, limits) for group in chosen]
+    rest = groups[limits.leaks :]
+    return LeakSearch(tuple(_merged(found)), len(rest), sum(len(group) for group in rest))
+
+
+def _by_place(kinship: Kinship, new: NewGraph, heads: U32) -> list[U32]:
+    """These survivors by the place that their cheapest path leads to, biggest group first."""
+    objects = np.sort(heads)
+    places = merged_places(kinship.places(objects))
+    groups: dict[tuple[object, ...], list[int]] = {}
+    types = kinship.reach.graph.type_ids[objects]
+    for obj, place, type_row in zip(objects.tolist(), places, types.tolist(), strict=True):
+        groups.setdefault((place, type_row), []).append(obj)
+    members = [new.local[np.array(group, np.uint32)] for group in groups.values()]
+    return sorted(members, key=len, reverse=True)
+
+
+def _leak(
+    reach: Reach, new: NewGraph, kinship: Kinship, names: SlotNames, members: U32, runs: int, limits: Limits
+) -> LeakGroup:
+    heads = np.sort(new.objects[members])
+    reasons, omitted = find_reasons(reach, new, kinship, members, limit=limits.paths)
+    births = reach.survivors.births_of(heads)
+    writing = Writing(reach, frozenset(heads.tolist()), runs if births.any() else 0)
+    paths = [write_path(writing, reason) for reason in reasons]
+    slots = tuple(_slot(reach, names, reason) for reason in reasons if len(reason.refs))
+    type_name = reach.graph.type_name(int(heads[0]))
+    name = _owner_name(reach, heads, slots)
+    noise, is_bounded = _noise(reach, reasons[0], paths[0])
+    return LeakGroup(
+        heads=heads,
+        births=births,
+        type_name=type_name,
+        name=name,
+        signature=_signature(reach, type_name, name, reasons[0]),
+        path=paths[0],
+        also_held_by=tuple(paths[1:]),
+        slots=slots,
+        path_count_omitted=omitted,
+        noise=noise,
+        noise_is_bounded=is_bounded,
+    )
+
+
+def _noise(reach: Reach, reason: Reason, path: Path) -> tuple[str, bool]:
+    """(why it is library noise, whether the library bounds it)."""
+    if path.root_kind == "module" and reach.survivors.is_new[reason.members[0].root_object]:
+        return "module imported lazily", False
+    rule = noise_rule(path)
+    return (rule.reason, rule.is_bounded) if rule else ("", False)
+
+
+def _slot(reach: Reach, names: SlotNames, reason: Reason) -> Slot:
+    graph = reach.graph
+    ref = _entry(reach, reason.members[0])
+    holder = source_of(graph, ref)
+    is_contents = graph.kind(ref) in DATA_KINDS and not reach.is_namespace[holder]
+    return Slot(
+        holder=holder,
+        holders=reason.holders,
+        label=ANY_LABEL if is_contents else int(graph.ref_labels[ref]),
+        refs=reason.refs,
+        pattern=names.slot_pattern(ref, every=is_contents),
+    )
+
+
+def _entry(reach: Reach, path: RawPath) -> int:
+    """The reference of the path that leads from an old object to the first new one."""
+    is_new = reach.survivors.is_new
+    targets = reach.graph.ref_targets
+    return next(ref for hop in path.hops for ref in hop.refs if is_new[targets[ref]])
+
+
+def _owner_name(reach: Reach, heads: U32, slots: Sequence[Slot]) -> str:
+    """What builtin objects are called: by their function, or by the slot that holds them."""
+    graph = reach.graph
+    type_row = int(graph.type_ids[heads[0]])
+    if reach.modules.type_tiers[type_row] < Tier.BUILTIN:
+        return ""
+    type_name = graph.type_names[type_row]
+    if type_name in _FUNCTION_LIKE:
+        called = {normalised(name_of(graph, obj)) for obj in heads[:_NAMES_COMPARED].tolist()}
+        if len(called) == 1 and (name := called.pop()):
+            return f"{type_name} {name}"
+    return f"{type_name} in {slots[0].pattern}" if slots else ""
+
+
+def _signature(reach: Reach, type_name: str, name: str, reason: Reason) -> str:
+    """8 hexadecimal digits of what makes the leak the same leak elsewhere.
+
+    In it: the type, the module (or kind of root), the last old object's slot, and the names from there
+    to the survivor. Not in it: keys, indexes, addresses, sizes, counts, lines, the order of anything,
+    and whether attributes lie inline or in a `__dict__`, which differs between Python versions.
+    """
+    path = reason.members[0]
+    kind = RootKind(reach.root_kinds[path.root])
+    root = normalised(root_text(reach, path)) if kind == RootKind.MODULE else kind.name
+    words = [type_name, name if " in " not in name else "", root, *_suspect_words(reach, path)]
+    return hashlib.sha256("\x1f".join(words).encode("utf-8", "replace")).hexdigest()[:8]
+
+
+def _suspect_words(reach: Reach, path: RawPath) -> list[str]:
+    """From the holder down: the old object, then each step and the type it leads to."""
+    is_new, graph = reach.survivors.is_new, reach.graph
+    first_new = next((at for at, hop in enumerate(path.hops) if is_new[hop.target]), len(path.hops))
+    words: list[str] = []
+    # The names above the holder that its class gives it: `Workflow` and `_runs`, not the whole way.
+    for hop in path.hops[max(0, first_new - 2) : first_new]:
+        words += [hop.name_text, graph.type_name(hop.target)]
+    for hop in path.hops[first_new:]:
+        step = [hop.name_text, graph.type_name(hop.target)]
+        if words[-2:] != step:
+            words += step
+    return words
+
+
+def _merged(found: list[LeakGroup]) -> list[LeakGroup]:
+    """Groups with the same signature are one leak: what told them apart was a key."""
+    by_signature: dict[str, LeakGroup] = {}
+    for group in found:
+        known = by_signature.get(group.signature)
+        by_signature[group.signature] = group if known is None else _together(known, group)
+    return list(by_signature.values())
+
+
+def _together(one: LeakGroup, other: LeakGroup) -> LeakGroup:
+    heads = np.concatenate((one.heads, other.heads))
+    order: npt.NDArray[np.intp] = np.argsort(heads, kind="stable")
+    known = {slot.pattern for slot in one.slots}
+    paths: dict[Path, None] = dict.fromkeys((*one.also_held_by, *other.also_held_by))
+    paths.pop(one.path, None)
+    return LeakGroup(
+        heads=heads[order],
+        births=np.concatenate((one.births, other.births))[order],
+        type_name=one.type_name,
+        name=one.name,
+        signature=one.signature,
+        path=one.path,
+        also_held_by=tuple(paths),
+        slots=(*one.slots, *(slot for slot in other.slots if slot.pattern not in known)),
+        path_count_omitted=one.path_count_omitted + other.path_count_omitted,
+        noise=one.noise and other.noise,
+        noise_is_bounded=one.noise_is_bounded and other.noise_is_bounded,
+    )

@@ -1,0 +1,127 @@
+"""What libraries keep by design, as one table: told apart from leaks, and never hidden without a count.
+
+A rule alone acquits nobody: what goes on growing run after run is a leak wherever it lies, unless the
+rule says that the library itself bounds it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from leakscan.analysis.findings import Path
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseRule:
+    """A place that a library fills by itself.
+
+    `modules` are separated by spaces, `name.*` stands for a package with all its modules; `name` is a
+    pattern for the first step, the module's global. For roots that are no modules, `root` is a pattern for
+    the root. `anywhere` is a pattern for any step's reference. `is_bounded`: the library lets go by itself.
+    """
+
+    reason: str
+    modules: str = ""
+    name: str = ""
+    root: str = ""
+    anywhere: str = ""
+    is_bounded: bool = False
+
+
+NOISE: Final = (
+    NoiseRule("names interned by the interpreter", root="interned strings"),
+    NoiseRule(
+        "the interpreter's own state", root="(thread state|pending calls|interpreter state|runtime state)$"
+    ),
+    NoiseRule(
+        "the interpreter's own state", root="(modules by index|interpreter dict|.*(builtins|sys module) dict)"
+    ),
+    NoiseRule("codecs looked up", root="codec "),
+    NoiseRule("warnings already given", root="warnings state"),
+    NoiseRule("the import system", root="import"),
+    NoiseRule("module imported lazily", root="sys.modules"),
+    NoiseRule(
+        "patterns compiled and kept by re",
+        "re re.* sre_compile sre_parse",
+        r"_cache2?|_ZEROSTAR",
+        is_bounded=True,
+    ),
+    NoiseRule(
+        "patterns compiled and kept by re", "re re.* sre_compile sre_parse tokenize", r"_compile\w*|.*cache.*"
+    ),
+    NoiseRule("source lines kept for tracebacks", "linecache", "cache|_interactive_cache"),
+    NoiseRule("formats and patterns of date parsing", "_strptime", is_bounded=True),
+    NoiseRule("caches of functools", "functools"),
+    NoiseRule("caches of typing", "typing typing_extensions", "_.*"),
+    NoiseRule("classes built by the standard library", "enum dataclasses collections types abc _abc _py_abc"),
+    NoiseRule("registries of abstract base classes", anywhere=r"\._abc_(impl|registry|cache|negative_cache)"),
+    NoiseRule("tables of logging", "logging logging.*"),
+    NoiseRule("tables of logging", anywhere=r"\.loggerDict"),
+    NoiseRule("warnings already given", "warnings"),
+    NoiseRule("warnings already given", anywhere=r"\.?__warningregistry__"),
+    NoiseRule("codecs looked up", "encodings encodings.* codecs"),
+    NoiseRule("the import system", "importlib importlib.* zipimport pkgutil _frozen_importlib"),
+    NoiseRule("the import system", "_frozen_importlib_external runpy site"),
+    NoiseRule("the import system", "sys", "path_importer_cache|modules|meta_path|path_hooks|path"),
+    NoiseRule("the import system", anywhere="__(spec|loader|path|cached|file)__"),
+    NoiseRule("caches of the standard library", "fnmatch glob struct _struct urllib.parse ipaddress", r".*"),
+    NoiseRule(
+        "caches of the standard library", "copyreg mimetypes locale gettext calendar socket ssl json.*"
+    ),
+    NoiseRule(
+        "caches of the standard library", "traceback inspect ast dis tokenize pprint textwrap string difflib"
+    ),
+    NoiseRule(
+        "caches of the standard library",
+        "posixpath ntpath genericpath os stat shutil tempfile pathlib zoneinfo.*",
+    ),
+    NoiseRule(
+        "state of the standard library",
+        "random secrets uuid hashlib hmac decimal _pydecimal fractions numbers",
+    ),
+    NoiseRule(
+        "state of the standard library", "platform sysconfig getpass zipfile subprocess signal selectors"
+    ),
+    NoiseRule(
+        "bookkeeping of threads", "threading _threading_local _weakrefset weakref concurrent.futures.*", "_.*"
+    ),
+    NoiseRule("tables of asyncio", "asyncio asyncio.* _asyncio", r"_.*"),
+    NoiseRule("tables of the unittest runner", "unittest unittest.*", is_bounded=True),
+    NoiseRule(
+        "the test runner",
+        "pytest _pytest _pytest.* pluggy pluggy.* pytest_asyncio.* xdist.*",
+        is_bounded=True,
+    ),
+    NoiseRule("the test runner", "hypothesis hypothesis.* coverage coverage.*", is_bounded=True),
+    NoiseRule(
+        "a library's own cache",
+        "sqlalchemy.* pydantic.* jinja2.* dateutil.* babel.* numpy.* pandas.*",
+        ".*cache.*",
+    ),
+    NoiseRule("builtins", "builtins"),
+)
+
+
+def noise_rule(path: Path) -> NoiseRule | None:
+    """The rule that this path falls under, None when it may be the program's own."""
+    root, is_module = path.root.removeprefix("module "), path.root_kind == "module"
+    first = path.steps[0].reference if path.steps else ""
+    for rule in NOISE:
+        if rule.modules:
+            if is_module and _names(rule.modules).fullmatch(root) and re.fullmatch(rule.name or ".*", first):
+                return rule
+        elif rule.root:
+            if not is_module and re.match(rule.root, root):
+                return rule
+        elif any(re.fullmatch(rule.anywhere, step.reference) for step in path.steps):
+            return rule
+    return None
+
+
+@cache
+def _names(modules: str) -> re.Pattern[str]:
+    words = [re.escape(word).replace(r"\.\*", r"(\..*)?") for word in modules.split()]
+    return re.compile("|".join(words))
