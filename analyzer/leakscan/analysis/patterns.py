@@ -117,6 +117,7 @@ _ENTRIES: Final = (
 _ATTRIBUTES: Final = (Kind.ATTRIBUTE, Kind.SLOT, Kind.AWAIT, Kind.ELEMENT)
 _THREAD_LOCAL_TYPES: Final = ("_thread._localdummy", "_thread._local")
 _SUGGESTIONS: Final = 5
+_CONSIDERED: Final = 20
 
 
 def quoted(text: str) -> str:
@@ -344,27 +345,43 @@ def _none() -> U32:
 def nearest_patterns(
     graph: HeapGraph, pattern: Pattern, matched: Matched, known: tuple[str, ...]
 ) -> list[str]:
-    """Patterns close to one that matched nothing: known cuts, and what is there where it got stuck."""
-    candidates = list(known)
+    """Patterns close to one that matched nothing: known cuts, and what the snapshot holds in its place."""
     if matched.stuck_at is not None and len(matched.stuck_at):
-        steps = [
-            step for name, steps in _readings(pattern) for step in [*steps[matched.reach : matched.reach + 1]]
-        ]
-        wrong = steps[0].text if steps else ""
-        before = pattern.text.rpartition(wrong)[0] if wrong and wrong in pattern.text else pattern.text
-        candidates += [before + text for text in _labels_at(graph, matched.stuck_at)]
+        candidates = _other_steps(graph, pattern, matched.reach, matched.stuck_at)
     else:
-        candidates += [full.rpartition(".")[2] + _rest(pattern) for full in graph.type_names]
-        modules = graph.roots.labels[graph.roots.kinds == RootKind.MODULE].tolist()
-        candidates += [graph.strings[label] + _rest(pattern) for label in modules]
-    distinct = list(dict.fromkeys(candidates))
-    close = get_close_matches(pattern.text, distinct, n=_SUGGESTIONS, cutoff=0.5)
-    return close or list(known[:_SUGGESTIONS])
+        candidates = _other_heads(graph, pattern)
+    distinct = list(dict.fromkeys((*known, *candidates)))
+    close = get_close_matches(pattern.text, distinct, n=_CONSIDERED, cutoff=0.5)
+    working = [text for text in close if len(match_pattern(graph, parse_pattern(text)))]
+    return working[:_SUGGESTIONS] or list(known[:_SUGGESTIONS])
 
 
-def _rest(pattern: Pattern) -> str:
-    dot = pattern.name.find(".")
-    return (pattern.name[dot:] if dot > 0 else "") + "".join(step.text for step in pattern.steps)
+def _other_steps(graph: HeapGraph, pattern: Pattern, reach: int, objects: U32) -> list[str]:
+    """The pattern with its wrong step replaced by what is there, with and without what follows it."""
+    found = []
+    for _, steps in _readings(pattern):
+        if reach < len(steps) and steps[reach].text in pattern.text:
+            before, _, after = pattern.text.rpartition(steps[reach].text)
+            for text in _labels_at(graph, objects):
+                found += [before + text + after, before + text]
+    return found
+
+
+def _other_heads(graph: HeapGraph, pattern: Pattern) -> list[str]:
+    """The pattern with the beginning of its name replaced by names of classes and modules like it."""
+    modules = graph.roots.labels[graph.roots.kinds == RootKind.MODULE].tolist()
+    names = {*graph.type_names, *(full.rpartition(".")[2] for full in graph.type_names)}
+    names |= {graph.strings[label] for label in modules}
+    # A name that is no dotted name could not be written here.
+    pool = sorted(name for name in names if _HEAD.fullmatch(name))
+    parts = pattern.name.split(".")
+    steps = "".join(step.text for step in pattern.steps)
+    found = []
+    for length in range(len(parts), 0, -1):
+        rest = "".join(f".{part}" for part in parts[length:])
+        near = get_close_matches(".".join(parts[:length]), pool, n=_SUGGESTIONS, cutoff=0.6)
+        found += [name + rest + steps for name in near]
+    return found
 
 
 def _labels_at(graph: HeapGraph, objects: U32) -> list[str]:

@@ -1,0 +1,45 @@
+"""A drawn snapshot with what the parts after the paths are given: liveness, new objects, names, region."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from leakscan.analysis import kernels
+from leakscan.analysis.cuts import CutSearch, prepare_cuts
+from leakscan.analysis.garbage import Liveness, liveness
+from leakscan.analysis.region import Region, find_region
+from leakscan.analysis.slotnames import SlotNames
+from leakscan.heap.graph import HeapGraph
+from leakscan.heap.kinds import BIRTH_OWN
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """Everything born in run 1 or later is new; every type with a module is the application's."""
+
+    graph: HeapGraph
+
+    @cached_property
+    def life(self) -> Liveness:
+        return liveness(self.graph)
+
+    @cached_property
+    def is_new(self) -> np.ndarray:
+        return (self.graph.births > 0) & (self.graph.births < BIRTH_OWN)
+
+    @cached_property
+    def names(self) -> SlotNames:
+        tiers = np.array([0 if "." in name else 3 for name in self.graph.type_names], np.uint8)
+        found = kernels.shortest_paths(self.life.csr, roots=self.graph.roots.targets)
+        return SlotNames(self.graph, tiers, found.parent_ref)
+
+    @cached_property
+    def region(self) -> Region:
+        return find_region(self.graph, self.life, self.is_new)
+
+    @cached_property
+    def cuts(self) -> CutSearch:
+        return prepare_cuts(self.region, self.names)

@@ -1,0 +1,202 @@
+"""Verdicts from counts: leaks are called, innocents are not, and what cannot be known is said to be so."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leakscan.analysis.findings import Verdict
+from leakscan.analysis.verdict import History, judge, judge_growth, overall
+
+
+def verdict(*births: int, **facts: object) -> Verdict:
+    return judge(History(tuple(births), **facts)).verdict
+
+
+def evidence(*births: int, **facts: object) -> str:
+    return judge(History(tuple(births), **facts)).evidence
+
+
+def simulate(runs: int, *, made: list[int], keep: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """(births of survivors, census) of a store that drops the oldest beyond `keep`."""
+    alive: list[int] = []
+    counts = [0]
+    for run in range(1, runs + 1):
+        alive = [*alive, *[run] * made[run - 1]][-keep:]
+        counts.append(len(alive))
+    return tuple(alive.count(run) for run in range(1, runs + 1)), tuple(counts)
+
+
+def test_one_per_run_is_a_leak_with_its_exact_rate():
+    found = judge(History((1,) * 20))
+    assert (found.verdict, found.rate, found.every_run, found.evidence) == (
+        Verdict.LEAK,
+        1.0,
+        True,
+        "1 per run, every run",
+    )
+
+
+def test_fifty_per_run_is_an_exact_multiple():
+    assert evidence(*(50,) * 20) == "50 per run, every run"
+
+
+@pytest.mark.parametrize("offset", range(5))
+def test_one_per_five_runs_is_a_leak_wherever_it_starts(offset: int):
+    births = [0] * 20
+    births[offset::5] = [1] * 4
+    found = judge(History(tuple(births)))
+    assert (found.verdict, found.rate, found.evidence) == (Verdict.LEAK, 0.2, "1 every 5 runs")
+
+
+def test_a_warm_up_before_a_leak_does_not_blur_its_rate():
+    found = judge(History((30, *(2,) * 19)))
+    assert (found.rate, found.every_run, found.evidence) == (
+        2.0,
+        True,
+        "2 per run, every run since run 2 (30 more before it)",
+    )
+
+
+def test_a_leak_that_begins_late_is_told_from_work_in_flight_by_the_count():
+    births = (0,) * 10 + (1,) * 10
+    growing = tuple([5] * 11 + list(range(6, 16)))
+    assert evidence(*births, counts=growing) == "1 per run, every run since run 11"
+
+
+def test_births_in_the_first_run_only_are_a_warm_up():
+    assert evidence(1, *(0,) * 19) == "born in run 1 only, none in the 19 runs after"
+
+
+@pytest.mark.parametrize("births", [(3, 1), (1, 1, 1), (0, 4), (2, 0, 1), (9, 5, 2, 1)])
+def test_births_that_stop_early_are_a_warm_up(births: tuple[int, ...]):
+    assert verdict(*births, *(0,) * (20 - len(births))) is Verdict.WARM_UP
+
+
+def test_one_birth_in_the_middle_gives_no_rate_and_no_alarm():
+    assert verdict(*(0,) * 9, 1, *(0,) * 10) is Verdict.WARM_UP
+
+
+def test_growth_that_stops_late_is_bounded():
+    assert (
+        evidence(*(10,) * 12, 8, *(0,) * 7, entries_after=128)
+        == "grew until run 13, then stopped at 128 entries: none born in the 7 runs after"
+    )
+
+
+@pytest.mark.parametrize("keep", [3, 5, 10, 15, 17])
+def test_a_full_store_that_replaces_its_oldest_is_bounded(keep: int):
+    births, counts = simulate(20, made=[1] * 20, keep=keep)
+    assert verdict(*births, counts=counts) is Verdict.BOUNDED
+
+
+def test_a_store_filled_before_the_runs_is_bounded_by_its_entries_alone():
+    births = (0,) * 10 + (1,) * 10
+    assert verdict(*births, entries_before=10, entries_after=10, entries_new=10) is Verdict.BOUNDED
+
+
+def test_a_store_that_has_just_become_full_is_not_called_either_way():
+    births, counts = simulate(20, made=[1] * 20, keep=18)
+    assert verdict(*births, counts=counts) is Verdict.INCONCLUSIVE
+
+
+def test_a_store_that_replaces_at_random_is_bounded():
+    chance = random.Random(7)
+    alive: list[int] = []
+    counts = [0]
+    for run in range(1, 41):
+        for _ in range(3):
+            if len(alive) == 30:
+                alive.pop(chance.randrange(30))
+            alive.append(run)
+        counts.append(len(alive))
+    births = tuple(alive.count(run) for run in range(1, 41))
+    assert verdict(*births, counts=tuple(counts)) is Verdict.BOUNDED
+
+
+def test_only_the_last_result_alive_is_bounded():
+    assert verdict(*(0,) * 19, 1) is Verdict.BOUNDED
+
+
+def test_a_cache_with_an_enforced_bound_is_never_a_leak():
+    facts = {"entries_before": 0, "entries_after": 20, "bound": 128, "bound_is_enforced": True}
+    assert evidence(*(1,) * 20, **facts) == "bound 128 visible, 20 of 128 filled"
+
+
+def test_a_number_that_looks_like_a_bound_asks_for_enough_runs_to_pass_it():
+    found = judge(History((1,) * 20, entries_before=0, entries_after=20, bound=100))
+    assert (found.verdict, found.runs_needed) == (Verdict.INCONCLUSIVE, 160)
+
+
+def test_a_bound_that_was_passed_bounds_nothing():
+    assert verdict(*(10,) * 20, entries_before=0, entries_after=200, bound=100) is Verdict.LEAK
+
+
+def test_few_runs_are_inconclusive():
+    found = judge(History((1, 1, 1)))
+    assert (found.verdict, found.runs_needed) == (Verdict.INCONCLUSIVE, 20)
+
+
+def test_two_births_far_apart_are_inconclusive():
+    births = [0] * 20
+    births[4] = births[14] = 1
+    found = judge(History(tuple(births)))
+    assert (found.verdict, found.runs_needed) == (Verdict.INCONCLUSIVE, 60)
+
+
+def test_a_silence_of_two_runs_is_too_short_to_call_it_over():
+    assert verdict(*(1,) * 18, 0, 0) is Verdict.INCONCLUSIVE
+
+
+def test_what_the_last_run_has_not_handed_over_yet_does_not_hide_the_leak():
+    assert evidence(*(1,) * 19, 0) == "1 per run, every run, 0 in the last"
+
+
+def test_work_in_flight_that_went_down_while_it_settled_is_bounded():
+    births = (0,) * 16 + (2, 2, 2, 3)
+    assert verdict(*births, released=40) is Verdict.BOUNDED
+
+
+def test_a_drop_in_the_type_long_ago_does_not_hide_a_leak():
+    counts = (1000, 950, *range(951, 970))
+    assert verdict(*(1,) * 20, counts=counts) is Verdict.LEAK
+
+
+def test_nothing_alive_is_clean():
+    assert verdict(*(0,) * 20) is Verdict.CLEAN
+
+
+def test_two_counts_show_growth_but_no_rate():
+    assert judge_growth(0, 20).verdict is Verdict.INCONCLUSIVE
+
+
+def test_one_leak_makes_the_capture_a_leak():
+    assert overall([Verdict.WARM_UP, Verdict.LEAK, Verdict.BOUNDED], garbage_count=9) is Verdict.LEAK
+
+
+def test_garbage_alone_is_garbage():
+    assert overall([], garbage_count=3) is Verdict.GARBAGE
+
+
+@given(rate=st.integers(1, 500), runs=st.integers(5, 60))
+def test_every_constant_rate_is_a_leak_with_that_rate(rate: int, runs: int):
+    found = judge(History((rate,) * runs))
+    assert (found.verdict, found.rate, found.every_run) == (Verdict.LEAK, float(rate), True)
+
+
+@given(rate=st.integers(1, 20), keep=st.integers(1, 60), runs=st.integers(30, 60))
+def test_a_store_that_keeps_its_last_entries_is_never_a_leak_once_it_was_full_for_a_while(
+    rate: int, keep: int, runs: int
+):
+    births, counts = simulate(runs, made=[rate] * runs, keep=keep)
+    full_since = -(-keep // rate)
+    if runs - full_since >= 3:
+        assert verdict(*births, counts=counts) is Verdict.BOUNDED
+
+
+@given(births=st.lists(st.integers(0, 5), min_size=1, max_size=40))
+def test_any_births_get_a_verdict_with_evidence(births: list[int]):
+    assert judge(History(tuple(births))).evidence
