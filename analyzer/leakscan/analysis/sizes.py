@@ -11,6 +11,7 @@ import numpy.typing as npt
 from leakscan.analysis import kernels
 from leakscan.analysis.kernels import NO, OUTSIDE, SHARED
 from leakscan.analysis.region import Region
+from leakscan.heap.graph import U32
 
 Bools = npt.NDArray[np.bool_]
 
@@ -33,7 +34,8 @@ class GroupSize:
 class SizeLedger:
     """Bytes of the region: the groups' exclusive ones, what several share, and what belongs to none.
 
-    sum of exclusive_bytes + shared_bytes + other_bytes == total_bytes, always.
+    sum of exclusive_bytes + shared_bytes + other_bytes == total_bytes, always. `owner` says for each object of
+    the region which group it belongs to: a group number, kernels.SHARED, or OUTSIDE.
     """
 
     groups: tuple[GroupSize, ...]
@@ -43,6 +45,7 @@ class SizeLedger:
     other_bytes: int
     total_count: int
     total_bytes: int
+    owner: U32
 
 
 def measure_groups(region: Region, groups: Sequence[npt.NDArray[np.integer]]) -> SizeLedger:
@@ -78,12 +81,11 @@ def measure_groups(region: Region, groups: Sequence[npt.NDArray[np.integer]]) ->
         int(region.sizes[other].sum()),
         len(region),
         int(region.sizes.sum()),
+        owner,
     )
 
 
-def _shared_with(
-    region: Region, owner: npt.NDArray[np.uint32], shared: Bools, members: npt.NDArray[np.uint32]
-) -> Bools:
+def _shared_with(region: Region, owner: U32, shared: Bools, members: U32) -> Bools:
     if not len(members) or not shared.any():
         return shared & False
     # Beyond a member of another group everything is that group's, or shared through it as well.
@@ -93,7 +95,7 @@ def _shared_with(
 
 
 def _contents(
-    region: Region, owner: npt.NDArray[np.uint32], group_of: npt.NDArray[np.uint32], group_count: int
+    region: Region, owner: U32, group_of: U32, group_count: int
 ) -> list[tuple[tuple[str, int, int], ...]]:
     inside = np.flatnonzero((owner < SHARED) & (group_of == NO))
     types = region.graph.type_ids[region.objects[inside]].astype(np.int64)
