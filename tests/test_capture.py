@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from leakscan import _native
-from leakscan.capture import Settings, capture, capture_modes, read_capture, read_captures
+from leakscan.capture import MoreRuns, Settings, capture, capture_modes, read_capture, read_captures
 from leakscan.cli import main
 from leakscan.errors import CaptureError, UnsupportedInterpreter, UsageError
 
@@ -177,6 +177,40 @@ def test_snapshots_can_be_taken_every_few_runs(program):
         ("run-0004.heap", 4),
         ("after.heap", 5),
     ]
+
+
+def test_a_target_that_waits_can_be_asked_for_more_runs(program):
+    seen = []
+
+    def decide(captured):
+        seen.append((captured.status, captured.runs_completed, captured.after.exists()))
+        return MoreRuns(6) if captured.runs_completed < 6 else None
+
+    captured = capture(program(LEAKS_A_BOX), output=Path("leak"), settings=QUICK, decide=decide)
+    assert seen == [("complete", 4, True), ("complete", 6, True)]
+    assert (captured.runs, captured.runs_completed) == (6, 6)
+    assert [(entry.path.name, entry.run) for entry in captured.snapshots] == [
+        ("before.heap", 0),
+        ("after.heap", 6),
+    ]
+    assert [census.types["program.Box"][0] for census in captured.census] == [1, 2, 3, 4, 5, 5, 6, 7, 7]
+
+
+def test_a_failure_in_the_runs_that_were_added_keeps_what_ran(program):
+    target = program(
+        """
+        runs = []
+
+        def once():
+            runs.append(object())
+            if len(runs) == 7:
+                raise LookupError
+        """
+    )
+    with pytest.raises(CaptureError, match="LookupError in run 6"):
+        capture(target, output=Path("leak"), settings=QUICK, decide=lambda captured: MoreRuns(8))
+    captured = read_capture(Path("leak"))
+    assert (captured.runs_completed, captured.after.exists()) == (5, True)
 
 
 def test_all_modes_are_captured_in_turn_and_those_without_meaning_are_named(program):

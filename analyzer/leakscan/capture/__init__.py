@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from leakscan.capture.decision import Decide, MoreRuns, Prove
 from leakscan.capture.directory import Capture, Census, read_capture, read_captures
 from leakscan.capture.scenario import ModeDoesNotApply, capture, capture_modes
 from leakscan.capture.settings import MODES, Progress, Settings
@@ -10,8 +11,11 @@ __all__ = [
     "MODES",
     "Capture",
     "Census",
+    "Decide",
     "ModeDoesNotApply",
+    "MoreRuns",
     "Progress",
+    "Prove",
     "Settings",
     "capture",
     "capture_modes",

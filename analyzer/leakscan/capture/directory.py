@@ -72,6 +72,16 @@ class InFlight:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """A cut applied for real: `freed` of the `of` survivors went; `failed` says why it could not be tried."""
+
+    of: int
+    freed: int
+    not_cleared: tuple[str, ...]
+    failed: str
+
+
+@dataclass(frozen=True, slots=True)
 class Capture:
     """One capture. `runs` were asked for, `runs_completed` were done.
 
@@ -96,6 +106,7 @@ class Capture:
     census: tuple[Census, ...]
     in_flight: InFlight | None
     ended: Mapping[str, int]
+    proof: Proof | None = None
 
     @property
     def before(self) -> Path:
@@ -164,7 +175,7 @@ def _read_run_file(directory: Path) -> dict[str, Any]:  # Any: JSON values
 
 def _capture(directory: Path, run: Mapping[str, Any]) -> Capture:  # Any: JSON values
     try:
-        error, in_flight = run["error"], run["in_flight"]
+        error, in_flight, proof = run["error"], run["in_flight"], run["proof"]
         return Capture(
             directory=directory,
             target=run["target"],
@@ -186,6 +197,7 @@ def _capture(directory: Path, run: Mapping[str, Any]) -> Capture:  # Any: JSON v
             census=tuple(_read_census_file(directory / CENSUS_FILE)),
             in_flight=InFlight(**in_flight) if in_flight else None,
             ended=run["ended"],
+            proof=Proof(**{**proof, "not_cleared": tuple(proof["not_cleared"])}) if proof else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise CaptureError(f"{directory / RUN_FILE} is damaged: {error!r}", hint="capture again") from error

@@ -17,6 +17,8 @@ from leakscan.capture.directory import (
     CAPTURE_VERSION,
     CENSUS_FILE,
     RUN_FILE,
+    Capture,
+    read_capture,
 )
 
 Event = dict[str, Any]  # Any: JSON values, from the driver
@@ -47,6 +49,7 @@ class Ledger:
             "census": CENSUS_FILE,
             "ended": {},
             "in_flight": None,
+            "proof": None,
             "missing": [],
             "error": None,
         }
@@ -71,6 +74,19 @@ class Ledger:
         """Record why the capture stopped; what the driver said first stays."""
         if self._run["error"] is None:
             self._on_error({"phase": phase, "run": run, "message": message, "hint": hint})
+
+    def pause(self) -> Capture:
+        """The capture as it is while the target waits to be told whether that is all."""
+        self._run["status"] = "complete"
+        self.write()
+        return read_capture(self._directory)
+
+    def reopen(self, runs: int) -> None:
+        """More runs follow: the last snapshot is no longer the last."""
+        run = self._run
+        run["status"], run["runs"] = "running", runs
+        run["snapshots"] = [entry for entry in run["snapshots"] if entry["file"] != AFTER_FILE]
+        self.write()
 
     def close(self, status: str) -> None:
         """Give the capture its last status, and say what is missing."""
@@ -140,6 +156,14 @@ class Ledger:
 
     def _on_settled(self, event: Event) -> None:
         self._run["in_flight"] = {name: value for name, value in event.items() if name != "event"}
+
+    def _on_proved(self, event: Event) -> None:
+        self._run["proof"] = {
+            "of": event.get("of", 0),
+            "freed": event.get("freed", 0),
+            "not_cleared": event.get("not_cleared", []),
+            "failed": event.get("failed", ""),
+        }
 
     def _on_error(self, event: Event) -> None:
         if self._run["error"] is None:

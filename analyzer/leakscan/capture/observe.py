@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import leakscan
+from leakscan.capture.decision import Decide, MoreRuns, Prove
 from leakscan.capture.ledger import Ledger
 from leakscan.capture.process import Target, passing_on_interrupts
 from leakscan.capture.settings import Progress, Settings
@@ -17,12 +18,16 @@ from leakscan.errors import CaptureError, LeakscanError
 OnProgress = Callable[[Progress], None] | None
 
 
-def driver_config(target: str, mode: str, settings: Settings, directory: Path) -> dict[str, Any]:
+def driver_config(
+    target: str, mode: str, settings: Settings, directory: Path, *, is_interactive: bool
+) -> dict[str, Any]:
     """What record/driver.py needs to know (Any: JSON values), without the pipe it reports on."""
     return {
         "target": target,
         "mode": mode,
         "runs": settings.runs,
+        "most_runs": max(settings.runs, settings.most_runs),
+        "is_interactive": is_interactive,
         "warmup": settings.warmup,
         "chunks": settings.chunks,
         "every": settings.every,
@@ -38,8 +43,12 @@ def driver_config(target: str, mode: str, settings: Settings, directory: Path) -
 class Observation:
     """One run of a driver. `phase` and `run` say how far it came."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, on_progress: OnProgress) -> None:
+    def __init__(
+        self, settings: Settings, ledger: Ledger, on_progress: OnProgress, decide: Decide | None
+    ) -> None:
         self._settings = settings
+        self._decide = decide
+        self._runs = settings.runs
         self._ledger = ledger
         self._on_progress = on_progress
         self.phase = "start"
@@ -91,17 +100,30 @@ class Observation:
             )
             return False
         self._report(kind)
+        if kind == "waiting":
+            self._answer(target)
         return True
+
+    def _answer(self, target: Target) -> None:
+        asked = self._decide(self._ledger.pause()) if self._decide is not None else None
+        if isinstance(asked, MoreRuns):
+            self._runs = asked.runs
+            self._ledger.reopen(asked.runs)
+            target.command({"command": "more", "runs": asked.runs})
+        elif isinstance(asked, Prove):
+            target.command({"command": "prove", "references": asked.references, "survivors": asked.survivors})
+        else:
+            target.command({"command": "end"})
 
     def _report(self, kind: str) -> None:
         if self._on_progress is None:
             return
         settings = self._settings
         if kind == "run_start":
-            total = settings.warmup if self.phase == "warm-up" else settings.runs
+            total = settings.warmup if self.phase == "warm-up" else self._runs
             self._on_progress(Progress(self.phase, self.run - 1, total))
         elif kind in ("settled", "end"):
-            self._on_progress(Progress("settle" if kind == "settled" else "end", self.run, settings.runs))
+            self._on_progress(Progress("settle" if kind == "settled" else "end", self.run, self._runs))
 
     def _timed_out(self) -> str:
         # Whatever the driver said after the interrupt is a consequence of it.

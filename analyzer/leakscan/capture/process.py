@@ -32,24 +32,27 @@ class Target:
         self._kill_at: float | None = None
         self._deadline: float | None = None
         self.timed_out = False
-        read_end, write_end = os.pipe()
-        self._read_end = read_end
+        self._events, events_fd = os.pipe()
+        control_fd, self._control = os.pipe()
+        fds = {"events_fd": events_fd, "control_fd": control_fd}
         try:
             self._process = subprocess.Popen(
-                [python, str(DRIVER), json.dumps({**config, "events_fd": write_end})],
+                [python, str(DRIVER), json.dumps({**config, **fds})],
                 stdin=subprocess.DEVNULL,
                 # Our stdout is for the answer; the target's output goes where progress goes.
                 stdout=_stderr_descriptor(),
-                pass_fds=[write_end],
+                pass_fds=list(fds.values()),
                 # Ctrl-C must reach the driver once, through `interrupt`, when it can be told apart
                 # from a stop that the target itself has caused.
                 process_group=0,
             )
         except OSError:
-            os.close(read_end)
+            os.close(self._events)
+            os.close(self._control)
             raise
         finally:
-            os.close(write_end)
+            for descriptor in fds.values():
+                os.close(descriptor)
 
     def __enter__(self) -> Target:
         return self
@@ -71,6 +74,15 @@ class Target:
     def kill(self) -> None:
         self._signal(signal.SIGKILL)
 
+    def command(self, command: dict[str, Any]) -> None:  # Any: JSON values
+        """Answer its event `waiting`."""
+        try:
+            line = memoryview(json.dumps(command).encode() + b"\n")
+            while line:
+                line = line[os.write(self._control, line) :]
+        except BrokenPipeError:
+            pass  # it has ended meanwhile; `events` and `end` tell how
+
     def set_deadline(self, seconds: float | None) -> None:
         """The run that begins now may take that long; None: as long as it likes."""
         self._deadline = None if seconds is None else time.monotonic() + seconds
@@ -79,12 +91,12 @@ class Target:
         """Events as they come, until the driver says `end` or its process is gone."""
         pending = b""
         with selectors.DefaultSelector() as selector:
-            selector.register(self._read_end, selectors.EVENT_READ)
+            selector.register(self._events, selectors.EVENT_READ)
             while True:
                 is_gone = self._process.poll() is not None
                 # A process that the target left behind may hold the pipe open: its end is not awaited.
                 if selector.select(0 if is_gone else POLL_SECONDS):
-                    block = os.read(self._read_end, 1 << 16)
+                    block = os.read(self._events, 1 << 16)
                     if not block:
                         return
                     *lines, pending = (pending + block).split(b"\n")
@@ -99,7 +111,8 @@ class Target:
 
     def end(self) -> int:
         """Exit status of the process (negative: the signal), once it has ended or been made to."""
-        os.close(self._read_end)
+        os.close(self._events)
+        os.close(self._control)
         try:
             return self._process.wait(GRACE_SECONDS)
         except subprocess.TimeoutExpired:

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from leakscan.capture.decision import Decide
 from leakscan.capture.directory import Capture, is_capture, read_capture
 from leakscan.capture.interpreter import Interpreter, find_interpreter
 from leakscan.capture.ledger import Ledger, write_modes
@@ -32,9 +33,11 @@ def capture(
     settings: Settings = DEFAULT_SETTINGS,
     overwrite: bool = False,
     on_progress: OnProgress = None,
+    decide: Decide | None = None,
 ) -> Capture:
     """Run the scenario and write the capture directory `output`.
 
+    When the runs are done the target waits while `decide` looks at the capture and asks for more.
     Returns a complete or an interrupted capture. CaptureError: the target failed; what was captured
     until then is in `output` and readable, and the error says what is missing.
     """
@@ -42,7 +45,7 @@ def capture(
         raise UsageError(f"there is no mode {mode!r}", hint=f"one of {', '.join(MODES)}, or all")
     interpreter = find_interpreter(python)
     with Place(output, overwrite=overwrite) as place:
-        error, status = _fill(place, target, interpreter, mode, settings, on_progress)
+        error, status = _fill(place, target, interpreter, mode, settings, on_progress, decide)
         if status in ("failed", "not-applicable") or not place.keep:
             missing = read_capture(output).missing if place.keep else ()
             raise _failure(target, error, status, kept=output if place.keep else None, missing=missing)
@@ -99,6 +102,7 @@ def _fill(
     mode: str,
     settings: Settings,
     on_progress: OnProgress,
+    decide: Decide | None,
 ) -> tuple[dict[str, Any] | None, str]:
     """Run the target; what went wrong (Any: JSON values), and the status."""
     head = {
@@ -115,8 +119,8 @@ def _fill(
     try:
         ledger = Ledger(place.directory, head)
         try:
-            config = driver_config(target, mode, settings, place.directory)
-            status = Observation(settings, ledger, on_progress).watch(interpreter.path, config)
+            config = driver_config(target, mode, settings, place.directory, is_interactive=decide is not None)
+            status = Observation(settings, ledger, on_progress, decide).watch(interpreter.path, config)
             ledger.close(status)
         finally:
             place.keep = ledger.has_snapshots

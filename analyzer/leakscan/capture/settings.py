@@ -25,10 +25,12 @@ class Settings:
     """How a scenario is run. `chunks`: how many are taken before a stream is cut off.
 
     `timeout_seconds` bounds each run; `settle_seconds` the wait for work in flight to end after the last.
-    `every`: a snapshot after every so many runs besides the first and the last (0: none).
+    `every`: a snapshot after every so many runs besides the first and the last (0: none). `most_runs`: up to
+    how many `MoreRuns` may ask for.
     """
 
     runs: int = 20
+    most_runs: int = 0
     warmup: int = 3
     chunks: int = 3
     every: int = 0
@@ -38,8 +40,12 @@ class Settings:
     redact_keys: bool = False
 
     def __post_init__(self) -> None:
-        if not 1 <= self.runs <= MOST_RUNS:
-            raise UsageError(f"{self.runs} runs cannot be captured", hint=f"from 1 to {MOST_RUNS}")
+        most = max(self.runs, self.most_runs)
+        if self.runs < 1 or most > MOST_RUNS:
+            raise UsageError(
+                f"{self.runs if self.runs < 1 else most} runs cannot be captured",
+                hint=f"from 1 to {MOST_RUNS}",
+            )
         for name in ("warmup", "every"):
             if getattr(self, name) < 0:
                 raise UsageError(f"--{name} {getattr(self, name)} is negative", hint="0 switches it off")

@@ -25,7 +25,7 @@ class Recorder:
             raise UnsupportedInterpreter(reason, hint="use a standard CPython 3.11 to 3.15 (--python)")
 
     def arm_births(self) -> None:
-        births.arm(runs=self._config["runs"], sites=self._config["sites"])
+        births.arm(runs=self._config["most_runs"], sites=self._config["sites"])
         self._is_armed = True
         births.begin_own()
 

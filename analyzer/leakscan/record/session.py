@@ -8,16 +8,19 @@ objects nor their growth appear in what it measures.
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import platform
 import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 from leakscan.errors import LeakscanError
+from leakscan.record.cutting import prove
 from leakscan.record.events import Events
 from leakscan.record.figures import collector_figures, memory_figures
 from leakscan.record.recorder import Recorder
@@ -35,7 +38,9 @@ def run_session(config: dict[str, Any]) -> int:  # Any: JSON values
     events = Events(config["events_fd"])
     try:
         session = Session(config, events)
-        status = _attempt(session, events)
+        status = _attempt(session, events, [session.prepare, session.measure])
+        if status == "complete" and config["is_interactive"]:
+            status = _obey(session, events, config["control_fd"])
         if status in ("interrupted", "failed") and session.wants_last_snapshot:
             status = _keep_what_ran(session, events, status)
         events.write("end", status=status, runs_completed=session.runs_completed)
@@ -46,11 +51,29 @@ def run_session(config: dict[str, Any]) -> int:  # Any: JSON values
     return 0
 
 
-def _attempt(session: Session, events: Events) -> str:
+def _obey(session: Session, events: Events, control_fd: int) -> str:
+    """Do what `capture` asks for after it has looked at what there is, until it asks for no more."""
+    os.set_inheritable(control_fd, False)
+    status = "complete"
+    with open(control_fd, encoding="utf-8") as commands:
+        while status == "complete":
+            events.write("waiting")
+            command = json.loads(commands.readline() or '{"command": "end"}')
+            if command["command"] == "end":
+                break
+            if command["command"] == "more":
+                session.runs = command["runs"]
+                status = _attempt(session, events, [session.measure])
+            else:
+                events.write("proved", **prove(command["references"], command["survivors"]))
+    return status
+
+
+def _attempt(session: Session, events: Events, steps: list[Callable[[], None]]) -> str:
     # The exception and its frames hold the target's objects: they must be gone when this returns.
     try:
-        session.prepare()
-        session.measure()
+        for step in steps:
+            step()
         return "complete"
     except BrokenPipeError:
         raise
@@ -108,6 +131,7 @@ class Session:
         self._recorder = Recorder(config)
         self._scenario: Scenario | None = None
         self._tasks_at_rest = 0
+        self.runs: int = config["runs"]
         self.phase = "start"
         self.run = 0
         self.runs_completed = 0
@@ -139,16 +163,16 @@ class Session:
         self._recorder.arm_births()
         self._measure_heap("baseline", collected=collected, seconds=0.0)
         self._take_snapshot("before.heap")
-        self.wants_last_snapshot = True
 
     def measure(self) -> None:
         """The counted runs, each with its census, then the last snapshot."""
         every = self._config["every"]
-        for run in range(1, self._config["runs"] + 1):
+        self.wants_last_snapshot = True
+        for run in range(self.runs_completed + 1, self.runs + 1):
             self.phase, self.run = "run", run
             self._one_run(run, is_warmup=False)
             self.runs_completed = run
-            if every and run % every == 0 and run < self._config["runs"]:
+            if every and run % every == 0 and run < self.runs:
                 self._take_snapshot(f"run-{run:04}.heap")
         self.finish()
 

@@ -1,0 +1,30 @@
+"""What may be asked of a target that has done its runs and still waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from leakscan.capture.directory import Capture
+
+
+@dataclass(frozen=True, slots=True)
+class MoreRuns:
+    """Go on until `runs` runs are done in all, and take the last snapshot again."""
+
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prove:
+    """Clear these references in a forked child, and count the survivors that this frees.
+
+    A reference is (address of the holder, kind, label, address of what it holds), as in `after.heap`.
+    """
+
+    references: tuple[tuple[int, int, str, int], ...]
+    survivors: tuple[int, ...]
+
+
+Decide = Callable[[Capture], MoreRuns | Prove | None]
+"""Called with the capture as it is each time the target has done what was asked; None ends it."""
