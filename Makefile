@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: fuzz test test-all check native clean
+.PHONY: bench docs fuzz test test-all check native clean
 $(VENV)/.ready: pyproject.toml CMakeLists.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
@@ -21,6 +21,16 @@ check: native
 	$(BIN)/ruff check analyzer tests fixtures benchmarks
 	$(BIN)/ruff format --check analyzer tests fixtures benchmarks
 	$(BIN)/mypy
+
+# Writes the generated pages and builds the HTML into docs/_build.
+docs: native
+	$(BIN)/pip install -q --group docs
+	$(BIN)/python tools/command_reference.py
+	$(BIN)/python -m sphinx -q -W -b html docs docs/_build
+
+bench: native
+	$(BIN)/pip install -q --group bench
+	cd benchmarks && PYTHONPATH=../analyzer ../$(BIN)/python run.py
 
 test-all: native
 	$(BIN)/python tools/test_all.py --fetch

@@ -21,3 +21,8 @@ def test_examples_print_what_the_page_says(page):
     command = [sys.executable, str(ROOT / "tools" / "docs_examples.py"), str(ROOT / page)]
     result = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (result.stdout, result.stderr) == ("", "")
+
+
+def test_the_command_reference_is_what_the_commands_say():
+    command = [sys.executable, str(ROOT / "tools" / "command_reference.py"), "--check"]
+    assert subprocess.run(command, check=False).returncode == 0, "run `make docs`"
