@@ -144,6 +144,8 @@ class Leak:
     holder: Holder | None
     cut: Cut | None
     noise: str = ""
+    name: str = ""
+    """what builtin objects are called by what owns them: `function on_chunk`, `dict in Plugin.seen[*]`"""
     contents: tuple[tuple[str, int, int], ...] = ()
     """(type, count, bytes) of what the survivors hold, biggest first"""
     sites: tuple[tuple[str, int, str, int], ...] = ()

@@ -35,10 +35,10 @@ def next_command(findings: Findings, runs_needed: int) -> str:
 
 def subject(leak: Leak) -> str:
     """What survives, with a name even where the type is anybody's: `20 function on_chunk`."""
-    last = leak.path.steps[-1] if leak.path.steps else None
-    name = leak.type_name if leak.type_name.startswith("<") else leak.type_name.rpartition(".")[2]
-    own_name = last.name if last is not None and "." not in leak.type_name else ""
-    return f"{count_text(leak.count)} {name}{f' {own_name}' if own_name else ''}"
+    bare = leak.type_name if leak.type_name.startswith("<") else leak.type_name.rpartition(".")[2]
+    # A dict is named by the slot it lies in, and the slot is said with the holder.
+    named = leak.name if leak.name and " in " not in leak.name else bare
+    return f"{count_text(leak.count)} {named}"
 
 
 def where(leak: Leak) -> str:

@@ -150,6 +150,7 @@ def _leak(
         holder=facts.holder if facts else None,
         cut=cut,
         noise=group.noise,
+        name=group.name,
         contents=size.contents,
         sites=_sites(after, group),
     )

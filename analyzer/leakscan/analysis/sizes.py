@@ -34,8 +34,8 @@ class GroupSize:
 class SizeLedger:
     """Bytes of the region: the groups' exclusive ones, what several share, and what belongs to none.
 
-    sum of exclusive_bytes + shared_bytes + other_bytes == total_bytes, always. `owner` says for each object of
-    the region which group it belongs to: a group number, kernels.SHARED, or OUTSIDE.
+    sum of exclusive_bytes + shared_bytes + other_bytes == total_bytes, always. `owner` says for each
+    object of the region which group it belongs to: a group number, kernels.SHARED, or OUTSIDE.
     """
 
     groups: tuple[GroupSize, ...]
