@@ -8,4 +8,5 @@
 extern PyMethodDef record_methods[];  // record/: walk, births (runs in the observed process)
 extern PyMethodDef birth_methods[];   // record/: the run and the line of each allocation
 extern PyMethodDef heap_methods[];    // heap/: scan snapshot files
+extern PyMethodDef v8_methods[];      // heap/: read V8 snapshots
 extern PyMethodDef kernel_methods[];  // kernels/: graph algorithms on flat arrays

@@ -1,11 +1,13 @@
-"""Reads a snapshot file (docs/format.md) into a HeapGraph."""
+"""Reads a snapshot file, ours (docs/format.md) or V8's, into a HeapGraph."""
 
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
@@ -20,8 +22,13 @@ from leakscan.heap.graph import U32, U64, HeapGraph, Roots, StringTable, TypeTab
 from leakscan.heap.kinds import BIRTH_UNKNOWN, NO_OBJECT, RootKind
 from leakscan.heap.sniff import printable
 from leakscan.heap.sparse import SparseColumn, SparsePlaces
+from leakscan.heap.v8 import looks_like_v8, read
+from leakscan.heap.v8_graph import graph_of
 
 _U8, _U16, _U32, _U64 = 1, 2, 3, 4
+_GZIP: Final = b"\x1f\x8b"
+_MAGIC: Final = b"LEAKSCAN"
+_BEGINNING_BYTES: Final = 256
 _BIG_SIZE: Final = 0xFFFFFFFF
 _REQUIRED: Final = (
     "meta",
@@ -55,10 +62,23 @@ def load(source: str | os.PathLike[str] | BinaryIO, *, columns: Collection[str] 
 
     `columns` names the HeapGraph fields to read now; the others are read (and checked) when they are
     first used, for which the file stays open. None reads everything and closes the file. `source` may be
-    a file object, a pipe too; a path and an unseekable object are read from their beginning.
+    a file object, a pipe too; it is read from its beginning unless it has none. What is in it decides how it
+    is read: a V8 heap snapshot is always read whole, and both kinds may be gzip'ed.
     Raises SnapshotError for a file that is missing, truncated, corrupt or not a snapshot.
     """
     file, name = _opened(source)
+    start = _beginning(file, name)
+    if start.startswith(_GZIP):
+        file.seek(0)
+        unpacked = _beginning(gzip.GzipFile(fileobj=file), name)
+        if unpacked.startswith(_MAGIC):
+            file.seek(0)
+            file, start = _spooled(gzip.GzipFile(fileobj=file)), unpacked
+        elif looks_like_v8(unpacked):
+            start = unpacked
+    if looks_like_v8(start):
+        with file:
+            return graph_of(read(file, name))
     chunks = ChunkFile(file, name)
     _check_lengths(chunks)
     graph = LoadedGraph.of(chunks)
@@ -68,6 +88,17 @@ def load(source: str | os.PathLike[str] | BinaryIO, *, columns: Collection[str] 
         chunks.check_unread()
         chunks.close()
     return graph
+
+
+def _beginning(file: BinaryIO | gzip.GzipFile, name: str) -> bytes:
+    """The first bytes of `file`, which is left at its beginning; b"" for a damaged gzip file."""
+    try:
+        file.seek(0)
+        return file.read(_BEGINNING_BYTES)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        return b""
+    except OSError as error:
+        raise SnapshotError(f"{name}: cannot be read: {error.strerror or error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +188,10 @@ def _opened(source: str | os.PathLike[str] | BinaryIO) -> tuple[BinaryIO, str]:
     return (file, name) if file.seekable() else (_spooled(file), name)
 
 
-def _spooled(file: BinaryIO) -> BinaryIO:
+def _spooled(file: BinaryIO | gzip.GzipFile) -> BinaryIO:
     """`file` itself when it can be read at any offset, else a temporary copy of what it still gives."""
     try:
-        if os.lseek(file.fileno(), 0, os.SEEK_CUR) >= 0:
+        if not isinstance(file, gzip.GzipFile) and os.lseek(file.fileno(), 0, os.SEEK_CUR) >= 0:
             return file
     except (OSError, AttributeError):
         pass  # a BytesIO has no descriptor, a pipe has no offsets: both are copied
@@ -168,6 +199,8 @@ def _spooled(file: BinaryIO) -> BinaryIO:
         copy = tempfile.TemporaryFile()  # noqa: SIM115 (as above)
         shutil.copyfileobj(file, copy)
         copy.flush()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise SnapshotError(f"cannot be decompressed: {error}", hint="copy the file again") from error
     except OSError as error:
         hint = "free some space or set TMPDIR" if error.errno == errno.ENOSPC else ""
         raise SnapshotError(f"cannot keep a copy of the stream: {error.strerror}", hint=hint) from error

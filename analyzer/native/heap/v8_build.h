@@ -1,0 +1,75 @@
+// From the columns of a V8 snapshot, as scanned, to the references of a HeapGraph. Which name means what
+// is policy and comes from Python as tables; here it is only applied. No Python: the fuzzer links this.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace v8 {
+
+constexpr std::uint32_t kNoString = UINT32_MAX;
+
+enum class EdgeType : std::uint8_t { CONTEXT, ELEMENT, PROPERTY, INTERNAL, HIDDEN, SHORTCUT, WEAK };
+
+enum NodeClass : std::uint8_t {
+    ORDINARY = 0,
+    ENGINE = 1,       // hidden classes, code, feedback: its references never carry a path
+    SYNTHETIC = 2,    // not an object: its references are roots
+    BOOKKEEPING = 3,  // a list of weak things that is written as if it held them
+    DUPLICATED = 4,   // what it refers to is also listed by the object that owns it
+    BACKING = 5,      // hidden, array or external string: its size belongs to its one owner
+};
+
+struct Graph {
+    std::size_t nodes, strings;
+    std::uint64_t edges;
+    const std::uint8_t* node_class;  // NodeClass of each node
+    const std::uint8_t* is_string;   // of each node: its name is its content
+    const std::uint32_t* node_names;
+    const std::uint64_t* node_ids;
+    const std::uint64_t* node_sizes;  // as in the file
+    std::uint64_t* first;             // nodes + 1: rewritten, references out of roots are left out
+    std::uint8_t* kinds;              // EdgeType of each edge: becomes the kind of reference
+    std::uint32_t* labels;            // name or index of each edge: becomes the label
+    std::uint32_t* targets;
+};
+
+// Indexed by string.
+struct Rules {
+    const std::uint8_t* internal_kind;    // kind of an internal edge of that name
+    const std::uint32_t* internal_label;  // and its label
+    const char* bytes;
+    const std::uint64_t* ends;
+    // Strings with a meaning, kNoString where the snapshot does not have them.
+    std::uint32_t table, elements, properties;
+    // Labels appended by the caller.
+    std::uint32_t number_key, weak_map_value;
+};
+
+struct Root {
+    std::uint32_t source, target;
+};
+
+// The roots, in file order. Every index in `graph` must be in range.
+std::vector<Root> build(const Graph& graph, const Rules& rules);
+
+// Adds the size of each BACKING node to the one object that owns it, as DevTools does: a node is owned
+// by `o` when every chain of strong edges to it comes through `o` and other backing nodes only. Nodes
+// that several own keep their size. `owners` is scratch space, one item a node.
+void move_sizes(std::size_t nodes, const std::uint64_t* first, const std::uint8_t* edge_types,
+                const std::uint32_t* targets, const std::uint8_t* classes, std::uint32_t* owners,
+                std::uint64_t* sizes);
+
+// Indexes of the strings that equal `name`, or begin with it when it ends in `*`.
+struct Names {
+    const char* const* names;
+    std::size_t count;
+};
+struct Found {
+    std::uint32_t string;
+    std::uint32_t name;
+};
+std::vector<Found> find_strings(const char* bytes, const std::uint64_t* ends, std::size_t strings,
+                                const Names& wanted);
+
+}  // namespace v8
