@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -92,6 +94,28 @@ def test_the_summary_names_the_next_command(program, capfd):
         "2 runs",
         "the runs are done; waiting for what is in flight",
     ]
+
+
+def test_a_terminal_gets_a_progress_bar_and_stdout_stays_clean(program):
+    target = program(LEAKS_A_BOX)
+    terminal, side = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "NO_COLOR": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "leakscan", "capture", target, "--runs", "2"],
+        stdout=subprocess.PIPE,
+        stderr=side,
+        env=environment,
+    )
+    os.close(side)
+    shown = b""
+    # Reading from a terminal whose last writer is gone is an error on Linux.
+    with contextlib.suppress(OSError):
+        while block := os.read(terminal, 1 << 16):
+            shown += block
+    os.close(terminal)
+    out = process.communicate()[0]
+    assert (process.returncode, out.splitlines()[-1]) == (0, b"next: leakscan diff leak")
+    assert b"consume: run" in shown
 
 
 def test_json_prints_the_run_file(program, capfd):
@@ -468,11 +492,11 @@ def test_a_full_disk_leaves_what_was_captured_readable(program):
                 resource.setrlimit(resource.RLIMIT_FSIZE, (1, 1))
         """
     )
-    with pytest.raises(CaptureError, match=r"could not be written") as caught:
+    with pytest.raises(CaptureError, match=r"cannot write the snapshot") as caught:
         capture(target, output=Path("leak"), settings=Settings(runs=5, warmup=0))
     captured = read_capture(Path("leak"))
     assert (captured.status, captured.runs_completed, captured.before.exists()) == ("failed", 2, True)
-    assert "is the disk full?" in caught.value.hint
+    assert "choose a folder with room for it" in caught.value.hint
 
 
 def test_a_capture_that_was_killed_is_readable_and_says_so(program):

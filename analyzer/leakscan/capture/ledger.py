@@ -97,7 +97,7 @@ class Ledger:
         for leftover in self._directory.glob(".census-*.heap"):
             leftover.unlink()
         listed = {entry["file"] for entry in run["snapshots"]}
-        for snapshot in self._directory.glob("*.heap"):
+        for snapshot in self._directory.glob("*.heap*"):
             # Cut off in the middle it is of no use, and on a full disk run.json needs its room.
             if snapshot.name not in listed:
                 snapshot.unlink()

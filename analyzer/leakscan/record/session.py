@@ -36,6 +36,8 @@ def run_session(config: dict[str, Any]) -> int:  # Any: JSON values
     """Run the whole capture; exit status of the process (0: `capture` was told how it went)."""
     _hold_interrupts()
     events = Events(config["events_fd"])
+    # Programs that the target starts must not read our commands.
+    os.set_inheritable(config["control_fd"], False)
     try:
         session = Session(config, events)
         status = _attempt(session, events, [session.prepare, session.measure])
@@ -45,6 +47,8 @@ def run_session(config: dict[str, Any]) -> int:  # Any: JSON values
             status = _keep_what_ran(session, events, status)
         events.write("end", status=status, runs_completed=session.runs_completed)
         session.close()
+    except KeyboardInterrupt:
+        pass  # while the target closes down: everything is written
     except BrokenPipeError:
         # `capture` is gone: nobody would read another figure.
         return 3
@@ -53,7 +57,6 @@ def run_session(config: dict[str, Any]) -> int:  # Any: JSON values
 
 def _obey(session: Session, events: Events, control_fd: int) -> str:
     """Do what `capture` asks for after it has looked at what there is, until it asks for no more."""
-    os.set_inheritable(control_fd, False)
     status = "complete"
     with open(control_fd, encoding="utf-8") as commands:
         while status == "complete":
