@@ -20,7 +20,9 @@ SNAPSHOT_REDACT_KEYS: int
 
 def support() -> tuple[bool, str]: ...
 def snapshot_start(fd: int, meta: bytes, own_prefix: str, flags: int) -> int: ...
-def snapshot_wait(pid: int, timeout_seconds: float) -> tuple[str, int]: ...
+def snapshot_wait(pid: int, timeout_seconds: float) -> tuple[str, int]:
+    """`ok`; `write-error` with the errno; `crashed` with the signal; `timeout` (the child was killed);
+    `no-memory`; `lost` with the errno of waiting. A negative timeout waits for ever."""
 
 class BirthStats(TypedDict):
     armed: bool

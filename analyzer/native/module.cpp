@@ -8,7 +8,7 @@ int module_exec(PyObject* module) {
                                   kernel_methods};
     for (PyMethodDef* table : tables)
         if (PyModule_AddFunctions(module, table) < 0) return -1;
-    return 0;
+    return add_record_constants(module);
 }
 
 PyModuleDef_Slot slots[] = {{Py_mod_exec, reinterpret_cast<void*>(module_exec)}, {0, nullptr}};

@@ -10,3 +10,4 @@ extern PyMethodDef birth_methods[];   // record/: the run and the line of each a
 extern PyMethodDef heap_methods[];    // heap/: scan snapshot files
 extern PyMethodDef v8_methods[];      // heap/: read V8 snapshots
 extern PyMethodDef kernel_methods[];  // kernels/: graph algorithms on flat arrays
+int add_record_constants(PyObject* module);

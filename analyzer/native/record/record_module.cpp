@@ -1,4 +1,17 @@
 // Doors of the record part: each entry parses its arguments and calls one function.
-#include "module.h"
+#include "snapshot.h"
 
-PyMethodDef record_methods[] = {{nullptr, nullptr, 0, nullptr}};
+// support() -> (supported, reason). Allocates only the tuple.
+// snapshot_start(fd, meta, own_prefix, flags) -> pid. Holds the GIL; forks a child that walks the
+// frozen heap and writes it to `fd`. RuntimeError: unsupported interpreter; OSError: no fork.
+// snapshot_wait(pid, timeout_seconds) -> (status, errno). Releases the GIL; kills a late child.
+PyMethodDef record_methods[] = {
+    {"support", record::support, METH_NOARGS, nullptr},
+    {"snapshot_start", record::snapshot_start, METH_VARARGS, nullptr},
+    {"snapshot_wait", record::snapshot_wait, METH_VARARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr}};
+
+int add_record_constants(PyObject* module) {
+    if (PyModule_AddIntConstant(module, "SNAPSHOT_CENSUS", record::kFlagCensus) < 0) return -1;
+    return PyModule_AddIntConstant(module, "SNAPSHOT_REDACT_KEYS", record::kFlagRedactKeys);
+}

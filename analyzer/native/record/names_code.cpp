@@ -1,0 +1,249 @@
+// References of what runs: functions, code, frames, generators, modules and types.
+#include "walk.h"
+
+namespace record {
+namespace {
+
+struct Slot {
+    Walk& walk;
+    const void* base;
+    void operator()(int offset, const char* label, std::uint8_t kind = format::SLOT, bool sure = true) const {
+        if (offset >= 0) walk.emit(object_at(base, offset), kind, walk.strings.of(label), sure);
+    }
+};
+
+// 3.14+ tags the words of a frame: 1 = does not own a count, 3 = a small int that is no object.
+constexpr std::uintptr_t kTagBits = 3, kTagBorrowed = 1;
+
+const char* instructions(const Object* code) {
+    return reinterpret_cast<const char*>(code) + L->code_adaptive;
+}
+
+bool is_code(const Object* object) { return object && object->type->name && !std::strcmp(object->type->name, "code"); }
+
+Object* untag(Object* word) {
+    return reinterpret_cast<Object*>(reinterpret_cast<std::uintptr_t>(word) & ~kTagBits);
+}
+
+bool is_suspended_in_await(const char* frame, std::int8_t state) {
+    if (L->minor >= 13) return state == L->state_executing - (L->minor == 15 ? 2 : 1) ||
+                               (L->minor >= 15 && state == 3);
+    // 3.11, 3.12: the next instruction is the RESUME that follows a yield from (2) or an await (3).
+    const char* next = load<const char*>(frame, L->frame_instr) + 2;
+    return (load<std::uint8_t>(next, 1) & 3) >= 2;
+}
+
+}  // namespace
+
+Object* frame_code(const char* frame) {
+    Object* code = untag(object_at(frame, L->frame_code));
+    return is_code(code) ? code : nullptr;
+}
+
+// PEP 626 line table: one entry for each run of instructions, the high bit marks its first byte.
+std::int64_t frame_line(const char* frame, const Object* code) {
+    const Object* table = object_at(code, L->code_linetable);
+    if (!table || !(table->type->flags & tpflag::BYTES)) return 0;
+    const auto* at = reinterpret_cast<const unsigned char*>(table) + 32;
+    const auto* end = at + static_cast<const VarObject*>(table)->size;
+    std::int64_t line = load<std::int32_t>(code, L->code_firstlineno);
+    const std::int64_t wanted = load<const char*>(frame, L->frame_instr) - instructions(code);
+    if (wanted < 0) return line;
+    for (std::int64_t address = 0; at < end;) {
+        const unsigned head = *at++;
+        const unsigned kind = (head >> 3) & 15;
+        if (kind == 13 || kind == 14) {
+            std::uint64_t value = 0;
+            for (int shift = 0; at < end; shift += 6) {
+                const unsigned part = *at++;
+                value |= static_cast<std::uint64_t>(part & 63) << (shift < 60 ? shift : 60);
+                if (!(part & 64)) break;
+            }
+            line += value & 1 ? -static_cast<std::int64_t>(value >> 1) : static_cast<std::int64_t>(value >> 1);
+        } else if (kind >= 10 && kind <= 12) {
+            line += kind - 10;
+        }
+        address += ((head & 7) + 1) * 2;
+        if (wanted < address) return kind == 15 ? 0 : line;
+        while (at < end && !(*at & 0x80)) at++;
+    }
+    return line;
+}
+
+void name_frame(Walk& walk, const char* frame, bool running, const char* await_label) {
+    const Object* code = frame_code(frame);
+    if (!code) return;
+    const Slot slot{walk, frame};
+    if (running) {
+        walk.name(walk.strings.whole(object_at(code, L->code_qualname)));
+        const char* back = load<const char*>(frame, L->frame_previous);
+        while (back && !frame_code(back)) back = load<const char*>(back, L->frame_previous);
+        if (back && walk.is_running(back)) walk.emit(back, format::FRAME, walk.strings.of("f_back"), true);
+    }
+    walk.locate(walk.strings.whole(object_at(code, L->code_filename)), frame_line(frame, code));
+    if (walk.is_own_code(code)) walk.own();
+    const std::uint8_t part = running ? format::FRAME : format::SLOT;
+    const auto tagged = [&](int offset, std::uint8_t kind, std::uint32_t label, bool sure) {
+        const auto word = load<std::uintptr_t>(frame, offset);
+        const std::uintptr_t tag = L->minor >= 14 ? word & kTagBits : 0;
+        if (tag > kTagBorrowed) return;
+        walk.emit(reinterpret_cast<const void*>(word & ~kTagBits),
+                  kind | (tag == kTagBorrowed ? format::kBorrowed : 0), label, sure);
+    };
+    tagged(L->frame_code, part, walk.strings.of("f_code"), true);
+    tagged(L->frame_function, part, walk.strings.of("f_func"), true);
+    slot(L->frame_locals, "f_locals", part);
+    slot(L->frame_object, "frame object", part);
+    const auto names = object_at(code, L->code_localsplusnames);
+    const std::int64_t locals = load<std::int32_t>(code, L->code_nlocalsplus);
+    std::int64_t depth = locals;
+    bool exact = true;
+    if (L->minor >= 14) {
+        const auto top = load<const char*>(frame, L->frame_stackpointer);
+        if (top) depth = (top - frame - L->frame_localsplus) / 8;
+        else exact = false;
+    } else {
+        const auto top = load<std::int32_t>(frame, L->frame_stacktop);
+        if (top >= 0) depth = top;
+        else exact = false;
+    }
+    const std::int64_t limit = locals + load<std::int32_t>(code, L->code_stacksize);
+    if (depth > limit) depth = limit;
+    const bool waits = await_label && exact && depth > locals &&
+                       is_suspended_in_await(frame, walk.generator_state);
+    for (std::int64_t i = 0; i < depth; i++) {
+        const int offset = L->frame_localsplus + static_cast<int>(i * 8);
+        if (i < locals)
+            tagged(offset, format::LOCAL,
+                   walk.strings.label(object_at(names, L->tuple_items + i * 8)), true);
+        else if (waits && i == depth - 1)
+            tagged(offset, format::AWAIT, walk.strings.of(await_label), true);
+        else
+            tagged(offset, format::STACK, static_cast<std::uint32_t>(i - locals), true);
+    }
+    if (exact || !running) return;
+    // The depth lives in a register of the interpreter: a word above the locals is taken for a
+    // reference only when it is an object the walk met with a count nothing else explains.
+    for (std::int64_t i = locals; i < limit; i++) {
+        const int offset = L->frame_localsplus + static_cast<int>(i * 8);
+        const auto word = load<std::uintptr_t>(frame, offset);
+        if (L->minor >= 14 && (word & kTagBits)) continue;
+        walk.emit_if_unexplained(reinterpret_cast<const Object*>(word), format::STACK,
+                                 static_cast<std::uint32_t>(i - locals));
+    }
+}
+
+void name_generator(Walk& walk, const Object* generator, const TypePlan* plan) {
+    const Slot slot{walk, generator};
+    const auto state = load<std::int8_t>(generator, L->gen_frame_state);
+    walk.name(walk.strings.whole(object_at(generator, L->gen_qualname)));
+    slot(L->gen_name, "__name__");
+    slot(L->gen_qualname, "__qualname__");
+    slot(L->gen_code, "gi_code");
+    slot(L->gen_exc_value, "handled exception", format::SLOT, false);
+    slot(L->gen_origin_or_finalizer, plan->await_label[0] == 'a' ? "finalizer" : "cr_origin", format::SLOT, true);
+    if (state >= L->state_cleared) return;
+    const char* frame = reinterpret_cast<const char*>(generator) + L->gen_frame;
+    if (walk.is_running(frame)) return;  // its thread's frame owns what is in it
+    walk.generator_state = state;
+    name_frame(walk, frame, false, state == L->state_created ? nullptr : plan->await_label);
+}
+
+void name_frame_object(Walk& walk, const Object* frame_object) {
+    const Slot slot{walk, frame_object};
+    slot(L->frameobj_back, "f_back", format::SLOT, false);
+    slot(L->frameobj_trace, "f_trace");
+    slot(L->frameobj_extra_locals, "f_extra_locals");
+    slot(L->frameobj_locals_cache, "f_locals_cache");
+    slot(L->frameobj_overwritten, "f_overwritten_fast_locals");
+    const char* frame = load<const char*>(frame_object, L->frameobj_frame);
+    if (!frame) return;
+    const Object* code = frame_code(frame);
+    if (code) walk.name(walk.strings.whole(object_at(code, L->code_qualname)));
+    if (load<std::int8_t>(frame, L->frame_owner) == L->owner_frame_object) {
+        name_frame(walk, frame, false, nullptr);
+    } else if (code) {
+        walk.locate(walk.strings.whole(object_at(code, L->code_filename)), frame_line(frame, code));
+        if (walk.is_own_code(code)) walk.own();
+    }
+}
+
+void name_function(Walk& walk, const Object* function) {
+    walk.name(walk.strings.whole(object_at(function, L->func_qualname)));
+    const Object* code = object_at(function, L->func_code);
+    if (code && walk.is_own_code(code)) walk.own();
+    // Say which variable a cell is, where a function that closes over it is met first.
+    const Object* closure = object_at(function, L->func_closure);
+    if (!closure || !code) return;
+    const std::int64_t free_count = static_cast<const VarObject*>(closure)->size;
+    const Object* names = object_at(code, L->code_localsplusnames);
+    const std::int64_t first = load<std::int32_t>(code, L->code_nlocalsplus) - free_count;
+    for (std::int64_t i = 0; i < free_count && first >= 0; i++)
+        walk.name_cell(object_at(closure, L->tuple_items + i * 8),
+                       object_at(names, L->tuple_items + (first + i) * 8));
+}
+
+void name_code(Walk& walk, const Object* code) {
+    walk.name(walk.strings.whole(object_at(code, L->code_qualname)));
+    walk.locate(walk.strings.whole(object_at(code, L->code_filename)),
+                load<std::int32_t>(code, L->code_firstlineno));
+    if (walk.is_own_code(code)) walk.own();
+    if (L->code_cached < 0) return;
+    const char* cached = load<const char*>(code, L->code_cached);
+    static constexpr const char* kNames[] = {"_co_code", "_co_varnames", "_co_cellvars", "_co_freevars"};
+    for (int i = 0; cached && i < 4; i++)
+        walk.emit(object_at(cached, i * 8), format::SLOT, walk.strings.of(kNames[i]), true);
+}
+
+void name_module(Walk& walk, const Object* module) {
+    const Slot slot{walk, module};
+    slot(L->module_name, "__name__");
+    const Object* name = object_at(module, L->module_name);
+    if (!is_str(name)) name = dict_value(object_at(module, L->module_dict), "__name__");
+    walk.name(walk.strings.whole(name));
+    const Object* file = dict_value(object_at(module, L->module_dict), "__file__");
+    if (is_str(file)) walk.locate(walk.strings.whole(file), 1);
+    if (text_equals(name, "leakscan") || text_starts_with(name, "leakscan.", 9)) walk.own();
+}
+
+void emit_shared_keys(Walk& walk, const Object* type);
+
+void name_type(Walk& walk, const Object* object) {
+    const auto type = static_cast<const TypeObject*>(static_cast<const void*>(object));
+    TypePlan* plan = walk.plan_of(type);
+    walk.name(plan->name);
+    if (plan->own) walk.own();
+    const auto machinery = [&](const void* target, const char* label) {
+        walk.emit(target, format::MACHINERY, walk.strings.of(label), true);
+    };
+    const bool heap = type->flags & tpflag::HEAP;
+    if (!heap) walk.root(format::STATIC_TYPE, plan->name, object, format::ROOT_BORROWED);
+    machinery(type->mro, "__mro__");
+    machinery(type->bases, "__bases__");
+    machinery(type->cache, "tp_cache");
+    const Object *dict = type->dict, *subclasses = type->subclasses;
+    if (!heap && (type->flags & tpflag::STATIC_BUILTIN) && L->minor >= 12)
+        walk.static_type_state(type, &dict, &subclasses);
+    walk.emit(dict, format::DICT, 0, true);
+    machinery(subclasses, "__subclasses__");
+    if (!heap) {
+        walk.emit(type->base, format::MACHINERY | format::kBorrowed, walk.strings.of("__base__"), true);
+        return;
+    }
+    machinery(type->base, "__base__");
+    const Slot slot{walk, type};
+    slot(L->heap_type_name, "__name__");
+    slot(L->heap_type_qualname, "__qualname__");
+    slot(L->heap_type_slots, "__slots__");
+    slot(L->heap_type_module, "module", format::MACHINERY);
+    emit_shared_keys(walk, object);
+}
+
+void name_weakref(Walk& walk, const Object* weakref) {
+    const Object* target = object_at(weakref, 16);
+    if (target && target != reinterpret_cast<const Object*>(Py_None))  // None: it is dead
+        walk.emit(target, format::WEAK | format::kBorrowed, 0, true);
+    walk.emit(object_at(weakref, 24), format::SLOT, walk.strings.of("__callback__"), true);
+}
+
+}  // namespace record

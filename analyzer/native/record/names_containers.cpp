@@ -1,0 +1,222 @@
+// References of the builtin containers.
+#include "walk.h"
+
+namespace record {
+namespace {
+
+struct Label {
+    std::uint32_t key, value;
+    std::uint8_t value_kind;
+};
+
+Label label_of(Walk& walk, const Object* key) {
+    const unsigned long flags = key->type->flags;
+    std::int64_t number;
+    if (!walk.redacts_keys()) {
+        if (flags & tpflag::STR) {
+            const std::uint32_t label = walk.strings.label(key);
+            return {label, label, format::KEY_STR};
+        }
+        if ((flags & tpflag::INT) && int_value(key, &number)) {
+            const std::uint32_t label = walk.strings.number(number);
+            return {label, label, format::KEY_INT};
+        }
+    }
+    const TypePlan* plan = walk.plan_of(key->type);
+    return {plan->bracketed, plan->name, format::KEY_OTHER};
+}
+
+// The collector ignores the keys of a table of str, but they are owned all the same: `sure`.
+void emit_entry(Walk& walk, const Object* key, const Object* value) {
+    const Label label = label_of(walk, key);
+    walk.emit(key, format::KEY, label.key, true);
+    walk.emit(value, label.value_kind, label.value, true);
+}
+
+}  // namespace
+
+void DictItems::read(const void* keys) {
+    if (!keys) return;
+    const auto kind = load<std::uint8_t>(keys, L->keys_kind);
+    const auto index_bytes = std::int64_t{1} << load<std::uint8_t>(keys, L->keys_log2_index_bytes);
+    entries = static_cast<const char*>(keys) + L->keys_indices + index_bytes;
+    count = load<std::int64_t>(keys, L->keys_nentries);
+    const bool general = kind == 0;  // hash, key, value; else str keys only: key, value
+    stride = general ? 24 : 16;
+    key_at = general ? 8 : 0;
+}
+
+DictItems::DictItems(const void* keys, const char* inline_values) : values(inline_values) { read(keys); }
+
+DictItems::DictItems(const Object* dict) {
+    if (!(dict->type->flags & tpflag::DICT)) return;
+    values = load<const char*>(dict, L->dict_values);
+    read(load<const void*>(dict, L->dict_keys));
+}
+
+void name_dict(Walk& walk, const Object* dict) {
+    const DictItems items(dict);
+    if (!items.values) {
+        for (std::int64_t i = 0; i < items.count; i++)
+            if (const Object* value = items.value(i)) emit_entry(walk, items.key(i), value);
+        return;
+    }
+    // 3.13+: values that are still embedded in the instance belong to it, not to the dict.
+    if (L->minor >= 13 && load<std::uint8_t>(items.values, 2)) return;
+    for (std::int64_t i = 0; i < items.count; i++)
+        if (const Object* value = items.value(i)) {
+            const Label label = label_of(walk, items.key(i));  // the key belongs to the shared table
+            walk.emit(value, label.value_kind, label.value, true);
+        }
+}
+
+void name_ordered_dict(Walk& walk, const Object* dict) {
+    name_dict(walk, dict);
+    // struct _odictobject: the list of nodes behind the dict; each node owns its key again.
+    const std::ptrdiff_t first = L->dict_values + 8 + 32;
+    std::int64_t left = load<std::int64_t>(dict, L->dict_used) + 1;
+    for (const char* node = load<const char*>(dict, first); node && left-- > 0; node = load<const char*>(node, 16)) {
+        const Object* key = object_at(node, 0);
+        walk.emit(key, format::KEY, label_of(walk, key).key, true);
+    }
+}
+
+void name_items(Walk& walk, const Object*, const Object* const* items, std::int64_t count) {
+    for (std::int64_t i = 0; i < count; i++)
+        walk.emit(items[i], format::INDEX, static_cast<std::uint32_t>(i), true);
+}
+
+void name_set(Walk& walk, const Object* set) {
+    const char* table = load<const char*>(set, L->set_table);
+    const auto last = load<std::int64_t>(set, L->set_mask);
+    for (std::int64_t i = 0; i <= last; i++) {
+        const Object* key = object_at(table, i * 16);
+        // A removed entry holds the dummy object with hash -1, which no real key has.
+        if (key && load<std::int64_t>(table, i * 16 + 8) != -1) walk.emit(key, format::MEMBER, 0, true);
+    }
+}
+
+void name_deque(Walk& walk, const Object* deque) {
+    // struct dequeobject: leftblock, rightblock, leftindex, rightindex, state, maxlen behind the size.
+    constexpr std::int64_t kBlock = 64;
+    const std::int64_t count = static_cast<const VarObject*>(deque)->size;
+    const char* block = load<const char*>(deque, 24);
+    std::int64_t at = load<std::int64_t>(deque, 40);
+    const auto maxlen = load<std::int64_t>(deque, 64);
+    if (maxlen >= 0) walk.bound(static_cast<std::uint64_t>(maxlen));
+    for (std::int64_t i = 0; i < count; i++) {
+        walk.emit(object_at(block, 8 + at * 8), format::INDEX, static_cast<std::uint32_t>(i), true);
+        if (++at == kBlock) {
+            at = 0;
+            block = load<const char*>(block, 8 + kBlock * 8);
+        }
+    }
+}
+
+void name_hamt(Walk& walk, const Object* node, Shape shape) {
+    const char* items;
+    std::int64_t count;
+    if (shape == Shape::HAMT_ARRAY) {
+        for (std::uint32_t i = 0; i < 32; i++)
+            walk.emit(object_at(node, 16 + i * 8), format::INDEX, i);
+        return;
+    }
+    items = reinterpret_cast<const char*>(node) + 32;
+    count = static_cast<const VarObject*>(node)->size;
+    for (std::int64_t i = 0; i + 1 < count; i += 2) {
+        const Object* key = object_at(items, i * 8);
+        const Object* value = object_at(items, i * 8 + 8);
+        if (!key) {  // a sub-tree
+            walk.emit(value, format::INDEX, static_cast<std::uint32_t>(i / 2));
+            continue;
+        }
+        walk.emit(key, format::KEY, walk.strings.label(object_at(key, L->contextvar_name)));
+        walk.emit(value, format::CONTEXT, walk.strings.label(object_at(key, L->contextvar_name)), true);
+    }
+}
+
+void name_lru_cache(Walk& walk, const Object* cache) {
+    // struct lru_cache_object: the list head (prev, next, hash, key, result) comes first.
+    const auto slot = [&](std::ptrdiff_t offset, const char* label) {
+        walk.emit(object_at(cache, offset), format::SLOT, walk.strings.of(label));
+    };
+    slot(72, "cache");
+    slot(88, "__wrapped__");
+    slot(112, "kwd_mark");
+    slot(120, "link_type");
+    slot(128, "cache_info");
+    const auto maxsize = load<std::int64_t>(cache, 96);
+    if (maxsize > 0) walk.bound(static_cast<std::uint64_t>(maxsize));
+}
+
+Object* dict_value(const Object* dict, const char* name) {
+    if (!dict) return nullptr;
+    const DictItems items(dict);
+    for (std::int64_t i = 0; i < items.count; i++)
+        if (const Object* value = items.value(i))
+            if (text_equals(items.key(i), name)) return const_cast<Object*>(value);
+    return nullptr;
+}
+
+// Inline values of an instance: null when it has none.
+static const char* inline_values(const Object* object) {
+    const TypeObject* type = object->type;
+    if (L->minor >= 13) {
+        if (!(type->flags & tpflag::INLINE_VALUES)) return nullptr;
+        const char* values = reinterpret_cast<const char*>(object) + type->basicsize;
+        return load<std::uint8_t>(values, 3) ? values : nullptr;
+    }
+    if (!(type->flags & tpflag::MANAGED_DICT)) return nullptr;
+    if (L->minor == 11) return load<const char*>(object, -32);
+    const auto tagged = load<std::uintptr_t>(object, -24);
+    return tagged & 1 ? reinterpret_cast<const char*>(tagged + 1) : nullptr;
+}
+
+Object* dict_of(const Object* object) {
+    const TypeObject* type = object->type;
+    if (type->flags & tpflag::MANAGED_DICT) {
+        const auto word = load<std::uintptr_t>(object, -24);
+        return L->minor == 12 && (word & 1) ? nullptr : reinterpret_cast<Object*>(word);
+    }
+    std::ptrdiff_t offset = type->dictoffset;
+    if (!offset) return nullptr;
+    if (offset < 0) {
+        std::int64_t items = static_cast<const VarObject*>(object)->size;
+        if (L->minor >= 12 && (type->flags & tpflag::INT)) items = load<std::int64_t>(object, 16) >> 3;
+        if (items < 0) items = -items;
+        offset += (type->basicsize + items * type->itemsize + 7) & ~std::int64_t{7};
+    }
+    return object_at(object, offset);
+}
+
+void name_instance(Walk& walk, const Object* object, const TypePlan* plan) {
+    const TypeObject* type = object->type;
+    if (plan->shape == Shape::TYPE || (!type->dictoffset && !plan->managed_dict)) return;
+    walk.emit(dict_of(object), format::DICT, 0, true);
+    const char* values = inline_values(object);
+    if (!values) return;
+    const DictItems items(load<const void*>(type, L->heap_type_cached_keys), values);
+    std::int64_t count = items.count;
+    if (L->minor >= 13 && count > load<std::uint8_t>(values, 0)) count = load<std::uint8_t>(values, 0);
+    for (std::int64_t i = 0; i < count; i++)
+        if (const Object* value = items.value(i))
+            walk.emit(value, format::ATTRIBUTE, walk.strings.label(items.key(i)), true);
+}
+
+Object* attribute(const Object* object, const char* name) {
+    const char* values = inline_values(object);
+    if (!values) return dict_value(dict_of(object), name);
+    const DictItems items(load<const void*>(object->type, L->heap_type_cached_keys), values);
+    for (std::int64_t i = 0; i < items.count; i++)
+        if (text_equals(items.key(i), name)) return const_cast<Object*>(items.value(i));
+    return nullptr;
+}
+
+void emit_shared_keys(Walk& walk, const Object* type) {
+    const DictItems items(load<const void*>(type, L->heap_type_cached_keys), nullptr);
+    const std::uint32_t label = walk.strings.of("shared keys");
+    for (std::int64_t i = 0; i < items.count; i++)
+        walk.emit(items.key(i), format::MACHINERY, label, true);
+}
+
+}  // namespace record

@@ -1,0 +1,84 @@
+// Which object has which number: open addressing over 4-byte ids, 8 bytes for each object, and the
+// number of counted references seen so far packed beside the address.
+#pragma once
+#include "memory.h"
+
+namespace record {
+
+class Nodes {
+  public:
+    static constexpr std::uint32_t kNone = 0xFFFFFFFF;
+    static constexpr std::uint64_t kSeenLimit = (1u << 18) - 1;
+
+    void open() { resize(1 << 16); }
+    std::uint32_t count() const { return static_cast<std::uint32_t>(entries_.size()); }
+    const void* address(std::uint32_t id) const {
+        return reinterpret_cast<const void*>((entries_[id] & kAddressMask) << 3);
+    }
+    bool is_frame(std::uint32_t id) const { return entries_[id] & kFrameBit; }
+    // Counted references seen so far; kSeenLimit = that many or more.
+    std::uint64_t seen(std::uint32_t id) const { return entries_[id] >> kSeenShift; }
+    void add_seen(std::uint32_t id) {
+        if (seen(id) < kSeenLimit) entries_[id] += std::uint64_t{1} << kSeenShift;
+    }
+
+    void prefetch(const void* address) const { __builtin_prefetch(&table_[start(address)]); }
+    void prefetch_entry(const void* address) const {
+        const std::uint32_t held = table_[start(address)];
+        if (held) __builtin_prefetch(&entries_[held - 1]);
+    }
+    std::uint32_t find(const void* address) const {
+        const std::uint64_t wanted = pack(address);
+        for (std::size_t at = start(address);; at = (at + 1) & mask_) {
+            const std::uint32_t held = table_[at];
+            if (!held) return kNone;
+            if ((entries_[held - 1] & kAddressMask) == wanted) return held - 1;
+        }
+    }
+    std::uint32_t intern(const void* address, bool frame = false) {
+        const std::uint64_t wanted = pack(address);
+        std::size_t at = start(address);
+        for (;; at = (at + 1) & mask_) {
+            const std::uint32_t held = table_[at];
+            if (!held) break;
+            if ((entries_[held - 1] & kAddressMask) == wanted) return held - 1;
+        }
+        entries_.push(wanted | (frame ? kFrameBit : 0));
+        table_[at] = count();
+        if (entries_.size() * 5 > (mask_ + 1) * 3) resize((mask_ + 1) * 2);
+        return count() - 1;
+    }
+
+  private:
+    // 48 address bits (user space of x86-64 and aarch64), the low three always 0.
+    static constexpr std::uint64_t kAddressMask = (std::uint64_t{1} << 45) - 1;
+    static constexpr std::uint64_t kFrameBit = std::uint64_t{1} << 45;
+    static constexpr int kSeenShift = 46;
+
+    static std::uint64_t pack(const void* address) {
+        return (reinterpret_cast<std::uintptr_t>(address) >> 3) & kAddressMask;
+    }
+    // Neighbours in a page stay neighbours in the table, pages are scattered: objects that are
+    // allocated together are referenced together, so one cache line serves several look-ups.
+    std::size_t start(const void* address) const {
+        const std::uint64_t word = reinterpret_cast<std::uintptr_t>(address);
+        const std::uint64_t page = (word >> 10) * 0x9E3779B97F4A7C15ull;
+        return ((page >> 20) + ((word >> 5) & 31)) & mask_;
+    }
+    void resize(std::size_t slots) {
+        if (table_) munmap(table_, (mask_ + 1) * sizeof(std::uint32_t));
+        table_ = static_cast<std::uint32_t*>(map_bytes(slots * sizeof(std::uint32_t)));
+        mask_ = slots - 1;
+        for (std::uint32_t id = 0; id < count(); id++) {
+            std::size_t at = start(address(id));
+            while (table_[at]) at = (at + 1) & mask_;
+            table_[at] = id + 1;
+        }
+    }
+
+    Array<std::uint64_t> entries_;
+    std::uint32_t* table_ = nullptr;
+    std::size_t mask_ = 0;
+};
+
+}  // namespace record

@@ -1,0 +1,212 @@
+// Shallow sizes as sys.getsizeof gives them for types whose __sizeof__ is written in C: each case
+// here is one such function of CPython (or numpy), computed without calling anything.
+#include "walk.h"
+
+namespace record {
+namespace {
+
+enum Sizer : std::uint8_t {
+    GENERIC,
+    STR,
+    INT,
+    LIST,
+    DICT,
+    ORDERED_DICT,
+    SET,
+    DEQUE,
+    BYTEARRAY,
+    TYPE,
+    CODE,
+    FRAME,
+    ARRAY,
+    NUMPY_ARRAY,
+    BYTES_IO,
+};
+
+struct NamedSizer {
+    const char* type;
+    Sizer sizer;
+};
+constexpr NamedSizer kSizers[] = {
+    {"str", STR},
+    {"int", INT},
+    {"list", LIST},
+    {"dict", DICT},
+    {"collections.OrderedDict", ORDERED_DICT},
+    {"set", SET},
+    {"frozenset", SET},
+    {"collections.deque", DEQUE},
+    {"bytearray", BYTEARRAY},
+    {"type", TYPE},
+    {"code", CODE},
+    {"frame", FRAME},
+    {"array.array", ARRAY},
+    {"numpy.ndarray", NUMPY_ARRAY},
+    {"_io.BytesIO", BYTES_IO},
+};
+
+std::uint64_t magnitude(std::int64_t value) {
+    return static_cast<std::uint64_t>(value < 0 ? -value : value);
+}
+
+std::uint64_t usable_keys(const void* keys) {
+    return static_cast<std::uint64_t>(load<std::int64_t>(keys, L->keys_nentries) +
+                                      load<std::int64_t>(keys, L->keys_usable));
+}
+
+std::uint64_t generic_size(const Object* object) {
+    const TypeObject* type = object->type;
+    auto bytes = static_cast<std::uint64_t>(type->basicsize);
+    if (type->itemsize > 0)
+        bytes += magnitude(static_cast<const VarObject*>(object)->size) *
+                 static_cast<std::uint64_t>(type->itemsize);
+    if (L->minor >= 13 && (type->flags & tpflag::INLINE_VALUES))
+        if (const void* keys = load<const void*>(type, L->heap_type_cached_keys)) {
+            const std::uint64_t usable = usable_keys(keys);
+            bytes += ((usable + 7) & ~std::uint64_t{7}) + (usable + 1) * 8;
+        }
+    return bytes;
+}
+
+std::uint64_t keys_size(const void* keys) {
+    const std::uint64_t slots = std::uint64_t{1} << load<std::uint8_t>(keys, L->keys_log2_size);
+    const std::uint64_t index_bytes = std::uint64_t{1} << load<std::uint8_t>(keys, L->keys_log2_index_bytes);
+    const std::uint64_t entry = load<std::uint8_t>(keys, L->keys_kind) == 0 ? 24 : 16;
+    return static_cast<std::uint64_t>(L->keys_indices) + index_bytes + (slots << 1) / 3 * entry;
+}
+
+std::uint64_t dict_size(const Object* dict) {
+    std::uint64_t bytes = generic_size(dict);
+    const void* keys = load<const void*>(dict, L->dict_keys);
+    if (!keys) return bytes;
+    if (load<const void*>(dict, L->dict_values)) bytes += usable_keys(keys) * 8;
+    // A shared table is counted with its type.
+    if (load<std::int64_t>(keys, L->keys_refcount) == 1) bytes += keys_size(keys);
+    return bytes;
+}
+
+std::uint64_t str_size(const Object* str) {
+    const auto state = load<std::uint32_t>(str, L->str_state);
+    const Text text = text_of(str);
+    const bool compact = state & static_cast<std::uint32_t>(L->str_compact_mask);
+    const bool ascii = state & static_cast<std::uint32_t>(L->str_ascii_mask);
+    if (compact && ascii) return static_cast<std::uint64_t>(L->str_ascii_bytes) + text.length + 1;
+    std::uint64_t bytes = static_cast<std::uint64_t>(compact ? L->str_compact_bytes : L->str_bytes);
+    if (text.data) bytes += (text.length + 1) * static_cast<std::uint64_t>(text.kind);
+    const char* utf8 = load<const char*>(str, L->str_utf8);
+    if (utf8 && utf8 != text.data)
+        bytes += static_cast<std::uint64_t>(load<std::int64_t>(str, L->str_utf8_length)) + 1;
+    return bytes;
+}
+
+std::uint64_t int_size(const Object* number) {
+    const auto basic = static_cast<std::uint64_t>(number->type->basicsize);
+    if (L->minor < 12) return static_cast<std::uint64_t>(L->int_digits) +
+                              magnitude(static_cast<const VarObject*>(number)->size) * 4;
+    const std::uint64_t digits = load<std::uint64_t>(number, 16) >> 3;
+    return basic + (digits ? digits : 1) * 4;
+}
+
+std::uint64_t type_size(const Object* object) {
+    const auto type = reinterpret_cast<const TypeObject*>(object);
+    if (!(type->flags & tpflag::HEAP)) return static_cast<std::uint64_t>(sizeof(TypeObject) + 8);
+    std::uint64_t bytes = static_cast<std::uint64_t>(L->heap_type_bytes);
+    if (const void* keys = load<const void*>(type, L->heap_type_cached_keys)) bytes += keys_size(keys);
+    return bytes;
+}
+
+std::uint64_t code_size(const Object* code) {
+    std::uint64_t bytes = generic_size(code);
+    if (const char* extra = load<const char*>(code, L->code_extra))
+        bytes += 16 + static_cast<std::uint64_t>(load<std::int64_t>(extra, 0) - 1) * 8;
+    if (L->code_cached >= 0 && load<const void*>(code, L->code_cached))
+        bytes += static_cast<std::uint64_t>(L->co_cached_bytes);
+    return bytes;
+}
+
+std::uint64_t frame_size(const Object* frame_object) {
+    std::uint64_t bytes = static_cast<std::uint64_t>(L->frameobj_data + L->frame_localsplus);
+    const char* frame = load<const char*>(frame_object, L->frameobj_frame);
+    const Object* code = frame ? frame_code(frame) : nullptr;
+    if (code)
+        bytes += 8 * static_cast<std::uint64_t>(load<std::int32_t>(code, L->code_nlocalsplus) +
+                                                load<std::int32_t>(code, L->code_stacksize));
+    return bytes;
+}
+
+std::uint64_t numpy_size(const Object* array) {
+    const auto dimensions = static_cast<std::uint64_t>(load<std::int32_t>(array, 24));
+    std::uint64_t bytes = static_cast<std::uint64_t>(array->type->basicsize) + dimensions * 16;
+    constexpr int kOwnsData = 4;
+    if (!(load<std::int32_t>(array, 64) & kOwnsData) || dimensions > 64) return bytes;
+    const Object* descr = object_at(array, 56);
+    // numpy 1 keeps elsize and alignment as two ints where numpy 2 has 64 bits of flags.
+    const bool numpy1 = load<std::int32_t>(descr, 36) != 0;
+    auto data = static_cast<std::uint64_t>(numpy1 ? load<std::int32_t>(descr, 32) : load<std::int64_t>(descr, 40));
+    const char* shape = load<const char*>(array, 32);
+    for (std::uint64_t i = 0; i < dimensions; i++)
+        data *= load<std::uint64_t>(shape, static_cast<std::ptrdiff_t>(i * 8));
+    return bytes + data;
+}
+
+}  // namespace
+
+std::uint8_t sizer_of(const TypeObject* type, const TypePlan*) {
+    for (const TypeObject* base = type; base; base = base->base)
+        for (const NamedSizer& known : kSizers)
+            if (!std::strcmp(base->name, known.type) && !((base->flags & tpflag::HEAP) &&
+                                                          base->traverse == subtype_traverse))
+                return known.sizer;
+    return GENERIC;
+}
+
+std::uint64_t shallow_size(const Object* object, const TypePlan* plan) {
+    std::uint64_t bytes = 0;
+    switch (static_cast<Sizer>(plan->sizer)) {
+        case GENERIC: bytes = generic_size(object); break;
+        case STR: bytes = str_size(object); break;
+        case INT: bytes = int_size(object); break;
+        case LIST: bytes = generic_size(object) + load<std::uint64_t>(object, L->list_allocated) * 8; break;
+        case DICT: bytes = dict_size(object); break;
+        case ORDERED_DICT: {
+            const std::ptrdiff_t after = L->dict_values + 8;
+            bytes = dict_size(object) + load<std::uint64_t>(object, after + 8) * 8;
+            if (load<const void*>(object, after + 32)) bytes += load<std::uint64_t>(object, L->dict_used) * 32;
+            break;
+        }
+        case SET: {
+            bytes = generic_size(object);
+            const auto table = load<const char*>(object, L->set_table);
+            if (table != reinterpret_cast<const char*>(object) + L->set_smalltable)
+                bytes += (load<std::uint64_t>(object, L->set_mask) + 1) * 16;
+            break;
+        }
+        case DEQUE: {
+            const std::uint64_t used = load<std::uint64_t>(object, 40) + load<std::uint64_t>(object, 16);
+            bytes = static_cast<std::uint64_t>(object->type->basicsize) + (used + 63) / 64 * 528;
+            break;
+        }
+        case BYTEARRAY:
+            bytes = static_cast<std::uint64_t>(object->type->basicsize) +
+                    load<std::uint64_t>(object, L->bytearray_alloc);
+            break;
+        case TYPE: bytes = type_size(object); break;
+        case CODE: bytes = code_size(object); break;
+        case FRAME: bytes = frame_size(object); break;
+        case ARRAY:
+            bytes = static_cast<std::uint64_t>(object->type->basicsize);
+            if (const char* item = load<const char*>(object, 40))
+                bytes += load<std::uint64_t>(object, 32) * static_cast<std::uint64_t>(load<std::int32_t>(item, 4));
+            break;
+        case NUMPY_ARRAY: bytes = numpy_size(object); break;
+        case BYTES_IO: {
+            bytes = generic_size(object);
+            const Object* buffer = object_at(object, 16);
+            if (buffer && refcount(buffer) == 1) bytes += generic_size(buffer);
+            break;
+        }
+    }
+    return bytes + header_bytes(object->type, has_gc_head(object));
+}
+
+}  // namespace record

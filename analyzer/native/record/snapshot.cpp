@@ -1,0 +1,300 @@
+#include "snapshot.h"
+
+#include "births.h"
+#include "walk.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+
+namespace record {
+namespace {
+
+constexpr std::size_t kMaxThreads = 65536, kMaxSegments = 4096, kMaxHeads = 8;
+
+// Everything the child needs, gathered while Python's API may still be called.
+struct Gathered {
+    Input input{};
+    ThreadInput* threads = nullptr;
+    Segment* segments = nullptr;
+    void* heads[kMaxHeads];
+    char* text = nullptr;
+    void release() const {
+        std::free(threads);
+        std::free(segments);
+        std::free(text);
+    }
+};
+
+void* symbol(const char* name) { return dlsym(RTLD_DEFAULT, name); }
+
+void* frame_of(void* state) {
+    if (L->ts_frame >= 0) return load<void*>(state, L->ts_frame);
+    void* cframe = load<void*>(state, L->ts_cframe);
+    return cframe ? load<void*>(cframe, L->cframe_frame) : nullptr;
+}
+
+// The frame chain is trusted only when the frame that is running now is really found in it.
+bool frames_are_readable() {
+    void* const frame = frame_of(PyThreadState_Get());
+    if (!frame) return false;
+    const auto* at = static_cast<const char*>(frame);
+    for (int left = 16; at && left-- > 0; at = load<const char*>(at, L->frame_previous))
+        if (const Object* code = frame_code(at))
+            return !std::strcmp(code->type->name, "code") && is_str(object_at(code, L->code_filename));
+    return false;
+}
+
+bool gather_threads(Gathered& into) {
+    using HeadOf = void* (*)(void*);
+    const auto head_of = reinterpret_cast<HeadOf>(symbol("PyInterpreterState_ThreadHead"));
+    const auto next_of = reinterpret_cast<HeadOf>(symbol("PyThreadState_Next"));
+    into.threads = static_cast<ThreadInput*>(std::calloc(kMaxThreads, sizeof(ThreadInput)));
+    if (!into.threads) return false;
+    const bool readable = frames_are_readable();
+    std::size_t count = 0;
+    void* state = head_of && next_of ? head_of(PyInterpreterState_Get()) : PyThreadState_Get();
+    while (state && count < kMaxThreads) {
+        into.threads[count++] = {state, readable ? frame_of(state) : nullptr};
+        state = next_of ? next_of(state) : nullptr;
+    }
+    // The interpreter lists the newest thread first; the oldest is the main one.
+    for (std::size_t i = 0; i < count / 2; i++) {
+        const ThreadInput other = into.threads[i];
+        into.threads[i] = into.threads[count - 1 - i];
+        into.threads[count - 1 - i] = other;
+    }
+    into.input.threads = into.threads;
+    into.input.thread_count = count;
+    if (!readable) into.input.warnings = "the running frames of this Python build could not be read";
+    return true;
+}
+
+// A word that may lie anywhere: read by the kernel, which says no instead of faulting.
+bool read_word(std::uintptr_t address, std::uintptr_t* word) {
+#if defined(__linux__)
+    iovec into{word, sizeof(*word)}, from{reinterpret_cast<void*>(address), sizeof(*word)};
+    return process_vm_readv(getpid(), &into, 1, &from, 1, 0) == sizeof(*word);
+#else
+    *word = load<std::uintptr_t>(reinterpret_cast<void*>(address), 0);
+    return true;
+#endif
+}
+
+bool is_list_head(std::uintptr_t head) {
+    constexpr std::uintptr_t kPointer = ~std::uintptr_t{3};  // the low bits are the collector's
+    std::uintptr_t next, previous, back, forth;
+    return read_word(head, &next) && read_word(head + 8, &previous) && read_word((next & kPointer) + 8, &back) &&
+           read_word(previous & kPointer, &forth) && (back & kPointer) == head && (forth & kPointer) == head;
+}
+
+std::uintptr_t first_head = 0;  // the youngest list, found once from a fresh object
+
+// A new object is the last of the youngest list, so the word behind it is that list's head.
+void find_first_head() {
+    PyObject* fresh = PyList_New(0);
+    if (!fresh) {
+        PyErr_Clear();
+        return;
+    }
+    const auto head = load<std::uintptr_t>(fresh, -16) & ~std::uintptr_t{3};
+    const auto interpreter = reinterpret_cast<std::uintptr_t>(PyInterpreterState_Get());
+    if (head >= interpreter && head < interpreter + 4 * 1024 * 1024) first_head = head;
+    Py_DECREF(fresh);
+}
+
+// The other lists lie beside it in the interpreter state: generations or spaces, then the frozen one.
+// Their number and order differ between patch releases, so they are recognised, not assumed.
+void gather_heads(Gathered& into) {
+    std::size_t count = 0;
+    constexpr std::uintptr_t kGeneration = 24;  // head, threshold, count
+    for (std::uintptr_t at = first_head; first_head && count < kMaxHeads && is_list_head(at); at += kGeneration)
+        into.heads[count++] = reinterpret_cast<void*>(at);
+    into.input.gc_heads = into.heads;
+    into.input.gc_head_count = count;
+    if (!count) into.input.warnings = "the collector's lists of this Python build could not be found";
+}
+
+int add_segment(dl_phdr_info* library, std::size_t, void* context) {
+    auto& into = *static_cast<Gathered*>(context);
+    const char* path = library->dlpi_name && library->dlpi_name[0] ? library->dlpi_name : "the executable";
+    const char* slash = std::strrchr(path, '/');
+    for (int i = 0; i < library->dlpi_phnum; i++) {
+        const auto& part = library->dlpi_phdr[i];
+        if (part.p_type != PT_LOAD || !(part.p_flags & PF_W)) continue;
+        if (into.input.segment_count == kMaxSegments) return 1;
+        Segment& segment = into.segments[into.input.segment_count++];
+        segment.start = (library->dlpi_addr + part.p_vaddr + 7) & ~std::uintptr_t{7};
+        segment.end = (library->dlpi_addr + part.p_vaddr + part.p_memsz) & ~std::uintptr_t{7};
+        std::snprintf(segment.library, sizeof(segment.library), "C variable of %s", slash ? slash + 1 : path);
+    }
+    return 0;
+}
+
+char alternate_stack[64 * 1024];
+
+void on_fault(int number) {
+    if (fault_armed) siglongjmp(fault_return, 1);
+    _exit(number == SIGBUS || number == SIGSEGV ? kExitCrashed : 251);
+}
+
+[[noreturn]] void child(const Gathered& gathered, const sigset_t& faults) {
+    rlimit none{0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    stack_t stack{};
+    stack.ss_sp = alternate_stack;
+    stack.ss_size = sizeof(alternate_stack);
+    sigaltstack(&stack, nullptr);
+    struct sigaction action {};
+    action.sa_handler = on_fault;
+    action.sa_flags = SA_ONSTACK | SA_NODEFER;
+    sigfillset(&action.sa_mask);
+    sigaction(SIGSEGV, &action, nullptr);
+    sigaction(SIGBUS, &action, nullptr);
+    sigprocmask(SIG_UNBLOCK, &faults, nullptr);
+    auto* walk = new (map_bytes(sizeof(Walk))) Walk();
+    walk->run(gathered.input);
+}
+
+long start_child() {
+#if defined(__linux__)
+    // No exit signal: the program's SIGCHLD handlers, wait() and pthread_atfork hooks never see it.
+#if defined(__x86_64__)
+    return syscall(SYS_clone, 0, nullptr, nullptr, nullptr, 0);
+#else
+    return syscall(SYS_clone, 0, nullptr, nullptr, 0, nullptr);
+#endif
+#else
+    return fork();
+#endif
+}
+
+}  // namespace
+
+PyObject* support(PyObject*, PyObject*) {
+    const char* reason = layout_select();
+    return Py_BuildValue("(Os)", reason ? Py_False : Py_True, reason ? reason : "");
+}
+
+// Once, before the first fork: addresses that only Python's API can give.
+void prepare() {
+    static bool done = false;
+    if (done) return;
+    done = true;
+    find_first_head();
+    resolve_types();
+    // subtype_traverse is static in CPython: take it from a class that every interpreter has and
+    // that was made by a class statement.
+    PyObject* machinery = PyImport_ImportModule("_frozen_importlib");
+    PyObject* made = machinery ? PyObject_GetAttrString(machinery, "ModuleSpec") : nullptr;
+    if (made && PyType_Check(made)) subtype_traverse = reinterpret_cast<TypeObject*>(made)->traverse;
+    PyErr_Clear();
+    Py_XDECREF(made);
+    Py_XDECREF(machinery);
+}
+
+PyObject* snapshot_start(PyObject*, PyObject* args) {
+    int fd, flags;
+    const char *meta, *prefix;
+    Py_ssize_t meta_bytes, prefix_bytes;
+    if (!PyArg_ParseTuple(args, "iy#s#i", &fd, &meta, &meta_bytes, &prefix, &prefix_bytes, &flags)) return nullptr;
+    if (const char* reason = layout_select()) {
+        PyErr_SetString(PyExc_RuntimeError, reason);
+        return nullptr;
+    }
+    prepare();
+    if (births::armed()) births::verify();
+    Gathered gathered;
+    Input& input = gathered.input;
+    input.warnings = "";
+    gathered.segments = static_cast<Segment*>(std::calloc(kMaxSegments, sizeof(Segment)));
+    if (!gathered.segments || !gather_threads(gathered)) {
+        gathered.release();
+        return PyErr_NoMemory();
+    }
+    gather_heads(gathered);
+    dl_iterate_phdr(add_segment, &gathered);
+    if (!layout_knows_interpreter()) input.warnings = "the interpreter state of this Python build could not be read";
+    input.segments = gathered.segments;
+    input.fd = fd;
+    input.flags = flags;
+    input.meta = meta;
+    input.meta_bytes = static_cast<std::size_t>(meta_bytes);
+    input.own_prefix = prefix;
+    input.own_prefix_bytes = static_cast<std::size_t>(prefix_bytes);
+    input.interpreter = PyInterpreterState_Get();
+    input.runtime = symbol("_PyRuntime");
+    input.modules = reinterpret_cast<Object*>(PyImport_GetModuleDict());
+    sigset_t all, before, faults;
+    sigfillset(&all);
+    sigemptyset(&faults);
+    sigaddset(&faults, SIGSEGV);
+    sigaddset(&faults, SIGBUS);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    const long pid = start_child();
+    if (pid == 0) child(gathered, faults);
+    const int error = errno;
+    sigprocmask(SIG_SETMASK, &before, nullptr);
+    gathered.release();
+    if (pid < 0) {
+        errno = error;
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    return PyLong_FromLong(pid);
+}
+
+PyObject* snapshot_wait(PyObject*, PyObject* args) {
+    int pid;
+    double timeout_seconds;
+    if (!PyArg_ParseTuple(args, "id", &pid, &timeout_seconds)) return nullptr;
+    int status = 0, waited = 0, error = 0;
+    bool late = false;
+    PyThreadState* const saved = PyEval_SaveThread();
+    timespec start;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    timespec pause{0, 200'000};
+#if defined(__linux__)
+    constexpr int kOptions = __WALL;
+#else
+    constexpr int kOptions = 0;
+#endif
+    for (;;) {
+        waited = waitpid(pid, &status, kOptions | WNOHANG);
+        if (waited == pid) break;
+        if (waited < 0 && errno != EINTR) {
+            error = errno;
+            break;
+        }
+        timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        const double elapsed = static_cast<double>(now.tv_sec - start.tv_sec) +
+                               static_cast<double>(now.tv_nsec - start.tv_nsec) * 1e-9;
+        if (timeout_seconds >= 0 && elapsed > timeout_seconds && !late) {
+            late = true;
+            kill(pid, SIGKILL);
+        }
+        nanosleep(&pause, nullptr);
+        if (pause.tv_nsec < 5'000'000) pause.tv_nsec += pause.tv_nsec / 4;
+    }
+    PyEval_RestoreThread(saved);
+    if (error) return Py_BuildValue("(si)", "lost", error);
+    if (late) return Py_BuildValue("(si)", "timeout", 0);
+    if (WIFSIGNALED(status)) return Py_BuildValue("(si)", "crashed", WTERMSIG(status));
+    const int code = WEXITSTATUS(status);
+    if (code == 0) return Py_BuildValue("(si)", "ok", 0);
+    if (code >= kExitCrashed) return Py_BuildValue("(si)", "crashed", SIGSEGV);
+    return Py_BuildValue("(si)", code == ENOMEM ? "no-memory" : "write-error", code);
+}
+
+}  // namespace record

@@ -1,0 +1,13 @@
+// The fork: what the parent gathers before it, and waiting for the child after it.
+#pragma once
+#include "module.h"
+
+namespace record {
+
+inline constexpr int kFlagCensus = 1, kFlagRedactKeys = 2;
+
+PyObject* snapshot_start(PyObject* self, PyObject* args);
+PyObject* snapshot_wait(PyObject* self, PyObject* args);
+PyObject* support(PyObject* self, PyObject* args);
+
+}  // namespace record

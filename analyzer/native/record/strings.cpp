@@ -1,0 +1,156 @@
+#include "strings.h"
+
+namespace record {
+
+bool is_str(const Object* object) { return object && (object->type->flags & tpflag::STR); }
+bool is_int(const Object* object) { return object && (object->type->flags & tpflag::INT); }
+
+std::uint32_t Text::at(std::size_t i) const {
+    if (kind == 1) return static_cast<unsigned char>(data[i]);
+    if (kind == 2) return load<std::uint16_t>(data, static_cast<std::ptrdiff_t>(i * 2));
+    return load<std::uint32_t>(data, static_cast<std::ptrdiff_t>(i * 4));
+}
+
+Text text_of(const Object* str) {
+    Text text;
+    if (!is_str(str)) return text;
+    const auto state = load<std::uint32_t>(str, L->str_state);
+    const int kind = static_cast<int>((state & static_cast<unsigned>(L->str_kind_mask)) /
+                                      static_cast<unsigned>(L->str_kind_one));
+    if (kind != 1 && kind != 2 && kind != 4) return text;
+    text.kind = kind;
+    text.length = static_cast<std::size_t>(load<std::int64_t>(str, L->str_length));
+    const auto base = reinterpret_cast<const char*>(str);
+    if (!(state & static_cast<unsigned>(L->str_compact_mask)))
+        text.data = load<const char*>(str, L->str_data);
+    else
+        text.data = base + (state & static_cast<unsigned>(L->str_ascii_mask) ? L->str_ascii_bytes
+                                                                            : L->str_compact_bytes);
+    return text;
+}
+
+bool text_starts_with(const Object* str, const char* ascii, std::size_t count) {
+    const Text text = text_of(str);
+    if (!text.data || text.length < count) return false;
+    for (std::size_t i = 0; i < count; i++)
+        if (text.at(i) != static_cast<unsigned char>(ascii[i])) return false;
+    return true;
+}
+
+bool text_equals(const Object* str, const char* ascii) {
+    const std::size_t count = std::strlen(ascii);
+    return text_of(str).length == count && text_starts_with(str, ascii, count);
+}
+
+bool int_value(const Object* object, std::int64_t* value) {
+    std::int64_t digits, sign;
+    if (L->minor < 12) {
+        const std::int64_t size = static_cast<const VarObject*>(object)->size;
+        digits = size < 0 ? -size : size;
+        sign = size < 0 ? -1 : 1;
+    } else {
+        const auto tag = load<std::uint64_t>(object, 16);
+        digits = static_cast<std::int64_t>(tag >> 3);
+        sign = 1 - static_cast<std::int64_t>(tag & 3);  // 0 positive, 1 zero, 2 negative
+        if (!sign) digits = 0;
+    }
+    if (digits > 2) return false;
+    std::int64_t total = 0;
+    for (std::int64_t i = digits; i-- > 0;)
+        total = (total << 30) | load<std::uint32_t>(object, L->int_digits + i * 4);
+    *value = sign * total;
+    return true;
+}
+
+void Strings::open(Writer* writer) {
+    writer_ = writer;
+    cache_ = static_cast<Cached*>(map_bytes(kCacheSlots * sizeof(Cached)));
+    append("", 0);
+}
+
+std::uint32_t Strings::append(const char* utf8, std::size_t count) {
+    writer_->bytes(STR_BYTES, utf8, count);
+    end_ += count;
+    close_entry();
+    return count_ - 1;
+}
+
+std::uint32_t Strings::of(const char* text, std::size_t count) {
+    if (!count) return 0;
+    Cached& cached = slot(reinterpret_cast<std::uintptr_t>(text));
+    const std::uintptr_t key = reinterpret_cast<std::uintptr_t>(text) * 2 + 1;
+    // Stack buffers are reused: only strings in static storage may be remembered by address, and a
+    // NUL-terminated literal is the caller's promise of that (`number` and `from_object` append).
+    if (cached.key == key) return cached.id;
+    cached = {key, append(text, count)};
+    return cached.id;
+}
+
+std::uint32_t Strings::number(std::int64_t value) {
+    char digits[24];
+    int at = sizeof(digits);
+    auto rest = value < 0 ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value);
+    do digits[--at] = static_cast<char>('0' + rest % 10);
+    while (rest /= 10);
+    if (value < 0) digits[--at] = '-';
+    return append(digits + at, sizeof(digits) - static_cast<std::size_t>(at));
+}
+
+std::uint32_t Strings::from_object(const Object* str, std::size_t limit) {
+    if (!is_str(str)) return 0;
+    const Text text = text_of(str);
+    if (!text.data || !text.length) return 0;
+    const std::uintptr_t key = reinterpret_cast<std::uintptr_t>(str) * 2 + (limit != kLabelLimit);
+    Cached& cached = slot(reinterpret_cast<std::uintptr_t>(str));
+    if (cached.key == key) return cached.id;
+    const bool cut = text.length > limit;
+    const std::size_t kept = cut ? limit - 3 : text.length;
+    char buffer[512] = {};
+    std::size_t used = 0;
+    const auto flush = [&] {
+        writer_->bytes(STR_BYTES, buffer, used);
+        end_ += used;
+        used = 0;
+    };
+    for (std::size_t i = 0; i < kept; i++) {
+        if (used > sizeof(buffer) - 4) flush();
+        std::uint32_t c = text.at(i);
+        if (c < 0x80) {
+            buffer[used++] = static_cast<char>(c);
+        } else if (c < 0x800) {
+            buffer[used++] = static_cast<char>(0xC0 | (c >> 6));
+            buffer[used++] = static_cast<char>(0x80 | (c & 63));
+        } else if (c >= 0xD800 && c < 0xE000) {
+            buffer[used++] = '?';  // a lone surrogate is not UTF-8
+        } else if (c < 0x10000) {
+            buffer[used++] = static_cast<char>(0xE0 | (c >> 12));
+            buffer[used++] = static_cast<char>(0x80 | ((c >> 6) & 63));
+            buffer[used++] = static_cast<char>(0x80 | (c & 63));
+        } else {
+            buffer[used++] = static_cast<char>(0xF0 | ((c >> 18) & 7));
+            buffer[used++] = static_cast<char>(0x80 | ((c >> 12) & 63));
+            buffer[used++] = static_cast<char>(0x80 | ((c >> 6) & 63));
+            buffer[used++] = static_cast<char>(0x80 | (c & 63));
+        }
+    }
+    flush();
+    if (cut) {
+        writer_->bytes(STR_BYTES, "...", 3);
+        end_ += 3;
+    }
+    close_entry();
+    cached = {key, count_ - 1};
+    return count_ - 1;
+}
+
+void Strings::close_entry() {
+    writer_->u64(STR_ENDS, end_);
+    closed_ = end_;
+    count_++;
+}
+
+void Strings::recover() {
+    if (end_ != closed_) close_entry();
+}
+
+}  // namespace record

@@ -1,0 +1,143 @@
+#include "writer.h"
+
+namespace record {
+namespace {
+
+struct ColumnFormat {
+    const char* name;
+    format::Dtype dtype;
+    bool hot;  // one row for each object or reference: a larger chunk
+};
+
+constexpr ColumnFormat kColumns[COLUMN_COUNT] = {
+    {"meta", format::BYTES, false},      {"str.bytes", format::BYTES, true},
+    {"str.ends", format::U64, true},     {"type.obj", format::U32, false},
+    {"type.module", format::U32, false}, {"type.name", format::U32, false},
+    {"type.flags", format::U8, false},   {"obj.addr", format::U64, true},
+    {"obj.type", format::U32, true},     {"obj.size", format::U32, true},
+    {"obj.refcount", format::U32, true}, {"obj.birth", format::U16, true},
+    {"obj.flags", format::U8, true},     {"obj.refs", format::U32, true},
+    {"obj.site", format::U32, true},     {"big.obj", format::U32, false},
+    {"big.size", format::U64, false},    {"ref.dst", format::U32, true},
+    {"ref.kind", format::U8, true},      {"ref.label", format::U32, true},
+    {"root.kind", format::U8, false},    {"root.label", format::U32, false},
+    {"root.dst", format::U32, false},    {"root.flags", format::U8, false},
+    {"name.obj", format::U32, false},    {"name.str", format::U32, false},
+    {"loc.obj", format::U32, false},     {"loc.file", format::U32, false},
+    {"loc.line", format::U32, false},    {"bound.obj", format::U32, false},
+    {"bound.size", format::U64, false},  {"site.file", format::U32, false},
+    {"site.line", format::U32, false},   {"site.func", format::U32, false},
+    {"census.count", format::U64, false}, {"census.bytes", format::U64, false},
+    {"end", format::BYTES, false},
+};
+constexpr std::size_t kItemBytes[] = {1, 1, 2, 4, 8, 8};
+
+// Slicing-by-8 over the zlib polynomial.
+void make_tables(std::uint32_t tables[8][256]) {
+    for (std::uint32_t i = 0; i < 256; i++) {
+        std::uint32_t value = i;
+        for (int bit = 0; bit < 8; bit++) value = (value >> 1) ^ (value & 1 ? 0xEDB88320u : 0);
+        tables[0][i] = value;
+    }
+    for (int t = 1; t < 8; t++)
+        for (int i = 0; i < 256; i++)
+            tables[t][i] = (tables[t - 1][i] >> 8) ^ tables[0][tables[t - 1][i] & 255];
+}
+
+std::uint32_t crc_more(const std::uint32_t t[8][256], std::uint32_t crc, const char* data, std::size_t n) {
+    auto bytes = reinterpret_cast<const unsigned char*>(data);
+    for (; n >= 8; n -= 8, bytes += 8) {
+        std::uint32_t low, high;
+        std::memcpy(&low, bytes, 4);
+        std::memcpy(&high, bytes + 4, 4);
+        low ^= crc;
+        crc = t[7][low & 255] ^ t[6][(low >> 8) & 255] ^ t[5][(low >> 16) & 255] ^ t[4][low >> 24] ^
+              t[3][high & 255] ^ t[2][(high >> 8) & 255] ^ t[1][(high >> 16) & 255] ^ t[0][high >> 24];
+    }
+    for (; n; n--) crc = (crc >> 8) ^ t[0][(crc ^ *bytes++) & 255];
+    return crc;
+}
+
+}  // namespace
+
+void Writer::open(int fd) {
+    fd_ = fd;
+    make_tables(crc_);
+    for (int i = 0; i < COLUMN_COUNT; i++) {
+        capacity_[i] = kColumns[i].hot ? 256 * 1024 : 32 * 1024;
+        buffer_[i] = static_cast<char*>(map_bytes(capacity_[i]));
+    }
+    char head[16] = {};
+    std::memcpy(head, format::kMagic, 8);
+    std::memcpy(head + 8, &format::kVersion, 4);
+    write_all(head, sizeof(head));
+}
+
+void Writer::bytes(Column column, const char* data, std::size_t count) {
+    while (count) {
+        std::size_t room = capacity_[column] - used_[column];
+        if (!room) {
+            flush(column);
+            continue;
+        }
+        if (room > count) room = count;
+        std::memcpy(buffer_[column] + used_[column], data, room);
+        used_[column] += room;
+        data += room;
+        count -= room;
+    }
+}
+
+void Writer::flush(Column column) {
+    if (!used_[column]) return;
+    chunk(column, buffer_[column], used_[column]);
+    used_[column] = 0;
+}
+
+void Writer::chunk(Column column, const char* payload, std::size_t count) {
+    format::ChunkHeader header{};
+    std::memcpy(header.magic, format::kChunkMagic, 4);
+    std::strncpy(header.name, kColumns[column].name, sizeof(header.name) - 1);
+    header.dtype = kColumns[column].dtype;
+    header.codec = format::RAW;
+    header.sequence = sequence_++;
+    header.items = count / kItemBytes[header.dtype];
+    header.payload_bytes = count;
+    std::uint32_t crc = crc_more(crc_, 0xFFFFFFFFu, reinterpret_cast<const char*>(&header), sizeof(header));
+    header.crc32 = ~crc_more(crc_, crc, payload, count);
+    write_all(reinterpret_cast<const char*>(&header), sizeof(header));
+    write_all(payload, count);
+    const char padding[8] = {};
+    if (count % 8) write_all(padding, 8 - count % 8);
+}
+
+void Writer::write_all(const char* data, std::size_t count) {
+    while (count) {
+        const ssize_t written = write(fd_, data, count);
+        if (written < 0) {
+            if (errno == EINTR) continue;
+            _exit(errno < 200 ? errno : EIO);
+        }
+        data += written;
+        count -= static_cast<std::size_t>(written);
+    }
+}
+
+void Writer::close(const char* warnings) {
+    for (int i = 0; i < END; i++) flush(static_cast<Column>(i));
+    const auto text = [&](const char* part) { bytes(END, part, std::strlen(part)); };
+    char digits[24];
+    int at = sizeof(digits) - 1;
+    digits[at] = 0;
+    std::uint32_t count = sequence_;
+    do digits[--at] = static_cast<char>('0' + count % 10);
+    while (count /= 10);
+    text("{\"chunks\": ");
+    text(digits + at);
+    text(", \"warnings\": [");
+    text(warnings);
+    text("], \"status\": \"complete\"}");
+    flush(END);
+}
+
+}  // namespace record
