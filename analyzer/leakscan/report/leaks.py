@@ -24,7 +24,7 @@ def cut_lines(leak: Leak, *, indent: str, width: int) -> list[Line]:
         lines += _beside(
             Span("Held by  ", "faint"),
             Span(visible(leak.holder.label), "mark"),
-            f"  ({_growth_of(leak.holder)})",
+            f"  ({growth_of(leak.holder)})",
             place(leak.holder.file, leak.holder.line),
             indent=indent,
             width=width,
@@ -40,7 +40,8 @@ def cut_lines(leak: Leak, *, indent: str, width: int) -> list[Line]:
     return lines
 
 
-def _growth_of(holder: Holder) -> str:
+def growth_of(holder: Holder) -> str:
+    """`dict, grew 0 -> 20, bound 128`."""
     if holder.entries_before is None:
         grew = f"{count_text(holder.entries_after)} entries"
     else:

@@ -11,6 +11,7 @@ from leakscan.analysis.wording import count_text, size_text, visible
 from leakscan.report.leaks import cut_lines, leak_lines, leak_table, set_to_cut
 from leakscan.report.lines import Line, Span, line, wrapped
 from leakscan.report.names import TypeNames, type_names
+from leakscan.report.reproduce import measured
 from leakscan.report.tables import growth_table
 from leakscan.report.terminal import Screen
 
@@ -192,17 +193,7 @@ def _projection(findings: Findings, width: int) -> list[Line]:
 
 
 def _how(findings: Findings, width: int) -> list[Line]:
-    runs = f"{count_text(findings.runs)} runs" if findings.runs != 1 else "1 run"
-    if findings.warmup:
-        runs += f" after {count_text(findings.warmup)} warm-up runs"
-    parts = [
-        visible(findings.target),
-        runs,
-        f"mode {visible(findings.mode)}" if findings.mode else "",
-        visible(findings.runtime),
-        f"new told from old by {visible(findings.identity)}",
-    ]
-    return wrapped(", ".join(part for part in parts if part), width, first="measured  ", indent=" " * 10)
+    return wrapped(measured(findings, with_tool=False), width, first="measured  ", indent=" " * 10)
 
 
 def _limited(leaks: tuple[Leak, ...], options: TextOptions) -> tuple[Leak, ...]:

@@ -1,0 +1,145 @@
+"""Findings as one HTML file: no network, a strict CSP, readable by keyboard, ear, phone and on paper."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from leakscan import __version__
+from leakscan.analysis.findings import Findings, Path, Verdict
+from leakscan.analysis.wording import count_text, rate_text, size_text, visible
+from leakscan.report.charts import Series, births_bars, line_chart
+from leakscan.report.cuts import cut_steps
+from leakscan.report.folding import Piece, fold_steps
+from leakscan.report.leaks import growth_of
+from leakscan.report.names import object_text, place, type_names
+from leakscan.report.reproduce import commands, measured
+
+_FINE = (Verdict.CLEAN, Verdict.WARM_UP, Verdict.BOUNDED, Verdict.GARBAGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """What every combination of these references would free.
+
+    `effects[mask]` is (survivors, objects, bytes) freed by the patterns whose bits are set in `mask`.
+    """
+
+    patterns: tuple[str, ...]
+    survivors: int
+    effects: tuple[tuple[int, int, int], ...]
+
+
+def html_report(findings: Findings, *, switches: Switches | None = None) -> str:
+    """The report as one self-contained HTML document; the same findings give the same bytes."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=False, keep_trailing_newline=True
+    )
+    names = type_names(findings)
+    environment.filters |= {"visible": visible, "size": size_text, "count": count_text, "rate": rate_text}
+    environment.globals |= {
+        "place": place,
+        "short": names.short,
+        "object": lambda step: object_text(step, names),
+        "growth_of": growth_of,
+        "cuts": cut_steps,
+        "pieces": _pieces,
+        "is_folded": lambda path: len(_pieces(path, False)) < len(path.steps),
+        "bars": lambda births, label: Markup(births_bars(births, label=label)),
+        "births_label": _births_label,
+    }
+    style, script = _part("report.css"), _part("report.js")
+    word, _, rest = findings.headline.partition("  ")
+    answers = _answers(switches) if switches is not None else []
+    return environment.from_string(_part("report.html.j2")).render(
+        findings=findings,
+        version=__version__,
+        style=Markup(style),
+        style_hash=_csp_hash(style),
+        script=Markup(script),
+        script_hash=_csp_hash(script),
+        verdict_word=visible(word),
+        verdict_rest=visible(rest),
+        verdict_class="fine" if findings.verdict in _FINE else findings.verdict.value,
+        measured=measured(findings),
+        switches=switches,
+        switch_answers=answers,
+        switch_json=Markup(_inert_json(answers)),
+        memory_chart=Markup(_memory_chart(findings)),
+        count_chart=Markup(_count_chart(findings)),
+        leaks_title=_leaks_title(findings),
+        commands=commands(findings),
+    )
+
+
+def _part(name: str) -> str:
+    return (files("leakscan.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _csp_hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
+def _inert_json(answers: Sequence[str]) -> str:
+    # `</script>` would end the element from inside a string.
+    return json.dumps(list(answers)).replace("<", "\\u003c").replace("&", "\\u0026")
+
+
+def _pieces(path: Path, all_steps: bool) -> list[Piece]:
+    return fold_steps(path.steps, all_steps=all_steps)
+
+
+def _answers(switches: Switches) -> list[str]:
+    rows = []
+    for survivors, objects, size in switches.effects:
+        of = f"{count_text(survivors)} of {count_text(switches.survivors)} survivors"
+        rows.append(f"Frees {of}: {count_text(objects)} objects, {size_text(size)}.")
+    rows[0] = "Nothing is removed, nothing is freed."
+    return rows
+
+
+def _births_label(births: Sequence[int]) -> str:
+    born = [run for run, count in enumerate(births, 1) if count]
+    if not born:
+        return "no births"
+    total = count_text(sum(births))
+    return f"{total} born in {len(born)} of {len(births)} runs, first {born[0]}, last {born[-1]}"
+
+
+def _leaks_title(findings: Findings) -> str:
+    leaks = sum(leak.verdict is Verdict.LEAK for leak in findings.leaks)
+    if leaks == len(findings.leaks):
+        return "No leak" if not leaks else "The leak" if leaks == 1 else f"The {leaks} leaks"
+    return (
+        f"{leaks} leaks and {len(findings.leaks) - leaks} groups that are none" if leaks else "What survives"
+    )
+
+
+def _memory_chart(findings: Findings) -> str:
+    rows = findings.per_run
+    return line_chart(
+        "Memory after each run",
+        [row.run for row in rows],
+        [
+            Series("RSS", [row.rss_bytes for row in rows], 1),
+            Series("objects", [row.object_bytes for row in rows], 0),
+        ],
+        unit=size_text,
+    )
+
+
+def _count_chart(findings: Findings) -> str:
+    rows = findings.per_run
+    counts = Series("objects", [row.object_count for row in rows], 0)
+    return line_chart("Objects after each run", [row.run for row in rows], [counts], unit=_whole)
+
+
+def _whole(value: float) -> str:
+    return count_text(round(value))

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+import findings_samples as samples
+from leakscan.report.charts import Series, births_bars, line_chart
+from leakscan.report.html import Switches, html_report
+
+SWITCHES = Switches(
+    ("Workflow._runs[*]", "Emitter.handlers['chunk'][*]"),
+    20,
+    ((0, 0, 0), (0, 0, 0), (0, 0, 0), (20, 1_122, 41_200_000)),
+)
+VOID = {"meta", "input", "link", "br", "img", "line", "rect", "polyline"}
+
+
+class Document(HTMLParser):
+    """Every element with its attributes, the text outside style and script, and whether tags match."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.open: list[str] = []
+        self.mismatched: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in VOID:
+            return
+        if not self.open or self.open.pop() != tag:
+            self.mismatched.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.text.append(data)
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.mark.parametrize("name", samples.ALL)
+def test_every_element_is_closed(name: str):
+    document = Document(html_report(samples.ALL[name], switches=SWITCHES))
+    assert (document.open, document.mismatched) == ([], [])
+
+
+@pytest.mark.parametrize("name", samples.ALL)
+def test_nothing_is_loaded_from_anywhere(name: str):
+    document = Document(html_report(samples.ALL[name], switches=SWITCHES))
+    references = {
+        value
+        for _, attributes in document.elements
+        for key, value in attributes.items()
+        if key in ("src", "href", "action", "srcset", "xlink:href", "data")
+    }
+    assert references == {"#leaks"}
+
+
+@pytest.mark.parametrize("name", samples.ALL)
+def test_no_attribute_holds_style_or_script(name: str):
+    document = Document(html_report(samples.ALL[name], switches=SWITCHES))
+    assert [
+        k for _, attributes in document.elements for k in attributes if k == "style" or k[:2] == "on"
+    ] == []
+
+
+def test_the_policy_allows_only_the_one_style_and_the_one_script():
+    report = html_report(samples.TWO_HOLDERS, switches=SWITCHES)
+    policy = next(
+        str(attributes["content"])
+        for attributes in Document(report).of("meta")
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    )
+    blocks = [
+        re.search(r"<style>(.*?)</style>", report, re.S),
+        re.search(r"<script>(.*?)</script>", report, re.S),
+    ]
+    hashes = [
+        base64.b64encode(hashlib.sha256(block.group(1).encode()).digest()).decode()
+        for block in blocks
+        if block
+    ]
+    assert policy == (
+        f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def test_markup_in_names_adds_no_element():
+    hostile = Document(html_report(samples.HOSTILE_NAMES))
+    assert len(hostile.of("script")) == 1
+
+
+def test_names_are_shown_as_they_are_with_their_controls_spelled_out():
+    text = "".join(Document(html_report(samples.HOSTILE_NAMES)).text)
+    assert ("<script>\\x1b[31mred\\u202e" in text, "\x1b" in text, "\u202e" in text) == (True, False, False)
+
+
+def test_a_switch_pattern_cannot_end_the_script():
+    switches = Switches(("</script><b>",), 1, ((0, 0, 0), (1, 1, 1)))
+    assert len(Document(html_report(samples.TWO_HOLDERS, switches=switches)).of("b")) == 0
+
+
+def test_the_headings_have_one_first_level_and_skip_none():
+    levels = [
+        int(tag[1]) for tag, _ in Document(html_report(samples.SEVERAL)).elements if re.match("h[1-6]$", tag)
+    ]
+    jumps = [b - a for a, b in itertools.pairwise(levels) if b - a > 1]
+    assert (levels.count(1), jumps) == (1, [])
+
+
+def test_each_chart_has_a_name_for_who_cannot_see_it():
+    assert [svg.get("aria-label") for svg in Document(html_report(samples.CLEAN)).of("svg")] == [
+        "Memory after each run",
+        "Objects after each run",
+    ]
+
+
+def test_the_same_findings_give_the_same_page():
+    assert html_report(samples.SEVERAL) == html_report(samples.SEVERAL)
+
+
+def test_a_chart_needs_two_runs():
+    assert line_chart("t", [0], [Series("a", [1.0], 0)], unit=str) == ""
+
+
+def test_a_flat_line_at_zero_is_drawn():
+    assert 'points="62,166 396,166"' in line_chart("t", [0, 1], [Series("a", [0, 0], 0)], unit=str)
+
+
+def test_many_runs_share_bars():
+    assert births_bars((1,) * 400, label="x").count("<rect") == 40
