@@ -38,14 +38,18 @@ test-all: native
 # Needs clang. FUZZ_SECONDS for each target; what was found stays in fuzz-corpus/.
 FUZZ_SECONDS ?= 60
 FUZZ := analyzer/native/fuzz
+FUZZ_FLAGS := -std=c++20 -g -O2 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 fuzz: native
-	mkdir -p fuzz-corpus/snapshot
+	mkdir -p fuzz-corpus/snapshot fuzz-corpus/v8
 	$(BIN)/python $(FUZZ)/seeds.py fuzz-corpus/seeds
-	clang++ -std=c++20 -g -O2 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-	  $(FUZZ)/fuzz_snapshot.cpp analyzer/native/heap/chunks.cpp analyzer/native/heap/check.cpp \
-	  analyzer/native/crc32.cpp -o fuzz-corpus/fuzz_snapshot
-	fuzz-corpus/fuzz_snapshot -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -print_final_stats=1 \
-	  -artifact_prefix=fuzz-corpus/ fuzz-corpus/snapshot fuzz-corpus/seeds
+	clang++ $(FUZZ_FLAGS) $(FUZZ)/fuzz_snapshot.cpp analyzer/native/heap/chunks.cpp \
+	  analyzer/native/heap/check.cpp analyzer/native/crc32.cpp -o fuzz-corpus/fuzz_snapshot
+	clang++ $(FUZZ_FLAGS) $(FUZZ)/fuzz_v8.cpp analyzer/native/heap/v8_scan.cpp \
+	  analyzer/native/heap/v8_build.cpp -o fuzz-corpus/fuzz_v8
+	for target in snapshot v8; do \
+	  fuzz-corpus/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -print_final_stats=1 \
+	    -artifact_prefix=fuzz-corpus/ fuzz-corpus/$$target fuzz-corpus/seeds/$$target || exit 1; \
+	done
 
 clean:
 	rm -rf build dist $(VENV) analyzer/leakscan/_native*.so

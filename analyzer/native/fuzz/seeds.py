@@ -9,19 +9,27 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tests"))
 
 from heaps import heap
 from leakscan.heap.writer import write
+from test_v8 import workflow
+from v8_files import Drawing, written
 
 DRAWINGS = {
     "empty": "",
     "diamond": "root -> a; a -> b, c; b -> d; c -> d",
-    "labels": "module m -> a; a -[3]-> b; a -['k']-> b; a -[~]-> b =[local x]=> a; b: m.T name=n at=f.py:1 bound=2",
+    "labels": """
+        module m -> a; a -[3]-> b; a -['k']-> b; a -[~]-> b =[local x]=> a
+        b: m.T name=n at=f.py:1 bound=2
+    """,
 }
 
 
 def main(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    for part in ("snapshot", "v8"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
     for name, drawing in DRAWINGS.items():
-        write(heap(drawing), folder / f"{name}.heap")
-        write(heap(drawing), folder / f"{name}-packed.heap", compress=True)
+        write(heap(drawing), folder / "snapshot" / f"{name}.heap")
+        write(heap(drawing), folder / "snapshot" / f"{name}-packed.heap", compress=True)
+    (folder / "v8" / "small.heapsnapshot").write_bytes(written(Drawing().content()))
+    (folder / "v8" / "workflow.heapsnapshot").write_bytes(written(workflow().content()))
 
 
 if __name__ == "__main__":

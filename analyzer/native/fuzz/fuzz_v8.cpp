@@ -1,0 +1,102 @@
+// libFuzzer target: any bytes go through the V8 scanner in blocks whose size they choose themselves, and
+// what the scanner accepts is built into references and followed. The layout is that of Node 20; the
+// columns have room for fewer records than a file may hold, so that running over is tried as well.
+#include "../format.h"
+#include "../heap/v8_build.h"
+#include "../heap/v8_scan.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <numeric>
+#include <string>
+#include <string_view>
+
+namespace {
+
+constexpr v8::Layout kLayout{7, 0, 1, 2, 3, 4, 6, 3, 0, 1, 2, 4, 0, 1, 2, 16, 7, 2, (1u << 1) | (1u << 4)};
+
+struct Arrays {
+    explicit Arrays(std::size_t n, std::size_t m)
+        : types(n), detached(n), names(n), counts(n), ids(n), sizes(n), edge_types(m), edge_names(m), targets(m) {}
+    std::vector<std::uint8_t> types, detached;
+    std::vector<std::uint32_t> names, counts;
+    std::vector<std::uint64_t> ids, sizes;
+    std::vector<std::uint8_t> edge_types;
+    std::vector<std::uint32_t> edge_names, targets;
+    v8::Columns columns() {
+        return {types.size(),  edge_types.size(), types.data(),    names.data(),      ids.data(),     sizes.data(),
+                counts.data(), detached.data(),   edge_types.data(), edge_names.data(), targets.data()};
+    }
+};
+
+void build_and_follow(const v8::Scanner& scanner, Arrays& a) {
+    const std::size_t n = a.types.size(), strings = scanner.string_ends().size();
+    std::vector<std::uint64_t> first(n + 1, 0);
+    for (std::size_t i = 0; i < n; ++i) first[i + 1] = first[i] + a.counts[i];
+    std::vector<std::uint8_t> classes(n), is_string(n), kinds(strings, format::SLOT);
+    std::vector<std::uint32_t> labels(strings), owners(n);
+    std::iota(labels.begin(), labels.end(), 0u);
+    for (std::size_t i = 0; i < n; ++i) {
+        classes[i] = a.types[i] % 6;
+        is_string[i] = a.types[i] == 2;
+    }
+    std::vector<std::uint64_t> sizes = a.sizes;
+    v8::move_sizes(n, first.data(), a.edge_types.data(), a.targets.data(), classes.data(), owners.data(), sizes.data());
+    const char* wanted[] = {"table", "elements", "properties", "system / *"};
+    std::uint32_t marks[3] = {v8::kNoString, v8::kNoString, v8::kNoString};
+    for (const v8::Found& found : v8::find_strings(scanner.string_bytes(), scanner.string_ends().data(), strings, {wanted, 4})) {
+        if (found.string >= strings || found.name >= 4) std::abort();
+        if (found.name < 3) marks[found.name] = found.string;
+    }
+    const v8::Graph graph{n,
+                          strings,
+                          a.edge_types.size(),
+                          classes.data(),
+                          is_string.data(),
+                          a.names.data(),
+                          a.ids.data(),
+                          a.sizes.data(),
+                          first.data(),
+                          a.edge_types.data(),
+                          a.edge_names.data(),
+                          a.targets.data()};
+    const auto extra = static_cast<std::uint32_t>(strings);
+    const v8::Rules rules{kinds.data(), labels.data(), scanner.string_bytes(), scanner.string_ends().data(),
+                          marks[0],     marks[1],      marks[2],               extra, extra + 1};
+    for (const v8::Root& root : v8::build(graph, rules))
+        if (root.source >= n || root.target >= n) std::abort();
+    if (first[n] > a.edge_types.size()) std::abort();
+    for (std::size_t i = 0; i < n; ++i)
+        for (std::uint64_t ref = first[i]; ref < first[i + 1]; ++ref) {
+            const std::uint8_t kind = a.edge_types[ref];
+            if (a.targets[ref] >= n || kind > format::CLOSURE) std::abort();
+            if (kind != format::INDEX && kind != format::STACK && a.edge_names[ref] > extra + 1) std::abort();
+        }
+}
+
+// The numbers after "node_count": and "edge_count":, as the Python side would read them; small ones only.
+std::size_t announced(const char* text, std::size_t size, const char* key) {
+    const std::string_view all(text, size);
+    const std::size_t at = all.find(key);
+    if (at == std::string_view::npos) return 0;
+    return std::min<std::size_t>(std::strtoul(std::string(all.substr(at + 13, 6)).c_str(), nullptr, 10), 4096);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
+    const char* text = reinterpret_cast<const char*>(bytes);
+    Arrays arrays(announced(text, size, "\"node_count\":"), announced(text, size, "\"edge_count\":"));
+    v8::Scanner scanner(kLayout, arrays.columns());
+    const std::size_t block = size ? 1 + bytes[size - 1] : 1;
+    for (std::size_t at = 0; at < size; at += block)
+        if (!scanner.feed(text + at, std::min(block, size - at))) break;
+    if (scanner.offset() > size) std::abort();
+    std::uint64_t before = 0;
+    for (const std::uint64_t end : scanner.string_ends()) {
+        if (end < before || end > scanner.string_size()) std::abort();
+        before = end;
+    }
+    if (scanner.finish()) build_and_follow(scanner, arrays);
+    return 0;
+}
