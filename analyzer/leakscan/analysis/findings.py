@@ -203,6 +203,7 @@ class Findings:
     runtime: str
     growth: tuple[Growth, ...]
     leaks: tuple[Leak, ...]
+    """the groups that make the verdict, worst first"""
     noise: tuple[Leak, ...]
     cut: Cut | None
     cycles: tuple[CycleFinding, ...]
@@ -212,6 +213,8 @@ class Findings:
     survivor_bytes: int
     garbage_count: int
     garbage_bytes: int
+    others: tuple[Leak, ...] = ()
+    """groups of survivors that weigh less than the verdict: warm-up and bounded ones beside a leak"""
     next_command: str = ""
     """what to run next when inconclusive"""
     warnings: tuple[str, ...] = ()

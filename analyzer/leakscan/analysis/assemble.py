@@ -1,0 +1,202 @@
+"""Groups of survivors to leaks: with holder, verdict, sizes, cut and the lines that allocated them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from leakscan.analysis.cuts import CutSearch
+from leakscan.analysis.findings import Cut, Holder, Leak, Path, Verdict
+from leakscan.analysis.groups import ANY_LABEL, LeakGroup
+from leakscan.analysis.growth import births_of
+from leakscan.analysis.holder import HolderFacts, find_holder
+from leakscan.analysis.reach import Reach
+from leakscan.analysis.refs import source_of
+from leakscan.analysis.sizes import GroupSize, SizeLedger
+from leakscan.analysis.slotnames import SlotNames
+from leakscan.analysis.verdict import History, Judgement, judge, judge_growth
+from leakscan.analysis.wording import count_text
+from leakscan.heap.graph import HeapGraph
+from leakscan.heap.kinds import NO_OBJECT
+
+ORDER: Final = (
+    Verdict.LEAK,
+    Verdict.INCONCLUSIVE,
+    Verdict.BOUNDED,
+    Verdict.WARM_UP,
+    Verdict.GARBAGE,
+    Verdict.CLEAN,
+)
+"""Worst first."""
+_CONTENTS: Final = 20
+_SITES: Final = 10
+_CUTS: Final = 20
+"""Leaks that a smallest cut is searched for, the heaviest first."""
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """What judging needs besides the groups. `counts` and `released` are by full type name."""
+
+    before: HeapGraph
+    reach: Reach
+    names: SlotNames
+    counts: Mapping[str, Sequence[int]]
+    released: Mapping[str, int]
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A leak, the group it was made of, and how many runs would decide it (0: it is decided)."""
+
+    leak: Leak
+    group: LeakGroup
+    number: int
+    runs_needed: int
+
+
+def assemble_leaks(
+    assembly: Assembly, groups: Sequence[LeakGroup], ledger: SizeLedger, cuts: CutSearch
+) -> list[Judged]:
+    """One leak for each group, worst first, ties by name."""
+    judged = [_judged(assembly, group, number, ledger.groups[number]) for number, group in enumerate(groups)]
+    judged.sort(key=_badness)
+    cut_wanted = [one for one in judged if one.leak.verdict in ORDER[:2] and not one.leak.noise][:_CUTS]
+    with_cut = {one.number: cuts.cut_for(one.group.heads) for one in cut_wanted}
+    return [replace(one, leak=_with_cut(one.leak, with_cut.get(one.number))) for one in judged]
+
+
+def _badness(one: Judged) -> tuple[int, int, int, str, str]:
+    leak = one.leak
+    return ORDER.index(leak.verdict), -leak.exclusive_bytes, -leak.count, leak.type_name, leak.signature
+
+
+def _with_cut(leak: Leak, cut: Cut | None) -> Leak:
+    return replace(leak, cut=cut)
+
+
+def _judged(assembly: Assembly, group: LeakGroup, number: int, size: GroupSize) -> Judged:
+    facts = _holder(assembly, group)
+    births = births_of(group.births, assembly.runs)
+    judgement = _judgement(assembly, group, births, facts)
+    born = [run for run, count in enumerate(births, 1) if count]
+    # A rule acquits what has stopped; what grows on is a leak, unless the library itself bounds it.
+    is_noise = group.noise and (group.noise_is_bounded or judgement.verdict is not Verdict.LEAK)
+    leak = Leak(
+        signature=group.signature,
+        type_name=group.type_name,
+        count=len(group.heads),
+        exclusive_bytes=size.exclusive_bytes,
+        shared_bytes=size.shared_bytes,
+        verdict=judgement.verdict,
+        evidence=judgement.evidence,
+        rate=judgement.rate,
+        every_run=judgement.every_run,
+        first_run=born[0] if born else 0,
+        last_run=born[-1] if born else 0,
+        births=births,
+        path=_with_entries(group.path, facts.holder if facts else None),
+        also_held_by=group.also_held_by,
+        holder=facts.holder if facts else None,
+        cut=None,
+        noise=group.noise if is_noise else "",
+        contents=_contents(size.contents),
+        sites=_sites(assembly.reach.graph, group),
+    )
+    return Judged(leak, group, number, judgement.runs_needed)
+
+
+def _judgement(
+    assembly: Assembly, group: LeakGroup, births: tuple[int, ...], facts: HolderFacts | None
+) -> Judgement:
+    if not births:
+        row = int(assembly.reach.graph.type_ids[group.heads[0]])
+        name = assembly.reach.graph.type_names[row]
+        return judge_growth(_count(assembly.before, name), _count(assembly.reach.graph, name))
+    holder = facts.holder if facts else None
+    return judge(
+        History(
+            births=births,
+            counts=tuple(assembly.counts.get(group.type_name, ())),
+            entries_before=holder.entries_before if holder else None,
+            entries_after=holder.entries_after if holder else None,
+            entries_new=facts.entries_new if facts else 0,
+            bound=holder.bound if holder else None,
+            bound_is_enforced=facts.bound_is_enforced if facts else False,
+            released=assembly.released.get(group.type_name, 0),
+        )
+    )
+
+
+def _count(graph: HeapGraph, type_name: str) -> int:
+    rows = [row for row, name in enumerate(graph.type_names) if name == type_name]
+    return int(np.isin(graph.type_ids, rows).sum())
+
+
+def _holder(assembly: Assembly, group: LeakGroup) -> HolderFacts | None:
+    if not group.slots:
+        return None
+    slot, names = group.slots[0], assembly.names
+    facts = find_holder(assembly.before, names, slot.holder, new_entries=len(slot.refs))
+    if slot.label == ANY_LABEL:
+        return facts
+    # The slot is one name: how many other attributes its owner has says nothing.
+    owner = slot.holder
+    if assembly.reach.is_namespace[owner]:
+        ref = int(assembly.reach.paths.parent_ref[owner])
+        owner = owner if ref == NO_OBJECT else source_of(assembly.reach.graph, ref)
+    holder = replace(
+        facts.holder,
+        label=slot.pattern,
+        type_name=assembly.reach.graph.type_name(owner),
+        entries_before=None,
+        entries_after=len(slot.refs),
+    )
+    return replace(facts, holder=holder)
+
+
+def _with_entries(path: Path, holder: Holder | None) -> Path:
+    """Says at the holder's step how much it grew: `0 -> 20 entries`."""
+    if holder is None or holder.entries_before is None:
+        return path
+    bound = f" of {count_text(holder.bound)}" if holder.bound else ""
+    grew = f"{count_text(holder.entries_before)} -> {count_text(holder.entries_after)}{bound} entries"
+    return replace(
+        path,
+        steps=tuple(
+            replace(step, note=f"{step.note}; {grew}" if step.note.startswith("weak") else grew)
+            if step.is_holder
+            else step
+            for step in path.steps
+        ),
+    )
+
+
+def _contents(contents: tuple[tuple[str, int, int], ...]) -> tuple[tuple[str, int, int], ...]:
+    shown, rest = contents[:_CONTENTS], contents[_CONTENTS:]
+    if not rest:
+        return shown
+    other = (f"{len(rest)} other types", sum(row[1] for row in rest), sum(row[2] for row in rest))
+    return (*shown, other)
+
+
+def _sites(graph: HeapGraph, group: LeakGroup) -> tuple[tuple[str, int, str, int], ...]:
+    if not len(graph.site_files):
+        return ()
+    counts = Counter(graph.sites[group.heads].tolist())
+    counts.pop(0, None)
+    rows = [
+        (
+            graph.strings[int(graph.site_files[site - 1])],
+            int(graph.site_lines[site - 1]),
+            graph.strings[int(graph.site_functions[site - 1])],
+            count,
+        )
+        for site, count in counts.items()
+    ]
+    return tuple(sorted(rows, key=lambda row: (-row[3], row))[:_SITES])

@@ -1,0 +1,219 @@
+"""Two snapshots of one process to the whole answer: `diff(before, after, ...) -> Findings`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+
+from leakscan.analysis.assemble import ORDER, Assembly, Judged, assemble_leaks
+from leakscan.analysis.cuts import CutSearch, CutSlot, prepare_cuts
+from leakscan.analysis.findings import Cut, Findings, Projection, RunFigures, Verdict
+from leakscan.analysis.garbage import find_cycles, find_garbage, liveness
+from leakscan.analysis.growth import growth_rows
+from leakscan.analysis.headline import headline, next_command
+from leakscan.analysis.kernels import NO
+from leakscan.analysis.leaks import LeakSearch, Limits, find_leaks
+from leakscan.analysis.narrow import survivors_of_type
+from leakscan.analysis.projection import project
+from leakscan.analysis.reach import Reach, explore, new_graph
+from leakscan.analysis.region import Region, find_region
+from leakscan.analysis.sizes import SizeLedger, measure_groups
+from leakscan.analysis.slotnames import SlotNames
+from leakscan.analysis.survivors import Mask, Survivors, find_survivors
+from leakscan.analysis.wording import count_text, size_text
+from leakscan.heap.graph import HeapGraph
+
+_NOISE_LISTED: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was counted while the runs went on; empty for two bare snapshots.
+
+    `type_counts` maps a type's full name to its counts after 0, 1, ... runs; `released` to how many went
+    away while work in flight settled after the last run. `collected` objects were freed by the
+    collector only. `warnings` are about the capture.
+    """
+
+    per_run: tuple[RunFigures, ...] = ()
+    type_counts: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    released: Mapping[str, int] = field(default_factory=dict)
+    collected: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+def diff(
+    before: HeapGraph,
+    after: HeapGraph,
+    *,
+    runs: int = 0,
+    warmup: int = 0,
+    mode: str = "",
+    target: str = "",
+    measured: Measured | None = None,
+    type_filter: str | None = None,
+    limits: Limits | None = None,
+) -> Findings:
+    """What survived from `before` to `after`, what holds it, and whether it is a leak.
+
+    `runs` is what the scenario did between the two, 0 to take it from the snapshots. `type_filter` narrows
+    the leaks to the survivors of types whose qualified name ends with it; UsageError when no type does.
+    Pure: the same snapshots give the same findings. O(n + m), and the searches that `limits` allows.
+    """
+    measured, limits = measured or Measured(), limits or Limits()
+    life = liveness(after)
+    found = find_survivors(before, after)
+    runs = runs or _runs_between(before, after, found)
+    reach = explore(after, found, life)
+    garbage = find_garbage(after, life)
+    dead = garbage.collectable | garbage.stuck
+    reach = replace(reach, survivors=_without_own(reach, dead))
+    survivors = reach.survivors
+    heads = None if type_filter is None else survivors_of_type(reach, type_filter)
+    search = find_leaks(reach, new_graph(reach), runs=runs, limits=limits, heads=heads)
+    region = find_region(after, life, survivors.is_new)
+    ledger = measure_groups(region, [group.heads for group in search.groups])
+    names = SlotNames(after, reach.modules.type_tiers, reach.paths.parent_ref)
+    cuts = prepare_cuts(region, names, slots=_named_slots(search))
+    assembly = Assembly(before, reach, names, measured.type_counts, measured.released, runs)
+    judged = assemble_leaks(assembly, search.groups, ledger, cuts)
+    waiting = dead & survivors.is_new
+    findings = Findings(
+        verdict=Verdict.CLEAN,
+        headline="",
+        identity=survivors.identity,
+        runs=runs,
+        warmup=warmup,
+        mode=mode,
+        target=target,
+        runtime=_runtime(after),
+        growth=growth_rows(
+            before, after, survivors, reach.modules, region, runs=runs, type_counts=measured.type_counts
+        ),
+        leaks=(),
+        noise=(),
+        cut=None,
+        cycles=find_cycles(after, life, survivors.is_new),
+        projections=(),
+        per_run=measured.per_run,
+        survivor_count=int(reach.is_held.sum()),
+        survivor_bytes=_size(after, reach.is_held),
+        garbage_count=int(waiting.sum()) or measured.collected,
+        garbage_bytes=_size(after, waiting),
+        warnings=tuple(dict.fromkeys((*before.warnings, *after.warnings, *measured.warnings))),
+        omitted=_omitted(search),
+    )
+    return _concluded(findings, judged, region, ledger, cuts)
+
+
+def _concluded(
+    findings: Findings, judged: list[Judged], region: Region, ledger: SizeLedger, cuts: CutSearch
+) -> Findings:
+    """The verdict on the whole, and what only matters once it is known."""
+    noise = [one.leak for one in judged if one.leak.noise]
+    groups = [one for one in judged if not one.leak.noise]
+    verdict = _verdict(findings, groups)
+    decisive = [one for one in groups if one.leak.verdict is verdict]
+    others = [one.leak for one in groups if one.leak.verdict is not verdict]
+    noise.sort(key=lambda leak: (-leak.exclusive_bytes, -leak.count, leak.noise, leak.signature))
+    listed, unlisted = noise[:_NOISE_LISTED], noise[_NOISE_LISTED:]
+    omitted = list(findings.omitted)
+    if unlisted:
+        size = size_text(sum(leak.exclusive_bytes for leak in unlisted))
+        omitted.append(f"{count_text(len(unlisted))} more places of library noise ({size})")
+    runs_needed = max((one.runs_needed for one in decisive), default=0)
+    findings = replace(
+        findings,
+        verdict=verdict,
+        leaks=tuple(one.leak for one in decisive),
+        others=tuple(others),
+        noise=tuple(listed),
+        cut=_common_cut(decisive, cuts) if verdict is Verdict.LEAK else None,
+        projections=_projections(findings.runs, decisive, region, ledger) if verdict is Verdict.LEAK else (),
+        omitted=tuple(omitted),
+    )
+    if verdict is Verdict.INCONCLUSIVE:
+        findings = replace(findings, next_command=next_command(findings, runs_needed))
+    return replace(findings, headline=headline(findings))
+
+
+def _verdict(findings: Findings, groups: Sequence[Judged]) -> Verdict:
+    """The worst verdict of any group; garbage when there is more of it than of anything that stays."""
+    verdicts = {one.leak.verdict for one in groups} - {Verdict.CLEAN}
+    worst = next((verdict for verdict in ORDER if verdict in verdicts), Verdict.CLEAN)
+    if worst in (Verdict.LEAK, Verdict.INCONCLUSIVE):
+        return worst
+    staying = sum(one.leak.count for one in groups)
+    return Verdict.GARBAGE if findings.garbage_count > staying else worst
+
+
+def _common_cut(leaks: Sequence[Judged], cuts: CutSearch) -> Cut | None:
+    """The smallest set of slots that frees the survivors of all leaks together."""
+    if len(leaks) == 1:
+        return leaks[0].leak.cut
+    return cuts.cut_for(np.unique(np.concatenate([one.group.heads for one in leaks])))
+
+
+def _projections(
+    runs: int, leaks: Sequence[Judged], region: Region, ledger: SizeLedger
+) -> tuple[Projection, ...]:
+    """More runs at the rate of the leaks, from what each run left that is exclusive to them."""
+    first = min((one.leak.first_run for one in leaks if one.leak.first_run), default=0)
+    if not first:
+        return ()
+    owned = np.isin(ledger.owner, [one.number for one in leaks]) & region.is_new
+    births = region.graph.births[region.objects]
+    owned &= (births >= first) & (births <= runs)
+    runs_of = births[owned].astype(np.int64) - first
+    sizes = np.zeros(runs - first + 1, np.int64)
+    np.add.at(sizes, runs_of, region.sizes[owned].astype(np.int64))
+    counts = np.bincount(runs_of, minlength=runs - first + 1)
+    return project(sizes.tolist(), counts.tolist())
+
+
+def _runs_between(before: HeapGraph, after: HeapGraph, survivors: Survivors) -> int:
+    """Runs by what the snapshots say of themselves, or by the youngest survivor."""
+    counted = int(after.meta.get("run", 0) or 0) - int(before.meta.get("run", 0) or 0)
+    return max(counted, int(survivors.births.max(initial=0)))
+
+
+def _without_own(reach: Reach, dead: Mask) -> Survivors:
+    """Survivors without those that nothing but leakscan's own objects leads to."""
+    survivors = reach.survivors
+    is_new = survivors.is_new & ((reach.paths.distance != NO) | dead)
+    kept = is_new[survivors.objects]
+    return Survivors(is_new, survivors.objects[kept], survivors.births[kept], survivors.identity)
+
+
+def _named_slots(search: LeakSearch) -> list[CutSlot]:
+    return [
+        CutSlot(slot.pattern, slot.refs)
+        for slot in {slot.pattern: slot for group in search.groups for slot in group.slots}.values()
+    ]
+
+
+def _omitted(search: LeakSearch) -> tuple[str, ...]:
+    lines = []
+    if search.omitted_groups:
+        lines.append(
+            f"{count_text(search.omitted_groups)} lighter groups with {count_text(search.omitted_objects)}"
+            " survivors were not traced: --type shows those of a type"
+        )
+    lines += [
+        f"{count_text(group.path_count_omitted)} more paths for leak {group.signature}"
+        for group in search.groups
+        if group.path_count_omitted
+    ]
+    return tuple(lines)
+
+
+def _size(graph: HeapGraph, mask: Mask) -> int:
+    return int(graph.sizes[mask].astype(np.int64).sum())
+
+
+def _runtime(graph: HeapGraph) -> str:
+    version = graph.meta.get("python") or graph.meta.get("version") or ""
+    return f"{graph.runtime} {version}".strip()

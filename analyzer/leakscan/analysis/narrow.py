@@ -1,0 +1,35 @@
+"""Narrowing an answer to the types that a user names."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+import numpy as np
+
+from leakscan.analysis.reach import Reach
+from leakscan.errors import UsageError
+from leakscan.heap.graph import U32, HeapGraph
+
+_SUGGESTIONS = 5
+
+
+def type_rows_named(graph: HeapGraph, name: str) -> list[int]:
+    """Rows of the types whose qualified name is `name` or ends with `.name`. UsageError: there is none."""
+    rows = [row for row, full in enumerate(graph.type_names) if full == name or full.endswith(f".{name}")]
+    if not rows:
+        short = sorted({full.rpartition(".")[2] for full in graph.type_names})
+        near = get_close_matches(name.rpartition(".")[2], short, n=_SUGGESTIONS, cutoff=0.5)
+        raise UsageError(
+            f"no object in the snapshot has a type called {name!r}",
+            hint=f"did you mean {', '.join(near)}?"
+            if near
+            else "names are matched from their end: ModelOutput",
+        )
+    return rows
+
+
+def survivors_of_type(reach: Reach, name: str) -> U32:
+    """The held new objects of the types that `name` means, ascending."""
+    is_type = np.zeros(max(1, len(reach.graph.types)), np.bool_)
+    is_type[type_rows_named(reach.graph, name)] = True
+    return np.flatnonzero(reach.is_held & is_type[reach.graph.type_ids]).astype(np.uint32)
