@@ -107,6 +107,7 @@ def _judged(assembly: Assembly, group: LeakGroup, number: int, size: GroupSize) 
         noise=group.noise if is_noise else "",
         contents=_contents(size.contents),
         sites=_sites(assembly.reach.graph, group),
+        name=group.name,
     )
     return Judged(leak, group, number, judgement.runs_needed)
 
