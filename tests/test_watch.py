@@ -39,9 +39,7 @@ def look(time_unix: float, rss_bytes: int) -> Vitals:
 def child():
     """A running interpreter that waits for a line on its stdin and then ends."""
     program = "print(flush=True); input()"
-    process = subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    process = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     process.stdout.readline()
     yield process
     process.kill()
