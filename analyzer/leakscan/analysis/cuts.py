@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -18,20 +19,21 @@ import numpy.typing as npt
 
 from leakscan.analysis import kernels
 from leakscan.analysis.findings import Cut, CutMember
-from leakscan.analysis.kernels import NO, Csr
+from leakscan.analysis.kernels import NO, OUTSIDE, SHARED, Csr
 from leakscan.analysis.patterns import quoted
 from leakscan.analysis.refs import kinds_of, sources_of
-from leakscan.analysis.region import Region
+from leakscan.analysis.region import Bools, Region
 from leakscan.analysis.slotnames import APPLICATION, SlotNames
-from leakscan.heap.graph import U32, HeapGraph, Location
+from leakscan.heap.graph import U32, U64, HeapGraph, Location
 from leakscan.heap.kinds import Kind
 
 _FRONTIER_COST: Final = 1000
 _INNER_COST: Final = 1001
 """With equal numbers the slot of an old object is offered: that is where the growth is."""
 _NAMED_SOURCES: Final = 2000
-_SIMILAR: Final = 3
-"""More slots than this that differ in keys on the way only are written with `[*]`, as one."""
+_PRUNED: Final = 12
+"""Members of a cut that are tried one by one; a longer cut is reported as not proved minimal."""
+_REMEMBERED: Final = 16
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class CutSlot:
 
 @dataclass(frozen=True)
 class CutSearch:
-    """What the cuts of one snapshot share: the region, its slots, and the flow network made of them.
+    """What the cuts of one snapshot share: the region, its slots, and the network made of them.
 
     `slot_of_edge`, `slot_of_entry`, `slot_of_root` number `slots` (NO: cannot be cut) along the
     region's csr, entry_refs and root_rows; slots from `inner_from` on are attributes of new objects.
@@ -58,7 +60,7 @@ class CutSearch:
     slot_of_edge: U32
     slot_of_entry: U32
     slot_of_root: U32
-    _network: Csr = field(repr=False)
+    _together: dict[tuple[int, ...], Bools] = field(default_factory=dict, repr=False)
 
     def cut_for(self, survivors: npt.NDArray[np.integer]) -> Cut | None:
         """The smallest cut for these objects of the snapshot, None when nothing that holds them can be cut.
@@ -66,50 +68,114 @@ class CutSearch:
         Those held from C, or by nothing that has a name, count in `of` and not in `frees`.
         """
         sinks = self.region.numbers(survivors)
-        if not len(sinks):
-            return None
-        cuttable = self._cuttable(sinks, inner=False)
-        if not len(cuttable):
-            cuttable = self._cuttable(sinks, inner=True)
-            if not len(cuttable):
-                return None
-            found = self._search(cuttable, inner=True)
+        owners = self.owner[sinks]
+        cuttable = owners != OUTSIDE
+        if not cuttable.any():
+            found = self._deeper(sinks)
         else:
-            found = self._search(cuttable, inner=False)
-            if found is not None and len(found[0]) > 1:
-                deeper = self._search(self._cuttable(sinks, inner=True), inner=True)
+            found = self._at_the_frontier(sinks[cuttable], owners[cuttable])
+            if len(found[0]) > 1:
+                deeper = self._deeper(sinks)
                 if deeper is not None and len(deeper[0]) < len(found[0]):
                     found = deeper
         if found is None or not found[0]:
             return None
         members, is_minimal = found
-        return self.measure([self.slots[slot] for slot in members], sinks, is_minimal=is_minimal)
+        return self.measure(members, sinks, is_minimal=is_minimal)
 
-    def measure(self, chosen: Sequence[CutSlot], sinks: U32, *, is_minimal: bool) -> Cut:
+    @cached_property
+    def owner(self) -> U32:
+        """For each object of the region the slot without which it dies; SHARED when it takes several,
+        OUTSIDE when no cut at the frontier frees it."""
+        region, slot_count = self.region, self.inner_from
+        size = len(region)
+        starts = np.concatenate((region.entry_targets, region.root_targets, region.anchored))
+        slots = np.concatenate(
+            (self.slot_of_entry, self.slot_of_root, np.full(len(region.anchored), NO, np.uint32))
+        )
+        # Behind the objects one node for each slot, then one for everything that cannot be cut.
+        slots = np.where(slots == NO, slot_count, slots)
+        order = np.argsort(slots, kind="stable")
+        ends = np.cumsum(np.bincount(slots, minlength=slot_count + 1)) + len(region.csr.targets)
+        network = Csr(
+            np.concatenate((region.csr.first_ref, ends)).astype(np.uint64),
+            np.concatenate((region.csr.targets, starts[order])),
+        )
+        group_of = np.full(size + slot_count + 1, NO, np.uint32)
+        group_of[size : size + slot_count] = np.arange(slot_count, dtype=np.uint32)
+        roots = np.array([size + slot_count], np.uint32)
+        owner: U32 = kernels.owners(network, group_of, roots=roots)[:size]
+        return owner
+
+    @cached_property
+    def _alone(self) -> tuple[U64, U64, U64]:
+        """For each slot of the frontier the objects, bytes and old objects that it frees alone."""
+        owned = self.owner < SHARED
+        keys = np.where(owned, self.owner, 0)
+        count = max(1, self.inner_from)
+        objects, sizes = kernels.census(keys, self.region.sizes, key_count=count, members=owned)
+        old, _ = kernels.census(keys, self.region.sizes, key_count=count, members=owned & ~self.region.is_new)
+        return objects, sizes, old
+
+    def measure(self, members: Sequence[int], sinks: U32, *, is_minimal: bool) -> Cut:
         """What these slots free, each alone and all together. `sinks` are region numbers."""
-        region = self.region
-        rows = []
-        for slot in chosen:
-            freed = region.freed_by(slot.refs, slot.root_rows)
-            rows.append(
-                CutMember(
-                    pattern=slot.pattern,
-                    reference_count=len(slot.refs) + len(slot.root_rows),
-                    frees_alone=int(freed[sinks].sum()),
-                    frees_alone_bytes=int(region.sizes[freed].sum()),
-                    frees_old=int((freed & ~region.is_new).sum()),
-                    file=slot.location.file if slot.location else "",
-                    line=slot.location.line if slot.location else 0,
-                )
-            )
-        freed = region.freed_by(*_together(chosen))
+        rows = [self._member(slot, sinks) for slot in members]
         rows.sort(key=lambda row: (-row.frees_alone, -row.frees_alone_bytes, row.pattern))
-        return Cut(
-            tuple(rows), int(freed[sinks].sum()), len(sinks), int(region.sizes[freed].sum()), is_minimal
+        if len(rows) == 1:
+            return Cut(tuple(rows), rows[0].frees_alone, len(sinks), rows[0].frees_alone_bytes, is_minimal)
+        freed = self._freed_by(members)
+        size = int(self.region.sizes[freed].sum())
+        return Cut(tuple(rows), int(freed[sinks].sum()), len(sinks), size, is_minimal)
+
+    def _member(self, number: int, sinks: U32) -> CutMember:
+        slot = self.slots[number]
+        if number < self.inner_from:
+            _, sizes, old = self._alone
+            alone = int((self.owner[sinks] == number).sum())
+            alone_bytes, alone_old = int(sizes[number]), int(old[number])
+        else:
+            freed = self._freed_by([number])
+            alone = int(freed[sinks].sum())
+            alone_bytes = int(self.region.sizes[freed].sum())
+            alone_old = int((freed & ~self.region.is_new).sum())
+        return CutMember(
+            pattern=slot.pattern,
+            reference_count=len(slot.refs) + len(slot.root_rows),
+            frees_alone=alone,
+            frees_alone_bytes=alone_bytes,
+            frees_old=alone_old,
+            file=slot.location.file if slot.location else "",
+            line=slot.location.line if slot.location else 0,
         )
 
-    def _cuttable(self, sinks: U32, *, inner: bool) -> U32:
-        """Those of the sinks that die when everything that can be cut is cut."""
+    def _freed_by(self, members: Sequence[int]) -> Bools:
+        key = tuple(sorted(members))
+        if key not in self._together:
+            if len(self._together) >= _REMEMBERED:
+                self._together.clear()
+            chosen = [self.slots[slot] for slot in key]
+            self._together[key] = self.region.freed_by(
+                np.concatenate([slot.refs for slot in chosen]),
+                np.concatenate([slot.root_rows for slot in chosen]),
+            )
+        return self._together[key]
+
+    def _at_the_frontier(self, sinks: U32, owners: U32) -> tuple[list[int], bool]:
+        """Slots of old objects. Those that free some of the sinks alone are in every cut."""
+        needed = np.unique(owners[owners < SHARED]).tolist()
+        if (owners < SHARED).all():
+            return needed, True
+        if needed and self._freed_by(needed)[sinks].all():
+            return needed, True
+        found = self._search(sinks, inner=False)
+        # Everything at the frontier is cuttable for these sinks, so there is a cut.
+        assert found is not None
+        return found
+
+    def _deeper(self, sinks: U32) -> tuple[list[int], bool] | None:
+        """Attributes of new objects as well, for those of the sinks that such a cut can free."""
+        if self.inner_from == len(self.slots):
+            return None
         region = self.region
         starts = np.concatenate(
             (
@@ -118,18 +184,23 @@ class CutSearch:
                 region.anchored,
             )
         )
-        skip = self.slot_of_edge != NO if inner else None
-        stays = kernels.reachable(region.csr, roots=starts, skip=skip)
-        return sinks[~stays[sinks]]
+        stays = kernels.reachable(region.csr, roots=starts, skip=self.slot_of_edge != NO)
+        cuttable = sinks[~stays[sinks]]
+        return self._search(cuttable, inner=True) if len(cuttable) else None
 
     def _search(self, sinks: U32, *, inner: bool) -> tuple[list[int], bool] | None:
-        slot_of_edge = self.slot_of_edge if inner else np.full_like(self.slot_of_edge, NO)
         region = self.region
+        starts = np.concatenate((region.entry_targets, region.root_targets, region.anchored))
+        ends = np.array([len(region.csr.targets) + len(starts)], np.uint64)
+        slot_of_edge = self.slot_of_edge if inner else np.full_like(self.slot_of_edge, NO)
         held = np.full(len(region.anchored), NO, np.uint32)
         costs = np.full(len(self.slots), _FRONTIER_COST, np.uint32)
         costs[self.inner_from :] = _INNER_COST
         found = kernels.min_cut(
-            self._network,
+            Csr(
+                np.concatenate((region.csr.first_ref, ends)),
+                np.concatenate((region.csr.targets, starts)),
+            ),
             np.concatenate((slot_of_edge, self.slot_of_entry, self.slot_of_root, held)),
             costs,
             sources=np.array([len(region)], np.uint32),
@@ -137,7 +208,9 @@ class CutSearch:
         )
         if found is None:
             return None
-        members = self._without_superfluous(found.slots.tolist(), sinks)
+        members = found.slots.tolist()
+        if not found.is_exact and len(members) <= _PRUNED:
+            members = self._without_superfluous(members, sinks)
         return members, found.is_exact or len(members) == 1
 
     def _without_superfluous(self, members: list[int], sinks: U32) -> list[int]:
@@ -145,10 +218,8 @@ class CutSearch:
         kept = list(members)
         for slot in reversed(members):
             others = [other for other in kept if other != slot]
-            if others:
-                freed = self.region.freed_by(*_together(self.slots[other] for other in others))
-                if freed[sinks].all():
-                    kept = others
+            if others and self._freed_by(others)[sinks].all():
+                kept = others
         return kept
 
 
@@ -160,25 +231,8 @@ def prepare_cuts(region: Region, names: SlotNames, *, slots: Iterable[CutSlot] =
     slot_of_edge[slot_of_edge != NO] += np.uint32(len(named) + len(roots))
     slot_of_entry = _numbered(region.entry_refs, [slot.refs for slot in named], 0)
     slot_of_root = _numbered(region.root_rows, [slot.root_rows for slot in roots], len(named))
-    starts = np.concatenate((region.entry_targets, region.root_targets, region.anchored))
-    first = np.concatenate((region.csr.first_ref, [len(region.csr.targets) + len(starts)])).astype(np.uint64)
-    network = Csr(first, np.concatenate((region.csr.targets, starts)).astype(np.uint32))
     return CutSearch(
-        region,
-        (*named, *roots, *inner),
-        len(named) + len(roots),
-        slot_of_edge,
-        slot_of_entry,
-        slot_of_root,
-        network,
-    )
-
-
-def _together(slots: Iterable[CutSlot]) -> tuple[U32, U32]:
-    chosen = list(slots)
-    return (
-        np.unique(np.concatenate([slot.refs for slot in chosen])),
-        np.unique(np.concatenate([slot.root_rows for slot in chosen])),
+        region, (*named, *roots, *inner), len(named) + len(roots), slot_of_edge, slot_of_entry, slot_of_root
     )
 
 

@@ -64,7 +64,7 @@ class Region:
             entries = entries[~_marked(self.entry_refs, cut_refs)]
         if cut_roots is not None:
             roots = roots[~_marked(self.root_rows, cut_roots)]
-        return np.unique(np.concatenate((entries, roots, self.anchored)))
+        return np.concatenate((entries, roots, self.anchored))
 
     def freed_by(self, cut_refs: U32, cut_roots: U32 | None = None) -> Bools:
         """Which objects of the region die when these references and root rows are removed."""
