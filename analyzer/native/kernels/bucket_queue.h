@@ -23,22 +23,21 @@ class BucketQueue {
     // All entries in the queue lie in [d, d + 65535] for some d.
     [[nodiscard]] bool push(u32 distance, QueueEntry entry) {
         const u32 bucket = distance % kWindow;
-        u32 link = free_;
-        if (link != kNo) {
-            free_ = links_[link].next;
-            links_[link] = {entry, kNo};
-        } else {
-            link = static_cast<u32>(links_.size());
-            if (!links_.push({entry, kNo})) return false;
+        const bool is_empty = heads_[bucket] == kNo;
+        if (is_empty || blocks_[tails_[bucket]].count == kBlockEntries) {
+            u32 block = kNo;
+            if (!new_block(block)) return false;
+            if (is_empty) {
+                heads_[bucket] = block;
+                occupied_[bucket / 64] |= u64{1} << (bucket % 64);
+                summary_[bucket / 4096] |= u64{1} << (bucket / 64 % 64);
+            } else {
+                blocks_[tails_[bucket]].next = block;
+            }
+            tails_[bucket] = block;
         }
-        if (heads_[bucket] == kNo) {
-            heads_[bucket] = link;
-            occupied_[bucket / 64] |= u64{1} << (bucket % 64);
-            summary_[bucket / 4096] |= u64{1} << (bucket / 64 % 64);
-        } else {
-            links_[tails_[bucket]].next = link;
-        }
-        tails_[bucket] = link;
+        Block& last = blocks_[tails_[bucket]];
+        last.entries[last.count++] = entry;
         return true;
     }
 
@@ -68,12 +67,15 @@ class BucketQueue {
     // Moves the entries of one distance to the end of `out`, in the order they were pushed.
     [[nodiscard]] bool drain(u32 distance, Array<QueueEntry>& out) {
         const u32 bucket = distance % kWindow;
-        u32 link = heads_[bucket];
-        if (link == kNo) return true;
-        for (u32 at = link; at != kNo; at = links_[at].next)
-            if (!out.push(links_[at].entry)) return false;
-        links_[tails_[bucket]].next = free_;
-        free_ = link;
+        const u32 first = heads_[bucket];
+        if (first == kNo) return true;
+        for (u32 at = first; at != kNo; at = blocks_[at].next) {
+            const Block& block = blocks_[at];
+            for (u32 i = 0; i < block.count; ++i)
+                if (!out.push(block.entries[i])) return false;
+        }
+        blocks_[tails_[bucket]].next = free_;
+        free_ = first;
         heads_[bucket] = kNo;
         occupied_[bucket / 64] &= ~(u64{1} << (bucket % 64));
         if (occupied_[bucket / 64] == 0) summary_[bucket / 4096] &= ~(u64{1} << (bucket / 64 % 64));
@@ -82,13 +84,29 @@ class BucketQueue {
 
   private:
     static constexpr u32 kWords = kWindow / 64;
-    struct Link {
-        QueueEntry entry;
+    static constexpr u32 kBlockEntries = 31;
+    struct Block {  // 256 bytes: read in order, where single links would be a cache miss each
         u32 next;
+        u32 count;
+        QueueEntry entries[kBlockEntries];
     };
+
+    bool new_block(u32& block) {
+        if (free_ != kNo) {
+            block = free_;
+            free_ = blocks_[block].next;
+        } else {
+            block = static_cast<u32>(blocks_.size());
+            if (!blocks_.push({})) return false;
+        }
+        blocks_[block].next = kNo;
+        blocks_[block].count = 0;
+        return true;
+    }
+
     Array<u32> heads_, tails_;
     Array<u64> occupied_, summary_;
-    Array<Link> links_;
+    Array<Block> blocks_;
     u32 free_ = kNo;
 };
 

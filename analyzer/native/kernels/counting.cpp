@@ -1,5 +1,5 @@
 // Sums over columns, and the collector's subtraction of the counts that the heap itself explains.
-#include "array.h"
+#include "breadth.h"
 #include "kernels.h"
 
 #include <algorithm>
@@ -35,25 +35,23 @@ Status collector_reachability(const Csr& csr, const CollectorQuery& query, u32* 
     }
 
     std::fill_n(out_state, csr.objects, u8{GARBAGE});
-    std::size_t at = 0;
     const auto reach = [&](u32 object, u8 state) {
         if (out_state[object] != GARBAGE) return;
         out_state[object] = state;
         queue.append(object);
     };
-    const auto propagate = [&](u8 state) {
-        for (; at < queue.size(); ++at) {
-            if (interrupt.requested()) return false;
-            for (u32 ref = csr.begin(queue[at]), end = csr.end(queue[at]); ref < end; ++ref)
+    const auto propagate = [&](std::size_t from, u8 state) {
+        return breadth_first(csr, queue, from, out_state, interrupt, [&](u32 object) {
+            for (u32 ref = csr.begin(object), end = csr.end(object); ref < end; ++ref)
                 if (!is_set(query.skip, ref)) reach(csr.targets[ref], state);
-        }
-        return true;
+        });
     };
     for (u32 i = 0; i < query.roots.count; ++i) reach(query.roots.items[i], REACHED);
-    if (!propagate(REACHED)) return Status::INTERRUPTED;
+    if (!propagate(0, REACHED)) return Status::INTERRUPTED;
+    const std::size_t reached = queue.size();
     for (u32 i = 0; i < csr.objects; ++i)
         if (out_external[i] != 0 || query.refcounts[i] == kImmortalCount) reach(i, HELD_FROM_C);
-    return propagate(HELD_FROM_C) ? Status::OK : Status::INTERRUPTED;
+    return propagate(reached, HELD_FROM_C) ? Status::OK : Status::INTERRUPTED;
 }
 
 template <typename Size>

@@ -22,9 +22,9 @@ struct Frame {
     u32 next_ref;
 };
 
-struct Late {  // a reference back or across, listed at its target
+struct Late {  // a reference back or across
     u32 source;
-    u32 next;
+    u32 target;
 };
 
 // During the semidominator pass: the forest compressed towards its roots. Afterwards: the jump pointers.
@@ -40,29 +40,34 @@ class Search {
 
     Status run(Items roots, u32& count) {
         const std::size_t slots = std::size_t{csr_.objects} + 1;
-        if (!parent_.allocate(slots) || !semi_.allocate(slots) || !late_head_.allocate(slots))
-            return Status::NO_MEMORY;
+        if (!parent_.allocate(slots) || !semi_.allocate(slots)) return Status::NO_MEMORY;
         std::fill_n(number_of_, csr_.objects, kNo);
         for (u32 i = 0; i < roots.count; ++i)
             if (const Status status = visit_from(roots.items[i]); status != Status::OK) return status;
         count = count_;
         frames_.release();
 
-        if (!links_.allocate(std::size_t{count_} + 1)) return Status::NO_MEMORY;
+        if (!group_late() || !links_.allocate(std::size_t{count_} + 1)) return Status::NO_MEMORY;
         if (const Status status = find_semidominators(); status != Status::OK) return status;
-        late_.release();
+        late_source_.release();
         find_dominators();
         return Status::OK;
     }
 
   private:
+    static constexpr u32 kAhead = 16;
+
     u32 enter(u32 object, u32 parent) {
         const u32 number = ++count_;
         number_of_[object] = number;
         order_[number - 1] = object;
         parent_[number] = parent;
         semi_[number] = parent;
-        late_head_[number] = kNo;
+        const u32 begin = csr_.begin(object);
+        for (u32 ref = begin, end = std::min(csr_.end(object), begin + kAhead); ref < end; ++ref) {
+            prefetch(&number_of_[csr_.targets[ref]]);
+            prefetch(&csr_.first[csr_.targets[ref]]);
+        }
         return number;
     }
 
@@ -90,22 +95,38 @@ class Search {
                 semi_[target_number] = std::min(semi_[target_number], number);
             } else if (target_number < number) {
                 if (late_.size() >= kMost) return Status::NO_MEMORY;
-                const u32 entry = static_cast<u32>(late_.size());
-                if (!late_.push({number, late_head_[target_number]})) return Status::NO_MEMORY;
-                late_head_[target_number] = entry;
+                if (!late_.push({number, target_number})) return Status::NO_MEMORY;
             }
         }
         return Status::OK;
+    }
+
+    // Counting sort of late_ by target: sources of number i are late_source_[late_first_[i] ..].
+    bool group_late() {
+        if (!late_first_.allocate_filled(std::size_t{count_} + 2, 0) || !late_source_.allocate(late_.size()))
+            return false;
+        for (std::size_t i = 0; i < late_.size(); ++i) ++late_first_[late_[i].target];
+        u32 end = 0;
+        for (u32 number = 0; number <= count_ + 1; ++number) {
+            end += late_first_[number];
+            late_first_[number] = end;
+        }
+        for (std::size_t i = 0; i < late_.size(); ++i)
+            late_source_[--late_first_[late_[i].target]] = late_[i].source;
+        late_.release();
+        return true;
     }
 
     Status find_semidominators() {
         links_[0] = {0, 0};
         for (u32 number = count_; number != 0; --number) {
             if (interrupt_.requested()) return Status::INTERRUPTED;
+            const u32 first = late_first_[number];
             u32 semi = semi_[number];
-            for (u32 entry = late_head_[number]; entry != kNo; entry = late_[entry].next) {
+            for (u32 at = first, end = late_first_[number + 1]; at < end && semi != 0; ++at) {
+                if (at >= kAhead) prefetch(&links_[late_source_[at - kAhead]]);
                 u32 least = 0;
-                if (!evaluate(late_[entry].source, number, least)) return Status::NO_MEMORY;
+                if (!evaluate(late_source_[at], number, least)) return Status::NO_MEMORY;
                 semi = std::min(semi, least);
             }
             semi_[number] = semi;
@@ -117,6 +138,8 @@ class Search {
     // Least semidominator from `number` up to, but without, its tree's root, which is the first ancestor
     // not greater than `last`; compresses the way.
     bool evaluate(u32 number, u32 last, u32& least) {
+        least = links_[number].least;
+        if (links_[number].up <= last) return true;
         path_.clear();
         u32 at = number;
         for (; links_[at].up > last; at = links_[at].up)
@@ -132,14 +155,14 @@ class Search {
         return true;
     }
 
-    // links_ becomes the jump pointers, late_head_ the immediate dominators (by number).
+    // links_ becomes the jump pointers, late_first_ the immediate dominators (by number).
     void find_dominators() {
         links_[0] = {0, 0};
-        late_head_[0] = 0;
+        late_first_[0] = 0;
         for (u32 number = 1; number <= count_; ++number) {
             u32 at = parent_[number];
-            while (at > semi_[number]) at = links_[at].up > semi_[number] ? links_[at].up : late_head_[at];
-            late_head_[number] = at;
+            while (at > semi_[number]) at = links_[at].up > semi_[number] ? links_[at].up : late_first_[at];
+            late_first_[number] = at;
 
             const Link above = links_[at];
             const Link jump = links_[above.up];
@@ -147,7 +170,7 @@ class Search {
             links_[number] = {spans_match ? jump.up : at, above.least + 1};
         }
         for (u32 number = 1; number <= count_; ++number) {
-            const u32 idom = late_head_[number];
+            const u32 idom = late_first_[number];
             number_of_[order_[number - 1]] = idom == 0 ? csr_.objects : order_[idom - 1];
         }
     }
@@ -158,7 +181,7 @@ class Search {
     u32* order_;
     Interrupt& interrupt_;
     u32 count_ = 0;
-    Array<u32> parent_, semi_, late_head_, path_;
+    Array<u32> parent_, semi_, late_first_, late_source_, path_;
     Array<Frame> frames_;
     Array<Late> late_;
     Array<Link> links_;

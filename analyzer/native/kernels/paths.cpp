@@ -5,6 +5,7 @@
 // happen in settling order, so a bucket already lists its entries by (source's place, reference's
 // place); it only has to be sorted, stably, by hops and root. An entry loses only to a strictly
 // smaller (distance, hops, root), which keeps the first of equals.
+#include "breadth.h"
 #include "bucket_queue.h"
 #include "kernels.h"
 
@@ -13,29 +14,39 @@
 namespace kernels {
 namespace {
 
+// What is known of an object so far, in one place: it is looked up for every reference.
+struct Best {
+    u32 distance, hops, root;
+    u32 ref;  // the reference it is reached by, kNo at a root
+};
+
+struct Entry {
+    u64 key;  // hops, root
+    u32 object;
+    u32 ref;  // differs from the object's when a better path was found since
+};
+
 class Search {
   public:
     Search(const Csr& csr, const PathQuery& query, PathResult& result, Interrupt& interrupt)
         : csr_(csr), query_(query), result_(result), interrupt_(interrupt) {}
 
     Status run() {
-        if (!hops_.allocate(csr_.objects) || !queue_.allocate() || !order_roots()) return Status::NO_MEMORY;
-        std::fill_n(result_.distance, csr_.objects, kNo);
-        std::fill_n(result_.parent_ref, csr_.objects, kNo);
-        std::fill_n(result_.root, csr_.objects, kNo);
-        result_.reached = 0;
-
+        if (!best_.allocate_filled(csr_.objects, 0xFF) || !queue_.allocate() || !order_roots())
+            return Status::NO_MEMORY;
         u32 distance = 0;
         for (std::size_t next_root = 0;;) {
             const u32 queued = queue_.next(distance);
             const u32 rooted = next_root < root_order_.size() ? root_cost(root_order_[next_root]) : kNo;
             distance = std::min(queued, rooted);
-            if (distance == kNo) return Status::OK;
+            if (distance == kNo) break;
             for (; next_root < root_order_.size() && root_cost(root_order_[next_root]) == distance; ++next_root)
                 if (!offer_root(distance, root_order_[next_root])) return Status::NO_MEMORY;
             if (const Status status = settle_distance(distance); status != Status::OK) return status;
-            if (distance == kFarthest) return Status::OK;
+            if (distance == kFarthest) break;
         }
+        write_result();
+        return Status::OK;
     }
 
   private:
@@ -52,104 +63,107 @@ class Search {
         return true;
     }
 
-    bool is_better(u32 object, u32 distance, u32 hops, u32 root) const {
-        if (distance != result_.distance[object]) return distance < result_.distance[object];
-        if (hops != hops_[object]) return hops < hops_[object];
-        return root < result_.root[object];
-    }
-
-    void assign(u32 object, u32 distance, u32 hops, u32 root, u32 ref) {
-        if (result_.distance[object] == kNo) ++result_.reached;
-        result_.distance[object] = distance;
-        hops_[object] = hops;
-        result_.root[object] = root;
-        result_.parent_ref[object] = ref;
+    static bool is_better(const Best& a, const Best& b) {
+        if (a.distance != b.distance) return a.distance < b.distance;
+        if (a.hops != b.hops) return a.hops < b.hops;
+        return a.root < b.root;
     }
 
     bool offer_root(u32 distance, u32 index) {
         const u32 object = query_.roots.items[index];
-        if (!is_better(object, distance, 0, index)) return true;
-        assign(object, distance, 0, index, kNo);
+        const Best found{distance, 0, index, kNo};
+        if (!is_better(found, best_[object])) return true;
+        best_[object] = found;
         return queue_.push(distance, {object, kNo});
     }
 
-    bool is_current(QueueEntry entry, u32 distance) const {
-        return result_.parent_ref[entry.object] == entry.ref && result_.distance[entry.object] == distance;
+    bool is_current(u32 object, u32 ref, u32 distance) const {
+        return best_[object].ref == ref && best_[object].distance == distance;
     }
 
-    u64 sort_key(QueueEntry entry) const {
-        return u64{hops_[entry.object]} << 32 | result_.root[entry.object];
-    }
-
-    void sort_entries(QueueEntry* from, QueueEntry* to) const {
-        const auto before = [this](QueueEntry a, QueueEntry b) { return sort_key(a) < sort_key(b); };
-        if (!std::is_sorted(from, to, before)) std::stable_sort(from, to, before);
+    static void sort_entries(const Array<Entry>& entries) {
+        const auto before = [](const Entry& a, const Entry& b) { return a.key < b.key; };
+        Entry* const end = entries.data() + entries.size();
+        if (!std::is_sorted(entries.data(), end, before)) std::stable_sort(entries.data(), end, before);
     }
 
     // Settles all objects at one distance, hop level by hop level: references of cost 0 put objects of
     // the next level into `level_next_` while the bucket itself may hold objects of any level.
     Status settle_distance(u32 distance) {
+        drained_.clear();
         batch_.clear();
-        if (!queue_.drain(distance, batch_)) return Status::NO_MEMORY;
-        drop_stale(distance);
-        sort_entries(batch_.data(), batch_.data() + batch_.size());
         level_next_.clear();
+        if (!queue_.drain(distance, drained_) || !drop_stale(distance)) return Status::NO_MEMORY;
+        sort_entries(batch_);
         for (std::size_t at = 0;;) {
-            while (at < batch_.size() && !is_current(batch_[at], distance)) ++at;
+            while (at < batch_.size() && !is_current(batch_[at].object, batch_[at].ref, distance)) ++at;
             if (at == batch_.size() && level_next_.empty()) return Status::OK;
-            u32 hops = kNo;
-            if (at < batch_.size()) hops = hops_[batch_[at].object];
-            if (!level_next_.empty()) hops = std::min(hops, zero_hops_);
-
+            // What waits in level_next_ comes one level after the last, so before anything in the batch.
+            const u32 hops = level_next_.empty() ? static_cast<u32>(batch_[at].key >> 32) : next_hops_;
             level_.clear();
-            for (; at < batch_.size(); ++at) {
-                if (!is_current(batch_[at], distance)) continue;
-                if (hops_[batch_[at].object] != hops) break;
-                if (!level_.push(batch_[at])) return Status::NO_MEMORY;
-            }
-            if (!level_next_.empty() && zero_hops_ == hops) {
+            for (; at < batch_.size() && batch_[at].key >> 32 == hops; ++at)
+                if (is_current(batch_[at].object, batch_[at].ref, distance) && !level_.push(batch_[at]))
+                    return Status::NO_MEMORY;
+            if (!level_next_.empty()) {
                 for (std::size_t i = 0; i < level_next_.size(); ++i)
-                    if (is_current(level_next_[i], distance) && !level_.push(level_next_[i]))
+                    if (is_current(level_next_[i].object, level_next_[i].ref, distance) &&
+                        !level_.push(level_next_[i]))
                         return Status::NO_MEMORY;
                 level_next_.clear();
-                sort_entries(level_.data(), level_.data() + level_.size());
+                sort_entries(level_);
             }
             if (const Status status = settle_level(distance, hops); status != Status::OK) return status;
         }
     }
 
-    void drop_stale(u32 distance) {
-        const std::size_t count = batch_.size();
-        batch_.clear();
-        for (std::size_t i = 0; i < count; ++i)
-            if (is_current(batch_[i], distance)) batch_.append(batch_[i]);
+    bool drop_stale(u32 distance) {
+        constexpr std::size_t kAhead = 16;
+        for (std::size_t i = 0; i < drained_.size(); ++i) {
+            if (i + kAhead < drained_.size()) prefetch(&best_[drained_[i + kAhead].object]);
+            const auto [object, ref] = drained_[i];
+            if (!is_current(object, ref, distance)) continue;
+            if (!batch_.push({u64{best_[object].hops} << 32 | best_[object].root, object, ref})) return false;
+        }
+        return true;
     }
 
     Status settle_level(u32 distance, u32 hops) {
-        zero_hops_ = hops + 1;
+        next_hops_ = hops + 1;
         for (std::size_t i = 0; i < level_.size(); ++i) {
             if (interrupt_.requested()) return Status::INTERRUPTED;
+            look_ahead(csr_, level_, i, [](const Entry& entry) { return entry.object; }, best_.data());
             const u32 object = level_[i].object;
-            if (is_set(query_.barriers, object)) continue;
-            if (!relax(object, distance, hops)) return Status::NO_MEMORY;
+            if (!is_set(query_.barriers, object) && !relax(object, distance)) return Status::NO_MEMORY;
         }
         return Status::OK;
     }
 
-    bool relax(u32 object, u32 distance, u32 hops) {
-        const u32 root = result_.root[object];
+    bool relax(u32 object, u32 distance) {
+        const u32 root = best_[object].root;
         for (u32 ref = csr_.begin(object), end = csr_.end(object); ref < end; ++ref) {
             const u32 cost = query_.costs == nullptr ? 1 : query_.costs[ref];
             if (cost == kBlocked) continue;
             const u32 target = csr_.targets[ref];
             const u32 farther = cost > kFarthest - distance ? kFarthest : distance + cost;
-            if (!is_better(target, farther, hops + 1, root)) continue;
-            assign(target, farther, hops + 1, root, ref);
-            const bool kept = farther == distance ? level_next_.push({target, ref})
-                                                  : queue_.push(farther, {target, ref});
-            if (!kept) return false;
+            const Best found{farther, next_hops_, root, ref};
+            if (!is_better(found, best_[target])) continue;
+            best_[target] = found;
+            const bool is_kept = farther == distance
+                                     ? level_next_.push({u64{next_hops_} << 32 | root, target, ref})
+                                     : queue_.push(farther, {target, ref});
+            if (!is_kept) return false;
         }
         return true;
+    }
+
+    void write_result() {
+        result_.reached = 0;
+        for (u32 i = 0; i < csr_.objects; ++i) {
+            result_.distance[i] = best_[i].distance;
+            result_.parent_ref[i] = best_[i].ref;
+            result_.root[i] = best_[i].root;
+            result_.reached += best_[i].distance != kNo;
+        }
     }
 
     const Csr& csr_;
@@ -157,14 +171,44 @@ class Search {
     PathResult& result_;
     Interrupt& interrupt_;
     BucketQueue queue_;
-    Array<u32> hops_, root_order_;
-    Array<QueueEntry> batch_, level_, level_next_;
-    u32 zero_hops_ = 0;
+    Array<Best> best_;
+    Array<u32> root_order_;
+    Array<QueueEntry> drained_;
+    Array<Entry> batch_, level_, level_next_;
+    u32 next_hops_ = 0;
 };
+
+// Where every reference and root costs the same, first in first out is the order documented above.
+Status breadth_first_paths(const Csr& csr, const PathQuery& query, PathResult& result, Interrupt& interrupt) {
+    Array<u32> queue;
+    if (!queue.allocate(csr.objects)) return Status::NO_MEMORY;
+    std::fill_n(result.distance, csr.objects, kNo);
+    std::fill_n(result.parent_ref, csr.objects, kNo);
+    std::fill_n(result.root, csr.objects, kNo);
+    const auto reach = [&](u32 object, u32 distance, u32 ref, u32 root) {
+        if (result.distance[object] != kNo) return;
+        result.distance[object] = distance;
+        result.parent_ref[object] = ref;
+        result.root[object] = root;
+        queue.append(object);
+    };
+    for (u32 i = 0; i < query.roots.count; ++i) reach(query.roots.items[i], 0, kNo, i);
+    const bool is_done = breadth_first(csr, queue, 0, result.distance, interrupt, [&](u32 object) {
+        if (is_set(query.barriers, object)) return;
+        const u32 distance = result.distance[object] + 1;
+        const u32 root = result.root[object];
+        for (u32 ref = csr.begin(object), end = csr.end(object); ref < end; ++ref)
+            reach(csr.targets[ref], distance, ref, root);
+    });
+    result.reached = static_cast<u32>(queue.size());
+    return is_done ? Status::OK : Status::INTERRUPTED;
+}
 
 }  // namespace
 
 Status shortest_paths(const Csr& csr, const PathQuery& query, PathResult& result, Interrupt& interrupt) {
+    if (query.costs == nullptr && query.root_costs == nullptr)
+        return breadth_first_paths(csr, query, result, interrupt);
     return Search(csr, query, result, interrupt).run();
 }
 

@@ -1,5 +1,5 @@
-// What is reached, and for whose sake. O(n + m), breadth first: the queue is also what is prefetched.
-#include "array.h"
+// What is reached, and for whose sake. O(n + m).
+#include "breadth.h"
 #include "kernels.h"
 
 #include <cstring>
@@ -18,15 +18,13 @@ Status reachable(const Csr& csr, const u8* skip, Items roots, const u8* barriers
     };
 
     for (u32 i = 0; i < roots.count; ++i) reach(roots.items[i]);
-    for (std::size_t at = 0; at < queue.size(); ++at) {
-        if (interrupt.requested()) return Status::INTERRUPTED;
-        const u32 object = queue[at];
-        if (is_set(barriers, object)) continue;
+    const bool is_done = breadth_first(csr, queue, 0, out_reached, interrupt, [&](u32 object) {
+        if (is_set(barriers, object)) return;
         for (u32 ref = csr.begin(object), end = csr.end(object); ref < end; ++ref)
             if (!is_set(skip, ref)) reach(csr.targets[ref]);
-    }
+    });
     count = static_cast<u32>(queue.size());
-    return Status::OK;
+    return is_done ? Status::OK : Status::INTERRUPTED;
 }
 
 Status owners(const Csr& csr, const u8* skip, Items roots, const u32* group_of_object, u32* out_owner,
@@ -42,18 +40,16 @@ Status owners(const Csr& csr, const u8* skip, Items roots, const u32* group_of_o
         queue.append(object);
     };
     for (u32 i = 0; i < roots.count; ++i) reach_outside(roots.items[i]);
-    for (std::size_t at = 0; at < queue.size(); ++at) {
-        if (interrupt.requested()) return Status::INTERRUPTED;
-        for (u32 ref = csr.begin(queue[at]), end = csr.end(queue[at]); ref < end; ++ref)
+    const bool is_outside_done = breadth_first(csr, queue, 0, out_owner, interrupt, [&](u32 object) {
+        for (u32 ref = csr.begin(object), end = csr.end(object); ref < end; ++ref)
             if (!is_set(skip, ref)) reach_outside(csr.targets[ref]);
-    }
+    });
+    if (!is_outside_done) return Status::INTERRUPTED;
 
     queue.clear();
     for (u32 i = 0; i < csr.objects; ++i)
         if (group_of_object[i] != kNo) queue.append(i);
-    for (std::size_t at = 0; at < queue.size(); ++at) {
-        if (interrupt.requested()) return Status::INTERRUPTED;
-        const u32 object = queue[at];
+    const bool is_done = breadth_first(csr, queue, 0, out_owner, interrupt, [&](u32 object) {
         const u32 owner = out_owner[object];
         for (u32 ref = csr.begin(object), end = csr.end(object); ref < end; ++ref) {
             const u32 target = csr.targets[ref];
@@ -63,8 +59,8 @@ Status owners(const Csr& csr, const u8* skip, Items roots, const u32* group_of_o
             old = old == kNo ? owner : kShared;
             queue.append(target);
         }
-    }
-    return Status::OK;
+    });
+    return is_done ? Status::OK : Status::INTERRUPTED;
 }
 
 }  // namespace kernels
