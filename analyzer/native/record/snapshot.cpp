@@ -258,6 +258,11 @@ PyObject* snapshot_wait(PyObject*, PyObject* args) {
     int pid;
     double timeout_seconds;
     if (!PyArg_ParseTuple(args, "id", &pid, &timeout_seconds)) return nullptr;
+    // To kill() such numbers mean a process group, or every process of the user.
+    if (pid <= 0) {
+        PyErr_Format(PyExc_ValueError, "snapshot_wait: %d is not the number of a process", pid);
+        return nullptr;
+    }
     int status = 0, waited = 0, error = 0;
     bool late = false;
     PyThreadState* const saved = PyEval_SaveThread();
