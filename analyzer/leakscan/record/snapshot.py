@@ -120,7 +120,7 @@ def _check(status: str, code: int) -> None:
 
 def _unwritable(name: str, error: OSError) -> RecordError:
     return RecordError(
-        f"the snapshot {name} could not be written: {error.strerror}", hint="choose a folder with room for it"
+        f"cannot write the snapshot {name}: {error.strerror}", hint="choose a folder with room for it"
     )
 
 

@@ -250,7 +250,10 @@ PyObject* births_boundary(PyObject*, PyObject* arg) {
     verify();
     PyObject* const gc = PyImport_ImportModule("gc");
     if (gc == nullptr) return nullptr;
-    PyObject* const collect = PyObject_GetAttrString(gc, "collect");
+    // Interned: 3.11's type cache would keep the fresh string of PyObject_GetAttrString of every run.
+    PyObject* const name = PyUnicode_InternFromString("collect");
+    PyObject* const collect = name ? PyObject_GetAttr(gc, name) : nullptr;
+    Py_XDECREF(name);
     Py_DECREF(gc);
     if (collect == nullptr) return nullptr;
     PyObject* const found = PyObject_CallNoArgs(collect);

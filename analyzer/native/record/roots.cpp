@@ -188,6 +188,7 @@ void walk_interpreter_words(Walk& walk) {
         scan(walk.input->threads[i].state, static_cast<std::size_t>(L->ts_bytes), "thread state");
     const auto interpreter = static_cast<const char*>(walk.input->interpreter);
     scan(interpreter + L->is_ceval, static_cast<std::size_t>(L->is_ceval_bytes), "pending calls");
+    scan(interpreter + L->is_type_cache, static_cast<std::size_t>(L->type_cache_bytes), "type attribute cache");
     scan(interpreter, static_cast<std::size_t>(L->is_bytes), "interpreter state");
     if (walk.input->runtime) scan(walk.input->runtime, static_cast<std::size_t>(L->runtime_bytes), "runtime state");
     for (std::size_t i = 0; i < walk.input->segment_count; i++) {

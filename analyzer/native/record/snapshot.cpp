@@ -159,7 +159,7 @@ void on_fault(int number) {
     struct sigaction action {};
     action.sa_handler = on_fault;
     action.sa_flags = SA_ONSTACK | SA_NODEFER;
-    sigfillset(&action.sa_mask);
+    sigemptyset(&action.sa_mask);  // the handler never returns: what it blocked would stay blocked
     sigaction(SIGSEGV, &action, nullptr);
     sigaction(SIGBUS, &action, nullptr);
     sigprocmask(SIG_UNBLOCK, &faults, nullptr);
@@ -242,7 +242,7 @@ PyObject* snapshot_start(PyObject*, PyObject* args) {
     sigaddset(&faults, SIGSEGV);
     sigaddset(&faults, SIGBUS);
     sigprocmask(SIG_SETMASK, &all, &before);
-    const long pid = start_child();
+    const long pid = flags & kFlagInProcess ? 0 : start_child();
     if (pid == 0) child(gathered, faults);
     const int error = errno;
     sigprocmask(SIG_SETMASK, &before, nullptr);

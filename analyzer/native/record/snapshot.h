@@ -4,7 +4,8 @@
 
 namespace record {
 
-inline constexpr int kFlagCensus = 1, kFlagRedactKeys = 2;
+// kFlagInProcess walks without forking and then ends the process: for debuggers and sanitizers.
+inline constexpr int kFlagCensus = 1, kFlagRedactKeys = 2, kFlagInProcess = 4;
 
 PyObject* snapshot_start(PyObject* self, PyObject* args);
 PyObject* snapshot_wait(PyObject* self, PyObject* args);

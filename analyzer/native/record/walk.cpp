@@ -50,7 +50,7 @@ void Walk::bound(std::uint64_t size) {
 }
 
 void Walk::root(format::RootKind kind, std::uint32_t label, const void* target, std::uint8_t flags) {
-    if (!target) return;
+    if (!is_plausible(target)) return;
     const std::uint32_t id = nodes.intern(target);
     if (!(flags & format::ROOT_BORROWED)) nodes.add_seen(id);
     if (census_) return;

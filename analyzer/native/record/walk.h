@@ -137,7 +137,12 @@ class Walk {
     // References wait here for two steps while their table slot and entry are fetched.
     static constexpr std::uint32_t kRing = 32, kHalf = 16;
 
+    static bool is_plausible(const void* target) {
+        const auto word = reinterpret_cast<std::uintptr_t>(target);
+        return word >= 4096 && !(word & 7) && !(word >> 48);
+    }
     void send(const void* target, std::uint8_t kind, std::uint32_t label) {
+        if (!is_plausible(target)) return;
         nodes.prefetch(target);
         if (sent_ - resolved_ == kRing) resolve_one();
         ring_[sent_ % kRing] = {target, label, kind};
