@@ -274,6 +274,13 @@ def test_an_exception_in_a_run_keeps_what_ran_before(program, capfd):
     assert (captured.status, captured.runs_completed, captured.after.exists()) == ("failed", 2, True)
 
 
+def test_a_broken_pipe_of_the_target_is_an_exception_like_any_other(program, capfd):
+    target = program("def once():\n    raise BrokenPipeError('its client left')\n")
+    code, _, err = leakscan(capfd, "capture", target)
+    assert code == 2
+    assert "program.py:once raised BrokenPipeError in warm-up run 1: its client left" in err
+
+
 def test_an_exception_in_the_warm_up_keeps_nothing(program, capfd):
     target = program("def once():\n    raise SystemExit(3)\n")
     code, _, err = leakscan(capfd, "capture", target)

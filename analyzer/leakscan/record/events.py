@@ -7,8 +7,12 @@ import os
 from typing import Any
 
 
+class CaptureGone(Exception):
+    """Nobody listens any more. Not an OSError: the target may fail with one of its own."""
+
+
 class Events:
-    """Writes events to a descriptor. `write` raises BrokenPipeError when nobody listens any more."""
+    """Writes events to a descriptor. `write` raises CaptureGone when its reader has gone."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -17,5 +21,8 @@ class Events:
 
     def write(self, event: str, **fields: Any) -> None:  # Any: JSON values
         line = memoryview(json.dumps({"event": event, **fields}).encode() + b"\n")
-        while line:
-            line = line[os.write(self._descriptor, line) :]
+        try:
+            while line:
+                line = line[os.write(self._descriptor, line) :]
+        except BrokenPipeError:
+            raise CaptureGone from None

@@ -21,7 +21,7 @@ from typing import Any
 
 from leakscan.errors import LeakscanError
 from leakscan.record.cutting import prove
-from leakscan.record.events import Events
+from leakscan.record.events import CaptureGone, Events
 from leakscan.record.figures import collector_figures, memory_figures
 from leakscan.record.recorder import Recorder
 from leakscan.record.scenario import Scenario
@@ -49,8 +49,7 @@ def run_session(config: dict[str, Any]) -> int:  # Any: JSON values
         session.close()
     except KeyboardInterrupt:
         pass  # while the target closes down: everything is written
-    except BrokenPipeError:
-        # `capture` is gone: nobody would read another figure.
+    except CaptureGone:
         return 3
     return 0
 
@@ -78,7 +77,7 @@ def _attempt(session: Session, events: Events, steps: list[Callable[[], None]]) 
         for step in steps:
             step()
         return "complete"
-    except BrokenPipeError:
+    except CaptureGone:
         raise
     except KeyboardInterrupt:
         return "interrupted"
