@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leakscan.analysis.findings import Verdict
-from leakscan.analysis.verdict import History, judge, judge_growth, overall
+from leakscan.analysis.verdict import History, judge, judge_growth
 
 
 def verdict(*births: int, **facts: object) -> Verdict:
@@ -171,14 +171,6 @@ def test_nothing_alive_is_clean():
 
 def test_two_counts_show_growth_but_no_rate():
     assert judge_growth(0, 20).verdict is Verdict.INCONCLUSIVE
-
-
-def test_one_leak_makes_the_capture_a_leak():
-    assert overall([Verdict.WARM_UP, Verdict.LEAK, Verdict.BOUNDED], garbage_count=9) is Verdict.LEAK
-
-
-def test_garbage_alone_is_garbage():
-    assert overall([], garbage_count=3) is Verdict.GARBAGE
 
 
 @given(rate=st.integers(1, 500), runs=st.integers(5, 60))

@@ -189,22 +189,29 @@ class CutSearch:
         return self._search(cuttable, inner=True) if len(cuttable) else None
 
     def _search(self, sinks: U32, *, inner: bool) -> tuple[list[int], bool] | None:
+        """The minimum cut, in the part of the region that leads to the sinks."""
         region = self.region
+        leads = kernels.reachable(self._backward.csr, roots=sinks)
+        number = (np.cumsum(leads) - 1).astype(np.uint32)
+        count = int(number[-1]) + 1
+        edges = np.flatnonzero(leads[region.csr.targets])
+        # What leads to the target of an edge includes its source.
+        per_source = np.bincount(number[self._edge_sources[edges]], minlength=count)
         starts = np.concatenate((region.entry_targets, region.root_targets, region.anchored))
-        ends = np.array([len(region.csr.targets) + len(starts)], np.uint64)
-        slot_of_edge = self.slot_of_edge if inner else np.full_like(self.slot_of_edge, NO)
         held = np.full(len(region.anchored), NO, np.uint32)
+        slot_of_start = np.concatenate((self.slot_of_entry, self.slot_of_root, held))
+        slot_of_edge = self.slot_of_edge[edges] if inner else np.full(len(edges), NO, np.uint32)
+        kept = leads[starts]
+        first = np.zeros(count + 2, np.uint64)
+        np.cumsum(np.append(per_source, np.count_nonzero(kept)), out=first[1:])
         costs = np.full(len(self.slots), _FRONTIER_COST, np.uint32)
         costs[self.inner_from :] = _INNER_COST
         found = kernels.min_cut(
-            Csr(
-                np.concatenate((region.csr.first_ref, ends)),
-                np.concatenate((region.csr.targets, starts)),
-            ),
-            np.concatenate((slot_of_edge, self.slot_of_entry, self.slot_of_root, held)),
+            Csr(first, number[np.concatenate((region.csr.targets[edges], starts[kept]))]),
+            np.concatenate((slot_of_edge, slot_of_start[kept])),
             costs,
-            sources=np.array([len(region)], np.uint32),
-            sinks=sinks,
+            sources=np.array([count], np.uint32),
+            sinks=number[sinks],
         )
         if found is None:
             return None
@@ -212,6 +219,15 @@ class CutSearch:
         if not found.is_exact and len(members) <= _PRUNED:
             members = self._without_superfluous(members, sinks)
         return members, found.is_exact or len(members) == 1
+
+    @cached_property
+    def _backward(self) -> kernels.Reversed:
+        return kernels.reverse(self.region.csr)
+
+    @cached_property
+    def _edge_sources(self) -> U32:
+        counts = np.diff(self.region.csr.first_ref).astype(np.int64)
+        return np.repeat(np.arange(len(self.region), dtype=np.uint32), counts)
 
     def _without_superfluous(self, members: list[int], sinks: U32) -> list[int]:
         """Drops the members that the others do without: a slot of several objects may cut too much."""

@@ -14,6 +14,7 @@ from leakscan.analysis.findings import Cut, Findings, Projection, RunFigures, Ve
 from leakscan.analysis.garbage import find_cycles, find_garbage, liveness
 from leakscan.analysis.growth import growth_rows
 from leakscan.analysis.headline import headline, next_command
+from leakscan.analysis.holder import place_of
 from leakscan.analysis.kernels import NO
 from leakscan.analysis.leaks import LeakSearch, Limits, find_leaks
 from leakscan.analysis.narrow import survivors_of_type
@@ -77,7 +78,7 @@ def diff(
     region = find_region(after, life, survivors.is_new)
     ledger = measure_groups(region, [group.heads for group in search.groups])
     names = SlotNames(after, reach.modules.type_tiers, reach.paths.parent_ref)
-    cuts = prepare_cuts(region, names, slots=_named_slots(search))
+    cuts = prepare_cuts(region, names, slots=_named_slots(search, names))
     assembly = Assembly(before, reach, names, measured.type_counts, measured.released, runs)
     judged = assemble_leaks(assembly, search.groups, ledger, cuts)
     waiting = dead & survivors.is_new
@@ -188,9 +189,9 @@ def _without_own(reach: Reach, dead: Mask) -> Survivors:
     return Survivors(is_new, survivors.objects[kept], survivors.births[kept], survivors.identity)
 
 
-def _named_slots(search: LeakSearch) -> list[CutSlot]:
+def _named_slots(search: LeakSearch, names: SlotNames) -> list[CutSlot]:
     return [
-        CutSlot(slot.pattern, slot.refs)
+        CutSlot(slot.pattern, slot.refs, location=place_of(names, slot.holder))
         for slot in {slot.pattern: slot for group in search.groups for slot in group.slots}.values()
     ]
 

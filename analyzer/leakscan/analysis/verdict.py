@@ -17,7 +17,6 @@ number of runs that would decide.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import comb
@@ -358,11 +357,3 @@ _RULES: Final = (
     _only_recent,
     _too_few_events,
 )
-
-
-def overall(verdicts: Sequence[Verdict], *, garbage_count: int) -> Verdict:
-    """The verdict of a whole capture from those of its leaks, library noise left out."""
-    for verdict in (Verdict.LEAK, Verdict.INCONCLUSIVE, Verdict.BOUNDED, Verdict.WARM_UP):
-        if verdict in verdicts:
-            return verdict
-    return Verdict.GARBAGE if garbage_count else Verdict.CLEAN
