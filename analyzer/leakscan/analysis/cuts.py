@@ -34,6 +34,8 @@ _NAMED_SOURCES: Final = 2000
 _PRUNED: Final = 12
 """Members of a cut that are tried one by one; a longer cut is reported as not proved minimal."""
 _REMEMBERED: Final = 16
+_SEARCHED: Final = 400_000
+"""References among the new objects that lead to a leak, beyond which only old objects' slots are tried."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,10 @@ class CutSearch:
             found = self._at_the_frontier(sinks[cuttable], owners[cuttable])
             if len(found[0]) > 1:
                 deeper = self._deeper(sinks)
-                if deeper is not None and len(deeper[0]) < len(found[0]):
+                if deeper is None:
+                    # Nothing was said about the attributes of the new objects.
+                    found = found[0], self.inner_from == len(self.slots)
+                elif len(deeper[0]) < len(found[0]):
                     found = deeper
         if found is None or not found[0]:
             return None
@@ -195,6 +200,8 @@ class CutSearch:
         number = (np.cumsum(leads) - 1).astype(np.uint32)
         count = int(number[-1]) + 1
         edges = np.flatnonzero(leads[region.csr.targets])
+        if inner and len(edges) > _SEARCHED:
+            return None
         # What leads to the target of an edge includes its source.
         per_source = np.bincount(number[self._edge_sources[edges]], minlength=count)
         starts = np.concatenate((region.entry_targets, region.root_targets, region.anchored))
