@@ -87,6 +87,8 @@ def _judged(assembly: Assembly, group: LeakGroup, number: int, size: GroupSize) 
     born = [run for run, count in enumerate(births, 1) if count]
     # A rule acquits what has stopped; what grows on is a leak, unless the library itself bounds it.
     is_noise = group.noise and (group.noise_is_bounded or judgement.verdict is not Verdict.LEAK)
+    if is_noise and judgement.verdict is Verdict.LEAK:
+        judgement = replace(judgement, verdict=Verdict.BOUNDED, evidence=f"{group.noise}: bounded by design")
     leak = Leak(
         signature=group.signature,
         type_name=group.type_name,

@@ -76,7 +76,9 @@ def diff(
     heads = None if type_filter is None else survivors_of_type(reach, type_filter)
     search = find_leaks(reach, new_graph(reach), runs=runs, limits=limits, heads=heads)
     region = find_region(after, life, survivors.is_new)
-    ledger = measure_groups(region, [group.heads for group in search.groups])
+    ledger = measure_groups(
+        region, [np.concatenate((group.heads, group.companions)) for group in search.groups]
+    )
     names = SlotNames(after, reach.modules.type_tiers, reach.paths.parent_ref)
     cuts = prepare_cuts(region, names, slots=_named_slots(search, names))
     assembly = Assembly(before, reach, names, measured.type_counts, measured.released, runs)

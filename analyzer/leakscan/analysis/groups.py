@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from leakscan.analysis.findings import Path
 from leakscan.heap.graph import U16, U32
@@ -47,6 +49,8 @@ class LeakGroup:
     also_held_by: tuple[Path, ...]
     slots: tuple[Slot, ...]
     name: str = ""
+    companions: U32 = field(default_factory=lambda: np.zeros(0, np.uint32))
+    """survivors of another type that lie in the very same slots: the keys of a table, say"""
     path_count_omitted: int = 0
     noise: str = ""
     noise_is_bounded: bool = False

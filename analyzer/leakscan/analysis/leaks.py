@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -68,7 +68,10 @@ def find_leaks(
     chosen = groups[: limits.leaks]
     found = [_leak(reach, new, kinship, names, group, runs, limits) for group in chosen]
     rest = groups[limits.leaks :]
-    return LeakSearch(tuple(_merged(found)), len(rest), sum(len(group) for group in rest))
+    merged = _merged(found)
+    if heads is None:
+        merged = _without_companions(reach, merged)
+    return LeakSearch(tuple(merged), len(rest), sum(len(group) for group in rest))
 
 
 def _by_place(kinship: Kinship, new: NewGraph, heads: U32) -> list[U32]:
@@ -180,6 +183,28 @@ def _suspect_words(reach: Reach, path: RawPath) -> list[str]:
         if words[-2:] != step:
             words += step
     return words
+
+
+def _without_companions(reach: Reach, groups: list[LeakGroup]) -> list[LeakGroup]:
+    """Builtin survivors that lie where heavier ones lie go with them: a table's keys with its values."""
+    kept: list[LeakGroup] = []
+    for group in groups:
+        at = next((at for at, heavier in enumerate(kept) if _goes_with(reach, group, heavier)), None)
+        if at is None:
+            kept.append(group)
+        else:
+            companions = np.unique(np.concatenate((kept[at].companions, group.heads)))
+            kept[at] = replace(kept[at], companions=companions)
+    return kept
+
+
+def _goes_with(reach: Reach, group: LeakGroup, heavier: LeakGroup) -> bool:
+    if not group.slots or group.path_count_omitted:
+        return False
+    if reach.modules.tier_of(int(group.heads[0])) <= Tier.LIBRARY:
+        return False
+    same_places = {slot.pattern for slot in group.slots} <= {slot.pattern for slot in heavier.slots}
+    return same_places and len(np.unique(group.births)) <= len(np.unique(heavier.births))
 
 
 def _merged(found: list[LeakGroup]) -> list[LeakGroup]:

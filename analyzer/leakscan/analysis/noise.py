@@ -20,7 +20,8 @@ class NoiseRule:
 
     `modules` are separated by spaces, `name.*` stands for a package with all its modules; `name` is a
     pattern for the first step, the module's global. For roots that are no modules, `root` is a pattern for
-    the root. `anywhere` is a pattern for any step's reference. `is_bounded`: the library lets go by itself.
+    the root; `is_direct` when the root itself must hold the survivors. `anywhere` is a pattern for any
+    step's reference. `is_bounded`: the place cannot grow without limit, or the library lets go by itself.
     """
 
     reason: str
@@ -28,17 +29,25 @@ class NoiseRule:
     name: str = ""
     root: str = ""
     anywhere: str = ""
+    is_direct: bool = False
     is_bounded: bool = False
 
 
 NOISE: Final = (
     NoiseRule("names interned by the interpreter", root="interned strings"),
+    # Words of fixed memory, the type cache among them: each holds one object.
     NoiseRule(
-        "the interpreter's own state", root="(thread state|pending calls|interpreter state|runtime state)$"
+        "the interpreter's own state",
+        root="(thread state|pending calls|interpreter state|runtime state)$",
+        is_direct=True,
+        is_bounded=True,
     ),
+    NoiseRule("a variable of a C library", root="C variable of ", is_direct=True, is_bounded=True),
+    NoiseRule("the interpreter's own state", root="(thread state|interpreter state|runtime state)$"),
     NoiseRule(
         "the interpreter's own state", root="(modules by index|interpreter dict|.*(builtins|sys module) dict)"
     ),
+    NoiseRule("tables of asyncio", anywhere=r"\['__asyncio_running_event_loop__'\]"),
     NoiseRule("codecs looked up", root="codec "),
     NoiseRule("warnings already given", root="warnings state"),
     NoiseRule("the import system", root="import"),
@@ -114,7 +123,8 @@ def noise_rule(path: Path) -> NoiseRule | None:
             if is_module and _names(rule.modules).fullmatch(root) and re.fullmatch(rule.name or ".*", first):
                 return rule
         elif rule.root:
-            if not is_module and re.match(rule.root, root):
+            is_near = len(path.steps) == 1 or not rule.is_direct
+            if not is_module and is_near and re.match(rule.root, root):
                 return rule
         elif any(re.fullmatch(rule.anywhere, step.reference) for step in path.steps):
             return rule

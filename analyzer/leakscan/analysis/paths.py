@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from leakscan.analysis import kernels
 from leakscan.analysis.costs import LAST_RESORT
-from leakscan.analysis.hops import Hop, read_hops
+from leakscan.analysis.hops import Hop, normalised, read_hops
 from leakscan.analysis.kernels import NO, ShortestPaths
 from leakscan.analysis.kinship import Kinship, merged_places, name_numbers
 from leakscan.analysis.reach import NewGraph, Reach
@@ -73,11 +73,10 @@ def find_reasons(
     for positions in slots:
         order = positions[np.argsort(cost[positions], kind="stable")]
         reasons.append((int(cost[order[0]]), refs[np.sort(positions)], refs[order[:_SAMPLES]]))
-    rooted = np.flatnonzero(backward.distance[new.rooted] != NO)
-    reasons.extend(
-        (int(reach.root_costs[row]), np.zeros(0, np.uint32), np.array([row], np.uint32))
-        for row in new.root_rows[rooted].tolist()
-    )
+    reasons += [
+        (int(reach.root_costs[rows[0]]), np.zeros(0, np.uint32), rows)
+        for rows in _rooted(reach, new, backward)
+    ]
     # What only matters when nothing else holds the object is no reason beside those that do.
     if any(cheapest < LAST_RESORT for cheapest, _, _ in reasons):
         reasons = [row for row in reasons if row[0] < LAST_RESORT]
@@ -120,10 +119,20 @@ def _slots(reach: Reach, kinship: Kinship, refs: U32, sources: U32) -> list[Inde
     return [order[start:end] for start, end in pairwise(bounds.tolist())]
 
 
+def _rooted(reach: Reach, new: NewGraph, backward: ShortestPaths) -> list[U32]:
+    """Rows of the roots that lead to a head without an old object between, those of one name together."""
+    rows = new.root_rows[backward.distance[new.rooted] != NO]
+    by_name: dict[tuple[int, str], list[int]] = {}
+    for row in rows.tolist():
+        by_name.setdefault((reach.root_kinds[row], normalised(reach.root_labels[row])), []).append(row)
+    return [np.array(group, np.uint32) for group in by_name.values()]
+
+
 def _reason(reach: Reach, new: NewGraph, backward: ShortestPaths, row: tuple[int, U32, U32]) -> Reason:
     cost, refs, samples = row
     if not len(refs):
-        return Reason(refs, refs, cost, (_rooted_path(reach, new, backward, int(samples[0])),))
+        rooted = [_rooted_path(reach, new, backward, root) for root in samples[:_SAMPLES].tolist()]
+        return Reason(refs, refs, cost, _alike(reach, rooted))
     paths = [_raw_path(reach, new, backward, ref) for ref in samples.tolist()]
     holders = np.unique(np.array([source_of(reach.graph, int(ref)) for ref in refs[:_SAMPLES]], np.uint32))
     return Reason(refs, holders, cost, _alike(reach, paths))
