@@ -10,6 +10,7 @@ import pytest
 
 from heaps import heap
 from leakscan.errors import SnapshotError
+from leakscan.heap.compress import compress
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.reader import LAZY_FIELDS, load
 from leakscan.heap.writer import write
@@ -126,3 +127,21 @@ def test_control_characters_of_a_file_name_are_escaped(tmp_path):
     with pytest.raises(SnapshotError) as caught:
         load(tmp_path / "a\x1b[31m\u202eb")
     assert caught.value.message.endswith(r"a\x1b[31m\u202eb: no such file")
+
+
+def test_a_compressed_file_is_smaller_and_reads_the_same(tmp_path):
+    path = tmp_path / "chain.heap"
+    write(heap(" -> ".join(f"x{i}" for i in range(2000))), path)
+    graph = load(path)
+    before, after = compress(path)
+    assert after < before / 2 and path.stat().st_size == after
+    assert as_plain(load(path).ref_labels) == as_plain(graph.ref_labels)
+    assert compress(path) == (after, after)
+
+
+def test_a_damaged_file_is_not_compressed_and_left_as_it_was(snapshot, tmp_path):
+    content = snapshot.read_bytes()[:-40]
+    snapshot.write_bytes(content)
+    with pytest.raises(SnapshotError):
+        compress(snapshot)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("one.heap", content)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
@@ -58,9 +58,9 @@ class ChunkFile:
             raise SnapshotError(f"{name}: cannot be read: {error.strerror}") from error
         if problem:
             raise self._scan_error(problem, offset, value)
+        self._in_order = [Chunk(*row) for row in rows]
         self._chunks: dict[str, list[Chunk]] = {}
-        for row in rows:
-            chunk = Chunk(*row)
+        for chunk in self._in_order:
             self._chunks.setdefault(chunk.name, []).append(chunk)
         self._unread = set(self._chunks)
         self._check_end(len(rows) - 1)
@@ -95,6 +95,15 @@ class ChunkFile:
         """Reads the columns nobody asked for: a known one may hide behind a damaged name."""
         for column in sorted(self._unread):
             self.array(column, self._chunks[column][0].dtype)
+
+    def in_file_order(self) -> Iterator[Chunk]:
+        return iter(self._in_order)
+
+    def payload(self, chunk: Chunk) -> npt.NDArray[np.uint8]:
+        """What one chunk holds, decoded and checked."""
+        out = np.empty(chunk.items * DTYPES[chunk.dtype].itemsize, np.uint8)
+        self._read(chunk, out)
+        return out
 
     def json(self, column: str) -> dict[str, Any]:  # Any: JSON
         try:

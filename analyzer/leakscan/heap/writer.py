@@ -17,6 +17,9 @@ from leakscan.heap.graph import HeapGraph
 
 _HEADER: Final = struct.Struct("<4s16sBBHIIQQ")
 _CHUNK_BYTES: Final = 1 << 20
+_SMALLEST_PACKED: Final = 1024
+_LEVEL: Final = 1
+"""Of zlib: level 6 takes four times as long for 7 % less (docs/decisions/compression.md)."""
 _BIG_SIZE: Final = 0xFFFFFFFF
 _U8, _U16, _U32, _U64 = 1, 2, 3, 4
 
@@ -41,7 +44,7 @@ def write_columns(
     compress: bool = False,
 ) -> None:
     """Writes a whole snapshot file: magic, `meta`, the columns in their order, and `end`."""
-    stream = _ChunkStream(file, ZLIB if compress else RAW)
+    stream = ChunkStream(file, compress=compress)
     stream.text("meta", meta)
     for name, dtype, values in columns:
         stream.column(name, dtype, values)
@@ -87,11 +90,11 @@ def columns(graph: HeapGraph) -> Iterator[Column]:
     yield "site.func", _U32, graph.site_functions
 
 
-class _ChunkStream:
+class ChunkStream:
     """Numbers, checksums and pads chunks on their way to a file that may be a pipe."""
 
-    def __init__(self, file: BinaryIO, codec: int) -> None:
-        self._file, self._codec = file, codec
+    def __init__(self, file: BinaryIO, *, compress: bool) -> None:
+        self._file, self._compress = file, compress
         self.count = 0
         file.write(b"LEAKSCAN" + struct.pack("<II", 1, 0))
 
@@ -99,15 +102,19 @@ class _ChunkStream:
         payload = json.dumps(value, sort_keys=True).encode()
         self._chunk(name, BYTES, RAW, len(payload), payload)
 
-    def column(self, name: str, dtype: int, values: npt.NDArray[Any]) -> None:
+    def column(self, name: str, dtype: int, values: npt.NDArray[Any]) -> None:  # Any: as in Column
         step = _CHUNK_BYTES // DTYPES[dtype].itemsize
         # A column without items still has a chunk: readers tell "none" from "not recorded".
         for start in range(0, max(len(values), 1), step):
             part = np.ascontiguousarray(values[start : start + step], DTYPES[dtype])
-            raw = part.tobytes()
-            packed = zlib.compress(raw, 6) if self._codec == ZLIB else raw
-            is_smaller = len(packed) < len(raw)
-            self._chunk(name, dtype, ZLIB if is_smaller else RAW, len(part), packed if is_smaller else raw)
+            self.payload(name, dtype, len(part), part.tobytes())
+
+    def payload(self, name: str, dtype: int, items: int, raw: bytes) -> None:
+        """One chunk, compressed if that was asked for and makes it smaller; small ones stay legible."""
+        is_worth_it = self._compress and len(raw) >= _SMALLEST_PACKED
+        packed = zlib.compress(raw, _LEVEL) if is_worth_it else raw
+        is_smaller = len(packed) < len(raw)
+        self._chunk(name, dtype, ZLIB if is_smaller else RAW, items, packed if is_smaller else raw)
 
     def _chunk(self, name: str, dtype: int, codec: int, items: int, payload: bytes) -> None:
         fields = (b"CHNK", name.encode(), dtype, codec, 0)
