@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +11,7 @@ import numpy as np
 from leakscan.analysis import kernels
 from leakscan.analysis.cuts import CutSearch, prepare_cuts
 from leakscan.analysis.garbage import Liveness, liveness
+from leakscan.analysis.modules import Tier
 from leakscan.analysis.region import Region, find_region
 from leakscan.analysis.slotnames import SlotNames
 from leakscan.heap.graph import HeapGraph
@@ -18,7 +20,7 @@ from leakscan.heap.kinds import BIRTH_OWN
 
 @dataclass(frozen=True)
 class Analysed:
-    """Everything born in run 1 or later is new; every type with a module is the application's."""
+    """Everything born in run 1 or later is new; a type with a module is the application's or the library's."""
 
     graph: HeapGraph
 
@@ -32,7 +34,7 @@ class Analysed:
 
     @cached_property
     def names(self) -> SlotNames:
-        tiers = np.array([0 if "." in name else 3 for name in self.graph.type_names], np.uint8)
+        tiers = np.array([_tier(name) for name in self.graph.type_names], np.uint8)
         found = kernels.shortest_paths(self.life.csr, roots=self.graph.roots.targets)
         return SlotNames(self.graph, tiers, found.parent_ref)
 
@@ -43,3 +45,9 @@ class Analysed:
     @cached_property
     def cuts(self) -> CutSearch:
         return prepare_cuts(self.region, self.names)
+
+
+def _tier(type_name: str) -> int:
+    if "." not in type_name:
+        return Tier.BUILTIN
+    return Tier.STDLIB if type_name.partition(".")[0] in sys.stdlib_module_names else Tier.APPLICATION
