@@ -27,7 +27,8 @@ class Buffer {
                          static_cast<int>(sizeof(T)));
             return false;
         }
-        if (reinterpret_cast<std::uintptr_t>(view_.buf) % alignof(T) != 0) {
+        // An empty array may point anywhere.
+        if (view_.len != 0 && reinterpret_cast<std::uintptr_t>(view_.buf) % alignof(T) != 0) {
             PyErr_Format(PyExc_TypeError, "%s: buffer is not aligned", name);
             return false;
         }

@@ -1,6 +1,7 @@
 // Doors of the V8 reader. They hold the GIL: a snapshot is read by one thread, and its blocks come from
 // Python. The scanner lives in a capsule that keeps the arrays it writes to.
 #include "../buffer.h"
+#include "check.h"
 #include "v8_build.h"
 #include "v8_scan.h"
 
@@ -191,6 +192,26 @@ PyObject* v8_take(PyObject*, PyObject* args) {
     Py_RETURN_NONE;
 }
 
+bool refuse(const char* sentence) {
+    PyErr_SetString(PyExc_ValueError, sentence);
+    return false;
+}
+
+// What every walk over the references relies on: spans in order that cover them, and targets that exist.
+bool is_graph(const Buffer<std::uint64_t>& first, const Buffer<std::uint32_t>& targets) {
+    const std::size_t n = first.size() - 1;
+    if (first[0] != 0 || heap::first_not_monotone(first.data(), n + 1, targets.size()) != heap::kAllGood)
+        return refuse("first: spans out of order");
+    if (heap::first_not_below(targets.data(), targets.size(), n) != heap::kAllGood)
+        return refuse("targets: a reference to no node");
+    return true;
+}
+
+bool are_strings(const Buffer<std::uint8_t>& bytes, const Buffer<std::uint64_t>& ends) {
+    return heap::first_not_monotone(ends.data(), ends.size(), bytes.size()) == heap::kAllGood ||
+           refuse("ends: out of order, or beyond the bytes");
+}
+
 // v8_find_strings(bytes u8, ends u64, names) -> [(string, name), ...] as numbers
 // Names are str, not empty; one that ends in `*` is a beginning. The ends must be in order.
 PyObject* v8_find_strings(PyObject*, PyObject* args) {
@@ -199,11 +220,14 @@ PyObject* v8_find_strings(PyObject*, PyObject* args) {
         return nullptr;
     Buffer<std::uint8_t> bytes;
     Buffer<std::uint64_t> ends;
-    if (!bytes.take(bytes_object, false, "bytes") || !ends.take(ends_object, false, "ends")) return nullptr;
+    if (!bytes.take(bytes_object, false, "bytes") || !ends.take(ends_object, false, "ends") ||
+        !are_strings(bytes, ends))
+        return nullptr;
     std::vector<const char*> names;
     for (Py_ssize_t i = 0; i < PyTuple_Size(names_object); ++i) {
         const char* name = PyUnicode_AsUTF8AndSize(PyTuple_GetItem(names_object, i), nullptr);
         if (!name) return nullptr;
+        if (!*name) return refuse("names: an empty one"), nullptr;
         names.push_back(name);
     }
     const auto found = v8::find_strings(reinterpret_cast<const char*>(bytes.data()), ends.data(), ends.size(),
@@ -238,6 +262,7 @@ PyObject* v8_move_sizes(PyObject*, PyObject* args) {
         PyErr_SetString(PyExc_ValueError, "v8_move_sizes: arrays of different lengths");
         return nullptr;
     }
+    if (!is_graph(first, targets)) return nullptr;
     v8::move_sizes(n, first.data(), edge_types.data(), targets.data(), classes.data(), owners.data(), sizes.data());
     Py_RETURN_NONE;
 }
@@ -272,6 +297,14 @@ PyObject* v8_build(PyObject*, PyObject* args) {
         internal_labels.size() != s || ends.size() < s || (s && ends[s - 1] > bytes.size())) {
         PyErr_SetString(PyExc_ValueError, "v8_build: arrays of different lengths");
         return nullptr;
+    }
+    if (!is_graph(first, targets) || !are_strings(bytes, ends)) return nullptr;
+    if (heap::first_not_below(names.data(), n, s) != heap::kAllGood)
+        return refuse("names: a name beyond the strings"), nullptr;
+    for (std::size_t i = 0; i < m; ++i) {
+        const auto type = static_cast<v8::EdgeType>(kinds[i]);
+        if (type != v8::EdgeType::ELEMENT && type != v8::EdgeType::HIDDEN && labels[i] >= s)
+            return refuse("labels: a name beyond the strings"), nullptr;
     }
     const v8::Graph graph{n,            s,           m,            classes.data(), is_string.data(), names.data(),
                           ids.data(),   sizes.data(), first.data(), kinds.data(),   labels.data(),    targets.data()};
