@@ -9,12 +9,16 @@ Works per process, on the main allocator: one user at a time.
 
 from __future__ import annotations
 
+import os
+
 from leakscan import _native
 from leakscan.errors import RecordError
 
 OWN = 0xFFFE
 LAST_RUN_NARROW = 0xFD
 LAST_RUN = 0xFFFD
+OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+"""Frames of leakscan are never the site of an allocation: their caller is."""
 
 
 def arm(*, runs: int | None = None, sites: bool = False) -> None:
@@ -28,7 +32,7 @@ def arm(*, runs: int | None = None, sites: bool = False) -> None:
             f"births of {runs} runs do not fit: at most {LAST_RUN}", hint="capture fewer runs at a time"
         )
     try:
-        _native.births_arm(8 if runs is not None and runs <= LAST_RUN_NARROW else 16, sites)
+        _native.births_arm(8 if runs is not None and runs <= LAST_RUN_NARROW else 16, sites, OWN_FOLDER)
     except RuntimeError as error:
         raise RecordError(f"births cannot be recorded: {error}") from None
 

@@ -78,10 +78,9 @@ __attribute__((noinline)) void note(void* block, std::uint16_t value, std::uint3
     write(region, shadow::granule_index(block), value, site);
 }
 
-inline std::uint32_t site_now() { return 0; }
-
 __attribute__((noinline)) void note_thoughtfully(void* block) {
-    if (detail::is_armed && block != nullptr) note(block, value_now(), site_now());
+    if (!detail::is_armed || block == nullptr) return;
+    note(block, value_now(), detail::has_sites ? sites::now() : 0);
 }
 
 inline void* note_new(void* block) {
@@ -101,7 +100,8 @@ Note take(void* block) {
     const std::size_t granule = shadow::granule_index(block);
     const Note old{detail::read(region, granule), region->sites ? region->sites[granule] : 0};
     if (old.value != 0 || old.site != 0) write(region, granule, 0, 0);
-    return old;
+    if (old.site & sites::kCodeBlock) sites::forget(block);
+    return {old.value, old.site & ~sites::kCodeBlock};
 }
 
 void* hook_malloc(void*, std::size_t size) {
@@ -200,12 +200,13 @@ bool set_run(long value) {
     return true;
 }
 
-// births_arm(width, sites): starts the shadow afresh, with every living block in the baseline.
+// births_arm(width, sites[, own_folder]): starts the shadow afresh, with every living block in the baseline.
 // Holds the GIL; maps memory; writes the allocator table of the process.
 PyObject* births_arm(PyObject*, PyObject* args) {
     int width = 0;
     int with_sites = 0;
-    if (!PyArg_ParseTuple(args, "ip", &width, &with_sites)) return nullptr;
+    const char* own_folder = "";
+    if (!PyArg_ParseTuple(args, "ip|s", &width, &with_sites, &own_folder)) return nullptr;
     if (width != 8 && width != 16) {
         PyErr_Format(PyExc_ValueError, "births: width is 8 or 16, not %d", width);
         return nullptr;
@@ -215,6 +216,11 @@ PyObject* births_arm(PyObject*, PyObject* args) {
         return nullptr;
     }
     disable();
+    const char* const reason = with_sites ? sites::start(own_folder) : nullptr;
+    if (reason != nullptr) {
+        PyErr_SetString(PyExc_RuntimeError, reason);
+        return nullptr;
+    }
     state.is_wide = width == 16;
     state.run = 0;
     state.is_own = false;
@@ -280,13 +286,36 @@ PyObject* births_of(PyObject*, PyObject* object) {
     return Py_BuildValue("(Hk)", run_of(block), static_cast<unsigned long>(site_of(block)));
 }
 
+// births_site(row): (file, line, function) of a row of the site table.
+PyObject* births_site(PyObject*, PyObject* arg) {
+    const unsigned long index = PyLong_AsUnsignedLong(arg);
+    if (index == static_cast<unsigned long>(-1) && PyErr_Occurred()) return nullptr;
+    if (!detail::has_sites || index >= sites::rows()) {
+        PyErr_Format(PyExc_IndexError, "births: there is no site %lu", index);
+        return nullptr;
+    }
+    const sites::Row row = sites::row(static_cast<std::uint32_t>(index));
+    const sites::Text file = sites::text(row.file);
+    const sites::Text function = sites::text(row.function);
+    return Py_BuildValue("(s#Is#)", file.utf8, static_cast<Py_ssize_t>(file.bytes), row.line,
+                         function.utf8, static_cast<Py_ssize_t>(function.bytes));
+}
+
+// births_stats(): what is being recorded. Cheap.
 PyObject* births_stats(PyObject*, PyObject*) {
+    const bool with_sites = detail::has_sites;
+    return Py_BuildValue("{s:N,s:s,s:i,s:N,s:I,s:K,s:i}", "armed", PyBool_FromLong(detail::is_armed), "state",
+                         state_name(), "width", state.is_wide ? 16 : 8, "with_sites",
+                         PyBool_FromLong(with_sites), "sites", static_cast<unsigned>(with_sites ? sites::rows() : 0),
+                         "lost_sites", static_cast<unsigned long long>(with_sites ? sites::lost() : 0),
+                         "unseen_types", detail::is_armed ? recycling::unseen_types() : 0);
+}
+
+// births_usage(): (living blocks born since the baseline, resident bytes of the shadow). Reads all of it.
+PyObject* births_usage(PyObject*, PyObject*) {
     unsigned long long live_blocks = 0;
     for_each_live_block([&](const void*, std::uint16_t) { ++live_blocks; });
-    return Py_BuildValue("{s:N,s:s,s:i,s:N,s:I,s:K,s:K}", "armed", PyBool_FromLong(detail::is_armed),
-                         "state", state_name(), "width", state.is_wide ? 16 : 8, "with_sites",
-                         PyBool_FromLong(detail::has_sites), "sites", 0u, "live_blocks", live_blocks,
-                         "shadow_bytes", static_cast<unsigned long long>(shadow::resident_bytes()));
+    return Py_BuildValue("(KK)", live_blocks, static_cast<unsigned long long>(shadow::resident_bytes()));
 }
 
 }  // namespace
@@ -296,6 +325,14 @@ void note_dead_thoughtfully(const void* block) {
     if (is_armed) note(const_cast<void*>(block), value_now(), 0);
 }
 }  // namespace detail
+
+bool add_to_site(const void* block, std::uint32_t bits) {
+    shadow::Region* region = shadow::region_of(block);
+    if (region == nullptr) region = shadow::map_region(block, state.is_wide, detail::has_sites);
+    if (!shadow::is_mapped(region) || region->sites == nullptr) return false;
+    region->sites[shadow::granule_index(block)] |= bits;
+    return true;
+}
 
 bool verify() {
     if (detail::is_armed && !is_called()) {
@@ -313,5 +350,7 @@ PyMethodDef birth_methods[] = {
     {"births_boundary", births::births_boundary, METH_O, nullptr},
     {"births_disarm", births::births_disarm, METH_NOARGS, nullptr},
     {"births_of", births::births_of, METH_O, nullptr},
+    {"births_site", births::births_site, METH_O, nullptr},
     {"births_stats", births::births_stats, METH_NOARGS, nullptr},
+    {"births_usage", births::births_usage, METH_NOARGS, nullptr},
     {nullptr, nullptr, 0, nullptr}};

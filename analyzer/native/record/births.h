@@ -5,6 +5,7 @@
 #include "format.h"
 #include "module.h"
 #include "shadow.h"
+#include "sites.h"
 
 #include <cstdint>
 
@@ -64,12 +65,12 @@ inline std::uint16_t run_of(const void* block) {
     return detail::read(region, shadow::granule_index(block));
 }
 
-// Row of the site table + 1; 0: unknown.
+// Row of the site table (sites.h) + 1; 0: unknown.
 inline std::uint32_t site_of(const void* block) {
     if (!sites_armed()) return 0;
     shadow::Region* const region = shadow::region_of(block);
     if (!shadow::is_mapped(region) || region->sites == nullptr) return 0;
-    return region->sites[shadow::granule_index(block)];
+    return region->sites[shadow::granule_index(block)] & ~sites::kCodeBlock;
 }
 
 // Calls f(const void* block, std::uint16_t run) for each living block allocated since run 1 (or by
@@ -96,6 +97,9 @@ void for_each_live_block(F&& f) {
 // saved earlier (tracemalloc.stop() after arming) takes the hook out without a word; the recorder
 // calls this before it forks. Allocates one block; a loss turns armed() off.
 bool verify();
+
+// Sets bits of a living block's site. False when there is no memory for them.
+bool add_to_site(const void* block, std::uint32_t bits);
 
 // The object in `block` is dying, and its block may be reused without passing the allocator.
 inline void mark_dead(const void* block) {
