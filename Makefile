@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: bench docs fuzz test test-all check native clean
+.PHONY: sanitize bench docs fuzz test test-all check native clean
 $(VENV)/.ready: pyproject.toml CMakeLists.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
@@ -50,6 +50,10 @@ fuzz: native
 	  fuzz-corpus/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -print_final_stats=1 \
 	    -artifact_prefix=fuzz-corpus/ fuzz-corpus/$$target fuzz-corpus/seeds/$$target || exit 1; \
 	done
+
+# ASan and UBSan over the tests of the native module, then valgrind where it is installed.
+sanitize: native
+	tools/sanitize.sh $(VENV)
 
 clean:
 	rm -rf build dist $(VENV) analyzer/leakscan/_native*.so

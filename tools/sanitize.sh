@@ -1,0 +1,53 @@
+#!/bin/sh
+# Native tests under ASan and UBSan, then every function of the module under valgrind.
+# Usage: sanitize.sh VENV [pytest arguments]. Needs a sanitizing g++ or clang++; valgrind is skipped, and
+# said to be, where it is not installed.
+set -eu
+venv=$(realpath "$1")
+shift
+cd "$(dirname "$0")/.."
+out=build/sanitize
+python=$("$venv/bin/python" -c 'import sys; print(sys._base_executable)')
+site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+
+cmake -S . -B "$out/cmake" -DLEAKSCAN_SANITIZE=ON -DPython_EXECUTABLE="$python" -DSKBUILD_SOABI=abi3 \
+    -DCMAKE_MODULE_PATH="$site/scikit_build_core/resources/find_python" >/dev/null
+cmake --build "$out/cmake" -j 2 | grep -E 'error|warning' || true
+# The editable install would be found first: site-packages comes in as a plain folder, without its hooks.
+rm -rf "$out/path"
+mkdir -p "$out/path"
+cp -r analyzer/leakscan "$out/path/leakscan"
+rm -f "$out/path/leakscan"/_native*.so
+cp "$out/cmake"/_native*.so "$out/path/leakscan/"
+export PYTHONPATH="$PWD/$out/path:$PWD/tests:$site"
+export PYTHONDONTWRITEBYTECODE=1
+
+compiler=$(sed -n 's/^CMAKE_CXX_COMPILER:[^=]*=//p' "$out/cmake/CMakeCache.txt")
+asan=$("$compiler" -print-file-name=libasan.so)
+ubsan=$("$compiler" -print-file-name=libubsan.so)
+if [ $# -eq 0 ]; then
+    set -- $(grep -lE '_native|leakscan\.record|kernels|leakscan\.snapshot|snapshots import' tests/test_*.py)
+fi
+echo "== ASan and UBSan: $*"
+# CPython itself leaves memory at exit, hence no leak check; the interpreter's blocks come from malloc,
+# where ASan sees them. The observed thread's stack is read from outside: no use-after-return check.
+LD_PRELOAD="$asan $ubsan" PYTHONMALLOC=malloc LEAKSCAN_SANITIZED=1 \
+    ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:allocator_may_return_null=1:handle_segv=0:verify_asan_link_order=0 \
+    UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+    "$python" -m pytest -q -p no:cacheprovider -x "$@"
+
+if ! command -v valgrind >/dev/null; then
+    echo "== valgrind: not installed, skipped"
+    exit 0
+fi
+echo "== valgrind: every function of the module, the walk in the forked child included"
+rm -rf "$out/valgrind"
+mkdir -p "$out/valgrind"
+rm -f "$out/path/leakscan"/_native*.so
+cp analyzer/leakscan/_native*.so "$out/path/leakscan/"
+PYTHONMALLOC=malloc valgrind --error-exitcode=99 --leak-check=no --log-file="$out/valgrind/%p.log" \
+    "$python" tests/doors.py 1 "${VALGRIND_CALLS:-600}"
+if grep -h -A 12 -E 'ERROR SUMMARY: [1-9]' "$out"/valgrind/*.log; then
+    exit 1
+fi
+echo "no errors in $(ls "$out/valgrind" | wc -l) processes"
