@@ -243,6 +243,7 @@ SPANS = Leak(
 EVERY_FIFTH = Leak(
     signature="0be41d07",
     type_name="dict",
+    name="dict in Plugin.instances[*]",
     count=4,
     exclusive_bytes=1_472,
     shared_bytes=0,
@@ -288,41 +289,6 @@ HELD_FROM_C = Leak(
     holder=None,
     cut=None,
 )
-SEVERAL = replace(
-    TWO_HOLDERS,
-    headline=(
-        "LEAK  4 leaks in 20 runs; the worst: 20 ModelOutput, 1 per run, every run."
-        " 70.4 MB retained, 3.52 MB per run."
-    ),
-    leaks=(MODEL_OUTPUT, HELD_FROM_C, SPANS, EVERY_FIFTH),
-    cut=None,
-    growth=(
-        *TWO_HOLDERS.growth[:4],
-        growth("shop.tracing.Span", 12, 1_012, (50,) * 20, retained=8_192_000),
-        growth("a_company.with_long.package_names.and_modules.ThenALongClassName", 0, 4, (0, 0, 0, 0, 1) * 4),
-        *(growth(f"shop.models.Model{number:02}", 3, 5, (0,) * 18 + (1, 1)) for number in range(12)),
-    ),
-    cycles=(
-        CycleFinding(("lxml.etree._Element", "shop.parser.Node"), 40, 9_600, True, "lxml.etree._Element"),
-    ),
-    survivor_count=2_146,
-    survivor_bytes=70_376_992,
-    warnings=("The snapshot after run 10 is missing: the disk was full.",),
-    omitted=("1 more path for leak 3f9a1c22: --paths shows all",),
-)
-
-WARM_UP = replace(
-    TWO_HOLDERS,
-    verdict=Verdict.WARM_UP,
-    headline="NO LEAK  warm-up only: 35 objects (12.4 kB) were born in run 1 and none since.",
-    growth=TWO_HOLDERS.growth[4:],
-    leaks=(),
-    cut=None,
-    projections=(),
-    per_run=figures(20, 0, per_run_objects=0),
-    survivor_count=35,
-    survivor_bytes=12_400,
-)
 CACHE = replace(
     LAZY_PATTERN,
     signature="5ca1ab1e",
@@ -353,6 +319,42 @@ CACHE = replace(
     ),
     holder=Holder("quote", "functools._lru_cache_wrapper", 0, 128, bound=128, file="shop/prices.py", line=20),
     noise="",
+)
+SEVERAL = replace(
+    TWO_HOLDERS,
+    headline=(
+        "LEAK  4 leaks in 20 runs; the worst: 20 ModelOutput, 1 per run, every run."
+        " 70.4 MB retained, 3.52 MB per run."
+    ),
+    leaks=(MODEL_OUTPUT, HELD_FROM_C, SPANS, EVERY_FIFTH),
+    cut=None,
+    growth=(
+        *TWO_HOLDERS.growth[:4],
+        growth("shop.tracing.Span", 12, 1_012, (50,) * 20, retained=8_192_000),
+        growth("a_company.with_long.package_names.and_modules.ThenALongClassName", 0, 4, (0, 0, 0, 0, 1) * 4),
+        *(growth(f"shop.models.Model{number:02}", 3, 5, (0,) * 18 + (1, 1)) for number in range(12)),
+    ),
+    cycles=(
+        CycleFinding(("lxml.etree._Element", "shop.parser.Node"), 40, 9_600, True, "lxml.etree._Element"),
+    ),
+    others=(CACHE,),
+    survivor_count=2_146,
+    survivor_bytes=70_376_992,
+    warnings=("The snapshot after run 10 is missing: the disk was full.",),
+    omitted=("1 more path for leak 3f9a1c22: --paths shows all",),
+)
+
+WARM_UP = replace(
+    TWO_HOLDERS,
+    verdict=Verdict.WARM_UP,
+    headline="NO LEAK  warm-up only: 35 objects (12.4 kB) were born in run 1 and none since.",
+    growth=TWO_HOLDERS.growth[4:],
+    leaks=(),
+    cut=None,
+    projections=(),
+    per_run=figures(20, 0, per_run_objects=0),
+    survivor_count=35,
+    survivor_bytes=12_400,
 )
 BOUNDED = replace(
     WARM_UP,
@@ -398,6 +400,7 @@ INCONCLUSIVE = replace(
             EVERY_FIFTH,
             signature="1dea0000",
             type_name="shop.web.Session",
+            name="",
             count=6,
             verdict=Verdict.INCONCLUSIVE,
             evidence="born in 6 of 8 runs; a cache that fills would look the same",

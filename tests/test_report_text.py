@@ -66,7 +66,7 @@ def test_the_middle_of_a_long_path_is_counted():
 
 
 def test_two_types_with_one_short_name_are_told_apart():
-    leaks = tuple(replace(samples.EVERY_FIFTH, type_name=name) for name in ("a.Node", "b.Node"))
+    leaks = tuple(replace(samples.EVERY_FIFTH, type_name=name, name="") for name in ("a.Node", "b.Node"))
     text = text_of(replace(samples.SEVERAL, leaks=leaks, growth=()))
     assert [name in text for name in ("4 a.Node", "4 b.Node")] == [True, True]
 

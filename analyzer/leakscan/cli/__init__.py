@@ -20,7 +20,16 @@ from leakscan import __version__
 from leakscan.analysis.wording import visible
 from leakscan.errors import LeakscanError
 
-COMMANDS: Final[tuple[str, ...]] = ("capture", "whatif", "watch")
+COMMANDS: Final[tuple[str, ...]] = (
+    "capture",
+    "diff",
+    "graph",
+    "whatif",
+    "compare",
+    "paths",
+    "top",
+    "watch",
+)
 """In the order of `leakscan --help`."""
 
 EXIT_CANNOT_RUN: Final = 2

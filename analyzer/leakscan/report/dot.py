@@ -118,7 +118,8 @@ def _draw_path(drawing: _Drawing, leak: Leak, path: Path, names: TypeNames, *, a
 
 def _label(step: Step, leak: Leak, names: TypeNames) -> str:
     if step.is_survivor:
-        count = f"{count_text(leak.count)} x {object_text(step, names)}"
+        what = names.leak(leak) if leak.name else object_text(step, names)
+        count = f"{count_text(leak.count)} x {what}"
         return f"{_wrapped(count)}\nsurvivors, {size_text(leak.exclusive_bytes)}\nleak {leak.signature}"
     rows = [_wrapped(object_text(step, names))]
     if step.is_holder:

@@ -47,6 +47,7 @@ def html_report(findings: Findings, *, switches: Switches | None = None) -> str:
     environment.globals |= {
         "place": place,
         "short": names.short,
+        "leak_name": names.leak,
         "object": lambda step: object_text(step, names),
         "growth_of": growth_of,
         "cuts": cut_steps,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
-from leakscan.analysis.findings import Cut, CutMember, Holder, Leak, Verdict
+from leakscan.analysis.findings import Cut, CutMember, Holder, Leak, Path, Verdict
 from leakscan.analysis.wording import count_text, size_text, visible
 from leakscan.report.cuts import cut_steps
 from leakscan.report.lines import Line, Span, line, shortened, shortened_place, wrapped
@@ -132,7 +133,7 @@ def leak_table(leaks: Sequence[Leak], names: TypeNames, *, indent: str, width: i
 
 
 def _subject(leak: Leak, names: TypeNames) -> str:
-    text = f"{count_text(leak.count)} {names.short(leak.type_name)}"
+    text = f"{count_text(leak.count)} {names.leak(leak)}"
     return text if leak.verdict is Verdict.LEAK else f"{text} ({leak.verdict.value})"
 
 
@@ -153,7 +154,7 @@ def _title(leak: Leak, names: TypeNames, width: int) -> Line:
     lead = f"{word} {visible(leak.signature)}   "
     size = size_text(leak.exclusive_bytes)
     room = width - len(lead) - len(size) - 2
-    subject = shortened(f"{count_text(leak.count)} x {names.short(leak.type_name)}", room)
+    subject = shortened(f"{count_text(leak.count)} x {names.leak(leak)}", room)
     return line(Span(lead, "faint"), Span(subject, "title"), " " * (room - len(subject) + 2), size)
 
 
@@ -182,15 +183,25 @@ def _also_held_by(leak: Leak, names: TypeNames, *, width: int, all_paths: bool) 
         return []
     lines = [line(), line(Span("  also held by", "faint"))]
     shown = leak.also_held_by if all_paths else leak.also_held_by[:_HOLDERS_SHOWN]
-    for path in shown:
-        if all_paths:
+    if all_paths:
+        for path in shown:
             steps = cut_steps(leak, path)
             lines += path_tree(path, names, width=width, indent=4, cut_steps=steps, show_all=True)
-        else:
-            lines += wrapped(path_sentence(path, names), width, first="    ", indent="      ")
+    else:
+        lines += sentences(shown, names, width)
     if len(shown) < len(leak.also_held_by):
         text = f"{count_text(len(leak.also_held_by) - len(shown))} more: --paths shows all"
         lines.append(line("    ", Span(text, "faint")))
+    return lines
+
+
+def sentences(paths: Sequence[Path], names: TypeNames, width: int) -> list[Line]:
+    """One path a sentence; those that read alike are one, with their number."""
+    counts = Counter(path_sentence(path, names) for path in paths)
+    lines: list[Line] = []
+    for text, count in counts.items():
+        times = f"  ({count_text(count)} such paths)" if count > 1 else ""
+        lines += wrapped(text + times, width, first="    ", indent="      ")
     return lines
 
 

@@ -59,9 +59,8 @@ def _what_to_do(findings: Findings) -> str:
     for leak in findings.leaks[:3]:
         if leak.holder is not None:
             at = f", {code(f'{leak.holder.file}:{leak.holder.line}')}" if leak.holder.file else ""
-            rows.append(
-                f"- {count_text(leak.count)} {code(leak.type_name)} held by {code(leak.holder.label)}{at}"
-            )
+            what = f"{count_text(leak.count)} {code(leak.name or leak.type_name)}"
+            rows.append(f"- {what} held by {code(leak.holder.label)}{at}")
         if leak.cut is not None and leak.cut.members:
             patterns = " and ".join(code(member.pattern) for member in leak.cut.members)
             rows.append(
@@ -115,7 +114,7 @@ def _missing(findings: Findings) -> str:
     rows = [f"- {escaped(text)}" for text in (*findings.warnings, *findings.omitted)]
     if noise:
         names = type_names(findings)
-        kinds = ", ".join(f"{count_text(leak.count)} {names.short(leak.type_name)}" for leak in noise[:5])
+        kinds = ", ".join(f"{count_text(leak.count)} {names.leak(leak)}" for leak in noise[:5])
         rest = f" and {len(noise) - 5} more kinds" if len(noise) > 5 else ""
         rows.append(f"- not counted, because libraries keep them: {escaped(kinds)}{rest}")
     return "### What is missing here\n\n" + "\n".join(rows) + "\n" if rows else ""

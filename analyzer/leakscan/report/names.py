@@ -21,6 +21,10 @@ class TypeNames:
 
     shared: frozenset[str] = field(default_factory=frozenset)
 
+    def leak(self, leak: Leak) -> str:
+        """What leaks: its type, or for builtin objects what owns them."""
+        return visible(leak.name) if leak.name else self.short(leak.type_name)
+
     def short(self, type_name: str) -> str:
         last = _last_part(type_name)
         return visible(type_name if last in self.shared else last)
@@ -83,7 +87,7 @@ def _last_part(type_name: str) -> str:
 def _types_shown(findings: Findings) -> Iterable[str]:
     for row in findings.growth:
         yield row.type_name
-    for leak in (*findings.leaks, *findings.noise):
+    for leak in (*findings.leaks, *findings.others, *findings.noise):
         yield from _types_of(leak)
     for cycle in findings.cycles:
         yield from cycle.type_names

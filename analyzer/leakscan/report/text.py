@@ -37,7 +37,11 @@ def findings_text(findings: Findings, options: TextOptions) -> list[Line]:
         _head(findings, names, options),
         *_leak_sections(findings, names, options),
         _growth_section(findings, options),
-        [*_noise(findings, names, options), *_garbage(findings, names, options)],
+        [
+            *_others(findings, names, options),
+            *_noise(findings, names, options),
+            *_garbage(findings, names, options),
+        ],
         _foot(findings, options),
     ]
     lines: list[Line] = []
@@ -47,14 +51,20 @@ def findings_text(findings: Findings, options: TextOptions) -> list[Line]:
     return lines
 
 
-def modes_text(results: Sequence[Findings], options: TextOptions) -> list[Line]:
-    """One report for each mode of a capture, below a line that says which of them leak."""
+def modes_text(
+    results: Sequence[Findings], without_answer: Sequence[tuple[str, str]], options: TextOptions
+) -> list[Line]:
+    """One report for each mode of a capture, below a line that says which of them leak.
+
+    `without_answer` are the modes of which nothing can be said, with the reason.
+    """
     width = options.screen.width
-    lines = [_modes_headline(results)]
-    longest = max(len(findings.mode) for findings in results)
-    for findings in results:
-        first = f"      {visible(findings.mode):<{longest}}  "
-        lines += wrapped(visible(findings.headline), width, first=first, indent=" " * len(first))
+    lines = [_modes_headline(results, len(without_answer))]
+    headlines = [(findings.mode, findings.headline) for findings in results]
+    longest = max(len(mode) for mode, _ in (*headlines, *without_answer))
+    for mode, text in (*headlines, *((mode, f"no answer: {reason}") for mode, reason in without_answer)):
+        first = f"      {visible(mode):<{longest}}  "
+        lines += wrapped(visible(text), width, first=first, indent=" " * len(first))
     for findings in results:
         rule = f"---- mode {visible(findings.mode)} "
         lines += [line(), line(Span(rule + "-" * (width - len(rule)), "faint")), line()]
@@ -62,13 +72,15 @@ def modes_text(results: Sequence[Findings], options: TextOptions) -> list[Line]:
     return lines
 
 
-def _modes_headline(results: Sequence[Findings]) -> Line:
+def _modes_headline(results: Sequence[Findings], without_answer: int) -> Line:
+    count = len(results) + without_answer
     for verdict, word in ((Verdict.LEAK, "LEAK"), (Verdict.INCONCLUSIVE, "INCONCLUSIVE")):
         modes = [visible(findings.mode) for findings in results if findings.verdict is verdict]
         if modes:
-            text = f"  in {len(modes)} of {len(results)} modes: {', '.join(modes)}"
+            text = f"  in {len(modes)} of {count} modes: {', '.join(modes)}"
             return line(Span(word, _VERDICT_STYLE[verdict]), Span(text, "title"))
-    return line(Span("NO LEAK", "good"), Span(f"  in any of {len(results)} modes", "title"))
+    rest = f"; {without_answer} without an answer" if without_answer else ""
+    return line(Span("NO LEAK", "good"), Span(f"  in {len(results)} of {count} modes{rest}", "title"))
 
 
 def _head(findings: Findings, names: TypeNames, options: TextOptions) -> list[Line]:
@@ -120,6 +132,23 @@ def _growth_section(findings: Findings, options: TextOptions) -> list[Line]:
     return lines
 
 
+def _others(findings: Findings, names: TypeNames, options: TextOptions) -> list[Line]:
+    """Groups that weigh less than the verdict, in a line or two each."""
+    if not findings.others:
+        return []
+    groups = "1 other group" if len(findings.others) == 1 else f"{len(findings.others)} other groups"
+    lines = [line(Span("besides: ", "title"), f"{groups} of survivors")]
+    shown = findings.others if options.limit == 0 else findings.others[:_NOISE_ROWS]
+    for leak in shown:
+        held = leak.holder.label if leak.holder is not None else leak.path.root
+        what = f"{count_text(leak.count)} {names.leak(leak)} ({size_text(leak.exclusive_bytes)})"
+        text = f"{leak.verdict.value}: {what} held by {visible(held)}: {visible(leak.evidence)}"
+        lines += wrapped(text, options.screen.width, first="  ", indent="    ")
+    if len(shown) < len(findings.others):
+        lines.append(line("  ", _more(len(findings.others) - len(shown), "group")))
+    return lines
+
+
 def _noise(findings: Findings, names: TypeNames, options: TextOptions) -> list[Line]:
     if not findings.noise:
         return []
@@ -129,7 +158,7 @@ def _noise(findings: Findings, names: TypeNames, options: TextOptions) -> list[L
     lines = [line(Span("noise: ", "title"), f"{survivors} kept by libraries ({size}), not counted as leaks")]
     shown = findings.noise if options.limit == 0 else findings.noise[:_NOISE_ROWS]
     for leak in shown:
-        what = f"{count_text(leak.count)} {names.short(leak.type_name)}, {visible(leak.noise)}"
+        what = f"{count_text(leak.count)} {names.leak(leak)}, {visible(leak.noise)}"
         lines += wrapped(what, options.screen.width, first="  ", indent="    ")
     if len(shown) < len(findings.noise):
         lines.append(line("  ", _more(len(findings.noise) - len(shown), "kind")))

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+from typing import Final
+
 from leakscan.analysis.top import Dominator, Top
 from leakscan.analysis.wording import count_text, size_text, visible
 from leakscan.report.lines import Line, Span, line, shortened, wrapped
 from leakscan.report.tables import Column, table
 from leakscan.report.terminal import Screen
 
-_SHORTEST_WHAT = 24
+_SHORTEST_WHAT: Final = 24
+_KEY: Final = re.compile(r"\[[^\]]*\]")
 
 
-def top_objects_text(top: Top, screen: Screen) -> list[Line]:
-    """The biggest dominators and what is below them: freeing one frees all that it retains."""
+@dataclass(frozen=True, slots=True)
+class _View:
+    width: int
+    limit: int
+
+
+def top_objects_text(top: Top, screen: Screen, *, limit: int) -> list[Line]:
+    """The biggest dominators and what is below them: freeing one frees all that it retains.
+
+    `limit` is the most rows on each level; below rows of several objects stands what the biggest holds.
+    """
     title = line(Span(f"{'retained':>8}  {'share':>5}  {'objects':>9}  what would be freed with", "faint"))
-    rows = _nodes(top.objects, top, screen.width, depth=0)
-    return [
-        *_totals(top, screen.width),
-        line(),
-        title,
-        *rows,
-        *_others(top.others, top.others_bytes, top, screen.width, depth=0),
-    ]
+    rows = _level(top.objects, top.others, top.others_bytes, top, _View(screen.width, limit), depth=0)
+    return [*_totals(top, screen.width), line(), title, *rows]
 
 
 def top_types_text(top: Top, screen: Screen, *, limit: int) -> list[Line]:
@@ -64,36 +72,59 @@ def _totals(top: Top, width: int) -> list[Line]:
     return wrapped(text, width, style="title")
 
 
-def _nodes(nodes: tuple[Dominator, ...], top: Top, width: int, *, depth: int) -> list[Line]:
-    lines: list[Line] = []
-    # As deep as the caller asked the analysis to go, never as deep as the heap.
+@dataclass(frozen=True, slots=True)
+class _Alike:
+    """Siblings that read the same, biggest first: a thousand equal objects are one row."""
+
+    nodes: tuple[Dominator, ...]
+
+    @property
+    def retained_bytes(self) -> int:
+        return sum(node.retained_bytes for node in self.nodes)
+
+    @property
+    def retained_count(self) -> int:
+        return sum(node.retained_count for node in self.nodes)
+
+
+def _level(
+    nodes: tuple[Dominator, ...], others: int, others_bytes: int, top: Top, view: _View, *, depth: int
+) -> list[Line]:
+    """The rows of one level of the tree, each with the rows below it."""
+    groups: dict[str, list[Dominator]] = {}
     for node in nodes:
-        lines += _node(node, top, width, depth=depth)
-        lines += _nodes(node.children, top, width, depth=depth + 1)
-        if node.children:
-            lines += _others(node.others, node.others_bytes, top, width, depth=depth + 1)
+        groups.setdefault(_what(node), []).append(node)
+    rows = [(what, _Alike(tuple(members))) for what, members in groups.items()]
+    rows.sort(key=lambda row: (-row[1].retained_bytes, row[0]))
+    lines: list[Line] = []
+    for what, alike in rows[: view.limit]:
+        count = len(alike.nodes)
+        text = f"{count_text(count)} x {what}" if count > 1 else what
+        lines.append(_row(alike.retained_bytes, alike.retained_count, text, top, view.width, depth=depth))
+        # As deep as the caller asked the analysis to go, never as deep as the heap.
+        first = alike.nodes[0]
+        if first.children:
+            lines += _level(first.children, first.others, first.others_bytes, top, view, depth=depth + 1)
+    rest = [alike for _, alike in rows[view.limit :]]
+    left_out = others + sum(len(alike.nodes) for alike in rest)
+    if left_out:
+        size = others_bytes + sum(alike.retained_bytes for alike in rest)
+        text = f"... {count_text(left_out)} more: --limit shows them"
+        lines.append(_row(size, None, text, top, view.width, depth=depth))
     return lines
 
 
-def _node(node: Dominator, top: Top, width: int, *, depth: int) -> list[Line]:
-    name = visible(node.name)
-    what = visible(node.type_name)
-    label = visible(node.label)
-    if label != what:
+def _what(node: Dominator) -> str:
+    label, what, name = visible(node.label), visible(node.type_name), visible(node.name)
+    label = _KEY.sub("[*]", label)
+    if label not in (what, what.rpartition(".")[2]):
         what = f"{label}: {what}"
-    if name and name not in label:
-        what += f" {name}"
-    return [_row(node.retained_bytes, node.retained_count, what, top, width, depth=depth)]
+    return f"{what} {name}" if name and name not in label else what
 
 
-def _others(count: int, size: int, top: Top, width: int, *, depth: int) -> list[Line]:
-    if not count:
-        return []
-    return [_row(size, count, f"... {count_text(count)} more: --limit shows them", top, width, depth=depth)]
-
-
-def _row(size: int, count: int, what: str, top: Top, width: int, *, depth: int) -> Line:
-    start = f"{size_text(size):>8}  {_share(size, top):>5}  {count_text(count):>9}  "
+def _row(size: int, count: int | None, what: str, top: Top, width: int, *, depth: int) -> Line:
+    counted = "" if count is None else count_text(count)
+    start = f"{size_text(size):>8}  {_share(size, top):>5}  {counted:>9}  "
     lead = "   " * (depth - 1) + "`- " if depth else ""
     room = max(width - len(start) - len(lead), _SHORTEST_WHAT)
     style = "" if depth else "title"

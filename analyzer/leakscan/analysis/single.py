@@ -1,0 +1,130 @@
+"""What one snapshot says by itself: paths to the objects of a type, and the biggest dominators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from leakscan.analysis.findings import Path
+from leakscan.analysis.garbage import liveness
+from leakscan.analysis.leaks import Limits, find_leaks
+from leakscan.analysis.narrow import survivors_of_type, type_rows_named
+from leakscan.analysis.patterns import match_pattern, nearest_patterns, parse_pattern
+from leakscan.analysis.reach import Reach, explore, new_graph
+from leakscan.analysis.slotnames import SlotNames
+from leakscan.analysis.survivors import Survivors
+from leakscan.analysis.top import Top, top
+from leakscan.errors import UsageError
+from leakscan.heap.graph import HeapGraph
+from leakscan.heap.kinds import ObjectFlag
+
+_EVERY_GROUP: Final = 1_000_000
+_MOST_PATHS: Final = 8
+_DESCRIPTORS: Final = ("member_descriptor", "getset_descriptor")
+
+
+@dataclass(frozen=True, slots=True)
+class PathGroup:
+    """Objects of a type that are held in the same way. `paths` are independent, cheapest first."""
+
+    signature: str
+    type_name: str
+    count: int
+    shallow_bytes: int
+    paths: tuple[Path, ...]
+    paths_omitted: int
+
+
+@dataclass(frozen=True, slots=True)
+class TypePaths:
+    """Every way in which the objects of the asked types are held, biggest group first.
+
+    `unreachable` objects of these types wait for the garbage collector: nothing holds them.
+    """
+
+    asked: str
+    count: int
+    unreachable: int
+    groups: tuple[PathGroup, ...]
+    groups_omitted: int
+    objects_omitted: int
+
+
+def paths_to_type(graph: HeapGraph, type_name: str, *, limit: int = 0) -> TypePaths:
+    """Paths from the roots to the objects of the types whose qualified name ends with `type_name`.
+
+    A path stops at the first of them that it meets, so each is one way in that a person can follow.
+    `limit` is the most groups written, 0 writes all. UsageError: no such type.
+    """
+    asked = np.isin(graph.type_ids, type_rows_named(graph, type_name))
+    asked &= (graph.flags & np.uint8(ObjectFlag.OWN | ObjectFlag.SYNTHETIC)) == 0
+    reach = _explore(graph, asked)
+    heads = survivors_of_type(reach, type_name)
+    search = find_leaks(
+        reach,
+        new_graph(reach),
+        runs=0,
+        limits=Limits(leaks=limit or _EVERY_GROUP, paths=_MOST_PATHS),
+        heads=heads,
+    )
+    return TypePaths(
+        asked=type_name,
+        count=int(asked.sum()),
+        unreachable=int(asked.sum()) - len(heads),
+        groups=tuple(
+            PathGroup(
+                group.signature,
+                group.type_name,
+                len(group.heads),
+                int(graph.sizes[group.heads].sum(dtype=np.uint64)),
+                (group.path, *group.also_held_by),
+                group.path_count_omitted,
+            )
+            for group in search.groups
+        ),
+        groups_omitted=search.omitted_groups,
+        objects_omitted=search.omitted_objects,
+    )
+
+
+def top_of(graph: HeapGraph, *, limit: int, depth: int, under: str | None = None) -> Top:
+    """The biggest dominators of a snapshot; with `under`, of what is below the object it leads to."""
+    reach = _explore(graph, np.zeros(graph.object_count, np.bool_))
+    names = SlotNames(graph, reach.modules.type_tiers, reach.paths.parent_ref)
+    start = None if under is None else _object_at(graph, under)
+    return top(graph, reach.life, names, limit=limit, depth=depth, under=start)
+
+
+def _explore(graph: HeapGraph, asked: np.typing.NDArray[np.bool_]) -> Reach:
+    objects = np.flatnonzero(asked).astype(np.uint32)
+    # No identity: nothing is old or new in one snapshot, so no step may say so.
+    survivors = Survivors(asked, objects, np.zeros(len(objects), np.uint16), "")
+    return explore(graph, survivors, liveness(graph))
+
+
+def _object_at(graph: HeapGraph, text: str) -> int:
+    pattern = parse_pattern(text)
+    matched = match_pattern(graph, pattern)
+    targets = np.unique(np.concatenate((graph.ref_targets[matched.refs], graph.roots.targets[matched.roots])))
+    # A class with slots has a descriptor under the same name as its instances' values.
+    is_descriptor = np.isin(graph.type_ids[targets], _rows_of(graph, _DESCRIPTORS))
+    if not is_descriptor.all():
+        targets = targets[~is_descriptor]
+    if not len(targets):
+        near = nearest_patterns(graph, pattern, matched, ())
+        raise UsageError(
+            f"{text!r} matches no reference in the snapshot",
+            hint="nearest: " + ", ".join(near) if near else "",
+        )
+    if len(targets) > 1:
+        raise UsageError(
+            f"{text!r} leads to {len(targets)} objects; one can be expanded",
+            hint="write a single key or index instead of [*], or a longer dotted name",
+        )
+    return int(targets[0])
+
+
+def _rows_of(graph: HeapGraph, names: tuple[str, ...]) -> list[int]:
+    return [row for row, name in enumerate(graph.type_names) if name in names]

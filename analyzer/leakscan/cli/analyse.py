@@ -1,0 +1,106 @@
+"""From what a command was pointed at to findings: load, hand over what was measured, analyse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leakscan.cli.sources import Source, Unreadable, sources_of
+from leakscan.errors import LeakscanError, UsageError
+
+if TYPE_CHECKING:
+    from leakscan.analysis.diff import Measured
+    from leakscan.analysis.findings import Findings
+    from leakscan.capture.directory import Capture, Census
+
+
+def analysed(paths: list[Path], *, type_name: str | None = None) -> tuple[list[Findings], list[Unreadable]]:
+    """The findings of a capture (one for each of its modes) or of two snapshots.
+
+    A mode that cannot be analysed does not hide the others: it is among the unreadable, with the reason.
+    Raises the LeakscanError when there is only one.
+    """
+    sources, unreadable = sources_of(paths)
+    if len(sources) == 1:
+        return [_analyse(sources[0], type_name)], unreadable
+    results = []
+    for source in sources:
+        try:
+            results.append(_analyse(source, type_name))
+        except LeakscanError as error:
+            unreadable.append(Unreadable(source.mode, error.message))
+    if not results:
+        raise UsageError(f"no mode could be analysed: {unreadable[0].reason}")
+    return results, unreadable
+
+
+def analysed_one(paths: list[Path], *, type_name: str | None = None) -> Findings:
+    """The findings of a capture of one mode, or of two snapshots. UsageError names the modes of several."""
+    sources, _ = sources_of(paths)
+    if len(sources) > 1:
+        modes = ", ".join(str(paths[0] / source.mode) for source in sources)
+        raise UsageError(f"{paths[0]} holds one capture for each mode", hint=f"choose one: {modes}")
+    return _analyse(sources[0], type_name)
+
+
+def measured_of(capture: Capture) -> Measured:
+    """What the capture counted after each run, and what it says is missing."""
+    from leakscan.analysis.diff import Measured
+    from leakscan.analysis.findings import RunFigures
+
+    rows = [census for census in capture.census if census.phase in ("baseline", "run")]
+    settled = next((census for census in capture.census if census.phase == "settled"), None)
+    return Measured(
+        per_run=tuple(
+            RunFigures(row.run, row.object_count, row.object_bytes, row.memory.get("rss_bytes", 0))
+            for row in rows
+        ),
+        type_counts={
+            name: tuple(row.types.get(name, (0, 0))[0] for row in rows)
+            for name in sorted({name for row in rows for name in row.types})
+        },
+        released=_released(rows[-1], settled) if rows and settled is not None else {},
+        collected=sum(row.collected for row in rows if row.phase == "run"),
+        warnings=_warnings(capture),
+    )
+
+
+def _analyse(source: Source, type_name: str | None) -> Findings:
+    from leakscan.analysis.diff import diff
+    from leakscan.heap.reader import load
+
+    before, after = load(source.before), load(source.after)
+    if source.capture is None:
+        return diff(before, after, type_filter=type_name)
+    capture = source.capture
+    return diff(
+        before,
+        after,
+        runs=capture.runs_completed,
+        warmup=capture.warmup,
+        mode=capture.mode,
+        target=capture.target,
+        measured=measured_of(capture),
+        type_filter=type_name,
+    )
+
+
+def _released(last: Census, settled: Census) -> dict[str, int]:
+    gone = {
+        name: count - settled.types.get(name, (0, 0))[0] for name, (count, _) in sorted(last.types.items())
+    }
+    return {name: count for name, count in gone.items() if count > 0}
+
+
+def _warnings(capture: Capture) -> tuple[str, ...]:
+    warnings = [f"missing: {what}" for what in capture.missing]
+    if capture.failure is not None:
+        failure = capture.failure
+        warnings.append(f"the capture {capture.status} in {failure.phase} {failure.run}: {failure.message}")
+    if capture.in_flight is not None:
+        tasks = capture.in_flight.tasks_after - capture.in_flight.tasks_at_rest
+        if tasks > 0:
+            warnings.append(
+                f"{tasks} tasks of the runs have not ended: work in flight, or tasks that never end"
+            )
+    return tuple(warnings)

@@ -1,0 +1,54 @@
+"""`leakscan diff`: what survived the runs, what holds it, and which references must go."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLES = (
+    "leakscan diff leak/",
+    "leakscan diff leak/ --type ModelOutput --paths",
+    "leakscan diff before.heap after.heap --json",
+)
+
+
+def diff(
+    snapshots: Annotated[
+        list[Path], typer.Argument(metavar="DIR | BEFORE AFTER", help="A capture, or two snapshots.")
+    ],
+    type_name: Annotated[
+        str | None,
+        typer.Option("--type", metavar="T", help="Only types whose qualified name ends with T."),
+    ] = None,
+    paths: Annotated[bool, typer.Option("--paths", help="Show every path, with all of its steps.")] = False,
+    limit: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Most leaks and types to show; 0 shows all.")
+    ] = 10,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print everything as JSON (docs/schema/findings-1.json).")
+    ] = False,
+) -> None:
+    """Compare the heap before the runs and after: leaks, holders, cuts, growth.
+
+    Finding a leak is no failure: exit code 0.
+    """
+    from leakscan.cli.analyse import analysed
+    from leakscan.report.json import findings_by_mode_json, findings_json
+    from leakscan.report.terminal import screen_of, write
+    from leakscan.report.text import TextOptions, findings_text, modes_text
+
+    results, unreadable = analysed(snapshots, type_name=type_name)
+    without_answer = [(mode.mode, mode.reason) for mode in unreadable]
+    is_one = len(results) == 1 and not unreadable
+    if as_json:
+        sys.stdout.write(
+            findings_json(results[0]) if is_one else findings_by_mode_json(results, without_answer)
+        )
+        return
+    screen = screen_of(sys.stdout)
+    options = TextOptions(limit=limit, all_paths=paths, screen=screen)
+    lines = findings_text(results[0], options) if is_one else modes_text(results, without_answer, options)
+    write(lines, sys.stdout, screen)

@@ -1,0 +1,46 @@
+"""`leakscan graph`: the retention paths as a picture."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLES = (
+    "leakscan graph leak/ -o leak.svg",
+    "leakscan graph leak/ --type ModelOutput --paths -o leak.dot",
+)
+
+
+def graph(
+    snapshots: Annotated[
+        list[Path], typer.Argument(metavar="DIR | BEFORE AFTER", help="A capture, or two snapshots.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="FILE.dot, .svg, .png or .pdf; without it DOT on stdout."
+        ),
+    ] = None,
+    type_name: Annotated[
+        str | None,
+        typer.Option("--type", metavar="T", help="Only types whose qualified name ends with T."),
+    ] = None,
+    paths: Annotated[bool, typer.Option("--paths", help="Draw every path, with all of its steps.")] = False,
+    limit: Annotated[int, typer.Option(min=0, metavar="N", help="Most leaks to draw; 0 draws all.")] = 5,
+) -> None:
+    """Draw the paths that keep survivors alive: roots, holders, what to cut.
+
+    Pictures need Graphviz's `dot`; a .dot file needs nothing.
+    """
+    from leakscan.cli.analyse import analysed_one
+    from leakscan.report.dot import findings_dot
+    from leakscan.report.graphviz import write_graph
+
+    dot = findings_dot(analysed_one(snapshots, type_name=type_name), limit=limit, all_paths=paths)
+    if output is None:
+        sys.stdout.write(dot)
+    else:
+        write_graph(dot, output)

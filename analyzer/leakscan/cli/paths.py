@@ -1,0 +1,43 @@
+"""`leakscan paths`: what keeps the objects of a type alive, in one snapshot."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLES = (
+    "leakscan paths leak/after.heap --type ModelOutput",
+    "leakscan paths leak/ --type asyncio.Task --limit 3 --paths",
+)
+
+
+def paths(
+    snapshot: Annotated[
+        Path, typer.Argument(metavar="SNAPSHOT", help="A snapshot, or a capture: its last one.")
+    ],
+    type_name: Annotated[
+        str, typer.Option("--type", metavar="T", help="Types whose qualified name ends with T.")
+    ],
+    all_paths: Annotated[
+        bool, typer.Option("--paths", help="Show every path, with all of its steps.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=0, metavar="N", help="Most ways to show; 0 shows all.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
+) -> None:
+    """Show the references that lead from the roots to every object of a type."""
+    from leakscan.analysis.single import paths_to_type
+    from leakscan.cli.sources import snapshot_in
+    from leakscan.heap.reader import load
+    from leakscan.report.json import document
+    from leakscan.report.paths import type_paths_text
+    from leakscan.report.terminal import screen_of, write
+
+    found = paths_to_type(load(snapshot_in(snapshot)), type_name, limit=limit)
+    if as_json:
+        sys.stdout.write(document("paths", found))
+        return
+    screen = screen_of(sys.stdout)
+    write(type_paths_text(found, screen, all_paths=all_paths), sys.stdout, screen)

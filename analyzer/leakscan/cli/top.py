@@ -1,0 +1,61 @@
+"""`leakscan top`: what the memory of one snapshot hangs on."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EXAMPLES = (
+    "leakscan top leak/after.heap",
+    "leakscan top leak/ --by type --limit 10",
+    "leakscan top leak/ --expand 'Workflow._runs' --depth 4",
+)
+_LOOKED_AT = 60
+_SHALLOW = 2
+
+
+class By(StrEnum):
+    OBJECT = "object"
+    TYPE = "type"
+
+
+def top(
+    snapshot: Annotated[
+        Path, typer.Argument(metavar="SNAPSHOT", help="A snapshot, or a capture: its last one.")
+    ],
+    by: Annotated[
+        By, typer.Option(help="Single objects with what they dominate, or whole types.")
+    ] = By.OBJECT,
+    expand: Annotated[
+        str | None, typer.Option(metavar="PATTERN", help="Start below the object this reference leads to.")
+    ] = None,
+    depth: Annotated[int, typer.Option(min=1, max=50, metavar="N", help="Levels below each object.")] = 2,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Most rows on each level.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything measured as JSON.")] = False,
+) -> None:
+    """Show the biggest dominators: what would be freed if an object, or a type, were gone."""
+    from leakscan.analysis.single import top_of
+    from leakscan.cli.sources import snapshot_in
+    from leakscan.heap.reader import load
+    from leakscan.report.json import document
+    from leakscan.report.terminal import screen_of, write
+    from leakscan.report.top import top_objects_text, top_types_text
+
+    # More than is shown: equal objects become one row.
+    looked_at = max(limit, _LOOKED_AT) if depth <= _SHALLOW else limit
+    found = top_of(load(snapshot_in(snapshot)), limit=looked_at, depth=depth, under=expand)
+    if as_json:
+        sys.stdout.write(document("top", found))
+        return
+    screen = screen_of(sys.stdout)
+    is_by_type = by is By.TYPE
+    lines = (
+        top_types_text(found, screen, limit=limit)
+        if is_by_type
+        else top_objects_text(found, screen, limit=limit)
+    )
+    write(lines, sys.stdout, screen)
