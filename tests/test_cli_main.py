@@ -28,10 +28,10 @@ def test_the_version_is_one_line():
 
 
 def test_an_unknown_command_is_a_usage_error():
-    assert run("difff") == (
+    assert run("frobnicate") == (
         2,
         "",
-        "error: No such command 'difff'.\nhint: `leakscan --help` shows what it takes\n",
+        "error: No such command 'frobnicate'.\nhint: `leakscan --help` shows what it takes\n",
     )
 
 
@@ -54,6 +54,10 @@ def test_help_fits_eighty_columns(command: str):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_has_an_example(command: str):
     assert f"leakscan {command} " in run(command, "--help")[1].partition("Options:")[2]
+
+
+def test_every_command_says_what_it_does_in_one_line():
+    assert "..." not in run("--help")[1]
 
 
 def test_help_loads_nothing_heavy():

@@ -60,7 +60,7 @@ def capture(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the capture in DIR.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print run.json instead of a summary.")] = False,
 ) -> int:
-    """Run a scenario N times in its own process, with a snapshot before and after."""
+    """Run a scenario N times; keep a snapshot before and after."""
     from leakscan.capture import Settings
 
     settings = Settings(

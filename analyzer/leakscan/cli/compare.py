@@ -24,7 +24,7 @@ def compare(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
 ) -> None:
-    """Say leak by leak what a change did: gone, smaller, same, larger, new.
+    """Say what a change did to each leak: gone, smaller, same, new.
 
     Exit code 0: the candidate passes. 1: it leaks. 2: too few runs to say.
     """

@@ -31,7 +31,7 @@ def diff(
         bool, typer.Option("--json", help="Print everything as JSON (docs/schema/findings-1.json).")
     ] = False,
 ) -> None:
-    """Compare the heap before the runs and after: leaks, holders, cuts, growth.
+    """Find what survived the runs, what holds it, and what to cut.
 
     Finding a leak is no failure: exit code 0.
     """

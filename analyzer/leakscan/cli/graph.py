@@ -31,7 +31,7 @@ def graph(
     paths: Annotated[bool, typer.Option("--paths", help="Draw every path, with all of its steps.")] = False,
     limit: Annotated[int, typer.Option(min=0, metavar="N", help="Most leaks to draw; 0 draws all.")] = 5,
 ) -> None:
-    """Draw the paths that keep survivors alive: roots, holders, what to cut.
+    """Draw the paths that keep survivors alive.
 
     Pictures need Graphviz's `dot`; a .dot file needs nothing.
     """

@@ -27,7 +27,7 @@ def paths(
     limit: Annotated[int, typer.Option(min=0, metavar="N", help="Most ways to show; 0 shows all.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
 ) -> None:
-    """Show the references that lead from the roots to every object of a type."""
+    """Show what keeps the objects of a type alive, in one snapshot."""
     from leakscan.analysis.single import paths_to_type
     from leakscan.cli.sources import snapshot_in
     from leakscan.heap.reader import load

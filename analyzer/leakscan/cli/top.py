@@ -37,7 +37,10 @@ def top(
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="Most rows on each level.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything measured as JSON.")] = False,
 ) -> None:
-    """Show the biggest dominators: what would be freed if an object, or a type, were gone."""
+    """Show what the memory of one snapshot hangs on.
+
+    The biggest dominators: what would be freed if an object, or all objects of a type, were gone.
+    """
     from leakscan.analysis.single import top_of
     from leakscan.cli.sources import snapshot_in
     from leakscan.heap.reader import load

@@ -45,7 +45,7 @@ def watch(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> int:
-    """Watch a process and act, on that process alone, when its memory passes a threshold."""
+    """Watch a process; act on it when its memory passes a threshold."""
     from leakscan.capture.vitals import Process
     from leakscan.capture.watch import Level, Rules, parse_action, parse_growth, parse_seconds, parse_size
     from leakscan.capture.watch import watch as watch_process
