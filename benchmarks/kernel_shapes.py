@@ -32,7 +32,7 @@ def csr_of(object_count: int, sources: Numbers, targets: Numbers) -> Csr:
 
 
 def heap(object_count: int, *, seed: int = 1) -> Shape:
-    """About 3.2 references an object: an owner allocated shortly before, a type, some shared values."""
+    """About 3.2 references an object, many of them to anywhere: a heap grown old."""
     random = np.random.default_rng(seed)
     objects = np.arange(object_count)
     type_count = max(1, object_count // 800)
@@ -47,7 +47,7 @@ def heap(object_count: int, *, seed: int = 1) -> Shape:
     sources = np.concatenate([owner, objects, extra])
     targets = np.concatenate([objects, kind, other])
     roots = np.concatenate([[0], random.integers(0, object_count, 400)]).astype(np.uint32)
-    return Shape("heap", csr_of(object_count, sources, targets), roots)
+    return Shape("scattered", csr_of(object_count, sources, targets), roots)
 
 
 def chain(object_count: int) -> Shape:
