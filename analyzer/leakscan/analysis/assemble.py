@@ -122,6 +122,8 @@ def _judgement(
         name = assembly.reach.graph.type_names[row]
         return judge_growth(_count(assembly.before, name), _count(assembly.reach.graph, name))
     holder = facts.holder if facts else None
+    if not any(births[:-1]) and (replaced := _replacement(assembly, group)):
+        return replaced
     return judge(
         History(
             births=births,
@@ -134,6 +136,17 @@ def _judgement(
             released=assembly.released.get(group.type_name, 0),
         )
     )
+
+
+def _replacement(assembly: Assembly, group: LeakGroup) -> Judgement | None:
+    """What the last run left in place of what an earlier one had left: the wait of a worker, say."""
+    before = _count(assembly.before, group.type_name)
+    if before < _count(assembly.reach.graph, group.type_name) or before < len(group.heads):
+        return None
+    text = (
+        f"takes the place of an older one: there were {count_text(before)} before the runs, and no more after"
+    )
+    return Judgement(Verdict.CLEAN, text)
 
 
 def _count(graph: HeapGraph, type_name: str) -> int:

@@ -119,8 +119,9 @@ def _concluded(
     noise = [one.leak for one in judged if one.leak.noise]
     groups = [one for one in judged if not one.leak.noise]
     verdict = _verdict(findings, groups)
-    decisive = [one for one in groups if one.leak.verdict is verdict]
-    others = [one.leak for one in groups if one.leak.verdict is not verdict]
+    decisive = [one for one in groups if one.leak.verdict is verdict and verdict is not Verdict.CLEAN]
+    chosen = {one.number for one in decisive}
+    others = [one.leak for one in groups if one.number not in chosen]
     noise.sort(key=lambda leak: (-leak.exclusive_bytes, -leak.count, leak.noise, leak.signature))
     listed, unlisted = noise[:_NOISE_LISTED], noise[_NOISE_LISTED:]
     omitted = list(findings.omitted)

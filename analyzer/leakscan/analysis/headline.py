@@ -82,6 +82,8 @@ def _undecided(findings: Findings) -> str:
 
 def _clean(findings: Findings) -> str:
     noise = sum(leak.count for leak in findings.noise)
+    if findings.others and not noise:
+        return f"what is alive of {_runs(findings.runs)} only took the place of older objects."
     if not noise:
         return f"nothing born in {_runs(findings.runs)} is still alive."
     size = size_text(sum(leak.exclusive_bytes for leak in findings.noise))

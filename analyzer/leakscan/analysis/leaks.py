@@ -22,9 +22,9 @@ from leakscan.analysis.paths import RawPath, Reason, find_reasons
 from leakscan.analysis.reach import NewGraph, Reach
 from leakscan.analysis.refs import source_of
 from leakscan.analysis.slotnames import SlotNames
-from leakscan.analysis.steps import Writing, name_of, root_text, write_path
+from leakscan.analysis.steps import Writing, has_callback, name_of, root_text, write_path
 from leakscan.heap.graph import U32
-from leakscan.heap.kinds import RootKind
+from leakscan.heap.kinds import Kind, RootKind
 
 _FUNCTION_LIKE: Final = frozenset(
     ("function", "method", "coroutine", "generator", "async_generator", "code", "type")
@@ -97,7 +97,7 @@ def _leak(
     slots = tuple(_slot(reach, names, reason) for reason in reasons if len(reason.refs))
     type_name = reach.graph.type_name(int(heads[0]))
     name = _owner_name(reach, heads, slots)
-    noise, is_bounded = _noise(reach, reasons[0], paths[0])
+    noise, is_bounded = _noise(reach, heads, reasons[0], paths[0])
     return LeakGroup(
         heads=heads,
         births=births,
@@ -113,12 +113,26 @@ def _leak(
     )
 
 
-def _noise(reach: Reach, reason: Reason, path: Path) -> tuple[str, bool]:
+def _noise(reach: Reach, heads: U32, reason: Reason, path: Path) -> tuple[str, bool]:
     """(why it is library noise, whether the library bounds it)."""
     if path.root_kind == "module" and reach.survivors.is_new[reason.members[0].root_object]:
         return "module imported lazily", False
+    if path.root_kind == "static_type" and len(path.steps) == 1:
+        return "type of an extension module imported lazily", True
+    if _are_live_weak_references(reach, heads):
+        return "weak references, which go with what they refer to", True
     rule = noise_rule(path)
     return (rule.reason, rule.is_bounded) if rule else ("", False)
+
+
+def _are_live_weak_references(reach: Reach, heads: U32) -> bool:
+    """Whether these are weak references to living objects, with a callback that clears them away."""
+    graph = reach.graph
+    for obj in heads[:_NAMES_COMPARED].tolist():
+        kinds = {graph.kind(ref) for ref in graph.references(obj)}
+        if Kind.WEAK not in kinds or not has_callback(graph, obj):
+            return False
+    return True
 
 
 def _slot(reach: Reach, names: SlotNames, reason: Reason) -> Slot:

@@ -38,7 +38,7 @@ NOISE: Final = (
     # Words of fixed memory, the type cache among them: each holds one object.
     NoiseRule(
         "the interpreter's own state",
-        root="(thread state|pending calls|interpreter state|runtime state)$",
+        root="(thread state|pending calls|interpreter state|runtime state|type attribute cache)$",
         is_direct=True,
         is_bounded=True,
     ),
@@ -47,6 +47,8 @@ NOISE: Final = (
     NoiseRule(
         "the interpreter's own state", root="(modules by index|interpreter dict|.*(builtins|sys module) dict)"
     ),
+    # Bases, subclasses and caches of a class go with the class, which is told of where it is held.
+    NoiseRule("type machinery", anywhere=r"\.(__(subclasses|mro|bases?)__|tp_cache)", is_bounded=True),
     NoiseRule("tables of asyncio", anywhere=r"\['__asyncio_running_event_loop__'\]"),
     NoiseRule("codecs looked up", root="codec "),
     NoiseRule("warnings already given", root="warnings state"),

@@ -48,6 +48,8 @@ def write_path(writing: Writing, reason: Reason) -> Path:
 def root_text(reach: Reach, path: RawPath) -> str:
     """`module streamlab.workflow`, `thread 'MainThread'`, `atexit callbacks`, `held from C`."""
     label = reach.root_labels[path.root]
+    if _root_kind(reach, path) == RootKind.STATIC_TYPE:
+        return f"type {label}"
     if _root_kind(reach, path) != RootKind.MODULE:
         return label
     row = reach.modules.rows.get(path.root_object)
@@ -201,3 +203,9 @@ def _slot(graph: HeapGraph, obj: int, name: str) -> int | None:
         if graph.kind(ref) == Kind.SLOT and graph.label(ref) == name:
             return int(graph.ref_targets[ref])
     return None
+
+
+def has_callback(graph: HeapGraph, weak_reference: int) -> bool:
+    """Whether something is called when what the weak reference refers to dies."""
+    callback = _slot(graph, weak_reference, "__callback__")
+    return callback is not None and graph.type_name(callback) != "NoneType"

@@ -18,6 +18,7 @@ enum Sizer : std::uint8_t {
     TYPE,
     CODE,
     FRAME,
+    GENERATOR,
     ARRAY,
     NUMPY_ARRAY,
     BYTES_IO,
@@ -40,6 +41,9 @@ constexpr NamedSizer kSizers[] = {
     {"type", TYPE},
     {"code", CODE},
     {"frame", FRAME},
+    {"generator", GENERATOR},
+    {"coroutine", GENERATOR},
+    {"async_generator", GENERATOR},
     {"array.array", ARRAY},
     {"numpy.ndarray", NUMPY_ARRAY},
     {"_io.BytesIO", BYTES_IO},
@@ -134,6 +138,17 @@ std::uint64_t frame_size(const Object* frame_object) {
     return bytes;
 }
 
+// The item count of these types is not stored: the frame inside is as large as its code says.
+std::uint64_t generator_size(const Object* generator) {
+    auto bytes = static_cast<std::uint64_t>(generator->type->basicsize);
+    const Object* code = L->gen_code >= 0 ? object_at(generator, L->gen_code) : nullptr;
+    if (!code) code = frame_code(reinterpret_cast<const char*>(generator) + L->gen_frame);
+    if (code)
+        bytes += 8 * static_cast<std::uint64_t>(load<std::int32_t>(code, L->code_nlocalsplus) +
+                                                load<std::int32_t>(code, L->code_stacksize));
+    return bytes;
+}
+
 std::uint64_t numpy_size(const Object* array) {
     const auto dimensions = static_cast<std::uint64_t>(load<std::int32_t>(array, 24));
     std::uint64_t bytes = static_cast<std::uint64_t>(array->type->basicsize) + dimensions * 16;
@@ -193,6 +208,7 @@ std::uint64_t shallow_size(const Object* object, const TypePlan* plan) {
         case TYPE: bytes = type_size(object); break;
         case CODE: bytes = code_size(object); break;
         case FRAME: bytes = frame_size(object); break;
+        case GENERATOR: bytes = generator_size(object); break;
         case ARRAY:
             bytes = static_cast<std::uint64_t>(object->type->basicsize);
             if (const char* item = load<const char*>(object, 40))
