@@ -6,10 +6,13 @@ import json
 import os
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import leakscan
 from leakscan import _native
 from leakscan.record import births
 
@@ -177,3 +180,25 @@ def test_sites_start_afresh_when_armed_again() -> None:
     thing, line = Thing(), line_here()
     assert place(thing) == (line, "test_sites_start_afresh_when_armed_again")
     assert before > 0 and _native.births_stats()["width"] == 16
+
+
+def test_a_snapshot_carries_the_line_of_each_object_born(tmp_path: Path) -> None:
+    births.begin_run(2)
+    things, line = [Thing() for _ in range(100)], line_here()
+    births.begin_own()
+    leakscan.snapshot(tmp_path / "x.heap")
+    graph = leakscan.load(tmp_path / "x.heap")
+    lines: Counter[tuple[str, int, str, int]] = Counter()
+    for item in range(graph.object_count):
+        if not graph.type_name(item).endswith(".Thing"):
+            continue
+        row = int(graph.sites[item]) - 1
+        if row >= 0:
+            file = graph.strings[int(graph.site_files[row])]
+            function = graph.strings[int(graph.site_functions[row])]
+            lines[file, int(graph.site_lines[row]), function, int(graph.births[item])] += 1
+    where = "test_a_snapshot_carries_the_line_of_each_object_born"
+    if sys.version_info < (3, 12):
+        where += ".<locals>.<listcomp>"
+    assert len(things) == 100
+    assert lines == {(HERE, line, where, 2): 100}

@@ -382,7 +382,20 @@ std::uint32_t Walk::synthetic_type(const char* name) {
     return plan->row;
 }
 
+void Walk::write_sites() {
+    if (!births::sites_armed()) return;
+    for (std::uint32_t i = 0; i < sites::rows(); i++) {
+        const sites::Row row = sites::row(i);
+        const sites::Text file = sites::text(row.file), function = sites::text(row.function);
+        writer.u32(SITE_FILE, strings.of(file.utf8, file.bytes));
+        writer.u32(SITE_LINE, row.line);
+        writer.u32(SITE_FUNC, strings.of(function.utf8, function.bytes));
+    }
+    if (sites::lost()) warn("the table of allocation sites was full: some sites are unknown");
+}
+
 void Walk::write_tables() {
+    write_sites();
     for (TypePlan* plan : plans_) {
         std::uint8_t flags = 0;
         if (!plan->type) {

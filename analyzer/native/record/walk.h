@@ -165,6 +165,7 @@ class Walk {
     template <class F>
     void guarded(const char* warning, F&& phase);
     void add_unreached_blocks();
+    void write_sites();
     void write_tables();
     void insert_plan(TypePlan* plan);
     std::uint32_t synthetic_type(const char* name);
