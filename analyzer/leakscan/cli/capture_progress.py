@@ -32,13 +32,19 @@ def _bar() -> Iterator[Report]:
     columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("start", total=None)
+        shown = "start"
 
         def report(mode: str, progress: Progress) -> None:
+            nonlocal shown
+            text = f"{mode}: {progress.phase}"
+            # A phase may be over before the bar is next drawn by itself.
+            is_other, shown = text != shown, text
             bar.update(
                 task,
-                description=f"{mode}: {progress.phase}",
+                description=text,
                 completed=progress.done,
                 total=progress.total or None,
+                refresh=is_other,
             )
 
         yield report
