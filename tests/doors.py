@@ -119,7 +119,8 @@ def v8_graph(rng: random.Random, g: Graph) -> list[object]:
         g.targets,
     )
     rules = (numbers(rng, U8, strings, 22), numbers(rng, U32, strings, strings), *v8_strings(rng, strings))
-    return [graph, rules, (1, 2, NONE, 4, 5)]
+    references = (out(U64, g.n + 1), out(U8, g.m), out(U32, g.m), out(U32, g.m))
+    return [graph, rules, (1, 2, NONE, 4, 5, 3, 0), references]
 
 
 Call = Callable[[random.Random, Graph], list[object]]
@@ -301,7 +302,7 @@ def damaged(rng: random.Random, arguments: list[object]) -> list[object]:
             changed[i] = memoryview(bytes(value))
         elif kind == 5:
             changed[i] = array(rng.choice("BHIQbhiqdf"), [0] * len(value))
-        elif kind == 6 and value:
+        elif kind == 6 and value and value.typecode in "BHIQ":
             value = value[:]
             value[rng.randrange(len(value))] = (
                 rng.choice((0, 1, 7, 255)) if value.itemsize == 1 else 2**16 - 1

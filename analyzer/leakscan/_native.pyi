@@ -67,7 +67,7 @@ def v8_move_sizes(
     first: Column, edge_types: Column, targets: Column, classes: Column, owners: Column, sizes: Column
 ) -> None: ...
 def v8_build(
-    graph: tuple[Column, ...], rules: tuple[Column, ...], marks: tuple[int, ...]
+    raw: tuple[Column, ...], rules: tuple[Column, ...], marks: tuple[int, ...], out: tuple[Column, ...]
 ) -> tuple[bytes, bytes]: ...
 
 # kernels: graph algorithms on flat arrays ----------------------------------------------------------

@@ -33,9 +33,12 @@ _DAMAGED: Final = "the file was changed after it was written, or it is not a hea
 _ABSENT: Final = -1
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class RawSnapshot:
-    """The sections of the file as columns; indexes are checked, meanings are not."""
+    """The sections of the file as columns; indexes are checked, meanings are not.
+
+    Not frozen: the edges are let go of as soon as they have become references.
+    """
 
     name: str
     meta: Mapping[str, Any]  # Any: JSON

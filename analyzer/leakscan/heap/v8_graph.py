@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +17,8 @@ from leakscan.heap.sparse import SparseColumn, SparsePlaces
 from leakscan.heap.v8 import RawSnapshot
 
 _NO_STRING: Final = 0xFFFFFFFF
+_NO_U8: Final[U8] = np.zeros(0, np.uint8)
+_NO_U32: Final[U32] = np.zeros(0, np.uint32)
 SIZES_NOTE: Final = "self sizes; those of backing stores are counted with their one owner, as DevTools does"
 
 
@@ -30,10 +33,8 @@ def graph_of(raw: RawSnapshot) -> HeapGraph:
     _translate(raw.edge_types, raw.edge_type_names, names.EDGE_TYPES, int(names.EdgeType.HIDDEN))
     classes = _classes(raw, strings)
     sizes = _owned_sizes(raw, strings, first)
-    sources, targets = _build(raw, strings, first, classes)
-    kept = int(first[-1])
-    graph_targets, labels = raw.edge_targets[:kept], raw.edge_names[:kept]
-    scripts = _Scripts(raw, strings, first, graph_targets, labels)
+    references, sources, targets = _build(raw, strings, first, classes)
+    scripts = _Scripts(raw, strings, references)
     types, type_ids = _types(raw, strings, scripts)
     roots = _roots(raw, strings, sources, targets)
     return HeapGraph(
@@ -47,10 +48,10 @@ def graph_of(raw: RawSnapshot) -> HeapGraph:
         births=np.full(len(type_ids), BIRTH_UNKNOWN, np.uint16),
         flags=np.where(classes == names.NodeClass.SYNTHETIC, ObjectFlag.SYNTHETIC, 0).astype(np.uint8),
         sites=np.zeros(len(type_ids), np.uint32),
-        first_ref=first,
-        ref_targets=graph_targets,
-        ref_kinds=raw.edge_types[:kept],
-        ref_labels=labels,
+        first_ref=references.first,
+        ref_targets=references.targets,
+        ref_kinds=references.kinds,
+        ref_labels=references.labels,
         roots=roots,
         names=_function_names(raw),
         locations=scripts.places(),
@@ -159,8 +160,16 @@ def _owned_sizes(raw: RawSnapshot, strings: _Strings, first: U64) -> U32 | U64:
     return sizes.astype(np.uint32) if len(sizes) == 0 or int(sizes.max()) < 0xFFFFFFFF else sizes
 
 
-def _build(raw: RawSnapshot, strings: _Strings, first: U64, classes: U8) -> tuple[U32, U32]:
-    """Turns edges into references in place; (source, target) of the roots."""
+@dataclass(frozen=True, slots=True)
+class _References:
+    first: U64
+    kinds: U8
+    labels: U32
+    targets: U32
+
+
+def _build(raw: RawSnapshot, strings: _Strings, first: U64, classes: U8) -> tuple[_References, U32, U32]:
+    """The references, and the (source, target) of the roots. The edges of `raw` are given up."""
     count = len(strings) + 1
     kinds = np.full(count, Kind.SLOT, np.uint8)
     labels = np.arange(count, dtype=np.uint32)
@@ -173,26 +182,34 @@ def _build(raw: RawSnapshot, strings: _Strings, first: U64, classes: U8) -> tupl
                 labels[string] = strings.add(label)
     ends = np.append(strings.ends, strings.ends[-1:])
     is_string = _mask(raw, ["string"])[raw.node_types].view(np.uint8)
+    edges = len(raw.edge_types)
+    out = (
+        *(np.empty(len(first), np.uint64), np.empty(edges, np.uint8)),
+        *(np.empty(edges, np.uint32), np.empty(edges, np.uint32)),
+    )
     sources, targets = _native.v8_build(
         (
-            *(classes, is_string, raw.node_names, raw.node_ids, raw.node_sizes),
-            *(first, raw.edge_types, raw.edge_names, raw.edge_targets),
+            *(classes, is_string, raw.node_names, raw.node_ids, raw.node_sizes, first),
+            *(raw.edge_types, raw.edge_names, raw.edge_targets),
         ),
         (kinds[: len(ends)], labels[: len(ends)], strings.bytes, ends),
         (
-            *(strings.one("table"), strings.one("elements"), strings.one("properties")),
+            *(strings.one(name) for name in names.MARKS),
             *(strings.add(names.NUMBER_KEY), strings.add(names.WEAK_MAP_VALUE)),
         ),
+        out,
     )
-    return np.frombuffer(sources, np.uint32), np.frombuffer(targets, np.uint32)
+    kept = int(out[0][-1])
+    raw.edge_types, raw.edge_names, raw.edge_targets = _NO_U8, _NO_U32, _NO_U32
+    references = _References(out[0], out[1][:kept], out[2][:kept], out[3][:kept])
+    return references, np.frombuffer(sources, np.uint32), np.frombuffer(targets, np.uint32)
 
 
 class _Scripts:
     """Where functions and the classes of objects are defined."""
 
-    def __init__(self, raw: RawSnapshot, strings: _Strings, first: U64, targets: U32, labels: U32) -> None:
-        self._raw, self._strings = raw, strings
-        self._first, self._targets, self._labels = first, targets, labels
+    def __init__(self, raw: RawSnapshot, strings: _Strings, references: _References) -> None:
+        self._raw, self._strings, self._references = raw, strings, references
         self.is_closure: npt.NDArray[np.bool_] = _mask(raw, ["closure"])[raw.node_types]
         self._edges = {string for edge in names.SCRIPT_EDGES for string in strings.all(edge)}
         self._shared = set(strings.all("shared"))
@@ -228,9 +245,12 @@ class _Scripts:
         return found
 
     def _follow(self, node: int, edges: set[int]) -> int | None:
-        for ref in range(int(self._first[node]), int(self._first[node + 1])):
-            if int(self._labels[ref]) in edges:
-                return int(self._targets[ref])
+        references = self._references
+        for ref in range(int(references.first[node]), int(references.first[node + 1])):
+            # A number is a label too: only these kinds of edge are labelled with a string.
+            is_named = references.kinds[ref] == Kind.INTERNAL
+            if is_named and int(references.labels[ref]) in edges:
+                return int(references.targets[ref])
         return None
 
 
@@ -300,9 +320,11 @@ def _roots(raw: RawSnapshot, strings: _Strings, sources: U32, targets: U32) -> R
     spelled = [strings[int(raw.node_names[node])] for node in known]
     kinds = np.array([names.ROOT_KINDS.get(name, RootKind.INTERPRETER) for name in spelled], np.uint8)
     labels = np.array([strings.add(name or names.GLOBAL) for name in spelled], np.uint32)
-    top = np.flatnonzero(_mask(raw, ["synthetic"])[raw.node_types[:1]]).astype(np.uint32)
+    is_synthetic = _mask(raw, ["synthetic"])[raw.node_types]
+    root_kinds = np.where(is_synthetic[targets], np.uint8(RootKind.STATIC_TYPE), kinds[rows])
+    top = np.flatnonzero(is_synthetic[:1]).astype(np.uint32)
     return Roots(
-        np.append(kinds[rows], np.full(len(top), RootKind.STATIC_TYPE, np.uint8)),
+        np.append(root_kinds, np.full(len(top), RootKind.STATIC_TYPE, np.uint8)),
         np.append(labels[rows], np.zeros(len(top), np.uint32)),
         np.append(targets, top),
         np.zeros(len(targets) + len(top), np.uint8),
@@ -315,7 +337,8 @@ def _function_names(raw: RawSnapshot) -> SparseColumn:
 
 
 def _meta(raw: RawSnapshot) -> dict[str, Any]:  # Any: JSON
-    largest = int(raw.node_ids.max()) if len(raw.node_ids) else 0
+    # Even ids are an embedder's: Node 18 and 20 make them from addresses.
+    odd = raw.node_ids[(raw.node_ids & np.uint64(1)) == 1]
     return {
         "format": 1,
         "runtime": "v8",
@@ -324,6 +347,6 @@ def _meta(raw: RawSnapshot) -> dict[str, Any]:  # Any: JSON
         "sizes": SIZES_NOTE,
         "detached_objects": int(np.count_nonzero(raw.node_detached == 2)),
         "node_count": len(raw.node_types),
-        "edge_count": len(raw.edge_types),
-        "last_id": largest,
+        "edge_count": int(raw.meta["edge_count"]),
+        "last_id": int(odd.max()) if len(odd) else 0,
     }

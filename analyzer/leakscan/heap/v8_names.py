@@ -58,6 +58,8 @@ CLASS_OF_NAME: Final = {
     "system / ScopeInfo": NodeClass.ENGINE,
     "system / SharedFunctionInfo": NodeClass.ENGINE,
     "system / BytecodeArray": NodeClass.ENGINE,
+    "system / BytecodeWrapper": NodeClass.ENGINE,
+    "system / CodeWrapper": NodeClass.ENGINE,
     # The global object lists every one of its properties itself.
     "system / PropertyCell": NodeClass.DUPLICATED,
     # Lists of everything that must be told when the environment ends; the objects in them may die.
@@ -81,6 +83,7 @@ INTERNAL_EDGES: Final[Mapping[str, tuple[Kind, str | None]]] = {
     "elements": (Kind.DICT, None),
     "properties": (Kind.DICT, None),
     "table": (Kind.DICT, None),
+    "global_object": (Kind.DICT, None),
     "context": (Kind.DICT, None),
     "previous": (Kind.DICT, None),
     "parameters_and_registers": (Kind.DICT, None),
@@ -125,6 +128,8 @@ ROOT_KINDS: Final[Mapping[str, RootKind]] = {
 """By name of the synthetic node; interpreter state for the others. The nameless one is the root of all
 and refers to the global objects."""
 
+MARKS: Final = ("table", "elements", "properties", "parameters_and_registers", "__proto__")
+"""Names of edges that the native builder treats in its own way, in its order."""
 SCRIPT_EDGES: Final = ("script", "script_or_debug_info", "raw_script")
 INTERNAL_SCRIPTS: Final = ("node:", "internal/", "deno:", "ext:", "bun:", "electron/")
 """Beginnings of the names of scripts that belong to the runtime."""

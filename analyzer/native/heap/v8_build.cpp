@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <memory>
 #include <string_view>
 
 namespace v8 {
@@ -30,154 +29,181 @@ Table table_of(std::uint64_t size) {
     return {};
 }
 
+// What a name like "17" says; UINT32_MAX for any other.
+std::uint32_t index_of(std::string_view name) {
+    if (name.empty() || name.size() > 9) return UINT32_MAX;
+    std::uint32_t index = 0;
+    for (const char c : name) {
+        if (c < '0' || c > '9') return UINT32_MAX;
+        index = index * 10 + static_cast<std::uint32_t>(c - '0');
+    }
+    return index;
+}
+
 class Builder {
   public:
-    Builder(const Graph& graph, const Rules& rules)
-        : graph_(graph), rules_(rules), is_table_(graph.nodes), owner_(graph.nodes, kNoString) {}
+    Builder(const Raw& raw, const Rules& rules, const References& out)
+        : raw_(raw), rules_(rules), out_(out), table_(raw.nodes, kNoString), store_(raw.nodes, kNoString),
+          is_registers_(raw.nodes), is_table_(raw.nodes) {}
 
     std::vector<Root> run();
 
   private:
+    static constexpr std::uint32_t kShared = UINT32_MAX - 1;
+    // The edge is listed by the owner of its source as well: cutting the owner's must be enough.
+    static constexpr std::uint8_t kDuplicate = 0xFF;
+
     std::string_view text(std::uint32_t string) const {
         const std::uint64_t start = string ? rules_.ends[string - 1] : 0;
         return {rules_.bytes + start, static_cast<std::size_t>(rules_.ends[string] - start)};
     }
+    static bool is(std::uint8_t raw, EdgeType type) { return raw == static_cast<std::uint8_t>(type); }
     void find_stores();
     void mark_duplicates();
-    void convert(std::uint32_t node, std::uint64_t edge);
-    bool convert_entry(std::uint32_t node, std::uint64_t edge, std::uint64_t index);
-    bool convert_pair(std::uint32_t node, std::uint64_t edge, std::string_view name);
-    void set(std::uint64_t edge, std::uint8_t kind, std::uint32_t label) {
-        graph_.kinds[edge] = kind;
-        graph_.labels[edge] = label;
+    std::uint64_t entry_index(const Table& table, std::uint64_t edge) const;
+    void put_node(std::uint32_t node);
+    void put_entries(std::uint32_t table_node);
+    void put_edge(std::uint32_t node, std::uint64_t edge);
+    bool put_pair(std::uint32_t node, std::uint64_t edge, std::string_view name);
+    void put(std::uint64_t edge, std::uint8_t kind, std::uint32_t label) {
+        out_.kinds[kept_] = kind;
+        out_.labels[kept_] = label;
+        out_.targets[kept_++] = raw_.edge_targets[edge];
     }
 
-    // The edge is listed by the owner of its source as well: cutting the owner's must be enough.
-    static constexpr std::uint8_t kDuplicate = 0xFF;
-
-    const Graph& graph_;
+    const Raw& raw_;
     const Rules& rules_;
-    std::vector<bool> is_table_;
-    std::vector<std::uint32_t> owner_;  // of elements and properties: the object they belong to
-    std::uint64_t key_index_ = 0;       // the key seen last in the table at hand
-    std::uint32_t key_node_ = kNoString;
+    const References& out_;
+    std::uint64_t kept_ = 0;
+    std::vector<std::uint32_t> table_;  // of a Map or Set: its table
+    std::vector<std::uint32_t> store_;  // of elements and properties: the object they belong to
+    std::vector<bool> is_registers_;    // of a generator
+    std::vector<bool> is_table_;        // its entries are written at its owner
 };
 
 std::vector<Root> Builder::run() {
     find_stores();
     mark_duplicates();
     std::vector<Root> roots;
-    std::uint64_t kept = 0, start = 0;
-    for (std::uint32_t node = 0; node < graph_.nodes; ++node) {
-        const std::uint64_t stop = graph_.first[node + 1];
-        const bool is_root = graph_.node_class[node] == SYNTHETIC;
-        key_node_ = kNoString;
-        for (std::uint64_t edge = start; edge < stop; ++edge) {
-            if (is_root) {
-                if (graph_.kinds[edge] != static_cast<std::uint8_t>(EdgeType::WEAK))
-                    roots.push_back({node, graph_.targets[edge]});
-                continue;
-            }
-            convert(node, edge);
-            graph_.kinds[kept] = graph_.kinds[edge];
-            graph_.labels[kept] = graph_.labels[edge];
-            graph_.targets[kept++] = graph_.targets[edge];
+    out_.first[0] = 0;
+    for (std::uint32_t node = 0; node < raw_.nodes; ++node) {
+        if (raw_.node_class[node] != SYNTHETIC) {
+            put_node(node);
+        } else {
+            for (std::uint64_t edge = raw_.first[node]; edge < raw_.first[node + 1]; ++edge)
+                if (!is(raw_.edge_types[edge], EdgeType::WEAK)) roots.push_back({node, raw_.edge_targets[edge]});
         }
-        start = stop;
-        graph_.first[node + 1] = kept;
+        out_.first[node + 1] = kept_;
     }
     return roots;
 }
 
 void Builder::find_stores() {
-    for (std::uint32_t node = 0; node < graph_.nodes; ++node)
-        for (std::uint64_t edge = graph_.first[node]; edge < graph_.first[node + 1]; ++edge) {
-            if (graph_.kinds[edge] != static_cast<std::uint8_t>(EdgeType::INTERNAL)) continue;
-            const std::uint32_t name = graph_.labels[edge], target = graph_.targets[edge];
-            if (name == rules_.table)
-                is_table_[target] = true;
+    std::vector<std::uint32_t> owner_of_table(raw_.nodes, kNoString);
+    for (std::uint32_t node = 0; node < raw_.nodes; ++node)
+        for (std::uint64_t edge = raw_.first[node]; edge < raw_.first[node + 1]; ++edge) {
+            if (!is(raw_.edge_types[edge], EdgeType::INTERNAL)) continue;
+            const std::uint32_t name = raw_.edge_names[edge], target = raw_.edge_targets[edge];
+            if (name == rules_.table && raw_.node_class[node] == ORDINARY)
+                owner_of_table[target] = owner_of_table[target] == kNoString ? node : kShared;
             else if (name == rules_.elements || name == rules_.properties)
-                owner_[target] = node;
+                store_[target] = node;
+            else if (name == rules_.registers)
+                is_registers_[target] = true;
         }
+    // An iterator may outlive its Map: then both hold the table, and the table holds the entries.
+    for (std::uint32_t table = 0; table < raw_.nodes; ++table) {
+        const std::uint32_t owner = owner_of_table[table];
+        if (owner >= kShared || owner == table || table_of(raw_.node_sizes[table]).entry_words == 0) continue;
+        if (raw_.node_class[table] != ORDINARY || table_[owner] != kNoString) continue;
+        table_[owner] = table;
+        is_table_[table] = true;
+    }
 }
 
 void Builder::mark_duplicates() {
     // stamp[t] == store: the owner of `store` refers to t by a name of its own.
-    const std::unique_ptr<std::uint32_t[]> stamp(new std::uint32_t[graph_.nodes]);
-    std::fill_n(stamp.get(), graph_.nodes, kNoString);
-    for (std::uint32_t store = 0; store < graph_.nodes; ++store) {
-        const std::uint32_t owner = owner_[store];
+    std::vector<std::uint32_t> stamp(raw_.nodes, kNoString);
+    for (std::uint32_t store = 0; store < raw_.nodes; ++store) {
+        const std::uint32_t owner = store_[store];
         if (owner == kNoString) continue;
-        for (std::uint64_t edge = graph_.first[owner]; edge < graph_.first[owner + 1]; ++edge) {
-            const auto type = static_cast<EdgeType>(graph_.kinds[edge]);
-            if (type == EdgeType::ELEMENT || type == EdgeType::PROPERTY) stamp[graph_.targets[edge]] = store;
-        }
-        for (std::uint64_t edge = graph_.first[store]; edge < graph_.first[store + 1]; ++edge)
-            if (stamp[graph_.targets[edge]] == store) graph_.kinds[edge] = kDuplicate;
+        for (std::uint64_t edge = raw_.first[owner]; edge < raw_.first[owner + 1]; ++edge)
+            if (is(raw_.edge_types[edge], EdgeType::ELEMENT) || is(raw_.edge_types[edge], EdgeType::PROPERTY))
+                stamp[raw_.edge_targets[edge]] = store;
+        if (owner == store) continue;
+        for (std::uint64_t edge = raw_.first[store]; edge < raw_.first[store + 1]; ++edge)
+            if (stamp[raw_.edge_targets[edge]] == store) raw_.edge_types[edge] = kDuplicate;
     }
 }
 
-void Builder::convert(std::uint32_t node, std::uint64_t edge) {
-    const std::uint8_t raw = graph_.kinds[edge];
-    const auto type = static_cast<EdgeType>(raw);
-    const std::uint8_t own = graph_.node_class[node];
-    if (raw == kDuplicate || type == EdgeType::WEAK || type == EdgeType::SHORTCUT || own == BOOKKEEPING ||
+// Where in the entries of `table` the edge leads; UINT64_MAX for one that is not of an entry.
+std::uint64_t Builder::entry_index(const Table& table, std::uint64_t edge) const {
+    if (!is(raw_.edge_types[edge], EdgeType::INTERNAL)) return UINT64_MAX;
+    const std::uint32_t index = index_of(text(raw_.edge_names[edge]));
+    return index == UINT32_MAX || index < table.first_entry ? UINT64_MAX : index - table.first_entry;
+}
+
+void Builder::put_node(std::uint32_t node) {
+    const Table table = is_table_[node] ? table_of(raw_.node_sizes[node]) : Table{};
+    for (std::uint64_t edge = raw_.first[node]; edge < raw_.first[node + 1]; ++edge)
+        if (!is_table_[node] || entry_index(table, edge) == UINT64_MAX) put_edge(node, edge);
+    if (table_[node] != kNoString) put_entries(table_[node]);
+}
+
+void Builder::put_entries(std::uint32_t table_node) {
+    const Table table = table_of(raw_.node_sizes[table_node]);
+    const bool is_map = table.entry_words == 3;
+    std::uint64_t key_index = UINT64_MAX;
+    std::uint32_t key = kNoString;
+    for (std::uint64_t edge = raw_.first[table_node]; edge < raw_.first[table_node + 1]; ++edge) {
+        const std::uint64_t index = entry_index(table, edge);
+        if (index == UINT64_MAX) continue;
+        const std::uint64_t word = index % table.entry_words;
+        const std::uint32_t target = raw_.edge_targets[edge];
+        if (word == 0) {
+            key_index = index;
+            key = target;
+            put(edge, is_map ? format::KEY : format::MEMBER, is_map ? raw_.node_names[target] : 0);
+        } else if (!is_map || word == 2) {
+            put(edge, format::UNNAMED, 0);  // the chain: a small integer in every V8 seen
+        } else if (key == kNoString || key_index + 1 != index) {
+            put(edge, format::KEY_OTHER, rules_.number_key);  // a small integer has no node, so no edge
+        } else {
+            put(edge, raw_.is_string[key] ? format::KEY_STR : format::KEY_OTHER, raw_.node_names[key]);
+        }
+    }
+}
+
+void Builder::put_edge(std::uint32_t node, std::uint64_t edge) {
+    const std::uint8_t type = raw_.edge_types[edge], own = raw_.node_class[node];
+    const std::uint32_t name = raw_.edge_names[edge];
+    if (type == kDuplicate || is(type, EdgeType::WEAK) || is(type, EdgeType::SHORTCUT) || own == BOOKKEEPING ||
         own == DUPLICATED)
-        return set(edge, format::WEAK, 0);
-    const bool is_numbered = type == EdgeType::ELEMENT || type == EdgeType::HIDDEN;
-    if (own == ENGINE || graph_.node_class[graph_.targets[edge]] == ENGINE)
-        return set(edge, format::INTERNAL, is_numbered ? 0 : graph_.labels[edge]);
-    switch (type) {
-        case EdgeType::CONTEXT: graph_.kinds[edge] = format::CLOSURE; return;
-        case EdgeType::ELEMENT: graph_.kinds[edge] = format::INDEX; return;
-        case EdgeType::PROPERTY: graph_.kinds[edge] = format::ATTRIBUTE; return;
-        case EdgeType::HIDDEN: return set(edge, format::UNNAMED, 0);
+        return put(edge, format::WEAK, 0);
+    const bool is_numbered = is(type, EdgeType::ELEMENT) || is(type, EdgeType::HIDDEN);
+    if (own == ENGINE || raw_.node_class[raw_.edge_targets[edge]] == ENGINE)
+        return put(edge, format::INTERNAL, is_numbered ? 0 : name);
+    switch (static_cast<EdgeType>(type)) {
+        case EdgeType::CONTEXT: return put(edge, format::CLOSURE, name);
+        case EdgeType::ELEMENT: return put(edge, format::INDEX, name);
+        case EdgeType::PROPERTY:
+            return put(edge, name == rules_.prototype ? format::MACHINERY : format::ATTRIBUTE, name);
+        case EdgeType::HIDDEN: return put(edge, format::UNNAMED, 0);
         default: break;
     }
-    const std::uint32_t name = graph_.labels[edge];
     const std::string_view spelled = text(name);
-    if (spelled.empty() || spelled[0] < '0' || spelled[0] > '9')
-        return set(edge, rules_.internal_kind[name], rules_.internal_label[name]);
-    std::uint64_t index = 0;
-    std::size_t digits = 0;
-    for (; digits < spelled.size() && digits < 10 && spelled[digits] >= '0' && spelled[digits] <= '9'; ++digits)
-        index = index * 10 + static_cast<std::uint64_t>(spelled[digits] - '0');
-    if (digits == spelled.size() && index < UINT32_MAX) {
-        if (is_table_[node] && convert_entry(node, edge, index)) return;
-        return set(edge, format::INDEX, static_cast<std::uint32_t>(index));
-    }
-    if (convert_pair(node, edge, spelled)) return;
-    set(edge, rules_.internal_kind[name], rules_.internal_label[name]);
-}
-
-bool Builder::convert_entry(std::uint32_t node, std::uint64_t edge, std::uint64_t index) {
-    const Table table = table_of(graph_.node_sizes[node]);
-    if (table.entry_words == 0 || index < table.first_entry) return false;
-    const std::uint64_t word = (index - table.first_entry) % table.entry_words;
-    const std::uint32_t target = graph_.targets[edge];
-    if (word == 0) {
-        key_index_ = index;
-        key_node_ = target;
-        set(edge, table.entry_words == 2 ? format::MEMBER : format::KEY,
-            table.entry_words == 2 ? 0 : graph_.node_names[target]);
-        return true;
-    }
-    if (word != 1 || table.entry_words == 2) return false;
-    // A key that is a small integer is no object: it has no edge.
-    if (key_node_ == kNoString || key_index_ + 1 != index)
-        set(edge, format::KEY_OTHER, rules_.number_key);
-    else
-        set(edge, graph_.is_string[key_node_] ? format::KEY_STR : format::KEY_OTHER,
-            graph_.node_names[key_node_]);
-    return true;
+    if (const std::uint32_t index = index_of(spelled); index != UINT32_MAX)
+        return put(edge, is_registers_[node] ? format::STACK : format::INDEX, index);
+    if (!put_pair(node, edge, spelled)) put(edge, rules_.internal_kind[name], rules_.internal_label[name]);
 }
 
 // "3 / part of key (Key @17) -> value (Value @19) pair in WeakMap (table @21)": one such edge comes from
 // the key and one from the table. The value lives while both do: the table's edge does not hold it, and
 // the key's is as good as an ordinary one as long as the table is alive.
-bool Builder::convert_pair(std::uint32_t node, std::uint64_t edge, std::string_view name) {
+bool Builder::put_pair(std::uint32_t node, std::uint64_t edge, std::string_view name) {
     constexpr std::string_view kPart = " / part of key (", kTable = " pair in WeakMap (table @";
-    if (name.find(kPart) == std::string_view::npos || name.back() != ')') return false;
+    if (name.empty() || name[0] < '0' || name[0] > '9' || name.back() != ')') return false;
+    if (name.find(kPart) == std::string_view::npos) return false;
     const std::size_t at = name.rfind(kTable);
     if (at == std::string_view::npos) return false;
     std::uint64_t id = 0;
@@ -185,16 +211,18 @@ bool Builder::convert_pair(std::uint32_t node, std::uint64_t edge, std::string_v
         if (c < '0' || c > '9') return false;
         id = id * 10 + static_cast<std::uint64_t>(c - '0');
     }
-    if (id == graph_.node_ids[node])
-        set(edge, format::EPHEMERON, graph_.labels[edge]);
+    if (id == raw_.node_ids[node])
+        put(edge, format::EPHEMERON, raw_.edge_names[edge]);
     else
-        set(edge, format::ELEMENT, rules_.weak_map_value);
+        put(edge, format::ELEMENT, rules_.weak_map_value);
     return true;
 }
 
 }  // namespace
 
-std::vector<Root> build(const Graph& graph, const Rules& rules) { return Builder(graph, rules).run(); }
+std::vector<Root> build(const Raw& raw, const Rules& rules, const References& out) {
+    return Builder(raw, rules, out).run();
+}
 
 void move_sizes(std::size_t nodes, const std::uint64_t* first, const std::uint8_t* edge_types,
                 const std::uint32_t* targets, const std::uint8_t* classes, std::uint32_t* owners,

@@ -20,18 +20,19 @@ enum NodeClass : std::uint8_t {
     BACKING = 5,      // hidden, array or external string: its size belongs to its one owner
 };
 
-struct Graph {
-    std::size_t nodes, strings;
+// As scanned. `first` are the prefix sums of the edge counts.
+struct Raw {
+    std::size_t nodes;
     std::uint64_t edges;
     const std::uint8_t* node_class;  // NodeClass of each node
     const std::uint8_t* is_string;   // of each node: its name is its content
     const std::uint32_t* node_names;
     const std::uint64_t* node_ids;
-    const std::uint64_t* node_sizes;  // as in the file
-    std::uint64_t* first;             // nodes + 1: rewritten, references out of roots are left out
-    std::uint8_t* kinds;              // EdgeType of each edge: becomes the kind of reference
-    std::uint32_t* labels;            // name or index of each edge: becomes the label
-    std::uint32_t* targets;
+    const std::uint64_t* node_sizes;
+    const std::uint64_t* first;
+    std::uint8_t* edge_types;  // EdgeType; written to
+    const std::uint32_t* edge_names;
+    const std::uint32_t* edge_targets;
 };
 
 // Indexed by string.
@@ -41,17 +42,26 @@ struct Rules {
     const char* bytes;
     const std::uint64_t* ends;
     // Strings with a meaning, kNoString where the snapshot does not have them.
-    std::uint32_t table, elements, properties;
+    std::uint32_t table, elements, properties, registers, prototype;
     // Labels appended by the caller.
     std::uint32_t number_key, weak_map_value;
+};
+
+// CSR; the arrays of references have room for as many as there are edges.
+struct References {
+    std::uint64_t* first;
+    std::uint8_t* kinds;
+    std::uint32_t* labels;
+    std::uint32_t* targets;
 };
 
 struct Root {
     std::uint32_t source, target;
 };
 
-// The roots, in file order. Every index in `graph` must be in range.
-std::vector<Root> build(const Graph& graph, const Rules& rules);
+// Fills `out`; the roots, in file order. References out of synthetic nodes are roots only, and those out
+// of the table of a Map or Set belong to the Map or Set. Every index in `raw` must be in range.
+std::vector<Root> build(const Raw& raw, const Rules& rules, const References& out);
 
 // Adds the size of each BACKING node to the one object that owns it, as DevTools does: a node is owned
 // by `o` when every chain of strong edges to it comes through `o` and other backing nodes only. Nodes
