@@ -20,7 +20,7 @@ from leakscan.heap.kinds import BIRTH_OWN
 
 @dataclass(frozen=True)
 class Analysed:
-    """Everything born in run 1 or later is new; a type with a module is the application's or the library's."""
+    """Everything born in run 1 or later is new; types of a module are the program's or the library's."""
 
     graph: HeapGraph
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leakscan.analysis.findings import Verdict
-from leakscan.analysis.verdict import History, judge, judge_growth
+from leakscan.analysis.verdict import History, judge, judge_growth, judge_undated
 
 
 def verdict(*births: int, **facts: object) -> Verdict:
@@ -171,6 +171,24 @@ def test_nothing_alive_is_clean():
 
 def test_two_counts_show_growth_but_no_rate():
     assert judge_growth(0, 20).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_link_inside_a_bounded_cache_is_bounded_whatever_it_holds():
+    assert evidence(*(1,) * 20, bound=8, bound_is_enforced=True) == "bound 8 visible"
+
+
+def test_what_the_allocator_never_saw_is_dated_by_the_census():
+    assert judge_undated(2, (100, 100, *(123,) * 18)).evidence == (
+        "by the census of their type: born in run 2 only, none in the 17 runs after"
+    )
+
+
+def test_what_the_allocator_never_saw_leaks_when_the_census_does():
+    assert judge_undated(20, tuple(range(21))).verdict is Verdict.LEAK
+
+
+def test_without_a_census_what_the_allocator_never_saw_is_inconclusive():
+    assert judge_undated(20, ()).verdict is Verdict.INCONCLUSIVE
 
 
 @given(rate=st.integers(1, 500), runs=st.integers(5, 60))

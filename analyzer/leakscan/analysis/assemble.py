@@ -18,7 +18,7 @@ from leakscan.analysis.reach import Reach
 from leakscan.analysis.refs import source_of
 from leakscan.analysis.sizes import GroupSize, SizeLedger
 from leakscan.analysis.slotnames import SlotNames
-from leakscan.analysis.verdict import History, Judgement, judge, judge_growth
+from leakscan.analysis.verdict import History, Judgement, judge, judge_growth, judge_undated
 from leakscan.analysis.wording import count_text
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import NO_OBJECT
@@ -117,6 +117,8 @@ def _judged(assembly: Assembly, group: LeakGroup, number: int, size: GroupSize) 
 def _judgement(
     assembly: Assembly, group: LeakGroup, births: tuple[int, ...], facts: HolderFacts | None
 ) -> Judgement:
+    if not births and assembly.reach.graph.has_births:
+        return judge_undated(len(group.heads), tuple(assembly.counts.get(group.type_name, ())))
     if not births:
         row = int(assembly.reach.graph.type_ids[group.heads[0]])
         name = assembly.reach.graph.type_names[row]
@@ -129,7 +131,8 @@ def _judgement(
             births=births,
             counts=tuple(assembly.counts.get(group.type_name, ())),
             entries_before=holder.entries_before if holder else None,
-            entries_after=holder.entries_after if holder else None,
+            # Without entries before, the holder is no container but a slot with one name.
+            entries_after=holder.entries_after if holder and holder.entries_before is not None else None,
             entries_new=facts.entries_new if facts else 0,
             bound=holder.bound if holder else None,
             bound_is_enforced=facts.bound_is_enforced if facts else False,

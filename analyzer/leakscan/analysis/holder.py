@@ -115,11 +115,12 @@ def _bound(names: SlotNames, obj: int) -> tuple[int | None, bool]:
 def place_of(names: SlotNames, obj: int) -> Location | None:
     """Where the code is that a reader should look at: the function, the class, the module that owns it."""
     graph = names.graph
-    for owner in names.owners_of(obj):
+    owners = names.owners_of(obj)
+    for owner in owners:
         place = graph.location_of(owner) or _function_place(graph, owner) or _class_place(names, owner)
         if place is not None:
             return place
-    return None
+    return _module_place(names, owners[-1])
 
 
 def _function_place(graph: HeapGraph, obj: int) -> Location | None:
@@ -131,15 +132,28 @@ def _function_place(graph: HeapGraph, obj: int) -> Location | None:
     return None
 
 
+def _module_place(names: SlotNames, obj: int) -> Location | None:
+    """The module that a class without methods was written in."""
+    row = _class_row(names, obj)
+    module = "" if row is None else names.graph.strings[int(names.graph.types.modules[row])]
+    return names.module_places.get(module)
+
+
+def _class_row(names: SlotNames, obj: int) -> int | None:
+    """Row of the type table of the class that `obj` is, or is an instance of."""
+    graph = names.graph
+    is_type = int(graph.flags[obj]) & ObjectFlag.TYPE
+    return names.row_of_class(obj) if is_type else int(graph.type_ids[obj])
+
+
 def _class_place(names: SlotNames, obj: int) -> Location | None:
     """The `__init__` of the object's class, or else the first of its methods."""
     graph = names.graph
-    is_type = int(graph.flags[obj]) & ObjectFlag.TYPE
-    cls = obj if is_type else int(graph.types.objects[int(graph.type_ids[obj])])
-    if cls == NO_OBJECT:
-        return None
-    row = names.row_of_class(cls)
+    row = _class_row(names, obj)
     if row is None or graph.strings[int(graph.types.modules[row])] in ("", "builtins"):
+        return None
+    cls = int(graph.types.objects[row])
+    if cls == NO_OBJECT:
         return None
     methods: dict[str, Location] = {}
     for ref in _attributes(graph, cls):

@@ -269,8 +269,11 @@ def _context_refs(graph: HeapGraph, name: str) -> U32:
 def _thread_local_refs(graph: HeapGraph, name: str) -> U32:
     rows = [row for row, full in enumerate(graph.type_names) if full in _THREAD_LOCAL_TYPES]
     holders = np.flatnonzero(np.isin(graph.type_ids, rows)).astype(np.uint32)
-    near = refs_from(graph, holders)
-    inside = np.unique(np.concatenate((holders, graph.ref_targets[near])))
+    inside = holders
+    # The local leads to its namespaces through a table with a row for each thread.
+    for _ in range(2):
+        near = _of_kind(graph, refs_from(graph, inside), Kind.UNNAMED, Kind.KEY_OTHER, Kind.SLOT, Kind.DICT)
+        inside = np.unique(np.concatenate((inside, graph.ref_targets[near])))
     return _labelled(graph, refs_from(graph, inside), (Kind.KEY_STR, Kind.ATTRIBUTE), name)
 
 

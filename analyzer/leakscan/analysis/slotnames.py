@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+import numpy as np
+
 from leakscan.analysis.patterns import quoted
 from leakscan.analysis.refs import source_of
-from leakscan.heap.graph import U8, U32, HeapGraph
+from leakscan.heap.graph import U8, U32, HeapGraph, Location
 from leakscan.heap.kinds import NO_OBJECT, Kind, ObjectFlag, RootKind
 
 APPLICATION: Final = 0
@@ -17,6 +19,7 @@ LIBRARY: Final = 1
 
 _FUNCTIONS: Final = frozenset(("function", "generator", "coroutine", "async_generator", "<frame>"))
 _THREAD_LOCAL_TYPES: Final = frozenset(("_thread._localdummy", "_thread._local", "threading.local"))
+_IN_THREAD_LOCAL: Final = (Kind.UNNAMED, Kind.KEY_OTHER, Kind.SLOT, Kind.DICT)
 _LONGEST_CLIMB: Final = 24
 
 
@@ -102,6 +105,17 @@ class SlotNames:
         return self._type_rows.get(obj)
 
     @cached_property
+    def module_places(self) -> dict[str, Location]:
+        """The file of each module that the roots name."""
+        graph = self.graph
+        places: dict[str, Location] = {}
+        for row in np.flatnonzero(graph.roots.kinds == RootKind.MODULE).tolist():
+            place = graph.location_of(int(graph.roots.targets[row]))
+            if place is not None:
+                places.setdefault(graph.root_label(row), place)
+        return places
+
+    @cached_property
     def _type_rows(self) -> dict[int, int]:
         return {obj: row for row, obj in enumerate(self.graph.types.objects.tolist()) if obj != NO_OBJECT}
 
@@ -109,11 +123,21 @@ class SlotNames:
         return self._short(int(self.graph.type_ids[obj]))
 
     def _short(self, row: int) -> str:
-        """The qualified name without its module, or with it when two classes share the name."""
-        full = self.graph.type_names[row]
+        """The qualified name without its module, or with it when another class could be meant as well."""
         bare = self.graph.strings[int(self.graph.types.names[row])]
-        shared = sum(other == bare or other.endswith(f".{bare}") for other in self.graph.type_names)
-        return self._dotted(bare if shared == 1 else full)
+        tiers = self.type_tiers
+        # A class of the standard library that nobody thinks of does not make the program's own ambiguous.
+        shared = sum(
+            tiers[other] <= tiers[row] for other in self._rows_by_last_name.get(bare.rpartition(".")[2], ())
+        )
+        return self._dotted(bare if shared == 1 else self.graph.type_names[row])
+
+    @cached_property
+    def _rows_by_last_name(self) -> dict[str, list[int]]:
+        rows: dict[str, list[int]] = {}
+        for row, full in enumerate(self.graph.type_names):
+            rows.setdefault(full.rpartition(".")[2], []).append(row)
+        return rows
 
     def _dotted(self, name: str) -> str:
         if not name:
@@ -124,10 +148,15 @@ class SlotNames:
         return name if plain and "" not in name.split(".") else f"type {quoted(name)}"
 
     def _in_thread_local(self, obj: int) -> bool:
-        if self.graph.type_name(obj) in _THREAD_LOCAL_TYPES:
-            return True
-        ref = int(self.parent_ref[obj])
-        return ref != NO_OBJECT and self.graph.type_name(source_of(self.graph, ref)) in _THREAD_LOCAL_TYPES
+        """A namespace of a thread local: the local leads to it through a table with a row for each thread."""
+        for _ in range(3):
+            if self.graph.type_name(obj) in _THREAD_LOCAL_TYPES:
+                return True
+            ref = int(self.parent_ref[obj])
+            if ref == NO_OBJECT or self.graph.kind(ref) not in _IN_THREAD_LOCAL:
+                return False
+            obj = source_of(self.graph, ref)
+        return False
 
     def _root_head(self, obj: int) -> str:
         for row, target in enumerate(self.graph.roots.targets.tolist()):

@@ -17,7 +17,7 @@ number of runs that would decide.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import comb
 from typing import Final
@@ -104,10 +104,32 @@ def judge_growth(count_before: int, count_after: int) -> Judgement:
     )
 
 
+def judge_undated(count: int, counts: tuple[int, ...]) -> Judgement:
+    """The verdict on new objects without a birth among others that have one: the census dates them.
+
+    They do not come from the allocator: statically allocated objects of extension modules that were loaded in
+    the runs, or objects of an extension with an allocator of its own. `counts` is the census of their type.
+    """
+    grown = tuple(max(0, later - earlier) for earlier, later in pairwise(counts))
+    if not grown:
+        return judge_growth(0, count)
+    if not any(grown):
+        return Judgement(Verdict.BOUNDED, "not from the allocator, and their type did not grow in the runs")
+    judgement = judge(History(births=grown, counts=counts))
+    return replace(judgement, evidence=f"by the census of their type: {judgement.evidence}")
+
+
 def _visible_bound(history: History) -> Judgement | None:
     bound, filled = history.bound, history.entries_after
-    if bound is None or bound <= 0 or filled is None:
+    if bound is None or bound <= 0:
         return None
+    if filled is None:
+        # A link inside a bounded cache: how full it is cannot be read off this reference.
+        return (
+            Judgement(Verdict.BOUNDED, f"bound {count_text(bound)} visible")
+            if history.bound_is_enforced
+            else None
+        )
     # An lru_cache keeps two or three references of its own besides the entries.
     if filled > bound + 3 and not history.bound_is_enforced:
         return None
