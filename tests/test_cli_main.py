@@ -6,58 +6,48 @@ from pathlib import Path
 
 import pytest
 
+from cli_runs import CommandLine, command
 from leakscan import __version__
-from leakscan.cli import COMMANDS, _unexpected, main
+from leakscan.cli import COMMANDS, _unexpected
+
+__all__ = ["command"]
 
 
-def run(*arguments: str, columns: int = 80, stdin: str = "") -> tuple[int, str, str]:
-    """Exit code, stdout, stderr of a command in its own process."""
-    result = subprocess.run(
-        [sys.executable, "-m", "leakscan", *arguments],
-        capture_output=True,
-        text=True,
-        input=stdin,
-        check=False,
-        env={"COLUMNS": str(columns), "PATH": "/usr/bin:/bin", "PYTHONUTF8": "1"},
-    )
-    return result.returncode, result.stdout, result.stderr
+def test_the_version_is_one_line(command: CommandLine):
+    assert command("--version") == (0, f"leakscan {__version__}\n", "")
 
 
-def test_the_version_is_one_line():
-    assert run("--version") == (0, f"leakscan {__version__}\n", "")
-
-
-def test_an_unknown_command_is_a_usage_error():
-    assert run("frobnicate") == (
+def test_an_unknown_command_is_a_usage_error(command: CommandLine):
+    assert command("frobnicate") == (
         2,
         "",
         "error: No such command 'frobnicate'.\nhint: `leakscan --help` shows what it takes\n",
     )
 
 
-def test_an_unknown_option_names_the_command_that_refused_it():
-    code, out, err = run("capture", "--frobnicate")
-    assert (code, out, err.splitlines()[1]) == (2, "", "hint: `leakscan capture --help` shows what it takes")
+def test_an_unknown_option_names_the_command_that_refused_it(command: CommandLine):
+    code, out, err = command("diff", "--frobnicate")
+    assert (code, out, err.splitlines()[1]) == (2, "", "hint: `leakscan diff --help` shows what it takes")
 
 
-def test_without_a_command_the_help_goes_to_stderr():
-    code, out, err = run()
+def test_without_a_command_the_help_goes_to_stderr(command: CommandLine):
+    code, out, err = command()
     assert (code, out, err.splitlines()[0]) == (2, "", "Usage: leakscan [OPTIONS] COMMAND [ARGS]...")
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help_fits_eighty_columns(command: str):
-    code, out, err = run(*([command] if command else []), "--help")
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_fits_eighty_columns(command: CommandLine, name: str):
+    code, out, err = command(*([name] if name else []), "--help")
     assert (code, err, [row for row in out.splitlines() if len(row) > 80]) == (0, "", [])
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_has_an_example(command: str):
-    assert f"leakscan {command} " in run(command, "--help")[1].partition("Options:")[2]
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_an_example(command: CommandLine, name: str):
+    assert f"leakscan {name} " in command(name, "--help")[1].partition("Examples:")[2]
 
 
-def test_every_command_says_what_it_does_in_one_line():
-    assert "..." not in run("--help")[1]
+def test_every_command_says_what_it_does_in_one_line(command: CommandLine):
+    assert "..." not in command("--help")[1].partition("Commands:")[2]
 
 
 def test_help_loads_nothing_heavy():
@@ -68,6 +58,11 @@ def test_help_loads_nothing_heavy():
     )
     result = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "[]"
+
+
+def test_it_runs_as_a_module():
+    result = subprocess.run([sys.executable, "-m", "leakscan", "--version"], capture_output=True, check=True)
+    assert result.stdout == f"leakscan {__version__}\n".encode()
 
 
 def test_a_reader_that_goes_away_is_no_error():
@@ -96,10 +91,13 @@ def test_the_traceback_of_an_unexpected_exception_is_there_for_who_asks(
     assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 
-def test_a_missing_capture_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    code = main(["whatif", str(tmp_path), "--cut", "a.b"])
-    assert (code, capsys.readouterr().err) == (
+@pytest.mark.parametrize("arguments", [("diff",), ("graph",), ("top",), ("whatif", "--cut", "a.b")])
+def test_a_directory_that_is_no_capture_says_what_to_do(
+    command: CommandLine, tmp_path: Path, arguments: tuple[str, ...]
+):
+    assert command(arguments[0], str(tmp_path), *arguments[1:]) == (
         2,
+        "",
         f"error: {tmp_path} is not a capture: it has no run.json\n"
         "hint: leakscan capture TARGET -o DIR writes one\n",
     )

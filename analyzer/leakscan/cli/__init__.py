@@ -28,6 +28,7 @@ COMMANDS: Final[tuple[str, ...]] = (
     "compare",
     "paths",
     "top",
+    "report",
     "watch",
 )
 """In the order of `leakscan --help`."""

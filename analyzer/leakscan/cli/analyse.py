@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leakscan.cli.sources import Source, Unreadable, sources_of
-from leakscan.errors import LeakscanError, UsageError
+from leakscan.errors import CaptureError, LeakscanError, UsageError
 
 if TYPE_CHECKING:
     from leakscan.analysis.diff import Measured
@@ -43,12 +43,12 @@ def analysed_one(paths: list[Path], *, type_name: str | None = None) -> Findings
     return _analyse(sources[0], type_name)
 
 
-def measured_of(capture: Capture) -> Measured:
-    """What the capture counted after each run, and what it says is missing."""
+def measured_of(capture: Capture, *, runs: int, notes: tuple[str, ...] = ()) -> Measured:
+    """What the capture counted after each of the first `runs` runs, and what it says is missing."""
     from leakscan.analysis.diff import Measured
     from leakscan.analysis.findings import RunFigures
 
-    rows = [census for census in capture.census if census.phase in ("baseline", "run")]
+    rows = [census for census in capture.census if census.phase in ("baseline", "run") and census.run <= runs]
     settled = next((census for census in capture.census if census.phase == "settled"), None)
     return Measured(
         per_run=tuple(
@@ -61,7 +61,7 @@ def measured_of(capture: Capture) -> Measured:
         },
         released=_released(rows[-1], settled) if rows and settled is not None else {},
         collected=sum(row.collected for row in rows if row.phase == "run"),
-        warnings=_warnings(capture),
+        warnings=(*_warnings(capture), *notes),
     )
 
 
@@ -69,19 +69,39 @@ def _analyse(source: Source, type_name: str | None) -> Findings:
     from leakscan.analysis.diff import diff
     from leakscan.heap.reader import load
 
-    before, after = load(source.before), load(source.after)
-    if source.capture is None:
-        return diff(before, after, type_filter=type_name)
     capture = source.capture
+    if source.after is None:
+        if capture is None or type_name is not None:
+            raise CaptureError("there is no snapshot after the runs", hint="capture again with --overwrite")
+        return _counted(capture)
+    before, after = load(source.before), load(source.after)
+    if capture is None:
+        return diff(before, after, type_filter=type_name)
     return diff(
         before,
         after,
+        runs=source.runs,
+        warmup=capture.warmup,
+        mode=capture.mode,
+        target=capture.target,
+        measured=measured_of(capture, runs=source.runs, notes=(source.note,) if source.note else ()),
+        type_filter=type_name,
+    )
+
+
+def _counted(capture: Capture) -> Findings:
+    from leakscan.analysis.counted import findings_from_counts
+
+    first, *_, last = capture.census if len(capture.census) > 1 else (*capture.census, *capture.census)
+    names = sorted({*first.types, *last.types})
+    return findings_from_counts(
+        measured_of(capture, runs=capture.runs_completed),
+        {name: (first.types.get(name, (0, 0))[1], last.types.get(name, (0, 0))[1]) for name in names},
         runs=capture.runs_completed,
         warmup=capture.warmup,
         mode=capture.mode,
         target=capture.target,
-        measured=measured_of(capture),
-        type_filter=type_name,
+        runtime=f"cpython {capture.python}",
     )
 
 

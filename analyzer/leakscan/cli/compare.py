@@ -39,7 +39,7 @@ def compare(
         sys.stdout.write(document("compare", comparison))
     else:
         screen = screen_of(sys.stdout)
-        write(compare_text(comparison, screen), sys.stdout, screen)
+        write(compare_text(comparison, screen, accepts_same=no_worse), sys.stdout, screen)
     if comparison.is_fixed or (no_worse and comparison.is_no_worse):
         return
     is_undecided = comparison.headline.startswith("UNDECIDED")

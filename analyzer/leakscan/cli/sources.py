@@ -14,11 +14,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Source:
-    """Two snapshots to compare, and the capture they are of (None: just two files)."""
+    """Two snapshots to compare, and the capture they are of (None: just two files).
+
+    `after` is None when the capture stopped before it: its counts can still be read.
+    """
 
     before: Path
-    after: Path
+    after: Path | None
     capture: Capture | None = None
+    runs: int = 0
+    """completed when `after` was taken"""
+    note: str = ""
+    """what is not as it should be with the snapshots"""
 
     @property
     def mode(self) -> str:
@@ -56,11 +63,14 @@ def sources_of(paths: list[Path]) -> tuple[list[Source], list[Unreadable]]:
     return _of_directory(paths[0])
 
 
-def one_source(path: Path) -> Source:
-    """The pair of snapshots of a capture of one mode."""
+def pair_in(path: Path) -> tuple[Path, Path]:
+    """The two snapshots of a capture of one mode. CaptureError: it lacks one."""
     from leakscan.capture.directory import read_capture
 
-    return _source(read_capture(path))
+    source = _source(read_capture(path))
+    if source.after is None:
+        raise CaptureError(f"{path} has no snapshot after its runs", hint="capture again with --overwrite")
+    return source.before, source.after
 
 
 def snapshot_in(path: Path) -> Path:
@@ -84,7 +94,8 @@ def _of_directory(directory: Path) -> tuple[list[Source], list[Unreadable]]:
         try:
             sources.append(_source(capture))
         except CaptureError as error:
-            unreadable.append(Unreadable(capture.mode, error.message))
+            reason = error.message.removeprefix(f"{capture.directory} ")
+            unreadable.append(Unreadable(capture.mode, reason))
     if not sources:
         raise CaptureError(
             f"no mode in {directory} has both snapshots: {unreadable[0].reason}",
@@ -94,4 +105,15 @@ def _of_directory(directory: Path) -> tuple[list[Source], list[Unreadable]]:
 
 
 def _source(capture: Capture) -> Source:
-    return Source(capture.before, capture.after, capture)
+    """The capture's pair of snapshots; the last one that was taken when the very last is missing."""
+    before = capture.before
+    done = capture.runs_completed
+    taken = [entry for entry in capture.snapshots if entry.run > 0 and entry.path.exists()]
+    if not taken:
+        if done == 0:
+            # Nothing was run: say why it stopped, as the capture does.
+            return Source(before, capture.after, capture)
+        return Source(before, None, capture, done)
+    last = max(taken, key=lambda entry: entry.run)
+    note = f"the last snapshot is of run {last.run} of {done}" if last.run < done else ""
+    return Source(before, last.path, capture, last.run, note)

@@ -33,7 +33,7 @@ def top(
     expand: Annotated[
         str | None, typer.Option(metavar="PATTERN", help="Start below the object this reference leads to.")
     ] = None,
-    depth: Annotated[int, typer.Option(min=1, max=50, metavar="N", help="Levels below each object.")] = 2,
+    depth: Annotated[int, typer.Option(min=1, max=50, metavar="N", help="Levels of the tree.")] = 2,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="Most rows on each level.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything measured as JSON.")] = False,
 ) -> None:

@@ -32,15 +32,14 @@ def whatif(
     from leakscan.analysis.garbage import liveness
     from leakscan.analysis.survivors import find_survivors
     from leakscan.analysis.whatif import what_if
-    from leakscan.cli.sources import one_source
+    from leakscan.cli.sources import pair_in
     from leakscan.heap.reader import load
     from leakscan.report.json import document
     from leakscan.report.terminal import screen_of, write
     from leakscan.report.whatif import whatif_text
 
-    source = one_source(capture)
-    after = load(source.after)
-    is_new = find_survivors(load(source.before), after).is_new
+    before, after = (load(path) for path in pair_in(capture))
+    is_new = find_survivors(before, after).is_new
     answer = what_if(after, liveness(after), cut=cut or (), weak=weak or (), is_new=is_new)
     if as_json:
         sys.stdout.write(document("whatif", answer))

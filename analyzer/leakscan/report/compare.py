@@ -19,10 +19,16 @@ _STYLES = {
 _WORD_STYLES = {"PASS": "good", "FAIL": "bad"}
 
 
-def compare_text(comparison: Comparison, screen: Screen) -> list[Line]:
-    """The verdict, the two headlines, and each leak with its rate before and after."""
+def compare_text(comparison: Comparison, screen: Screen, *, accepts_same: bool = False) -> list[Line]:
+    """The verdict, the two headlines, and each leak with its rate before and after.
+
+    With `accepts_same` a candidate that is no worse passes, though it is not fixed.
+    """
     width = screen.width
-    lines = _headline(comparison, screen)
+    headline = comparison.headline
+    if accepts_same and comparison.is_no_worse and not comparison.is_fixed:
+        headline = f"PASS  no worse: {headline.rpartition(': ')[2]}"
+    lines = _headline(comparison, headline, screen)
     lines += wrapped(visible(comparison.baseline_headline), width, first="      before  ", indent=" " * 14)
     lines += wrapped(visible(comparison.candidate_headline), width, first="      after   ", indent=" " * 14)
     if comparison.changes:
@@ -32,8 +38,8 @@ def compare_text(comparison: Comparison, screen: Screen) -> list[Line]:
     return lines
 
 
-def _headline(comparison: Comparison, screen: Screen) -> list[Line]:
-    word, gap, rest = visible(comparison.headline).partition("  ")
+def _headline(comparison: Comparison, headline: str, screen: Screen) -> list[Line]:
+    word, gap, rest = visible(headline).partition("  ")
     style = _WORD_STYLES.get(word, "doubt")
     if comparison.bytes_per_run_before or comparison.bytes_per_run_after:
         before, after = size_text(comparison.bytes_per_run_before), size_text(comparison.bytes_per_run_after)

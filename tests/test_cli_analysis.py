@@ -1,0 +1,168 @@
+"""diff, graph, whatif, compare, paths and top on captures that were drawn by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from cli_runs import CommandLine, command
+from drawn_captures import BEFORE, CLEAN, draw_capture, draw_modes, leaking
+from leakscan.report.schema import schema_text
+from snapshots import expected
+
+__all__ = ["command"]
+
+
+@pytest.fixture
+def leak(tmp_path: Path) -> str:
+    return str(draw_capture(tmp_path / "leak"))
+
+
+@pytest.fixture
+def clean(tmp_path: Path) -> str:
+    return str(draw_capture(tmp_path / "clean", after=CLEAN))
+
+
+TRANSCRIPTS = {
+    "diff": ("diff", "{leak}"),
+    "diff_paths": ("diff", "{leak}", "--type", "Output", "--paths", "--limit", "0"),
+    "diff_two_snapshots": ("diff", "{leak}/before.heap", "{leak}/after.heap"),
+    "diff_clean": ("diff", "{clean}"),
+    "diff_unknown_type": ("diff", "{leak}", "--type", "Outputt"),
+    "diff_one_file": ("diff", "{leak}/after.heap"),
+    "diff_missing_file": ("diff", "{leak}/before.heap", "{leak}/later.heap"),
+    "diff_three_paths": ("diff", "{leak}", "{leak}", "{leak}"),
+    "graph": ("graph", "{leak}"),
+    "graph_unknown_ending": ("graph", "{leak}", "-o", "{leak}/leak.bmp"),
+    "whatif": ("whatif", "{leak}", "--cut", "Workflow._runs[*]"),
+    "whatif_nothing_named": ("whatif", "{leak}"),
+    "whatif_no_match": ("whatif", "{leak}", "--cut", "Workflow._run[*]"),
+    "compare_fixed": ("compare", "{leak}", "{clean}"),
+    "compare_same": ("compare", "{leak}", "{leak}"),
+    "compare_no_worse": ("compare", "{leak}", "{leak}", "--no-worse"),
+    "compare_worse": ("compare", "{clean}", "{leak}"),
+    "paths": ("paths", "{leak}", "--type", "Output"),
+    "paths_unknown_type": ("paths", "{leak}/after.heap", "--type", "Outputt"),
+    "report_unknown_ending": ("report", "{leak}", "-o", "{leak}/report.pdf"),
+    "top": ("top", "{leak}"),
+    "top_types": ("top", "{leak}/after.heap", "--by", "type"),
+    "top_expand": ("top", "{leak}", "--expand", "Workflow._runs", "--limit", "3"),
+}
+
+
+@pytest.mark.parametrize("name", TRANSCRIPTS)
+def test_the_command_says_what_was_agreed(
+    command: CommandLine, tmp_path: Path, leak: str, clean: str, name: str
+):
+    arguments = [part.format(leak=leak, clean=clean) for part in TRANSCRIPTS[name]]
+    text = command.transcript(*arguments, hide=str(tmp_path))
+    assert text == expected(f"cli/{name}.txt", text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        ("findings", ("diff", "{leak}")),
+        ("whatif", ("whatif", "{leak}", "--cut", "Workflow._runs[*]")),
+        ("compare", ("compare", "{leak}", "{leak}")),
+        ("paths", ("paths", "{leak}", "--type", "Output")),
+        ("top", ("top", "{leak}")),
+    ],
+)
+def test_json_is_one_document_that_fits_its_schema(
+    command: CommandLine, leak: str, kind: str, arguments: tuple[str, ...]
+):
+    _, out, err = command(*(part.format(leak=leak) for part in arguments), "--json")
+    validator = jsonschema.Draft202012Validator(json.loads(schema_text(kind)))
+    assert (err, [error.message for error in validator.iter_errors(json.loads(out))]) == ("", [])
+
+
+def test_the_same_capture_gives_the_same_bytes(command: CommandLine, leak: str):
+    assert command("diff", leak, "--json") == command("diff", leak, "--json")
+
+
+def test_each_mode_has_its_own_report_below_a_line_that_names_those_that_leak(
+    command: CommandLine, tmp_path: Path
+):
+    modes = draw_modes(tmp_path / "all", {"consume": CLEAN, "cancel": leaking(), "error": None})
+    text = command.transcript("diff", str(modes), hide=str(tmp_path))
+    assert text == expected("cli/diff_modes.txt", text)
+
+
+def test_json_of_several_modes_fits_its_schema(command: CommandLine, tmp_path: Path):
+    modes = draw_modes(tmp_path / "all", {"consume": CLEAN, "cancel": leaking(), "error": None})
+    validator = jsonschema.Draft202012Validator(json.loads(schema_text("findings-by-mode")))
+    found = json.loads(command("diff", str(modes), "--json")[1])
+    assert ([error.message for error in validator.iter_errors(found)], len(found["modes"])) == ([], 2)
+
+
+def test_a_graph_of_several_modes_asks_which(command: CommandLine, tmp_path: Path):
+    modes = draw_modes(tmp_path / "all", {"consume": CLEAN, "cancel": leaking()})
+    assert command("graph", str(modes)) == (
+        2,
+        "",
+        f"error: {modes} holds one capture for each mode\n"
+        f"hint: choose one: {modes / 'consume'}, {modes / 'cancel'}\n",
+    )
+
+
+def test_a_dot_file_is_written_where_asked(command: CommandLine, leak: str, tmp_path: Path):
+    out = tmp_path / "leak.dot"
+    assert (command("graph", leak, "-o", str(out)), out.read_text()[:14]) == ((0, "", ""), "digraph leak {")
+
+
+def test_a_page_is_written_with_switches_for_the_cuts(command: CommandLine, leak: str, tmp_path: Path):
+    out = tmp_path / "report.html"
+    assert command("report", leak, "-o", str(out)) == (0, "", "")
+    assert "Frees 20 of 20 survivors: 20 objects, 20.0 kB." in out.read_text(encoding="utf-8")
+
+
+def test_a_bug_report_has_its_graph_beside_it(
+    command: CommandLine, leak: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    code, out, err = command("report", leak, "-o", str(tmp_path / "bug.md"))
+    assert (code, out, err, (tmp_path / "bug.dot").exists()) == (
+        0,
+        "",
+        "warning: no bug.svg: drawing .svg needs Graphviz's `dot`, which is not on PATH\n",
+        True,
+    )
+
+
+def test_a_capture_that_was_interrupted_says_what_is_missing_and_answers(
+    command: CommandLine, tmp_path: Path
+):
+    stopped = draw_capture(
+        tmp_path / "stopped", runs=20, completed=12, status="interrupted", missing=["runs 13 to 20"]
+    )
+    code, out, _ = command("diff", str(stopped))
+    assert (code, out.split("  ")[0], "warning: missing: runs 13 to 20" in out) == (0, "LEAK", True)
+
+
+def test_a_capture_without_its_last_snapshot_tells_what_was_counted(command: CommandLine, tmp_path: Path):
+    crashed = draw_capture(
+        tmp_path / "crashed",
+        completed=6,
+        status="failed",
+        missing=["runs 7 to 20", "after.heap: it stopped before the last snapshot"],
+        error={
+            "phase": "run",
+            "run": 7,
+            "type_name": "",
+            "message": "the target was killed by SIGSEGV",
+            "hint": "",
+            "traceback": "",
+        },
+    )
+    text = command.transcript("diff", str(crashed), hide=str(tmp_path))
+    assert text == expected("cli/diff_crashed.txt", text)
+
+
+def test_a_hostile_target_name_is_inert(command: CommandLine, tmp_path: Path):
+    hostile = draw_capture(tmp_path / "hostile", target="app:\x1b[31mwork\u202e", before=BEFORE)
+    _, out, _ = command("diff", str(hostile))
+    assert [c for c in out if c != "\n" and not c.isprintable()] == []
