@@ -67,7 +67,10 @@ def assemble_leaks(
     judged = [_judged(assembly, group, number, ledger.groups[number]) for number, group in enumerate(groups)]
     judged.sort(key=_badness)
     cut_wanted = [one for one in judged if one.leak.verdict in ORDER[:2] and not one.leak.noise][:_CUTS]
-    with_cut = {one.number: cuts.cut_for(one.group.heads) for one in cut_wanted}
+    with_cut = {
+        one.number: cuts.cut_for(one.group.heads, known=[slot.pattern for slot in one.group.slots])
+        for one in cut_wanted
+    }
     return [replace(one, leak=_with_cut(one.leak, with_cut.get(one.number))) for one in judged]
 
 

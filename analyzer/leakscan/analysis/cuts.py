@@ -64,10 +64,11 @@ class CutSearch:
     slot_of_root: U32
     _together: dict[tuple[int, ...], Bools] = field(default_factory=dict, repr=False)
 
-    def cut_for(self, survivors: npt.NDArray[np.integer]) -> Cut | None:
+    def cut_for(self, survivors: npt.NDArray[np.integer], *, known: Sequence[str] = ()) -> Cut | None:
         """The smallest cut for these objects of the snapshot, None when nothing that holds them can be cut.
 
-        Those held from C, or by nothing that has a name, count in `of` and not in `frees`.
+        Those held from C, or by nothing that has a name, count in `of` and not in `frees`. Members that free
+        equally many alone come in the order of the `known` patterns, which a reader meets first.
         """
         sinks = self.region.numbers(survivors)
         owners = self.owner[sinks]
@@ -86,7 +87,7 @@ class CutSearch:
         if found is None or not found[0]:
             return None
         members, is_minimal = found
-        return self.measure(members, sinks, is_minimal=is_minimal)
+        return self.measure(members, sinks, known, is_minimal=is_minimal)
 
     @cached_property
     def owner(self) -> U32:
@@ -122,10 +123,13 @@ class CutSearch:
         old, _ = kernels.census(keys, self.region.sizes, key_count=count, members=owned & ~self.region.is_new)
         return objects, sizes, old
 
-    def measure(self, members: Sequence[int], sinks: U32, *, is_minimal: bool) -> Cut:
+    def measure(
+        self, members: Sequence[int], sinks: U32, known: Sequence[str] = (), *, is_minimal: bool
+    ) -> Cut:
         """What these slots free, each alone and all together. `sinks` are region numbers."""
         rows = [self._member(slot, sinks) for slot in members]
-        rows.sort(key=lambda row: (-row.frees_alone, -row.frees_alone_bytes, row.pattern))
+        place = {pattern: number for number, pattern in enumerate(known)}
+        rows.sort(key=lambda row: (-row.frees_alone, place.get(row.pattern, len(place)), row.pattern))
         if len(rows) == 1:
             return Cut(tuple(rows), rows[0].frees_alone, len(sinks), rows[0].frees_alone_bytes, is_minimal)
         freed = self._freed_by(members)
