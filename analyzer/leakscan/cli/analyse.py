@@ -66,6 +66,19 @@ def measured_of(capture: Capture, *, runs: int, notes: tuple[str, ...] = ()) -> 
 
 
 def _analyse(source: Source, type_name: str | None) -> Findings:
+    from leakscan.analysis.sourcelines import with_exact_lines
+
+    return with_exact_lines(_findings(source, type_name), _read_source)
+
+
+def _read_source(file: str) -> str | None:
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+
+
+def _findings(source: Source, type_name: str | None) -> Findings:
     from leakscan.analysis.diff import diff
     from leakscan.heap.reader import load
 
