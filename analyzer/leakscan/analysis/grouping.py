@@ -82,8 +82,9 @@ def _number_groups(
     is_inner[is_inner] = reach.survivors.is_new[sources[is_inner]]
     is_entry = np.zeros(len(clusters.idom), np.bool_)
     is_entry[clusters.new.entries] = True
-    holders = np.unique(sources[(refs != NO) & ~is_inner])
-    place_of = dict(zip(holders.tolist(), merged_places(kinship.places(holders)), strict=True))
+    holders, counts = np.unique(sources[(refs != NO) & ~is_inner], return_counts=True)
+    places = merged_places(kinship.places(holders), counts.tolist())
+    place_of = dict(zip(holders.tolist(), places, strict=True))
     # One look at each holder, type and name, however many objects lie there.
     samples, sample_of = _distinct_slots(reach, objects, refs, sources, is_inner)
     ids: dict[tuple[object, ...], int] = {}

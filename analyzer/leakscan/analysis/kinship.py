@@ -129,10 +129,13 @@ def name_numbers(reach: Reach, refs: U32, sources: U32) -> npt.NDArray[np.int64]
     return np.asarray(numbers, np.int64)
 
 
-def merged_places(places: list[Place], weights: list[int] | None = None) -> list[tuple[str, int]]:
-    """One key for each place: the exact one where a few keys have several members, else the wild one."""
+def merged_places(places: list[Place], weights: list[int]) -> list[tuple[str, int]]:
+    """One key for each place: the exact one where a few keys have several members, else the wild one.
+
+    `weights` are how many members each place has.
+    """
     counts: dict[int, dict[int, int]] = {}
-    for (exact, wild), weight in zip(places, weights or [1] * len(places), strict=True):
+    for (exact, wild), weight in zip(places, weights, strict=True):
         members = counts.setdefault(wild, {})
         members[exact] = members.get(exact, 0) + weight
     keeps_keys = {

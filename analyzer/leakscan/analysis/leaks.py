@@ -77,7 +77,7 @@ def find_leaks(
 def _by_place(kinship: Kinship, new: NewGraph, heads: U32) -> list[U32]:
     """These survivors by the place that their cheapest path leads to, biggest group first."""
     objects = np.sort(heads)
-    places = merged_places(kinship.places(objects))
+    places = merged_places(kinship.places(objects), [1] * len(objects))
     groups: dict[tuple[object, ...], list[int]] = {}
     types = kinship.reach.graph.type_ids[objects]
     for obj, place, type_row in zip(objects.tolist(), places, types.tolist(), strict=True):
@@ -180,23 +180,32 @@ def _signature(reach: Reach, type_name: str, name: str, reason: Reason) -> str:
     path = reason.members[0]
     kind = RootKind(reach.root_kinds[path.root])
     root = normalised(root_text(reach, path)) if kind == RootKind.MODULE else kind.name
-    words = [type_name, name if " in " not in name else "", root, *_suspect_words(reach, path)]
+    words = [type_name, name if " in " not in name else "", root, *_suspect_words(reach, reason)]
     return hashlib.sha256("\x1f".join(words).encode("utf-8", "replace")).hexdigest()[:8]
 
 
-def _suspect_words(reach: Reach, path: RawPath) -> list[str]:
+def _suspect_words(reach: Reach, reason: Reason) -> list[str]:
     """From the holder down: the old object, then each step and the type it leads to."""
     is_new, graph = reach.survivors.is_new, reach.graph
-    first_new = next((at for at, hop in enumerate(path.hops) if is_new[hop.target]), len(path.hops))
+    hops = reason.members[0].hops
+    first_new = next((at for at, hop in enumerate(hops) if is_new[hop.target]), len(hops))
     words: list[str] = []
     # The names above the holder that its class gives it: `Workflow` and `_runs`, not the whole way.
-    for hop in path.hops[max(0, first_new - 2) : first_new]:
-        words += [hop.name_text, graph.type_name(hop.target)]
-    for hop in path.hops[first_new:]:
+    for at in range(max(0, first_new - 2), first_new):
+        words += [_old_name(reason, at), graph.type_name(hops[at].target)]
+    for hop in hops[first_new:]:
         step = [hop.name_text, graph.type_name(hop.target)]
         if words[-2:] != step:
             words += step
     return words
+
+
+def _old_name(reason: Reason, at: int) -> str:
+    """A key of an old dict is a name of the program when all members share it: `handlers['chunk']`."""
+    hop = reason.members[0].hops[at]
+    if hop.kind == Kind.KEY_STR and len({member.hops[at].key for member in reason.members}) == 1:
+        return hop.form.format(normalised(hop.key))
+    return hop.name_text
 
 
 def _without_companions(reach: Reach, groups: list[LeakGroup]) -> list[LeakGroup]:

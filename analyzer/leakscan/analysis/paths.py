@@ -101,8 +101,8 @@ def _slots(reach: Reach, kinship: Kinship, refs: U32, sources: U32) -> list[Inde
     """Positions of the references of each slot: one name, or one container, in one place."""
     if not len(refs):
         return []
-    holders, holder_of = np.unique(sources, return_inverse=True)
-    places = merged_places(kinship.places(holders))
+    holders, holder_of, counts = np.unique(sources, return_inverse=True, return_counts=True)
+    places = merged_places(kinship.places(holders), counts.tolist())
     names = name_numbers(reach, refs, sources)
     # One look at each holder and name, however many references are alike.
     _, samples, sample_of = np.unique(

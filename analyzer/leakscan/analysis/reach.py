@@ -49,10 +49,11 @@ class Reach:
 
     @cached_property
     def is_namespace(self) -> Mask:
-        """Dicts that are the `__dict__` of something: their keys are attributes, not data."""
+        """Modules, and dicts that are the `__dict__` of something: their keys are names, not data."""
         graph = self.graph
         found = np.zeros(graph.object_count, np.bool_)
         found[graph.ref_targets[(graph.ref_kinds & np.uint8(KIND_MASK)) == Kind.DICT]] = True
+        found[self.modules.objects] = True
         return found
 
 

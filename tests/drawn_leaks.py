@@ -1,0 +1,44 @@
+"""Drawn snapshots taken through the whole analysis, and its paths as one line each."""
+
+from __future__ import annotations
+
+from heaps import DrawnHeap, heap
+from leakscan.analysis.diff import diff
+from leakscan.analysis.findings import Findings, Leak, Path
+from leakscan.analysis.garbage import liveness
+from leakscan.analysis.leaks import LeakSearch, Limits, find_leaks
+from leakscan.analysis.reach import Reach, explore, new_graph
+from leakscan.analysis.survivors import find_survivors
+
+RUNS = 6
+
+
+def each_run(text: str, runs: int = RUNS) -> str:
+    """`text` once for each run, `#` being the number of the run."""
+    return "\n".join(text.replace("#", str(run)) for run in range(1, runs + 1))
+
+
+def found(before: str, grown: str, *, runs: int = RUNS, type_filter: str | None = None) -> Findings:
+    """The findings when `grown` is drawn beside `before` once for each run."""
+    after = heap(f"{before}\n{each_run(grown, runs)}")
+    return diff(heap(before), after, runs=runs, type_filter=type_filter)
+
+
+def the_leak(before: str, grown: str, *, runs: int = RUNS, type_filter: str | None = None) -> Leak:
+    (leak,) = found(before, grown, runs=runs, type_filter=type_filter).leaks
+    return leak
+
+
+def read(path: Path) -> str:
+    """`module app > CACHE: dict > ['*']: Run`, types without their module."""
+    steps = (f"{step.reference}: {step.type_name.rpartition('.')[2]}" for step in path.steps)
+    return " > ".join((path.root, *steps))
+
+
+def reached(before: DrawnHeap, after: DrawnHeap) -> Reach:
+    return explore(after, find_survivors(before, after), liveness(after))
+
+
+def searched(before: DrawnHeap, after: DrawnHeap, *, runs: int = RUNS) -> LeakSearch:
+    reach = reached(before, after)
+    return find_leaks(reach, new_graph(reach), runs=runs, limits=Limits())

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import pytest
+
+from drawn_leaks import found, read, the_leak
+from heaps import heap
+from leakscan.analysis.diff import diff
+from leakscan.analysis.findings import Verdict
+from leakscan.errors import UsageError
+
+STREAMLAB = """
+module streamlab.workflow -> mw; mw: module name=streamlab.workflow
+mw -[.__dict__]-> dw -['default']-> flow; dw: dict
+flow: streamlab.workflow.Workflow; flow -[._runs]-> runs; runs: dict
+module streamlab.events -> me; me: module name=streamlab.events
+me -[.__dict__]-> de -['bus']-> bus; de: dict; bus: streamlab.events.Emitter
+bus -[.handlers]-> handlers; handlers: dict; handlers -['chunk']-> listeners; listeners: list
+"""
+RUN = """
+runs -['run-#']-> run# -[.output]-> out#; run#: streamlab.workflow.Run size=48 birth=#
+out#: streamlab.output.ModelOutput size=100 birth=#; out# -[.buffer]-> buffer#; buffer#: list size=56 birth=#
+buffer# -[0]-> x#; buffer# -[1]-> y#
+x#: streamlab.output.Chunk size=900 birth=#; y#: streamlab.output.Chunk size=900 birth=#
+listeners -[#]-> f# -[slot __closure__]-> t# -[0]-> c# -[slot cell_contents]-> out#
+f#: function name=on_chunk size=100 birth=#; t#: tuple size=40 birth=#; c#: cell name=output size=40 birth=#
+"""
+APP = "module app -> m; m: module name=app; m -['ITEMS']-> items; items: list\n"
+
+
+def test_two_holders_of_one_object_are_one_leak_with_two_paths():
+    leak = the_leak(STREAMLAB, RUN)
+    assert [read(path) for path in (leak.path, *leak.also_held_by)] == [
+        "module streamlab.workflow > default: Workflow > ._runs: dict > ['run-*']: Run"
+        " > .output: ModelOutput",
+        "module streamlab.events > bus: Emitter > .handlers: dict > ['chunk']: list > [*]: function"
+        " > closure `output`: ModelOutput",
+    ]
+
+
+def test_the_first_line_names_the_class_that_retains_the_bytes():
+    assert found(STREAMLAB, RUN).headline == (
+        "LEAK  6 ModelOutput survive 6 runs: 1 per run, every run, held by Workflow._runs."
+        " 11.7 kB retained, 1.96 kB per run."
+    )
+
+
+def test_the_smallest_cut_takes_both_holders():
+    cut = the_leak(STREAMLAB, RUN).cut
+    assert [member.pattern for member in cut.members] == ["Emitter.handlers['chunk'][*]", "Workflow._runs[*]"]
+
+
+def test_a_type_can_be_asked_for():
+    leak = the_leak(STREAMLAB, RUN, type_filter="output.Chunk")
+    assert (leak.type_name, leak.count) == ("streamlab.output.Chunk", 12)
+
+
+def test_a_type_that_is_not_there_is_an_error_that_shows_the_nearest():
+    with pytest.raises(UsageError, match="ModelOutpt") as caught:
+        found(STREAMLAB, RUN, type_filter="ModelOutpt")
+    assert "ModelOutput" in caught.value.hint
+
+
+def test_a_leak_is_named_after_a_class_and_not_the_tuple_it_lies_in():
+    grown = "items -[#]-> t#; t#: tuple birth=#; t# -[0]-> s#; s#: app.Session size=300 birth=#"
+    assert the_leak(APP, grown).type_name == "app.Session"
+
+
+def test_a_thin_wrapper_does_not_give_its_name_to_what_it_wraps():
+    grown = "items -[#]-> w#; w#: app.Wrapper birth=#; w# -[.body]-> b#; b#: app.Body size=900 birth=#"
+    assert the_leak(APP, grown).type_name == "app.Body"
+
+
+def test_a_class_with_much_of_its_own_keeps_its_name():
+    grown = (
+        "items -[#]-> w#; w#: app.Session size=500 birth=#; w# -[.body]-> b#; b#: app.Body size=500 birth=#"
+    )
+    assert the_leak(APP, grown).type_name == "app.Session"
+
+
+def test_many_of_one_class_do_not_give_their_name_to_the_one_that_holds_them():
+    parts = ";".join(f"l# -[{at}]-> p#_{at}; p#_{at}: app.Part size=900 birth=#" for at in range(4))
+    grown = f"items -[#]-> w#; w#: app.Whole birth=#; w# -[.parts]-> l#; l#: list birth=#; {parts}"
+    assert the_leak(APP, grown).type_name == "app.Whole"
+
+
+def test_builtin_survivors_are_called_by_their_function():
+    grown = "items -[#]-> f#; f#: function name='subscribe.<locals>.on_change' birth=#"
+    assert the_leak(APP, grown).name == "function subscribe.<locals>.on_change"
+
+
+def test_builtin_survivors_without_a_name_are_called_by_the_slot_that_holds_them():
+    assert the_leak(APP, "items -[#]-> d#; d#: dict birth=#").name == "dict in app.ITEMS[*]"
+
+
+def test_a_list_that_is_replaced_by_a_longer_one_is_told_by_what_it_holds():
+    before = (
+        "module app -> m; m: module name=app; m -['LOG']-> log; log: app.Log; log -[.old]-> past; past: list"
+    )
+    grown = "new -[#]-> s#; s#: app.Message size=50 birth=#"
+    findings = found(before, f"{grown}; log -[.entries]-> new; new: list birth=6")
+    assert [(leak.type_name, leak.count, leak.verdict) for leak in findings.leaks] == [
+        ("app.Message", 6, Verdict.LEAK)
+    ]
+
+
+def test_a_chain_held_by_its_youngest_member_counts_all_of_them():
+    before = "module app -> m; m: module name=app"
+    links = "\n".join(f"n{run} -[.previous]-> n{run - 1}" for run in range(2, 7))
+    leak = the_leak(before, f"n#: app.Node size=10 birth=#\n{links}\nm -['HEAD']-> n6")
+    assert (leak.type_name, leak.count, leak.births) == ("app.Node", 6, (1,) * 6)
+
+
+def test_two_registries_are_two_leaks():
+    before = f"{APP} m -['OTHERS']-> others; others: list"
+    grown = "items -[#]-> a#; a#: app.A birth=#; others -[#]-> b#; b#: app.A birth=#"
+    assert [leak.holder.label for leak in found(before, grown).leaks] == ["app.ITEMS", "app.OTHERS"]
+
+
+def test_one_slot_of_many_old_objects_is_one_leak():
+    users = ";".join(f"items -[{at}]-> u{at}; u{at}: app.User birth=0" for at in range(1, 7))
+    leak = the_leak(f"{APP}{users}", "u# -[.profile]-> p#; p#: app.Profile birth=#")
+    assert (read(leak.path), leak.count) == ("module app > ITEMS: list > [*]: User > .profile: Profile", 6)
+
+
+def test_a_few_old_keys_tell_leaks_apart_and_many_do_not():
+    def lists(count: int) -> int:
+        before = f"{APP} m -['D']-> d; d: dict;" + ";".join(
+            f"d -['{key}']-> l{key}; l{key}: list birth=0" for key in "abcdefghijkl"[:count]
+        )
+        grown = ";".join(f"l{key} -[#]-> s#{key}; s#{key}: app.S birth=#" for key in "abcdefghijkl"[:count])
+        return len(found(before, grown).leaks)
+
+    assert [lists(2), lists(12)] == [2, 1]
+
+
+def test_keys_of_a_table_are_not_a_leak_beside_its_values():
+    before = "module app -> m; m: module name=app; m -['D']-> d; d: dict"
+    grown = "d -[key 'k#']-> k#; k#: str size=60 birth=#; d -['k#']-> s#; s#: app.Session size=90 birth=#"
+    leak = the_leak(before, grown)
+    assert (leak.type_name, leak.exclusive_bytes) == ("app.Session", 6 * 150)
+
+
+def test_what_two_leaks_share_is_shared_and_no_third_leak():
+    before = f"{APP} m -['OTHERS']-> others; others: list"
+    grown = """
+    items -[#]-> a#; a#: app.A size=10 birth=#; a# -> c
+    others -[#]-> b#; b#: app.B size=10 birth=#; b# -> c
+    """
+    findings = found(before, f"{grown}; c: app.Shared size=7 birth=1")
+    assert [(leak.type_name, leak.exclusive_bytes, leak.shared_bytes) for leak in findings.leaks] == [
+        ("app.A", 60, 7),
+        ("app.B", 60, 7),
+    ]
+
+
+def test_a_heavy_object_made_once_does_not_hide_the_leak_that_shares_it():
+    grown = (
+        "items -[#]-> c#; c#: app.Callback size=10 birth=#; c# -[.config]-> big; items -[9]-> other -> big"
+    )
+    findings = found(APP, f"{grown}; big: app.Config size=9000 birth=1; other: app.Callback size=10 birth=1")
+    assert [(leak.type_name, leak.count) for leak in findings.leaks] == [("app.Callback", 7)]
+
+
+def test_weak_references_to_survivors_go_with_them():
+    grown = """
+    items -[#]-> s#; s#: app.Session size=90 birth=#; alive -[{}]-> w#; w#: weakref:ReferenceType birth=#
+    w# -[~]-> s#; w# -[slot __callback__]-> f; f: function name=remove
+    """
+    findings = found(f"{APP} m -['ALIVE']-> alive; alive: set", grown)
+    assert ([leak.type_name for leak in findings.leaks], [leak.count for leak in findings.noise]) == (
+        ["app.Session"],
+        [6],
+    )
+
+
+def test_weak_references_that_nobody_clears_away_are_a_leak():
+    grown = "items -[#]-> w#; w#: weakref:ReferenceType birth=#"
+    assert the_leak(APP, grown).type_name == "weakref.ReferenceType"
+
+
+def test_what_took_the_place_of_an_older_one_is_no_growth():
+    before = "module app -> m; m: module name=app; m -['LAST']-> holder; holder: app.Holder"
+    earlier = heap(f"{before}; holder -[.last]-> a; a: app.Reply birth=0 addr=0x100")
+    later = heap(f"{before}; holder -[.last]-> b; b: app.Reply birth=6 addr=0x200")
+    findings = diff(earlier, later, runs=6)
+    assert (findings.verdict, findings.leaks) == (Verdict.CLEAN, ())
+
+
+def test_growth_lists_leaking_classes_first_by_what_they_retain():
+    rows = found(STREAMLAB, RUN).growth
+    assert [(row.type_name.rpartition(".")[2], row.delta, row.retained_bytes) for row in rows[:3]] == [
+        ("ModelOutput", 6, 11_736),
+        ("Chunk", 12, 10_800),
+        ("Run", 6, 288),
+    ]
+
+
+def test_the_same_snapshots_give_the_same_findings():
+    assert found(STREAMLAB, RUN) == found(STREAMLAB, RUN)
+
+
+def test_exclusive_shared_and_other_bytes_add_up():
+    findings = found(STREAMLAB, RUN)
+    freed = findings.leaks[0].cut.frees_bytes
+    assert freed == findings.survivor_bytes

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from heaps import heap
+from leakscan.analysis.survivors import find_survivors
+
+
+def test_an_object_born_in_a_run_is_a_survivor():
+    before, after = heap("root -> a"), heap("root -> a, b; b: birth=3")
+    assert after.spell(find_survivors(before, after).objects) == ["b"]
+
+
+def test_an_object_of_the_baseline_is_none():
+    before, after = heap("root -> a; a: birth=0"), heap("root -> a, b; b: birth=1")
+    assert "a" not in after.spell(find_survivors(before, after).objects)
+
+
+def test_the_baseline_tells_a_recycled_block_with_another_type_as_new():
+    before = heap("root -> a; a: list addr=0x500 birth=0")
+    after = heap("root -> b, c; b: dict addr=0x500 birth=0; c: birth=1 addr=0x900")
+    assert after.spell(find_survivors(before, after).objects) == ["b", "c"]
+
+
+def test_a_block_that_held_nothing_in_the_baseline_is_new_without_a_birth():
+    before, after = heap("root -> a; a: birth=0"), heap("root -> a, b, c; b: birth=0; c: birth=2")
+    survivors = find_survivors(before, after)
+    assert dict(zip(after.spell(survivors.objects), survivors.births.tolist(), strict=True)) == {
+        "b": 0,
+        "c": 2,
+    }
+
+
+def test_objects_of_leakscan_are_never_survivors():
+    before = heap("root -> a")
+    after = heap("root -> a, b, c; b: birth=own; c: birth=2 flags=own")
+    assert len(find_survivors(before, after)) == 0
+
+
+def test_a_running_frame_is_a_root_and_no_survivor():
+    before, after = heap("root -> a"), heap("root -> a; thread T -> f; f: <frame> flags=synthetic birth=2")
+    assert len(find_survivors(before, after)) == 0
+
+
+def test_without_births_address_and_type_decide_and_the_answer_says_so():
+    before = heap("root -> a, b; a: addr=0x100; b: list addr=0x200")
+    after = heap("root -> a, b, c; a: addr=0x100; b: dict addr=0x200; c: addr=0x300")
+    survivors = find_survivors(before, after)
+    assert (after.spell(survivors.objects), survivors.identity) == (["b", "c"], "address, approximate")
+
+
+def test_v8_nodes_with_ids_above_all_of_the_baseline_are_new():
+    before = heap("root -> a, b; a: addr=0x10; b: addr=0x30", runtime="v8")
+    after = heap("root -> a, c, d; a: addr=0x10; c: addr=0x20; d: addr=0x40", runtime="v8")
+    survivors = find_survivors(before, after)
+    assert (after.spell(survivors.objects), survivors.identity) == (["d"], "node id")
+
+
+def test_an_address_above_44_bits_is_told_from_one_below():
+    before = heap("root -> a; a: addr=0x7f0000000010 birth=0")
+    after = heap("root -> a, b; a: addr=0x7f0000000010 birth=0; b: addr=0x0f0000000010 birth=0")
+    assert after.spell(find_survivors(before, after).objects) == ["b"]
