@@ -10,6 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leakscan.analysis.hops import read_hops
+from leakscan.analysis.modules import find_modules
+from leakscan.analysis.survivors import find_survivors
 from leakscan.errors import SnapshotError
 from leakscan.heap.kinds import Kind
 from leakscan.heap.reader import load
@@ -304,3 +307,50 @@ def test_a_snapshot_of_node_names_the_reference_that_holds(tmp_path):
     entries = graph.references(graph.ref_targets[runs])
     assert [graph.label(ref) for ref in entries if graph.kind(ref) == Kind.KEY_STR] == ["run-1", "run-2"]
     assert graph.location_of(flow).file == str(script)
+
+
+def written_leak(runs):
+    """The drawn program after `runs` runs, each leaving one Run in the Map and one listener."""
+    drawing = workflow()
+    for run in range(runs):
+        drawing.node(f"run{run}", "object", "Run", size=24)
+        drawing.node(f"listener{run}", "closure", "onChunk", size=64, place=(7, 9))
+        drawing.node(f"scope{run}", "object", "system / Context", size=40)
+        drawing.node(f"code{run}", "code", "onChunk", size=90)
+        drawing.edge("list", "element", run + 1, f"listener{run}")
+        drawing.edge(f"listener{run}", "internal", "context", f"scope{run}")
+        drawing.edge(f"listener{run}", "internal", "code", f"code{run}")
+        drawing.edge(f"scope{run}", "internal", "previous", "context")
+        drawing.edge(f"scope{run}", "context", "output", f"run{run}")
+    return load(io.BytesIO(written(drawing.content())))
+
+
+def test_survivors_are_the_nodes_counted_after_the_first_snapshot_but_for_the_engines():
+    before, after = written_leak(0), written_leak(3)
+    survivors = find_survivors(before, after)
+    assert [after.type_name(obj) for obj in survivors.objects] == ["Run", "Function"] * 3
+
+
+def test_ids_made_from_addresses_do_not_hide_what_is_new():
+    before, after = written_leak(0), written_leak(1)
+    before.addresses[DRAWING.numbers["queue"]] = after.addresses[DRAWING.numbers["queue"]] = 2_054_958_624
+    assert len(find_survivors(before, after)) == 2
+
+
+def test_a_closure_variable_reads_as_one_step_however_far_out_its_scope():
+    graph = written_leak(1)
+    fn = written_numbers(1)
+    refs = [
+        next(ref for ref in graph.references(source) if graph.ref_targets[ref] == target)
+        for source, target in [
+            (fn["listener0"], fn["scope0"]),
+            (fn["scope0"], fn["context"]),
+            (fn["context"], fn["run"]),
+        ]
+    ]
+    assert [hop.text for hop in read_hops(graph, find_modules(graph), refs)] == ["closure `output`"]
+
+
+def written_numbers(runs):
+    names = [f"{name}{run}" for run in range(runs) for name in ("run", "listener", "scope", "code")]
+    return {**DRAWING.numbers, **{name: len(DRAWING.numbers) + at for at, name in enumerate(names)}}

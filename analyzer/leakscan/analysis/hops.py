@@ -131,7 +131,11 @@ def _folded(graph: HeapGraph, refs: Sequence[int], at: int) -> int:
     left = len(refs) - at
     kind = graph.kind(refs[at])
     if kind == Kind.DICT and left > 1:
-        return 2
+        # V8: a function's variables may lie several scopes out, each of them one reference to fold.
+        length = 2
+        while length < left and graph.kind(refs[at + length - 1]) == Kind.DICT:
+            length += 1
+        return length
     if kind == Kind.SLOT and left > 1 and graph.label(refs[at]) == "__closure__":
         return 3 if left > 2 and _is_cell(graph, refs[at + 1]) else 2
     if kind == Kind.LOCAL and left > 1 and _is_cell(graph, refs[at]):
@@ -156,13 +160,21 @@ def _hop(graph: HeapGraph, modules: Modules, refs: Sequence[int]) -> Hop:
     if kind == Kind.LOCAL:
         return Hop(tuple(refs), target, kind, _FORMS[kind], graph.label(first))
     if kind == Kind.DICT and len(refs) > 1:
+        kind = graph.kind(last)
+        if kind not in (Kind.KEY_STR, Kind.ATTRIBUTE, Kind.KEY):
+            source = source_of(graph, last)
+            return _plain(graph, tuple(refs), target, kind, source)
         return _attribute(graph, tuple(refs), target, is_global=source in modules.rows)
     if source in modules.rows and kind in (Kind.KEY_STR, Kind.ATTRIBUTE):
         return _attribute(graph, tuple(refs), target, is_global=True)
+    return _plain(graph, tuple(refs), target, kind, source)
+
+
+def _plain(graph: HeapGraph, refs: tuple[int, ...], target: int, kind: Kind, source: int) -> Hop:
     if kind == Kind.UNNAMED:
-        return Hop(tuple(refs), target, kind, "<unnamed in {}>", graph.type_name(source))
-    key = "" if kind in (Kind.MEMBER, Kind.DICT, Kind.TYPE, Kind.WEAK) else graph.label(last)
-    return Hop(tuple(refs), target, kind, _FORMS[kind], key, _VARIABLE.get(kind, ""))
+        return Hop(refs, target, kind, "<unnamed in {}>", graph.type_name(source))
+    key = "" if kind in (Kind.MEMBER, Kind.DICT, Kind.TYPE, Kind.WEAK) else graph.label(refs[-1])
+    return Hop(refs, target, kind, _FORMS[kind], key, _VARIABLE.get(kind, ""))
 
 
 def _attribute(graph: HeapGraph, refs: tuple[int, ...], target: int, *, is_global: bool) -> Hop:

@@ -76,7 +76,7 @@ class Modules:
     def type_tiers(self) -> U8:
         """Tier of each type row."""
         if self.graph.runtime == "v8":
-            return np.array([_v8_tier(name) for name in self.graph.type_names], np.uint8)
+            return np.array([_v8_tier(self.graph, row) for row in range(len(self.graph.types))], np.uint8)
         stdlib = stdlib_modules(self.graph)
         synthetic = self.graph.types.flags & np.uint8(TypeFlag.SYNTHETIC)
         return np.array(
@@ -125,6 +125,11 @@ def stdlib_modules(graph: HeapGraph) -> frozenset[str]:
     return frozenset(stored) if isinstance(stored, list) else sys.stdlib_module_names
 
 
-def _v8_tier(name: str) -> Tier:
-    is_internal = name.startswith(("(", "system", "<", "{")) or not name
-    return Tier.BUILTIN if is_internal or name in _V8_BUILTIN else Tier.APPLICATION
+def _v8_tier(graph: HeapGraph, row: int) -> Tier:
+    """The reader knows a class of the program by its script; what it calls builtin may be Node's."""
+    name = graph.type_names[row]
+    if name.startswith(("(", "system", "Node /", "<", "{")) or not name or name in _V8_BUILTIN:
+        return Tier.BUILTIN
+    is_foreign = graph.strings[int(graph.types.modules[row])] == "builtins"
+    is_program = bool(int(graph.types.flags[row]) & TypeFlag.HEAP)
+    return Tier.STDLIB if is_foreign and not is_program else Tier.APPLICATION

@@ -113,6 +113,13 @@ NOISE: Final = (
         ".*cache.*",
     ),
     NoiseRule("builtins", "builtins"),
+    NoiseRule("V8's own bookkeeping", anywhere=r"internal `.*`", is_bounded=True),
+    NoiseRule(
+        "values at hand when the snapshot was taken",
+        root=r"\((Stack roots|Handle scope)\)",
+        is_direct=True,
+        is_bounded=True,
+    ),
 )
 
 

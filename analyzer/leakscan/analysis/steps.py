@@ -50,7 +50,7 @@ def root_text(reach: Reach, path: RawPath) -> str:
     label = reach.root_labels[path.root]
     if _root_kind(reach, path) == RootKind.STATIC_TYPE:
         return f"type {label}"
-    if _root_kind(reach, path) != RootKind.MODULE:
+    if _root_kind(reach, path) != RootKind.MODULE or reach.graph.runtime == "v8":
         return label
     row = reach.modules.rows.get(path.root_object)
     return f"module {label if row is None else reach.modules.names[row]}"

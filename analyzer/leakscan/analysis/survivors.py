@@ -50,8 +50,12 @@ def find_survivors(before: HeapGraph, after: HeapGraph) -> Survivors:
     """
     excluded = (after.flags & (ObjectFlag.OWN | ObjectFlag.SYNTHETIC)) != 0
     if after.runtime == "v8":
-        newest = int(before.addresses.max()) if before.object_count else 0
-        return _survivors(after.addresses > newest, excluded, after, identity=BY_NODE_ID)
+        # V8 counts in odd ids. Even ones are an embedder's, and Node 18 and 20 make them from addresses,
+        # larger than any count: such nodes are never taken for new.
+        is_counted = (after.addresses & np.uint64(1)) == 1
+        counted = before.addresses[(before.addresses & np.uint64(1)) == 1]
+        newest = int(counted.max()) if len(counted) else 0
+        return _survivors(is_counted & (after.addresses > newest), excluded, after, identity=BY_NODE_ID)
     births = after.births
     is_dated = (births > 0) & (births < BIRTH_OWN)
     excluded |= births == BIRTH_OWN

@@ -46,7 +46,7 @@ def graph_of(raw: RawSnapshot) -> HeapGraph:
         sizes=sizes,
         refcounts=np.zeros(len(type_ids), np.uint32),
         births=np.full(len(type_ids), BIRTH_UNKNOWN, np.uint16),
-        flags=np.where(classes == names.NodeClass.SYNTHETIC, ObjectFlag.SYNTHETIC, 0).astype(np.uint8),
+        flags=_flags(types, type_ids),
         sites=np.zeros(len(type_ids), np.uint32),
         first_ref=references.first,
         ref_targets=references.targets,
@@ -158,6 +158,12 @@ def _owned_sizes(raw: RawSnapshot, strings: _Strings, first: U64) -> U32 | U64:
     owners = np.empty(len(classes), np.uint32)
     _native.v8_move_sizes(first, raw.edge_types, raw.edge_targets, classes, owners, sizes)
     return sizes.astype(np.uint32) if len(sizes) == 0 or int(sizes.max()) < 0xFFFFFFFF else sizes
+
+
+def _flags(types: TypeTable, type_ids: U32) -> U8:
+    """Roots, hidden classes, code and backing stores are no objects of the program: never survivors."""
+    is_engine = (types.flags & np.uint8(TypeFlag.SYNTHETIC)) != 0
+    return np.where(is_engine[type_ids], ObjectFlag.SYNTHETIC, 0).astype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
