@@ -180,6 +180,7 @@ TWO_HOLDERS = Findings(
     survivor_bytes=41_212_480,
     garbage_count=0,
     garbage_bytes=0,
+    proof="20 of 20 freed",
 )
 
 TASK_PATH = Path(
@@ -322,6 +323,7 @@ CACHE = replace(
 )
 SEVERAL = replace(
     TWO_HOLDERS,
+    proof="",
     headline=(
         "LEAK  4 leaks in 20 runs; the worst: 20 ModelOutput, 1 per run, every run."
         " 70.4 MB retained, 3.52 MB per run."
@@ -346,6 +348,7 @@ SEVERAL = replace(
 
 WARM_UP = replace(
     TWO_HOLDERS,
+    proof="",
     verdict=Verdict.WARM_UP,
     headline="NO LEAK  warm-up only: 35 objects (12.4 kB) were born in run 1 and none since.",
     growth=TWO_HOLDERS.growth[4:],
@@ -391,6 +394,7 @@ CLEAN = replace(
 )
 INCONCLUSIVE = replace(
     TWO_HOLDERS,
+    proof="",
     verdict=Verdict.INCONCLUSIVE,
     headline="INCONCLUSIVE  6 Session survive 8 runs, born in runs 2 to 7: too few runs to tell.",
     runs=8,
@@ -426,6 +430,7 @@ INCONCLUSIVE = replace(
 )
 HOSTILE_NAMES = replace(
     TWO_HOLDERS,
+    proof="",
     headline="LEAK  20 X survive 20 runs.",
     target=HOSTILE,
     growth=(growth(f"mod.{HOSTILE}", 0, 20, EVERY_RUN, retained=1),),

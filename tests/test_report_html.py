@@ -17,7 +17,7 @@ SWITCHES = Switches(
     20,
     ((0, 0, 0), (0, 0, 0), (0, 0, 0), (20, 1_122, 41_200_000)),
 )
-VOID = {"meta", "input", "link", "br", "img", "line", "rect", "polyline"}
+VOID = {"meta", "wbr", "input", "link", "br", "img", "line", "rect", "polyline"}
 
 
 class Document(HTMLParser):

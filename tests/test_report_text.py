@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 import pytest
 
 import findings_samples as samples
 from leakscan.analysis.findings import Findings, Path, Step
 from leakscan.report.lines import plain, shortened_name, shortened_place
+from leakscan.report.relative import relative_to
 from leakscan.report.tables import births_line, runs_per_column
 from leakscan.report.terminal import Screen, screen_of, write
 from leakscan.report.text import TextOptions, findings_text
@@ -69,6 +71,15 @@ def test_two_types_with_one_short_name_are_told_apart():
     leaks = tuple(replace(samples.EVERY_FIFTH, type_name=name, name="") for name in ("a.Node", "b.Node"))
     text = text_of(replace(samples.SEVERAL, leaks=leaks, growth=()))
     assert [name in text for name in ("4 a.Node", "4 b.Node")] == [True, True]
+
+
+def test_files_below_the_directory_are_written_without_it():
+    found = relative_to(samples.SEVERAL, PurePosixPath("fixtures"))
+    assert [leak.holder.file for leak in found.leaks if leak.holder] == [
+        "streamlab/workflow.py",
+        "",
+        "shop/registry.py",
+    ]
 
 
 def test_births_have_one_character_a_run_up_to_twenty_runs():

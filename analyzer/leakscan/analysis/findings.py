@@ -215,6 +215,8 @@ class Findings:
     garbage_bytes: int
     others: tuple[Leak, ...] = ()
     """groups of survivors that weigh less than the verdict: warm-up and bounded ones beside a leak"""
+    proof: str = ""
+    """what clearing the cut in a forked child of the target did, "" when it was not tried"""
     next_command: str = ""
     """what to run next when inconclusive"""
     warnings: tuple[str, ...] = ()

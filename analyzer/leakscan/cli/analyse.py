@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,7 @@ def _read_source(file: str) -> str | None:
 def _findings(source: Source, type_name: str | None) -> Findings:
     from leakscan.analysis.diff import diff
     from leakscan.heap.reader import load
+    from leakscan.report.relative import relative_to
 
     capture = source.capture
     if source.after is None:
@@ -89,8 +91,8 @@ def _findings(source: Source, type_name: str | None) -> Findings:
         return _counted(capture)
     before, after = load(source.before), load(source.after)
     if capture is None:
-        return diff(before, after, type_filter=type_name)
-    return diff(
+        return relative_to(diff(before, after, type_filter=type_name), Path.cwd())
+    findings = diff(
         before,
         after,
         runs=source.runs,
@@ -100,6 +102,17 @@ def _findings(source: Source, type_name: str | None) -> Findings:
         measured=measured_of(capture, runs=source.runs, notes=(source.note,) if source.note else ()),
         type_filter=type_name,
     )
+    return replace(relative_to(findings, Path.cwd()), proof=_proof(capture))
+
+
+def _proof(capture: Capture) -> str:
+    if capture.proof is None:
+        return ""
+    proof = capture.proof
+    if proof.failed:
+        return f"could not be tried: {proof.failed}"
+    text = f"{proof.freed} of {proof.of} freed"
+    return f"{text}; could not clear {', '.join(proof.not_cleared)}" if proof.not_cleared else text
 
 
 def _counted(capture: Capture) -> Findings:

@@ -50,6 +50,7 @@ def html_report(findings: Findings, *, switches: Switches | None = None) -> str:
         "leak_name": names.leak,
         "object": lambda step: object_text(step, names),
         "growth_of": growth_of,
+        "dotted": _dotted,
         "cuts": cut_steps,
         "pieces": _pieces,
         "is_folded": lambda path: len(_pieces(path, False)) < len(path.steps),
@@ -78,6 +79,11 @@ def html_report(findings: Findings, *, switches: Switches | None = None) -> str:
         leaks_title=_leaks_title(findings),
         commands=commands(findings),
     )
+
+
+def _dotted(name: str) -> Markup:
+    """A dotted name that may be broken after its dots."""
+    return Markup(".<wbr>").join(visible(name).split("."))
 
 
 def _part(name: str) -> str:

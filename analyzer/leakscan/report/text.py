@@ -96,6 +96,9 @@ def _head(findings: Findings, names: TypeNames, options: TextOptions) -> list[Li
         if findings.cut is not None and findings.cut.members:
             everything = f"all {count_text(findings.cut.of)} of them"
             lines += set_to_cut(findings.cut, everything, None, indent=_INDENT, width=width)
+    if findings.proof:
+        text = f"In a forked child of the target: {visible(findings.proof)}"
+        lines += wrapped(text, width, first=_INDENT, indent=_INDENT + "  ")
     # The headline of an undecided capture may name the command itself.
     if findings.next_command and findings.next_command not in findings.headline:
         lines.append(
@@ -217,8 +220,9 @@ def _projection(findings: Findings, width: int) -> list[Line]:
         f"{size_text(point.bytes)} after {count_text(point.runs)} runs" for point in findings.projections
     ]
     last = findings.projections[-1]
-    interval = f"the last within {size_text(last.low_bytes)} to {size_text(last.high_bytes)}"
-    return wrapped(f"{', '.join(parts)} ({interval})", width, first="ahead     ", indent=" " * 10)
+    low, high = size_text(last.low_bytes), size_text(last.high_bytes)
+    interval = f" (the last within {low} to {high})" if low != high else ""
+    return wrapped(f"{', '.join(parts)}{interval}", width, first="ahead     ", indent=" " * 10)
 
 
 def _how(findings: Findings, width: int) -> list[Line]:
