@@ -14,6 +14,14 @@ $(VENV)/.ready: pyproject.toml CMakeLists.txt
 native: $(VENV)/.ready
 	$(BIN)/pip install -q --no-build-isolation --no-deps -e .
 
+# The main job on a leaking program: the answer as text, the picture as DOT, and the snapshots, all in demo/.
+demo: native
+	rm -rf demo && mkdir demo
+	PYTHONPATH=fixtures $(BIN)/leakscan capture streamlab:stream_once --runs 20 -o demo/leak
+	$(BIN)/leakscan diff demo/leak | tee demo/leak.txt
+	$(BIN)/leakscan graph demo/leak -o demo/leak.dot
+	@echo "demo/ holds leak.txt, leak.dot and the snapshots leak/before.heap and leak/after.heap"
+
 test: native
 	$(BIN)/python -m pytest
 

@@ -44,7 +44,7 @@ def run(command: str, folder: Path) -> str:
         "NO_COLOR": "1",
         "TERM": "dumb",
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "analyzer"), str(ROOT / "fixtures")]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "analyzer"), str(folder / "fixtures")]),
     }
     result = subprocess.run(
         command,
@@ -69,6 +69,7 @@ def refresh(page: Path) -> tuple[str, list[str]]:
     text = page.read_text()
     differences: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "fixtures").symlink_to(ROOT / "fixtures")
 
         def replaced(block: re.Match[str]) -> str:
             if block["before"]:

@@ -107,6 +107,8 @@ class Capture:
     in_flight: InFlight | None
     ended: Mapping[str, int]
     proof: Proof | None = None
+    started_in: str = ""
+    """Working directory of the target; what its files are named relative to."""
 
     @property
     def before(self) -> Path:
@@ -198,6 +200,7 @@ def _capture(directory: Path, run: Mapping[str, Any]) -> Capture:  # Any: JSON v
             in_flight=InFlight(**in_flight) if in_flight else None,
             ended=run["ended"],
             proof=Proof(**{**proof, "not_cleared": tuple(proof["not_cleared"])}) if proof else None,
+            started_in=run.get("started_in", ""),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise CaptureError(f"{directory / RUN_FILE} is damaged: {error!r}", hint="capture again") from error

@@ -42,6 +42,7 @@ class Ledger:
             "implementation": "",
             "platform": "",
             "executable": "",
+            "started_in": os.getcwd(),
             "pid": 0,
             "started_unix": round(time.time(), 3),
             "ended_unix": None,

@@ -67,9 +67,10 @@ def measured_of(capture: Capture, *, runs: int, notes: tuple[str, ...] = ()) -> 
 
 
 def _analyse(source: Source, type_name: str | None) -> Findings:
-    from leakscan.analysis.sourcelines import with_exact_lines
+    from leakscan.analysis.sourcelines import with_exact_lines, with_relative_files
 
-    return with_exact_lines(_findings(source, type_name), _read_source)
+    findings = with_exact_lines(_findings(source, type_name), _read_source)
+    return with_relative_files(findings, source.capture.started_in if source.capture else "")
 
 
 def _read_source(file: str) -> str | None:
