@@ -24,7 +24,7 @@ from leakscan.analysis.refs import source_of
 from leakscan.analysis.slotnames import SlotNames
 from leakscan.analysis.steps import Writing, has_callback, name_of, root_text, write_path
 from leakscan.heap.graph import U32
-from leakscan.heap.kinds import Kind, RootKind
+from leakscan.heap.kinds import IMMORTAL, Kind, RootKind
 
 _FUNCTION_LIKE: Final = frozenset(
     ("function", "method", "coroutine", "generator", "async_generator", "code", "type")
@@ -121,8 +121,16 @@ def _noise(reach: Reach, heads: U32, reason: Reason, path: Path) -> tuple[str, b
         return "type of an extension module imported lazily", True
     if _are_live_weak_references(reach, heads):
         return "weak references, which go with what they refer to", True
+    if path.root_kind == "held_from_c" and _are_immortal_strings(reach, heads):
+        return "strings interned for ever by this version of Python", True
     rule = noise_rule(path)
     return (rule.reason, rule.is_bounded) if rule else ("", False)
+
+
+def _are_immortal_strings(reach: Reach, heads: U32) -> bool:
+    """CPython 3.12 makes every interned string immortal; no program can let go of one."""
+    graph = reach.graph
+    return graph.type_name(int(heads[0])) == "str" and bool((graph.refcounts[heads] == IMMORTAL).all())
 
 
 def _are_live_weak_references(reach: Reach, heads: U32) -> bool:
