@@ -431,7 +431,8 @@ void Walk::add_unreached_blocks() {
             const auto object = reinterpret_cast<const Object*>(static_cast<const char*>(block) + before);
             if (!is_known_type(object->type)) continue;
             const std::uint64_t count = refcount(object);
-            if (!count || (count >= (1u << 30) && count != kImmortalCount)) continue;
+            // What lives for ever is reached by name; here such a count is a pointer misread.
+            if (!count || count >= (1u << 30)) continue;
             if (static_cast<std::ptrdiff_t>(header_bytes(object->type, has_gc_head(object))) != before) continue;
             nodes.intern(object);
             return;
