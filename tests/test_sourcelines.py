@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from findings_samples import TWO_HOLDERS
-from leakscan.analysis.sourcelines import assignment_line, with_relative_files
+from leakscan.analysis.sourcelines import assignment_line
 
 SOURCE = """\
 import x
@@ -56,9 +55,3 @@ def test_of_two_classes_with_one_name_the_nearer_one_counts():
 
 def test_source_that_does_not_parse_says_nothing():
     assert assignment_line("def (", "A.x", 1) is None
-
-
-def test_files_below_the_folder_of_the_capture_are_named_relative_to_it():
-    findings = with_relative_files(TWO_HOLDERS, "fixtures")
-    cut = findings.leaks[0].cut
-    assert [member.file for member in cut.members] == ["streamlab/workflow.py", "streamlab/events.py"]

@@ -1,4 +1,4 @@
-"""Where in the source: the line that makes a slot, and files named as the user names them.
+"""Where in the source a slot is made.
 
 A snapshot knows where classes and modules begin, not where `self._runs` or a module's `CACHE` is made.
 When the source file is at hand the line can be read off it; when it is not, the known line stays.
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 
-from leakscan.analysis.findings import Cut, Findings, Holder, Leak, Path
+from leakscan.analysis.findings import Cut, Findings, Holder, Leak
 
 ReadSource = Callable[[str], str | None]
 """File name -> its text, None when it cannot be read."""
@@ -26,44 +26,9 @@ def with_exact_lines(findings: Findings, read_source: ReadSource) -> Findings:
     return replace(
         findings,
         leaks=tuple(_leak(leak, place) for leak in findings.leaks),
+        others=tuple(_leak(leak, place) for leak in findings.others),
         noise=tuple(_leak(leak, place) for leak in findings.noise),
         cut=_cut(findings.cut, place),
-    )
-
-
-def with_relative_files(findings: Findings, folder: str) -> Findings:
-    """The same findings, files below `folder` (an absolute path) named relative to it."""
-    if not folder:
-        return findings
-    prefix = folder.rstrip("/") + "/"
-
-    def near(file: str) -> str:
-        return file.removeprefix(prefix)
-
-    def path(found: Path) -> Path:
-        return replace(found, steps=tuple(replace(step, file=near(step.file)) for step in found.steps))
-
-    def cut(found: Cut | None) -> Cut | None:
-        if found is None:
-            return None
-        return replace(found, members=tuple(replace(m, file=near(m.file)) for m in found.members))
-
-    def leak(found: Leak) -> Leak:
-        holder = found.holder
-        return replace(
-            found,
-            path=path(found.path),
-            also_held_by=tuple(path(other) for other in found.also_held_by),
-            holder=None if holder is None else replace(holder, file=near(holder.file)),
-            cut=cut(found.cut),
-            sites=tuple((near(file), line, name, count) for file, line, name, count in found.sites),
-        )
-
-    return replace(
-        findings,
-        leaks=tuple(leak(found) for found in findings.leaks),
-        noise=tuple(leak(found) for found in findings.noise),
-        cut=cut(findings.cut),
     )
 
 

@@ -67,10 +67,12 @@ def measured_of(capture: Capture, *, runs: int, notes: tuple[str, ...] = ()) -> 
 
 
 def _analyse(source: Source, type_name: str | None) -> Findings:
-    from leakscan.analysis.sourcelines import with_exact_lines, with_relative_files
+    from leakscan.analysis.sourcelines import with_exact_lines
+    from leakscan.report.relative import relative_to
 
     findings = with_exact_lines(_findings(source, type_name), _read_source)
-    return with_relative_files(findings, source.capture.started_in if source.capture else "")
+    started_in = source.capture.started_in if source.capture else ""
+    return relative_to(findings, Path(started_in or Path.cwd()))
 
 
 def _read_source(file: str) -> str | None:
@@ -83,7 +85,6 @@ def _read_source(file: str) -> str | None:
 def _findings(source: Source, type_name: str | None) -> Findings:
     from leakscan.analysis.diff import diff
     from leakscan.heap.reader import load
-    from leakscan.report.relative import relative_to
 
     capture = source.capture
     if source.after is None:
@@ -92,7 +93,7 @@ def _findings(source: Source, type_name: str | None) -> Findings:
         return _counted(capture)
     before, after = load(source.before), load(source.after)
     if capture is None:
-        return relative_to(diff(before, after, type_filter=type_name), Path.cwd())
+        return diff(before, after, type_filter=type_name)
     findings = diff(
         before,
         after,
@@ -103,7 +104,7 @@ def _findings(source: Source, type_name: str | None) -> Findings:
         measured=measured_of(capture, runs=source.runs, notes=(source.note,) if source.note else ()),
         type_filter=type_name,
     )
-    return replace(relative_to(findings, Path.cwd()), proof=_proof(capture))
+    return replace(findings, proof=_proof(capture))
 
 
 def _proof(capture: Capture) -> str:
