@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 $(VENV)/.ready: pyproject.toml CMakeLists.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
-	$(BIN)/pip install -q --group test --group check "scikit-build-core>=0.10"
+	$(BIN)/pip install -q --group test --group zoo --group check "scikit-build-core>=0.10"
 	$(BIN)/pip install -q --no-build-isolation -e .
 	touch $@
 
