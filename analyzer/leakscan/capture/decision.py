@@ -20,8 +20,11 @@ class Prove:
     """Clear these references in a forked child, and count the survivors that this frees.
 
     A reference is (address of the holder, kind, label, address of what it holds), as in `after.heap`.
+    `cut` and `types` are kept with the result: the patterns, and the types of the survivors.
     """
 
+    cut: tuple[str, ...]
+    types: tuple[str, ...]
     references: tuple[tuple[int, int, str, int], ...]
     survivors: tuple[int, ...]
 

@@ -73,8 +73,13 @@ class InFlight:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A cut applied for real: `freed` of the `of` survivors went; `failed` says why it could not be tried."""
+    """A cut applied for real: `freed` of the `of` survivors went; `failed` says why it could not be tried.
 
+    `cut` are the patterns, `types` those of the survivors.
+    """
+
+    cut: tuple[str, ...]
+    types: tuple[str, ...]
     of: int
     freed: int
     not_cleared: tuple[str, ...]
@@ -199,11 +204,22 @@ def _capture(directory: Path, run: Mapping[str, Any]) -> Capture:  # Any: JSON v
             census=tuple(_read_census_file(directory / CENSUS_FILE)),
             in_flight=InFlight(**in_flight) if in_flight else None,
             ended=run["ended"],
-            proof=Proof(**{**proof, "not_cleared": tuple(proof["not_cleared"])}) if proof else None,
+            proof=_proof(proof) if proof else None,
             started_in=run.get("started_in", ""),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise CaptureError(f"{directory / RUN_FILE} is damaged: {error!r}", hint="capture again") from error
+
+
+def _proof(proof: Mapping[str, Any]) -> Proof:  # Any: JSON values
+    return Proof(
+        cut=tuple(proof["cut"]),
+        types=tuple(proof["types"]),
+        of=proof["of"],
+        freed=proof["freed"],
+        not_cleared=tuple(proof["not_cleared"]),
+        failed=proof["failed"],
+    )
 
 
 def _missing_of_running(status: str) -> tuple[str, ...]:

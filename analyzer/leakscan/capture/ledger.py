@@ -158,13 +158,20 @@ class Ledger:
     def _on_settled(self, event: Event) -> None:
         self._run["in_flight"] = {name: value for name, value in event.items() if name != "event"}
 
+    def ask_for_proof(self, cut: tuple[str, ...], types: tuple[str, ...]) -> None:
+        """The next event `proved` is about this cut."""
+        # Until the answer is there, for a stop in between.
+        unanswered = {"of": 0, "freed": 0, "not_cleared": [], "failed": "the target did not answer"}
+        self._run["proof"] = {**unanswered, "cut": list(cut), "types": list(types)}
+
     def _on_proved(self, event: Event) -> None:
-        self._run["proof"] = {
+        self._run["proof"] |= {
             "of": event.get("of", 0),
             "freed": event.get("freed", 0),
             "not_cleared": event.get("not_cleared", []),
             "failed": event.get("failed", ""),
         }
+        self.write()
 
     def _on_error(self, event: Event) -> None:
         if self._run["error"] is None:

@@ -111,6 +111,7 @@ class Observation:
             self._ledger.reopen(asked.runs)
             target.command({"command": "more", "runs": asked.runs})
         elif isinstance(asked, Prove):
+            self._ledger.ask_for_proof(asked.cut, asked.types)
             target.command({"command": "prove", "references": asked.references, "survivors": asked.survivors})
         else:
             target.command({"command": "end"})

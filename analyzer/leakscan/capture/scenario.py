@@ -61,6 +61,7 @@ def capture_modes(
     settings: Settings = DEFAULT_SETTINGS,
     overwrite: bool = False,
     on_progress: Callable[[str, Progress], None] | None = None,
+    decide: Decide | None = None,
 ) -> dict[str, Capture | LeakscanError]:
     """Capture the scenario once for each mode, each in a fresh process, into `output`/<mode>/.
 
@@ -77,6 +78,7 @@ def capture_modes(
                     python=python,
                     settings=settings,
                     on_progress=None if on_progress is None else partial(on_progress, mode),
+                    decide=decide,
                 )
             except LeakscanError as error:
                 results[mode] = error

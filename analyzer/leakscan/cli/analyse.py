@@ -50,7 +50,8 @@ def measured_of(capture: Capture, *, runs: int, notes: tuple[str, ...] = ()) -> 
     from leakscan.analysis.findings import RunFigures
 
     rows = [census for census in capture.census if census.phase in ("baseline", "run") and census.run <= runs]
-    settled = next((census for census in capture.census if census.phase == "settled"), None)
+    # The last one: there is one for each time that more runs were asked for.
+    settled = next((census for census in reversed(capture.census) if census.phase == "settled"), None)
     return Measured(
         per_run=tuple(
             RunFigures(row.run, row.object_count, row.object_bytes, row.memory.get("rss_bytes", 0))
@@ -64,6 +65,11 @@ def measured_of(capture: Capture, *, runs: int, notes: tuple[str, ...] = ()) -> 
         collected=sum(row.collected for row in rows if row.phase == "run"),
         warnings=(*_warnings(capture), *notes),
     )
+
+
+def analysed_capture(capture: Capture) -> Findings:
+    """The findings of a capture that was just read. CaptureError: it lacks a snapshot."""
+    return _analyse(Source(capture.before, capture.after, capture), None)
 
 
 def _analyse(source: Source, type_name: str | None) -> Findings:

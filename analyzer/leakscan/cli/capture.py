@@ -5,17 +5,19 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
 if TYPE_CHECKING:
-    from leakscan.capture import Capture, Settings
+    from leakscan.capture import Capture, Decide, Settings
+    from leakscan.capture.directory import Proof
     from leakscan.errors import LeakscanError
 
 EXAMPLES = (
     "leakscan capture streamlab:stream_once --runs 20 -o leak/",
     "leakscan capture app/chat.py:answer --mode all --python .venv",
+    "leakscan capture app/chat.py:answer --until-sure --prove",
 )
 ALL = "all"
 EXIT_CANNOT_RUN = 2
@@ -57,79 +59,78 @@ def capture(
     redact_keys: Annotated[
         bool, typer.Option("--redact-keys", help="Write no dictionary keys into the snapshots.")
     ] = False,
+    until_sure: Annotated[
+        bool, typer.Option("--until-sure", help="Add runs until the verdict is decided.")
+    ] = False,
+    most_runs: Annotated[
+        int, typer.Option(metavar="N", help="With --until-sure: give up after N runs.")
+    ] = 240,
+    prove: Annotated[
+        bool, typer.Option("--prove", help="Apply the proposed cut in a forked child, and count.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the capture in DIR.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print run.json instead of a summary.")] = False,
 ) -> int:
     """Run a scenario N times; keep a snapshot before and after."""
     from leakscan.capture import Settings
+    from leakscan.cli.capture_decide import decision
 
-    settings = Settings(
-        runs=runs,
-        warmup=warmup,
-        chunks=chunks,
-        every=every,
-        settle_seconds=settle,
-        timeout_seconds=timeout,
-        sites=sites,
-        redact_keys=redact_keys,
-    )
-    if mode == ALL:
-        return _capture_all(target, output, python, settings, overwrite, as_json=as_json)
-    return _capture_one(target, output, mode, python, settings, overwrite, as_json=as_json)
+    limit = max(runs, most_runs) if until_sure else runs
+    order: _Order = {
+        "target": target,
+        "output": output,
+        "python": python,
+        "overwrite": overwrite,
+        "decide": decision(most_runs=limit, is_proof_wanted=prove) if until_sure or prove else None,
+        "settings": Settings(
+            runs=runs,
+            most_runs=limit,
+            warmup=warmup,
+            chunks=chunks,
+            every=every,
+            settle_seconds=settle,
+            timeout_seconds=timeout,
+            sites=sites,
+            redact_keys=redact_keys,
+        ),
+    }
+    code = _capture_all(order, as_json=as_json) if mode == ALL else _capture_one(order, mode, as_json=as_json)
+    if as_json:
+        print((output / "run.json").read_text(), end="")
+    return code
 
 
-def _capture_one(
-    target: str,
-    output: Path,
-    mode: str,
-    python: str | None,
-    settings: Settings,
-    overwrite: bool,
-    *,
-    as_json: bool,
-) -> int:
+class _Order(TypedDict):
+    target: str
+    output: Path
+    python: str | None
+    overwrite: bool
+    settings: Settings
+    decide: Decide | None
+
+
+def _capture_one(order: _Order, mode: str, *, as_json: bool) -> int:
     from leakscan.capture import capture as run_capture
     from leakscan.cli.capture_progress import progress_on_stderr
 
-    with progress_on_stderr(target) as on_progress:
-        captured = run_capture(
-            target,
-            output=output,
-            mode=mode,
-            python=python,
-            settings=settings,
-            overwrite=overwrite,
-            on_progress=lambda progress: on_progress(mode, progress),
-        )
-    print((output / "run.json").read_text() if as_json else _summary(captured), end="")
+    with progress_on_stderr(order["target"]) as on_progress:
+        captured = run_capture(**order, mode=mode, on_progress=lambda progress: on_progress(mode, progress))
+    if not as_json:
+        print(_summary(captured), end="")
     return _exit_code(captured)
 
 
-def _capture_all(
-    target: str, output: Path, python: str | None, settings: Settings, overwrite: bool, *, as_json: bool
-) -> int:
+def _capture_all(order: _Order, *, as_json: bool) -> int:
     from leakscan.capture import capture_modes
     from leakscan.cli.capture_progress import progress_on_stderr
 
-    with progress_on_stderr(target) as on_progress:
-        results = capture_modes(
-            target,
-            output=output,
-            python=python,
-            settings=settings,
-            overwrite=overwrite,
-            on_progress=on_progress,
-        )
-    if as_json:
-        print((output / "run.json").read_text(), end="")
-    codes = []
-    for mode, result in results.items():
-        if not as_json:
-            print(_line_of_mode(mode, result))
-        codes.append(_code_of_mode(mode, result))
+    with progress_on_stderr(order["target"]) as on_progress:
+        results = capture_modes(**order, on_progress=on_progress)
     if not as_json:
-        print(f"next: leakscan diff {shlex.quote(str(output))}")
-    return max(codes)
+        for mode, result in results.items():
+            print(_line_of_mode(mode, result))
+        print(f"next: leakscan diff {shlex.quote(str(order['output']))}")
+    return max(_code_of_mode(mode, result) for mode, result in results.items())
 
 
 def _line_of_mode(mode: str, result: Capture | LeakscanError) -> str:
@@ -177,8 +178,23 @@ def _summary(captured: Capture) -> str:
     if captured.in_flight is not None and captured.in_flight.tasks_after > captured.in_flight.tasks_at_rest:
         extra = captured.in_flight.tasks_after - captured.in_flight.tasks_at_rest
         lines.append(f"  in flight  {count_text(extra)} tasks of the runs have not ended")
+    if captured.proof is not None:
+        lines.append(f"  {_proof_text(captured.proof)}")
     lines.append(f"next: leakscan diff {shlex.quote(str(captured.directory))}")
     return "\n".join(lines) + "\n"
+
+
+def _proof_text(proof: Proof) -> str:
+    """`proved     20 of 20 ModelOutput freed by cutting Workflow._runs[*]`, or why not."""
+    from leakscan.analysis.wording import count_text, visible
+
+    cut = visible(" and ".join(proof.cut))
+    if proof.failed:
+        return f"not proved {cut} could not be tried: {visible(proof.failed)}"
+    types = ", ".join(visible(name.rpartition(".")[2]) for name in proof.types)
+    word = "proved    " if proof.freed == proof.of > 0 else "not proved"
+    text = f"{word} {count_text(proof.freed)} of {count_text(proof.of)} {types} freed by cutting {cut}"
+    return f"{text}; not cleared: {visible('; '.join(proof.not_cleared))}" if proof.not_cleared else text
 
 
 def _ends(captured: Capture) -> str:

@@ -32,7 +32,7 @@ def prove(references: Iterable[Reference], survivors: Iterable[int]) -> dict[str
     if child == 0:
         try:
             os.close(read_end)
-            report = json.dumps(_experiment(tuple(references), frozenset(survivors))).encode()
+            report = json.dumps(_experiment(references, frozenset(survivors))).encode()
             while report:
                 report = report[os.write(write_end, report) :]
         except BaseException as error:
@@ -50,7 +50,7 @@ def prove(references: Iterable[Reference], survivors: Iterable[int]) -> dict[str
     return dict(json.loads(answer))
 
 
-def _experiment(references: tuple[Reference, ...], survivors: frozenset[int]) -> dict[str, Any]:
+def _experiment(references: Iterable[Reference], survivors: frozenset[int]) -> dict[str, Any]:
     alive = _count(survivors)
     not_cleared = _clear_all(references)
     # A finalizer may let go of what another collection then finds.
@@ -64,14 +64,14 @@ def _count(survivors: frozenset[int]) -> int:
     return sum(1 for address in map(id, gc.get_objects()) if address in survivors)
 
 
-def _clear_all(references: tuple[Reference, ...]) -> list[str]:
-    by_holder: dict[int, list[Reference]] = {}
-    for reference in references:
-        by_holder.setdefault(reference[0], []).append(reference)
+def _clear_all(references: Iterable[Reference]) -> list[str]:
+    by_holder: dict[int, set[tuple[int, str, int]]] = {}
+    for holder_address, kind, label, target in references:
+        by_holder.setdefault(holder_address, set()).add((kind, label, target))
     not_cleared = set()
     found = [obj for obj in gc.get_objects() if id(obj) in by_holder]
     for holder in found:
-        for kind, label, target in {reference[1:] for reference in by_holder.pop(id(holder))}:
+        for kind, label, target in sorted(by_holder.pop(id(holder))):
             try:
                 _clear(holder, kind, label, target)
             except Exception as error:

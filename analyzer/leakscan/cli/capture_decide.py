@@ -1,0 +1,56 @@
+"""What `leakscan capture` asks of a target that has done its runs: more of them, or to try the cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from leakscan.analysis.findings import Cut, Findings
+    from leakscan.capture import Capture, MoreRuns, Prove
+
+
+def decision(*, most_runs: int, is_proof_wanted: bool) -> Callable[[Capture], MoreRuns | Prove | None]:
+    """Ask for more runs until the verdict is decided or `most_runs` are done, then for one experiment."""
+
+    def decide(captured: Capture) -> MoreRuns | Prove | None:
+        from leakscan.analysis.findings import Verdict
+        from leakscan.capture import MoreRuns
+        from leakscan.cli.analyse import analysed_capture
+
+        if captured.proof is not None:
+            return None
+        findings = analysed_capture(captured)
+        if findings.verdict is Verdict.INCONCLUSIVE and captured.runs_completed < most_runs:
+            return MoreRuns(min(most_runs, 2 * captured.runs_completed))
+        return _experiment(captured, findings) if is_proof_wanted else None
+
+    return decide
+
+
+def _experiment(captured: Capture, findings: Findings) -> Prove | None:
+    import numpy as np
+
+    from leakscan.analysis.experiment import plan_experiment
+    from leakscan.analysis.garbage import liveness
+    from leakscan.analysis.survivors import find_survivors
+    from leakscan.capture import Prove
+    from leakscan.heap.reader import load
+
+    cut = _cut_of(findings)
+    if cut is None:
+        return None
+    after = load(captured.after)
+    types = tuple(sorted({leak.type_name for leak in findings.leaks}))
+    rows = [row for row, name in enumerate(after.type_names) if name in types]
+    is_new = find_survivors(load(captured.before), after).is_new & liveness(after).is_live
+    survivors = np.flatnonzero(is_new & np.isin(after.type_ids, rows)).astype(np.uint32)
+    patterns = tuple(member.pattern for member in cut.members)
+    plan = plan_experiment(after, cut=patterns, survivors=survivors)
+    return Prove(cut=patterns, types=types, references=plan.references, survivors=plan.survivors)
+
+
+def _cut_of(findings: Findings) -> Cut | None:
+    if findings.cut is not None or not findings.leaks:
+        return findings.cut
+    return findings.leaks[0].cut
