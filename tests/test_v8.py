@@ -146,6 +146,16 @@ def test_bookkeeping_lists_do_not_hold_what_they_list():
     assert references_of("queue") == [("WEAK", "", "wf")]
 
 
+def test_the_cell_of_a_global_holds_only_what_the_global_object_does_not_list():
+    drawing = workflow()
+    drawing.node("cell", "hidden", "system / PropertyCell")
+    drawing.node("accessor", "hidden", "system / AccessorInfo")
+    drawing.edge("cell", "internal", "value", "wf")
+    drawing.edge("cell", "internal", "value", "accessor")
+    graph = load(io.BytesIO(written(drawing.content())))
+    assert references_of("cell", graph, drawing) == [("WEAK", "", "wf"), ("INTERNAL", "value", "accessor")]
+
+
 def test_an_array_holds_its_items_once_although_its_store_lists_them_too():
     assert references_of("list") == [("INDEX", "0", "fn"), ("DICT", "", "store")]
     assert references_of("store") == [("WEAK", "", "fn")]

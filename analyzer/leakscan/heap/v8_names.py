@@ -60,7 +60,7 @@ CLASS_OF_NAME: Final = {
     "system / BytecodeArray": NodeClass.ENGINE,
     "system / BytecodeWrapper": NodeClass.ENGINE,
     "system / CodeWrapper": NodeClass.ENGINE,
-    # The global object lists every one of its properties itself.
+    # The global object lists its properties itself, but for those that native code computes.
     "system / PropertyCell": NodeClass.DUPLICATED,
     # Lists of everything that must be told when the environment ends; the objects in them may die.
     "Node / CleanupQueue": NodeClass.BOOKKEEPING,

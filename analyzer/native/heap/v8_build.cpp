@@ -44,7 +44,7 @@ class Builder {
   public:
     Builder(const Raw& raw, const Rules& rules, const References& out)
         : raw_(raw), rules_(rules), out_(out), table_(raw.nodes, kNoString), store_(raw.nodes, kNoString),
-          is_registers_(raw.nodes), is_table_(raw.nodes) {}
+          is_registers_(raw.nodes), is_table_(raw.nodes), is_property_(raw.nodes) {}
 
     std::vector<Root> run();
 
@@ -79,6 +79,7 @@ class Builder {
     std::vector<std::uint32_t> store_;  // of elements and properties: the object they belong to
     std::vector<bool> is_registers_;    // of a generator
     std::vector<bool> is_table_;        // its entries are written at its owner
+    std::vector<bool> is_property_;     // some object lists it among its properties
 };
 
 std::vector<Root> Builder::run() {
@@ -102,8 +103,9 @@ void Builder::find_stores() {
     std::vector<std::uint32_t> owner_of_table(raw_.nodes, kNoString);
     for (std::uint32_t node = 0; node < raw_.nodes; ++node)
         for (std::uint64_t edge = raw_.first[node]; edge < raw_.first[node + 1]; ++edge) {
-            if (!is(raw_.edge_types[edge], EdgeType::INTERNAL)) continue;
             const std::uint32_t name = raw_.edge_names[edge], target = raw_.edge_targets[edge];
+            if (is(raw_.edge_types[edge], EdgeType::PROPERTY)) is_property_[target] = true;
+            if (!is(raw_.edge_types[edge], EdgeType::INTERNAL)) continue;
             if (name == rules_.table && raw_.node_class[node] == ORDINARY)
                 owner_of_table[target] = owner_of_table[target] == kNoString ? node : kShared;
             else if (name == rules_.elements || name == rules_.properties)
@@ -177,11 +179,12 @@ void Builder::put_entries(std::uint32_t table_node) {
 void Builder::put_edge(std::uint32_t node, std::uint64_t edge) {
     const std::uint8_t type = raw_.edge_types[edge], own = raw_.node_class[node];
     const std::uint32_t name = raw_.edge_names[edge];
+    const bool is_listed = own == DUPLICATED && is_property_[raw_.edge_targets[edge]];
     if (type == kDuplicate || is(type, EdgeType::WEAK) || is(type, EdgeType::SHORTCUT) || own == BOOKKEEPING ||
-        own == DUPLICATED)
+        is_listed)
         return put(edge, format::WEAK, 0);
     const bool is_numbered = is(type, EdgeType::ELEMENT) || is(type, EdgeType::HIDDEN);
-    if (own == ENGINE || raw_.node_class[raw_.edge_targets[edge]] == ENGINE)
+    if (own == ENGINE || own == DUPLICATED || raw_.node_class[raw_.edge_targets[edge]] == ENGINE)
         return put(edge, format::INTERNAL, is_numbered ? 0 : name);
     switch (static_cast<EdgeType>(type)) {
         case EdgeType::CONTEXT: return put(edge, format::CLOSURE, name);

@@ -16,7 +16,7 @@ enum NodeClass : std::uint8_t {
     ENGINE = 1,       // hidden classes, code, feedback: its references never carry a path
     SYNTHETIC = 2,    // not an object: its references are roots
     BOOKKEEPING = 3,  // a list of weak things that is written as if it held them
-    DUPLICATED = 4,   // what it refers to is also listed by the object that owns it
+    DUPLICATED = 4,   // engine, and what it refers to may also be a property of the object that owns it
     BACKING = 5,      // hidden, array or external string: its size belongs to its one owner
 };
 
