@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from leakscan.analysis import kernels
 from leakscan.analysis.reach import NewGraph, Reach
+from leakscan.analysis.refs import distinct
 from leakscan.heap.graph import U32, U64
 
 Indexes = npt.NDArray[np.intp]
@@ -67,8 +68,8 @@ def count_links(clusters: Clusters, group_of_head: U32) -> Links:
     across = sources != targets
     sources, targets = sources[across], targets[across]
     pairs = (group_of_head[sources].astype(np.uint64) << np.uint64(32)) | group_of_head[targets]
-    distinct = pairs[(pairs >> np.uint64(32)) != (pairs & np.uint64(0xFFFFFFFF))]
-    keys = np.unique(distinct)
+    crossing = pairs[(pairs >> np.uint64(32)) != (pairs & np.uint64(0xFFFFFFFF))]
+    keys = distinct(crossing)
     return Links(
         (keys >> np.uint64(32)).astype(np.uint32),
         (keys & np.uint64(0xFFFFFFFF)).astype(np.uint32),
@@ -82,5 +83,5 @@ def _distinct_by_key(keys: U64, pairs: U64, values: U32) -> Indexes:
     position = np.searchsorted(keys, pairs)
     found = position < len(keys)
     found[found] = keys[position[found]] == pairs[found]
-    both = np.unique((position[found].astype(np.uint64) << np.uint64(32)) | values[found])
+    both = distinct((position[found].astype(np.uint64) << np.uint64(32)) | values[found])
     return np.bincount((both >> np.uint64(32)).astype(np.int64), minlength=len(keys))

@@ -8,6 +8,7 @@ import numpy as np
 
 from leakscan.analysis.garbage import liveness
 from leakscan.analysis.patterns import match_pattern, parse_pattern
+from leakscan.analysis.refs import distinct
 from leakscan.analysis.region import find_region
 from leakscan.analysis.survivors import find_survivors
 from leakscan.heap.graph import U32, HeapGraph
@@ -39,4 +40,4 @@ def cut_combinations(
 
 
 def _together(parts: Sequence[U32]) -> U32:
-    return np.unique(np.concatenate(parts))
+    return distinct(np.concatenate(parts))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from leakscan.analysis.kernels import BLOCKED, BLOCKED_ROOT
 from leakscan.analysis.modules import Modules, Tier
-from leakscan.analysis.refs import kinds_of, refs_from, refs_with_sources, strings_equal
+from leakscan.analysis.refs import distinct, kinds_of, refs_from, refs_with_sources, strings_equal
 from leakscan.heap.graph import U16, U32, HeapGraph
 from leakscan.heap.kinds import BORROWED, KIND_MASK, NO_OBJECT, Kind, ObjectFlag, RootFlag, RootKind
 
@@ -174,7 +174,7 @@ def _place_functions(
     function_rows = [row for row, name in enumerate(graph.type_names) if name == "function"]
     chosen = np.flatnonzero(np.isin(graph.type_ids[objects], function_rows))
     functions = objects[chosen].astype(np.uint32)
-    refs, owners = refs_with_sources(graph, np.unique(functions))
+    refs, owners = refs_with_sources(graph, distinct(functions))
     is_globals = _is_slot(graph, refs, "__globals__")
     home_of: dict[int, int] = {}
     for function, ref in zip(owners[is_globals].tolist(), refs[is_globals].tolist(), strict=True):

@@ -21,7 +21,7 @@ from leakscan.analysis import kernels
 from leakscan.analysis.findings import Cut, CutMember
 from leakscan.analysis.kernels import NO, OUTSIDE, SHARED, Csr
 from leakscan.analysis.patterns import quoted
-from leakscan.analysis.refs import kinds_of, sources_of
+from leakscan.analysis.refs import distinct, kinds_of, sources_of
 from leakscan.analysis.region import Bools, Region
 from leakscan.analysis.slotnames import APPLICATION, SlotNames
 from leakscan.heap.graph import U32, U64, HeapGraph, Location
@@ -171,7 +171,7 @@ class CutSearch:
 
     def _at_the_frontier(self, sinks: U32, owners: U32) -> tuple[list[int], bool]:
         """Slots of old objects. Those that free some of the sinks alone are in every cut."""
-        needed = np.unique(owners[owners < SHARED]).tolist()
+        needed = distinct(owners[owners < SHARED]).tolist()
         if (owners < SHARED).all():
             return needed, True
         if needed and self._freed_by(needed)[sinks].all():
@@ -285,7 +285,7 @@ def _entry_slots(region: Region, names: SlotNames, given: list[CutSlot]) -> list
     for pattern, refs in _named_by_source(region.graph, names, rest):
         by_pattern.setdefault(pattern, []).append(refs)
     return [
-        CutSlot(pattern, np.unique(np.concatenate(parts)), location=places.get(pattern))
+        CutSlot(pattern, distinct(np.concatenate(parts)), location=places.get(pattern))
         for pattern, parts in by_pattern.items()
     ]
 
@@ -322,7 +322,7 @@ def _root_slots(region: Region) -> list[CutSlot]:
     none = np.zeros(0, np.uint32)
     return [
         CutSlot(f"root {quoted(graph.strings[label])}", none, region.root_rows[labels == label])
-        for label in np.unique(labels).tolist()
+        for label in distinct(labels).tolist()
     ]
 
 

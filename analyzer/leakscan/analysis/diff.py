@@ -20,6 +20,7 @@ from leakscan.analysis.leaks import LeakSearch, Limits, find_leaks
 from leakscan.analysis.narrow import survivors_of_type
 from leakscan.analysis.projection import project
 from leakscan.analysis.reach import Reach, explore, new_graph
+from leakscan.analysis.refs import distinct
 from leakscan.analysis.region import Region, find_region
 from leakscan.analysis.sizes import SizeLedger, measure_groups
 from leakscan.analysis.slotnames import SlotNames
@@ -158,7 +159,7 @@ def _common_cut(leaks: Sequence[Judged], cuts: CutSearch) -> Cut | None:
     """The smallest set of slots that frees the survivors of all leaks together."""
     if len(leaks) == 1:
         return leaks[0].leak.cut
-    return cuts.cut_for(np.unique(np.concatenate([one.group.heads for one in leaks])))
+    return cuts.cut_for(distinct(np.concatenate([one.group.heads for one in leaks])))
 
 
 def _projections(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from leakscan.analysis import kernels
 from leakscan.analysis.findings import CycleFinding
 from leakscan.analysis.kernels import Csr
+from leakscan.analysis.refs import distinct
 from leakscan.heap.graph import U8, U32, HeapGraph
 from leakscan.heap.kinds import BORROWED, IMMORTAL, KIND_MASK, Kind, RootFlag, TypeFlag
 
@@ -52,7 +53,7 @@ def liveness(graph: HeapGraph) -> Liveness:
     if graph.runtime != "cpython":
         state = kernels.reachable(csr, roots=roots, skip=weak).view(np.uint8)
         external = np.zeros(graph.object_count, np.uint32)
-        return Liveness(csr, weak, roots, external, state, np.unique(roots))
+        return Liveness(csr, weak, roots, external, state, distinct(roots))
     view = kernels.collector_reachability(
         csr,
         graph.refcounts,
@@ -119,7 +120,7 @@ def _visible_cycles(graph: HeapGraph, life: Liveness, members: Bools) -> list[Cy
     garbage = ~life.is_live[inside[first]]
     # The set of types of a cycle as one number: a sum of random words, one for each distinct type.
     words = np.random.default_rng(0).integers(0, 2**63, type_count + 3, np.uint64)
-    pairs = np.unique(cycle_of.astype(np.int64) * type_count + types)
+    pairs = distinct(cycle_of.astype(np.int64) * type_count + types)
     shape = np.zeros(len(first), np.uint64)
     np.add.at(shape, pairs // type_count, words[pairs % type_count])
     shape += words[blocker] * np.uint64(3) + garbage * words[-1]
@@ -154,7 +155,7 @@ def _hidden_cycles(graph: HeapGraph, life: Liveness, members: Bools) -> list[Cyc
     only_from_c = life.state == kernels.HELD_FROM_C
     suspects = np.flatnonzero(members & life.is_held_from_c & only_from_c).astype(np.uint32)
     found = []
-    for type_row in np.unique(graph.type_ids[suspects]).tolist():
+    for type_row in distinct(graph.type_ids[suspects]).tolist():
         same = suspects[graph.type_ids[suspects] == type_row]
         reached = kernels.reachable(life.csr, roots=same, skip=life.weak, barriers=~members)
         # What a root also reaches is no more theirs than a module or a class is.
@@ -176,7 +177,7 @@ def _hidden_cycles(graph: HeapGraph, life: Liveness, members: Bools) -> list[Cyc
 
 
 def _names(graph: HeapGraph, type_rows: U32) -> tuple[str, ...]:
-    return tuple(sorted({graph.type_names[row] for row in np.unique(type_rows).tolist()}))
+    return tuple(sorted({graph.type_names[row] for row in distinct(type_rows).tolist()}))
 
 
 def _exact_sums(

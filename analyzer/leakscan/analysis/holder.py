@@ -124,11 +124,12 @@ def place_of(names: SlotNames, obj: int) -> Location | None:
 
 
 def _function_place(graph: HeapGraph, obj: int) -> Location | None:
-    for ref in graph.references(obj):
-        if graph.kind(ref) in (Kind.SLOT, Kind.FRAME):
-            place = graph.location_of(int(graph.ref_targets[ref]))
-            if place is not None and graph.label(ref) in _CODE:
-                return place
+    # The owner may be a container with a million entries.
+    refs = refs_from(graph, np.array([obj], np.uint32))
+    for ref in refs[np.isin(kinds_of(graph, refs), (Kind.SLOT, Kind.FRAME))].tolist():
+        place = graph.location_of(int(graph.ref_targets[ref]))
+        if place is not None and graph.label(ref) in _CODE:
+            return place
     return None
 
 

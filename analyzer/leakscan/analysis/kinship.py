@@ -11,7 +11,7 @@ import numpy.typing as npt
 from leakscan.analysis.hops import normalised
 from leakscan.analysis.kernels import NO
 from leakscan.analysis.reach import Reach
-from leakscan.analysis.refs import kinds_of, sources_of
+from leakscan.analysis.refs import distinct, kinds_of, sources_of
 from leakscan.heap.graph import U32
 from leakscan.heap.kinds import KIND_MASK, Kind
 
@@ -44,7 +44,7 @@ class Kinship:
     def places(self, objects: U32) -> list[Place]:
         """The place of each of these objects, all of which are reached."""
         asked = objects.tolist()
-        missing = np.unique(np.array([obj for obj in asked if obj not in self._places], np.uint32))
+        missing = distinct(np.array([obj for obj in asked if obj not in self._places], np.uint32))
         for obj, parent, ref in self._ways_up(missing):
             self._places[obj] = self._place(obj, parent, ref)
         return [self._places[obj] for obj in asked]
@@ -85,7 +85,7 @@ class Kinship:
             parents = np.full(len(level), NO, np.uint32)
             parents[has_parent] = sources_of(self.reach.graph, refs[has_parent])
             levels.append((level, parents, refs))
-            level = np.unique(parents[has_parent])
+            level = distinct(parents[has_parent])
         rows: list[tuple[int, int, int]] = []
         for level, parents, refs in reversed(levels):
             rows.extend(zip(level.tolist(), parents.tolist(), refs.tolist(), strict=True))

@@ -20,7 +20,7 @@ from leakscan.analysis.modules import Tier
 from leakscan.analysis.noise import noise_rule
 from leakscan.analysis.paths import RawPath, Reason, find_reasons
 from leakscan.analysis.reach import NewGraph, Reach
-from leakscan.analysis.refs import source_of
+from leakscan.analysis.refs import distinct, source_of
 from leakscan.analysis.slotnames import SlotNames
 from leakscan.analysis.steps import Writing, has_callback, name_of, root_text, write_path
 from leakscan.heap.graph import U32
@@ -224,7 +224,7 @@ def _without_companions(reach: Reach, groups: list[LeakGroup]) -> list[LeakGroup
         if at is None:
             kept.append(group)
         else:
-            companions = np.unique(np.concatenate((kept[at].companions, group.heads)))
+            companions = distinct(np.concatenate((kept[at].companions, group.heads)))
             kept[at] = replace(kept[at], companions=companions)
     return kept
 
@@ -235,7 +235,7 @@ def _goes_with(reach: Reach, group: LeakGroup, heavier: LeakGroup) -> bool:
     if reach.modules.tier_of(int(group.heads[0])) <= Tier.LIBRARY:
         return False
     same_places = {slot.pattern for slot in group.slots} <= {slot.pattern for slot in heavier.slots}
-    return same_places and len(np.unique(group.births)) <= len(np.unique(heavier.births))
+    return same_places and len(distinct(group.births)) <= len(distinct(heavier.births))
 
 
 def _merged(found: list[LeakGroup]) -> list[LeakGroup]:

@@ -16,7 +16,7 @@ from leakscan.analysis.hops import Hop, normalised, read_hops
 from leakscan.analysis.kernels import NO, ShortestPaths
 from leakscan.analysis.kinship import Kinship, merged_places, name_numbers
 from leakscan.analysis.reach import NewGraph, Reach
-from leakscan.analysis.refs import source_of
+from leakscan.analysis.refs import distinct, source_of
 from leakscan.heap.graph import U32
 
 Indexes = npt.NDArray[np.intp]
@@ -134,7 +134,7 @@ def _reason(reach: Reach, new: NewGraph, backward: ShortestPaths, row: tuple[int
         rooted = [_rooted_path(reach, new, backward, root) for root in samples[:_SAMPLES].tolist()]
         return Reason(refs, refs, cost, _alike(reach, rooted))
     paths = [_raw_path(reach, new, backward, ref) for ref in samples.tolist()]
-    holders = np.unique(np.array([source_of(reach.graph, int(ref)) for ref in refs[:_SAMPLES]], np.uint32))
+    holders = distinct(np.array([source_of(reach.graph, int(ref)) for ref in refs[:_SAMPLES]], np.uint32))
     return Reason(refs, holders, cost, _alike(reach, paths))
 
 

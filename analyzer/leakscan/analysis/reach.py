@@ -11,7 +11,7 @@ from leakscan.analysis import costs, kernels
 from leakscan.analysis.garbage import Liveness
 from leakscan.analysis.kernels import BLOCKED, BLOCKED_ROOT, NO, Csr, ShortestPaths
 from leakscan.analysis.modules import Modules, find_modules
-from leakscan.analysis.refs import sources_of
+from leakscan.analysis.refs import distinct, sources_of
 from leakscan.analysis.survivors import Mask, Survivors
 from leakscan.heap.graph import U16, U32, HeapGraph
 from leakscan.heap.kinds import KIND_MASK, Kind, ObjectFlag, RootKind
@@ -143,5 +143,5 @@ def new_graph(reach: Reach) -> NewGraph:
     _, first_of_target = np.unique(reach.root_targets[order], return_index=True)
     root_rows = np.sort(order[first_of_target])
     rooted = local[reach.root_targets[root_rows]]
-    entries = np.unique(np.concatenate((local[graph.ref_targets[reach.frontier]], rooted)))
+    entries = distinct(np.concatenate((local[graph.ref_targets[reach.frontier]], rooted)))
     return NewGraph(objects, csr, reach.inner, entries[entries != NO], local, root_rows, rooted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from leakscan.heap.graph import U8, U32, HeapGraph, StringTable
 from leakscan.heap.kinds import KIND_MASK
 
+_Integer = TypeVar("_Integer", bound=np.integer[Any])  # Any: of whatever width
 Bools = npt.NDArray[np.bool_]
 
 
@@ -21,6 +23,15 @@ def refs_from(graph: HeapGraph, objects: U32) -> U32:
     shift = start - (np.cumsum(count) - count)
     refs: U32 = (np.arange(total, dtype=np.int64) + np.repeat(shift, count)).astype(np.uint32)
     return refs
+
+
+def distinct(values: npt.NDArray[_Integer]) -> npt.NDArray[_Integer]:
+    """The different values, ascending."""
+    # np.unique hashes integers since numpy 2.3, which takes sixty times as long as sorting them.
+    values = np.sort(values)
+    is_first = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=is_first[1:])
+    return values[is_first]
 
 
 def refs_with_sources(graph: HeapGraph, objects: U32) -> tuple[U32, U32]:

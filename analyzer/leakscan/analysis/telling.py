@@ -11,6 +11,7 @@ import numpy.typing as npt
 from leakscan.analysis.clusters import Clusters
 from leakscan.analysis.modules import Tier
 from leakscan.analysis.reach import Reach
+from leakscan.analysis.refs import distinct
 from leakscan.heap.graph import U32
 
 _THIN_WRAPPER: Final = 0.9
@@ -86,7 +87,7 @@ def _summary(reach: Reach, clusters: Clusters, heads: U32, objects: U32) -> _Typ
     below = parents < len(clusters.idom)
     is_topmost[below] = reach.graph.type_ids[clusters.new.objects[parents[below]]] != types[below]
     births = reach.survivors.births_of(numbers).astype(np.int64)
-    runs = np.unique(of_object[births > 0].astype(np.int64) << 16 | births[births > 0])
+    runs = distinct(of_object[births > 0].astype(np.int64) << 16 | births[births > 0])
     return _TypeSummary(
         rows.astype(np.intp),
         of_object,

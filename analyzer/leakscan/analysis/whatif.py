@@ -11,6 +11,7 @@ import numpy.typing as npt
 from leakscan.analysis import kernels
 from leakscan.analysis.garbage import Liveness
 from leakscan.analysis.patterns import match_pattern, nearest_patterns, parse_pattern
+from leakscan.analysis.refs import distinct
 from leakscan.errors import UsageError
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import IMMORTAL
@@ -89,8 +90,8 @@ def what_if(
                 frees_survivors=int((freed & survivors).sum()),
             )
         )
-    all_refs = np.unique(np.concatenate([refs for refs, _ in removals]))
-    all_roots = np.unique(np.concatenate([roots for _, roots in removals]))
+    all_refs = distinct(np.concatenate([refs for refs, _ in removals]))
+    all_roots = distinct(np.concatenate([roots for _, roots in removals]))
     freed = freed_by(graph, life, all_refs, all_roots)
     types = _by_type(graph, freed)
     return WhatIf(
@@ -115,7 +116,7 @@ def freed_by(graph: HeapGraph, life: Liveness, refs: U32, root_rows: U32) -> Boo
         alone = life.external > 0
         if graph.runtime == "cpython":
             alone |= graph.refcounts == IMMORTAL
-        starts = np.unique(np.concatenate((kept, np.flatnonzero(alone).astype(np.uint32))))
+        starts = distinct(np.concatenate((kept, np.flatnonzero(alone).astype(np.uint32))))
     return np.asarray(life.is_live & ~kernels.reachable(life.csr, roots=starts, skip=skip))
 
 
