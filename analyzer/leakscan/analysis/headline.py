@@ -131,4 +131,6 @@ def _others(count: int) -> str:
 
 
 def _runs(count: int) -> str:
+    if not count:
+        return "the time between the snapshots"
     return "1 run" if count == 1 else f"{count_text(count)} runs"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from leakscan.analysis.findings import Cut, CutMember, Holder, Leak, Path, Verdict
 from leakscan.analysis.wording import count_text, size_text, visible
 from leakscan.report.cuts import cut_steps
-from leakscan.report.lines import Line, Span, line, shortened, shortened_place, wrapped
+from leakscan.report.lines import Line, Span, line, shortened, shortened_place, shortest_place, wrapped
 from leakscan.report.names import TypeNames, path_sentence, place
 from leakscan.report.tables import births_line, runs_per_column
 from leakscan.report.tree import path_tree
@@ -18,7 +18,7 @@ _SITES_SHOWN = 3
 _HOLDERS_SHOWN = 3
 
 
-def cut_lines(leak: Leak, *, indent: str, width: int) -> list[Line]:
+def cut_lines(leak: Leak, *, indent: str, width: int, says_held_from_c: bool = True) -> list[Line]:
     """`Held by ...` and `To free all ..., cut ...`: the two lines that people act on."""
     lines: list[Line] = []
     if leak.holder is not None:
@@ -30,7 +30,7 @@ def cut_lines(leak: Leak, *, indent: str, width: int) -> list[Line]:
             indent=indent,
             width=width,
         )
-    elif leak.path.root_kind == "held_from_c":
+    elif leak.path.root_kind == "held_from_c" and says_held_from_c:
         lines.append(
             line(indent, Span("Held from C: an extension keeps a reference it never drops.", "mark"))
         )
@@ -52,20 +52,29 @@ def growth_of(holder: Holder) -> str:
 
 
 def _beside(lead: Span, subject: Span, text: str, where: str, *, indent: str, width: int) -> list[Line]:
-    """One line, or two when the place in the source does not fit beside the rest."""
-    room = width - len(indent) - len(lead.text)
-    head = Span(shortened(subject.text, room), subject.style)
-    used = len(head.text) + len(text)
-    if used > room:
-        rest = wrapped(text.strip(), width, first=indent + " " * len(lead.text), indent=indent)
-        first = [line(indent, lead, head), *rest]
+    """One line, or more when subject, text and place in the source do not fit beside each other."""
+    under = indent + " " * len(lead.text)
+    room = width - len(under)
+    if len(subject.text) > room:
+        lines = [
+            line(indent, lead),
+            *wrapped(subject.text, width, first=indent + "  ", indent=indent + "    "),
+        ]
+        used = width
     else:
-        first = [line(indent, lead, head, text)]
-    if not where:
-        return first
-    if used + 3 + len(where) <= room:
-        return [line(*first[0], "   ", Span(where, "faint"))]
-    return [*first, line(indent, " " * len(lead.text), Span(shortened(where, room), "faint"))]
+        lines = [line(indent, lead, subject)]
+        used = len(subject.text)
+    if used + len(text) <= room:
+        lines[-1] = line(*lines[-1], text)
+        used += len(text)
+    else:
+        lines += wrapped(text.strip(), width, first=under, indent=under)
+        used = width
+    if where and used + 3 + len(where) <= room:
+        lines[-1] = line(*lines[-1], "   ", Span(where, "faint"))
+    elif where:
+        lines.append(line(under, Span(shortened_place(where, room), "faint")))
+    return lines
 
 
 def set_to_cut(cut: Cut, everything: str, holder: Holder | None, *, indent: str, width: int) -> list[Line]:
@@ -88,17 +97,28 @@ def set_to_cut(cut: Cut, everything: str, holder: Holder | None, *, indent: str,
 
 
 def _members(cut: Cut, holder: Holder | None, *, indent: str, width: int) -> list[Line]:
+    """One line a member, or two when something does not fit; patterns stay whole, to be pasted."""
     alone = [f"alone: {count_text(m.frees_alone)} of {count_text(cut.of)}{_price(m)}" for m in cut.members]
-    widest = max(len(text) for text in alone)
-    room = width - len(indent) - widest - 3
-    patterns = [shortened(visible(member.pattern), room) for member in cut.members]
-    longest = max(len(pattern) for pattern in patterns)
-    left = width - len(indent) - longest - widest - 6
+    patterns = [visible(member.pattern) for member in cut.members]
+    longest, widest = max(map(len, patterns)), max(map(len, alone))
+    is_narrow = len(indent) + longest + 3 + widest > width
     lines: list[Line] = []
     for pattern, text, member in zip(patterns, alone, cut.members, strict=True):
-        where = "" if _is_at(member, holder) else shortened_place(place(member.file, member.line), left)
-        beside = [Span("   " + text.ljust(widest)), Span("   " + where, "faint")]
-        lines.append(line(indent, Span(pattern.ljust(longest), "bad"), *beside))
+        where = "" if _is_at(member, holder) else place(member.file, member.line)
+        if is_narrow:
+            lines += wrapped(pattern, width, first=indent, indent=indent + "  ", style="bad")
+            lead, beside = indent + "    ", [Span(text)]
+        else:
+            lead, beside = indent, [Span(pattern.ljust(longest), "bad"), Span("   " + text.ljust(widest))]
+        left = width - len(lead) - sum(len(span.text) for span in beside) - 3
+        if not where:
+            lines.append(line(lead, *beside))
+        elif len(shortest_place(where)) <= left:
+            lines.append(line(lead, *beside, Span("   " + shortened_place(where, left), "faint")))
+        else:
+            room = width - len(indent) - 4
+            below = line(indent, "    ", Span(shortened_place(where, room), "faint"))
+            lines += [line(lead, *beside), below]
     return lines
 
 
@@ -188,16 +208,19 @@ def _also_held_by(leak: Leak, names: TypeNames, *, width: int, all_paths: bool) 
             steps = cut_steps(leak, path)
             lines += path_tree(path, names, width=width, indent=4, cut_steps=steps, show_all=True)
     else:
-        lines += sentences(shown, names, width)
+        lines += sentences(shown, names, width, above=leak.path)
     if len(shown) < len(leak.also_held_by):
         text = f"{count_text(len(leak.also_held_by) - len(shown))} more: --paths shows all"
         lines.append(line("    ", Span(text, "faint")))
     return lines
 
 
-def sentences(paths: Sequence[Path], names: TypeNames, width: int) -> list[Line]:
-    """One path a sentence; those that read alike are one, with their number."""
-    counts = Counter(path_sentence(path, names) for path in paths)
+def sentences(paths: Sequence[Path], names: TypeNames, width: int, *, above: Path) -> list[Line]:
+    """One path a sentence; those that read alike are one, with their number.
+
+    What a path shares with the one drawn `above` is not said again.
+    """
+    counts = Counter(path_sentence(path, names, above=above) for path in paths)
     lines: list[Line] = []
     for text, count in counts.items():
         times = f"  ({count_text(count)} such paths)" if count > 1 else ""

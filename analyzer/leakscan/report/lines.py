@@ -73,6 +73,12 @@ def shortened(text: str, width: int) -> str:
     return f"{text[: width - 3 - tail]}...{text[-tail:]}"
 
 
+def shortest_place(place: str) -> str:
+    """The least that `shortened_place` keeps whole."""
+    folders, slash, file = place.rpartition("/")
+    return f".../{file}" if folders and slash else place
+
+
 def shortened_place(place: str, width: int) -> str:
     """`file:line` in `width` characters: the outer folders go first, the file's name never."""
     if len(place) <= width:

@@ -15,6 +15,10 @@ CONTAINERS: Final = frozenset(
 """Types that a path need not name: what is read through them says enough."""
 
 
+_WORTH_LEAVING_OUT: Final = 3
+_COMPILED: Final = (".so", ".pyd", ".dll", ".dylib")
+
+
 @dataclass(frozen=True)
 class TypeNames:
     """Short names for the types of one report; a name that two types share stays whole."""
@@ -59,18 +63,26 @@ def object_text(step: Step, names: TypeNames) -> str:
 
 
 def place(file: str, line: int) -> str:
-    """`workflow.py:31`, or "" when the file is unknown."""
-    if not file:
+    """`workflow.py:31`, or "" when the file is unknown or nothing that a person can open."""
+    if not file or file.endswith(_COMPILED):
         return ""
     return f"{visible(file)}:{line}" if line else visible(file)
 
 
-def path_sentence(path: Path, names: TypeNames) -> str:
-    """The whole path on one line, for "also held by": containers are read through, not named."""
+def path_sentence(path: Path, names: TypeNames, *, above: Path) -> str:
+    """The whole path on one line, for "also held by": containers are read through, not named.
+
+    A long beginning that it has in common with the path `above` is left out, and said to be.
+    """
+    shared = _shared_steps(path, above)
     parts = [visible(path.root)]
+    if shared >= _WORTH_LEAVING_OUT:
+        parts = [f"as above to {step_text(path.steps[shared - 1], names)}"]
+    else:
+        shared = 0
     pending = ""
     last = len(path.steps) - 1
-    for number, step in enumerate(path.steps):
+    for number, step in enumerate(path.steps[shared:], shared):
         pending += visible(step.reference)
         if step.type_name in CONTAINERS and number != last and not step.name:
             continue
@@ -78,6 +90,17 @@ def path_sentence(path: Path, names: TypeNames) -> str:
         parts.append(pending if at_end else f"{pending}: {object_text(step, names)}")
         pending = ""
     return " > ".join(parts)
+
+
+def _shared_steps(one: Path, other: Path) -> int:
+    if one.root != other.root:
+        return 0
+    shared = 0
+    for step, beside in zip(one.steps, other.steps, strict=False):
+        if (step.reference, step.type_name, step.name) != (beside.reference, beside.type_name, beside.name):
+            break
+        shared += 1
+    return min(shared, len(one.steps) - 1)
 
 
 def _last_part(type_name: str) -> str:

@@ -61,7 +61,7 @@ def _group(group: PathGroup, names: TypeNames, width: int, *, all_paths: bool) -
         for path in shown:
             lines += path_tree(path, names, width=width, indent=4, cut_steps=frozenset(), show_all=True)
     else:
-        lines += sentences(shown, names, width)
+        lines += sentences(shown, names, width, above=group.paths[0])
     left_out = len(others) - len(shown) + group.paths_omitted
     if left_out:
         hint = "" if all_paths else ": --paths shows more"

@@ -88,7 +88,8 @@ def _head(findings: Findings, names: TypeNames, options: TextOptions) -> list[Li
     lines = _headline(findings, options)
     shown = _limited(findings.leaks, options)
     if len(findings.leaks) == 1:
-        lines += cut_lines(findings.leaks[0], indent=_INDENT, width=width)
+        says_c = "held from C" in findings.headline
+        lines += cut_lines(findings.leaks[0], indent=_INDENT, width=width, says_held_from_c=not says_c)
     elif findings.leaks:
         lines += leak_table(shown, names, indent=_INDENT, width=width)
         if len(shown) < len(findings.leaks):
@@ -175,6 +176,8 @@ def _garbage(findings: Findings, names: TypeNames, options: TextOptions) -> list
         text = f"{waited} only waited for the garbage collector: not a leak"
         lines += wrapped(text, options.screen.width, first="garbage: ", indent="  ")
     shown = findings.cycles if options.limit == 0 else findings.cycles[:_NOISE_ROWS]
+    if shown:
+        lines.append(line(Span("cycles among the new objects:", "title")))
     for cycle in shown:
         lines += wrapped(_cycle(cycle, names), options.screen.width, first="  ", indent="    ")
     if len(shown) < len(findings.cycles):
@@ -184,11 +187,12 @@ def _garbage(findings: Findings, names: TypeNames, options: TextOptions) -> list
 
 def _cycle(cycle: CycleFinding, names: TypeNames) -> str:
     among = ", ".join(names.short(name) for name in cycle.type_names)
-    text = f"cycle of {among}: {_objects(cycle.object_count)}, {size_text(cycle.bytes)}"
+    cycles = "cycle" if cycle.cycle_count == 1 else f"{count_text(cycle.cycle_count)} cycles"
+    text = f"{cycles} of {among}: {_objects(cycle.object_count)}, {size_text(cycle.bytes)}"
     if cycle.through_uncollected_type:
         blind = visible(cycle.through_uncollected_type)
         return f"{text}; {blind} takes no part in collection, so the collector can never free it"
-    return text if cycle.is_garbage else f"{text}; held from outside"
+    return f"{text}, garbage" if cycle.is_garbage else f"{text}; held from outside, as shown above"
 
 
 def _foot(findings: Findings, options: TextOptions) -> list[Line]:

@@ -28,7 +28,8 @@ def top_objects_text(top: Top, screen: Screen, *, limit: int) -> list[Line]:
     `limit` is the most rows on each level; below rows of several objects stands what the biggest holds.
     """
     title = line(Span(f"{'retained':>8}  {'share':>5}  {'objects':>9}  what would be freed with", "faint"))
-    rows = _level(top.objects, top.others, top.others_bytes, top, _View(screen.width, limit), depth=0)
+    view = _View(screen.width, limit)
+    rows = _level(top.objects, top.others, top.others_bytes, top, view, above="", depth=0)
     return [*_totals(top, screen.width), line(), title, *rows]
 
 
@@ -67,8 +68,7 @@ def top_types_text(top: Top, screen: Screen, *, limit: int) -> list[Line]:
 def _totals(top: Top, width: int) -> list[Line]:
     text = f"{size_text(top.total_bytes)} in {count_text(top.total_count)} live objects"
     if top.garbage_count:
-        objects = f"{count_text(top.garbage_count)} objects ({size_text(top.garbage_bytes)})"
-        text += f"; {objects} wait for the garbage collector"
+        text += f"; {size_text(top.garbage_bytes)} more wait for the garbage collector"
     return wrapped(text, width, style="title")
 
 
@@ -88,12 +88,19 @@ class _Alike:
 
 
 def _level(
-    nodes: tuple[Dominator, ...], others: int, others_bytes: int, top: Top, view: _View, *, depth: int
+    nodes: tuple[Dominator, ...],
+    others: int,
+    others_bytes: int,
+    top: Top,
+    view: _View,
+    *,
+    above: str,
+    depth: int,
 ) -> list[Line]:
-    """The rows of one level of the tree, each with the rows below it."""
+    """The rows of one level of the tree, each with the rows below it. `above` is the label they are below."""
     groups: dict[str, list[Dominator]] = {}
     for node in nodes:
-        groups.setdefault(_what(node), []).append(node)
+        groups.setdefault(_what(node, above), []).append(node)
     rows = [(what, _Alike(tuple(members))) for what, members in groups.items()]
     rows.sort(key=lambda row: (-row[1].retained_bytes, row[0]))
     lines: list[Line] = []
@@ -104,7 +111,15 @@ def _level(
         # As deep as the caller asked the analysis to go, never as deep as the heap.
         first = alike.nodes[0]
         if first.children:
-            lines += _level(first.children, first.others, first.others_bytes, top, view, depth=depth + 1)
+            lines += _level(
+                first.children,
+                first.others,
+                first.others_bytes,
+                top,
+                view,
+                above=first.label,
+                depth=depth + 1,
+            )
     rest = [alike for _, alike in rows[view.limit :]]
     left_out = others + sum(len(alike.nodes) for alike in rest)
     if left_out:
@@ -114,12 +129,16 @@ def _level(
     return lines
 
 
-def _what(node: Dominator) -> str:
-    label, what, name = visible(node.label), visible(node.type_name), visible(node.name)
-    label = _KEY.sub("[*]", label)
-    if label not in (what, what.rpartition(".")[2]):
+def _what(node: Dominator, above: str) -> str:
+    """`Workflow._runs: dict`; below `Workflow` just `._runs: dict`."""
+    what, name = visible(node.type_name), visible(node.name)
+    label = node.label
+    if above and label.startswith(above):
+        label = label[len(above) :].lstrip()
+    label = _KEY.sub("[*]", visible(label))
+    if label and label not in (what, what.rpartition(".")[2]):
         what = f"{label}: {what}"
-    return f"{what} {name}" if name and name not in label else what
+    return f"{what} {name}" if name and name not in what else what
 
 
 def _row(size: int, count: int | None, what: str, top: Top, width: int, *, depth: int) -> Line:
