@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -262,3 +266,50 @@ def test_other_threads_run_while_a_kernel_works() -> None:
     done.set()
     other.join()
     assert during > 0
+
+
+OUT_OF_MEMORY = """
+import resource
+import numpy as np
+from leakscan.analysis import kernels
+from leakscan.analysis.kernels import Csr
+
+count = 1_000_000
+graph = Csr(np.arange(count + 1, dtype=np.uint64), np.roll(np.arange(count, dtype=np.uint32), -1))
+roots = np.zeros(1, np.uint32)
+slots, costs = np.arange(count, dtype=np.uint32), np.ones(count, np.uint32)
+groups = np.zeros(count, np.uint32)
+unit_costs = np.ones(count, np.uint16)
+calls = {
+    "breadth-first paths": lambda: kernels.shortest_paths(graph, roots=roots),
+    "weighted paths": lambda: kernels.shortest_paths(graph, roots=roots, costs=unit_costs),
+    "components": lambda: kernels.components(graph),
+    "dominators": lambda: kernels.dominators(graph, roots=roots),
+    "reachable": lambda: kernels.reachable(graph, roots=roots),
+    "owners": lambda: kernels.owners(graph, groups, roots=roots),
+    "collector": lambda: kernels.collector_reachability(graph, costs, roots=roots),
+    "cut": lambda: kernels.min_cut(graph, slots, costs, sources=roots, sinks=roots + np.uint32(count // 2)),
+}
+for name, call in calls.items():
+    for spare_mb in range(0, 400, 4):
+        used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + spare_mb * 2**20, resource.RLIM_INFINITY))
+        try:
+            call()
+        except MemoryError:
+            continue
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        print(name)
+        break
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the process's size is read from /proc")
+@pytest.mark.skipif("LEAKSCAN_SANITIZED" in os.environ, reason="ASan needs terabytes of address space")
+def test_running_out_of_memory_at_any_point_is_an_error_and_no_crash() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", OUT_OF_MEMORY], check=False, capture_output=True, text=True, timeout=300
+    )
+    names = ["breadth-first paths", "weighted paths", "components", "dominators", "reachable", "owners"]
+    assert (done.returncode, done.stdout.splitlines(), done.stderr) == (0, [*names, "collector", "cut"], "")
