@@ -144,6 +144,11 @@ inline T load(const void* base, std::ptrdiff_t offset) {
     std::memcpy(&value, static_cast<const char*>(base) + offset, sizeof(T));
     return value;
 }
+// A word of memory that may belong to nobody (between C variables, behind a small block): mapped, but no
+// object, so the sanitizer has nothing to say about it.
+__attribute__((no_sanitize("address"))) inline std::uintptr_t word_at(const void* base, std::size_t offset) {
+    return *reinterpret_cast<const volatile std::uintptr_t*>(static_cast<const char*>(base) + offset);
+}
 inline Object* object_at(const void* base, std::ptrdiff_t offset) {
     return load<Object*>(base, offset);
 }

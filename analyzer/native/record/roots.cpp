@@ -179,7 +179,7 @@ void walk_interpreter_words(Walk& walk) {
     walk.drain();
     const auto scan = [&](const void* base, std::size_t bytes, const char* label) {
         for (std::size_t at = 0; at + 8 <= bytes; at += 8) {
-            const void* word = load<const void*>(base, static_cast<std::ptrdiff_t>(at));
+            const void* word = reinterpret_cast<const void*>(word_at(base, at));
             std::uint32_t id;
             if (walk.is_unexplained(word, &id)) walk.root(format::INTERPRETER, walk.strings.of(label), word, 0);
         }

@@ -429,7 +429,7 @@ void Walk::add_unreached_blocks() {
             if (nodes.find(static_cast<const char*>(block) + before) != Nodes::kNone) return;
         for (const std::ptrdiff_t before : kHeaders) {
             const auto object = reinterpret_cast<const Object*>(static_cast<const char*>(block) + before);
-            if (!is_known_type(object->type)) continue;
+            if (!is_known_type(reinterpret_cast<const TypeObject*>(word_at(object, 8)))) continue;
             const std::uint64_t count = refcount(object);
             // What lives for ever is reached by name; here such a count is a pointer misread.
             if (!count || count >= (1u << 30)) continue;
