@@ -132,6 +132,21 @@ def test_closure_variables_are_named_behind_a_folded_context():
     assert references_of("context") == [("CLOSURE", "output", "run")]
 
 
+def test_a_suspended_function_has_its_functions_name_and_numbered_registers():
+    drawing = workflow()
+    drawing.node("generator", "object", "Generator")
+    drawing.node("registers", "array", "")
+    drawing.node("reaction", "hidden", "system / PromiseReaction")
+    drawing.edge("generator", "internal", "function", "fn")
+    drawing.edge("generator", "internal", "parameters_and_registers", "registers")
+    drawing.edge("registers", "internal", "1", "run")
+    drawing.edge("reaction", "hidden", 3, "generator")
+    graph = load(io.BytesIO(written(drawing.content())))
+    assert references_of("registers", graph, drawing) == [("STACK", "1", "run")]
+    assert references_of("reaction", graph, drawing) == [("SLOT", "[[PromiseReaction]]", "generator")]
+    assert graph.name_of(drawing.numbers["generator"]) == "onChunk"
+
+
 def test_hidden_classes_never_carry_a_path():
     assert references_of("shape") == [("INTERNAL", "prototype", "global")]
     assert ("INTERNAL", "map", "shape") in references_of("wf")

@@ -53,7 +53,7 @@ def graph_of(raw: RawSnapshot) -> HeapGraph:
         ref_kinds=references.kinds,
         ref_labels=references.labels,
         roots=roots,
-        names=_function_names(raw),
+        names=_names(raw, strings, references),
         locations=scripts.places(),
         path=raw.name,
         # Last: every label of the columns above has been added by now.
@@ -70,9 +70,9 @@ class _Strings:
         if len(self.ends) and self.ends[0]:
             self._empty_first(raw)
         pairs = _native.v8_find_strings(self.bytes, self.ends, _WANTED)
-        self._found: dict[str, list[int]] = {}
+        self._found: dict[str, list[int]] = {name: [] for name in _WANTED}
         for string, name in pairs:
-            self._found.setdefault(_WANTED[name], []).append(string)
+            self._found[_WANTED[name]].append(string)
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -83,7 +83,7 @@ class _Strings:
 
     def all(self, name: str) -> list[int]:
         """Indexes of the strings that match a name of `v8_names`."""
-        return self._found.get(name, [])
+        return self._found[name]
 
     def one(self, name: str) -> int:
         return next(iter(self.all(name)), _NO_STRING)
@@ -112,7 +112,11 @@ class _Strings:
 
 _WANTED: Final = tuple(
     dict.fromkeys(
-        [*names.CLASS_OF_NAME, *names.INTERNAL_EDGES, *names.SCRIPT_EDGES, "system / *", "Node / *"]
+        [
+            *(*names.CLASS_OF_NAME, *names.INTERNAL_EDGES, *names.HIDDEN_EDGES),
+            *(*names.SCRIPT_EDGES, *names.MARKS, *names.ENGINE_PREFIXES),
+            *("shared", names.EXTERNAL_STRING),
+        ]
     )
 )
 
@@ -151,7 +155,7 @@ def _owned_sizes(raw: RawSnapshot, strings: _Strings, first: U64) -> U32 | U64:
     by_type[_mask(raw, names.BACKING_TYPES)] = names.NodeClass.BACKING
     by_type[_mask(raw, ["synthetic"])] = names.NodeClass.SYNTHETIC
     classes: U8 = by_type[raw.node_types]
-    external = strings.one("system / ExternalStringData")
+    external = strings.one(names.EXTERNAL_STRING)
     is_native = _mask(raw, ["native"])[raw.node_types]
     classes[is_native & (raw.node_names == external)] = names.NodeClass.BACKING
     sizes = raw.node_sizes.copy()
@@ -186,6 +190,9 @@ def _build(raw: RawSnapshot, strings: _Strings, first: U64, classes: U8) -> tupl
                 labels[string] = 0
             elif label is not None:
                 labels[string] = strings.add(label)
+    hidden = np.full(count, _NO_STRING, np.uint32)
+    for name, label in names.HIDDEN_EDGES.items():
+        hidden[strings.all(name)] = strings.add(label)
     ends = np.append(strings.ends, strings.ends[-1:])
     is_string = _mask(raw, ["string"])[raw.node_types].view(np.uint8)
     edges = len(raw.edge_types)
@@ -198,7 +205,7 @@ def _build(raw: RawSnapshot, strings: _Strings, first: U64, classes: U8) -> tupl
             *(classes, is_string, raw.node_names, raw.node_ids, raw.node_sizes, first),
             *(raw.edge_types, raw.edge_names, raw.edge_targets),
         ),
-        (kinds[: len(ends)], labels[: len(ends)], strings.bytes, ends),
+        (kinds[: len(ends)], labels[: len(ends)], hidden[: len(ends)], strings.bytes, ends),
         (
             *(strings.one(name) for name in names.MARKS),
             *(strings.add(names.NUMBER_KEY), strings.add(names.WEAK_MAP_VALUE)),
@@ -281,7 +288,7 @@ def _types(raw: RawSnapshot, strings: _Strings, scripts: _Scripts) -> tuple[Type
     type_names = [strings.add(names.TYPE_NAMES.get(name, f"({name})")) for name in raw.node_type_names]
     is_engine = np.zeros(rows, np.bool_)
     is_engine[: len(raw.node_type_names)] = _mask(raw, names.ENGINE_TYPES)
-    for prefix in ("system / *", "Node / *"):
+    for prefix in names.ENGINE_PREFIXES:
         is_engine[row_of_name[[s for s in strings.all(prefix) if used[s]]]] = True
     flags = np.where(is_engine, TypeFlag.SYNTHETIC, TypeFlag.COLLECTED)
     flags[is_user] |= TypeFlag.HEAP
@@ -337,9 +344,16 @@ def _roots(raw: RawSnapshot, strings: _Strings, sources: U32, targets: U32) -> R
     )
 
 
-def _function_names(raw: RawSnapshot) -> SparseColumn:
+def _names(raw: RawSnapshot, strings: _Strings, references: _References) -> SparseColumn:
+    """Functions have their own names, generators and async functions under way those of their functions."""
     functions = np.flatnonzero(_mask(raw, ["closure"])[raw.node_types]).astype(np.uint32)
-    return SparseColumn(functions, raw.node_names[functions])
+    label = strings.add(names.GENERATOR_FUNCTION)
+    refs = np.flatnonzero((references.kinds == Kind.SLOT) & (references.labels == label))
+    generators = np.searchsorted(references.first, refs.astype(np.uint64), side="right") - 1
+    return SparseColumn(
+        np.concatenate([functions, generators.astype(np.uint32)]),
+        np.concatenate([raw.node_names[functions], raw.node_names[references.targets[refs]]]),
+    )
 
 
 def _meta(raw: RawSnapshot) -> dict[str, Any]:  # Any: JSON

@@ -76,7 +76,11 @@ BACKING_TYPES: Final = ("hidden", "array")
 STRING_TYPES: Final = ("string", "concatenated string", "sliced string")
 TYPE_NAMES: Final = {"closure": "Function", "regexp": "RegExp", "code": "(compiled code)"}
 """As DevTools shows them; any other type is its own name in parentheses."""
+ENGINE_PREFIXES: Final = ("system / *", "Node / *")
+EXTERNAL_STRING: Final = "system / ExternalStringData"
 ENGINE_TYPES: Final = ("code", "object shape", "array", "synthetic", "hidden")
+
+GENERATOR_FUNCTION: Final = "[[GeneratorFunction]]"
 
 INTERNAL_EDGES: Final[Mapping[str, tuple[Kind, str | None]]] = {
     # Folded like `__dict__`: the next reference carries the name.
@@ -94,7 +98,7 @@ INTERNAL_EDGES: Final[Mapping[str, tuple[Kind, str | None]]] = {
     "reactions_or_result": (Kind.SLOT, "[[PromiseResult]]"),
     "reactions": (Kind.SLOT, "[[PromiseReactions]]"),
     "result": (Kind.SLOT, "[[PromiseResult]]"),
-    "function": (Kind.SLOT, "[[GeneratorFunction]]"),
+    "function": (Kind.SLOT, GENERATOR_FUNCTION),
     "backing_store": (Kind.SLOT, "[[ArrayBufferData]]"),
     "target": (Kind.SLOT, "[[Target]]"),
     "handler": (Kind.SLOT, "[[Handler]]"),
@@ -110,6 +114,16 @@ INTERNAL_EDGES: Final[Mapping[str, tuple[Kind, str | None]]] = {
     "constructor_or_back_pointer": (Kind.INTERNAL, None),
 }
 """Kind and label of an internal edge by its name; SLOT and its own name for the others."""
+
+HIDDEN_EDGES: Final = {
+    "system / PromiseReaction": "[[PromiseReaction]]",
+    "system / PromiseCapability": "[[PromiseCapability]]",
+    "system / SourceTextModule": "[[Module]]",
+    "system / JSProxy": "[[Proxy]]",
+    "FinalizationRegistry": "[[Cells]]",
+    "system / WeakCell": "[[Cells]]",
+}
+"""Label of the numbered edges of a node, by its name; the others are unnamed."""
 
 ROOT_KINDS: Final[Mapping[str, RootKind]] = {
     "": RootKind.MODULE,

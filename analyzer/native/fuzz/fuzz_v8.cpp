@@ -54,7 +54,7 @@ void build_and_follow(const v8::Scanner& scanner, Arrays& a) {
     const v8::Raw raw{n,         c.edges,      classes.data(), is_string.data(), c.node_names,  c.node_ids,
                       c.node_sizes, first.data(), c.edge_types,   c.edge_names,     c.edge_targets};
     const auto extra = static_cast<std::uint32_t>(strings);
-    const v8::Rules rules{kinds.data(), labels.data(), scanner.string_bytes(), ends.data(), marks[0], marks[1],
+    const v8::Rules rules{kinds.data(), labels.data(), labels.data(), scanner.string_bytes(), ends.data(), marks[0], marks[1],
                           marks[2],     marks[3],      marks[4],               extra,       extra + 1};
     std::vector<std::uint64_t> out_first(n + 1);
     std::vector<std::uint8_t> out_kinds(c.edges);

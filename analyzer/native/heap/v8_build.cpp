@@ -191,7 +191,10 @@ void Builder::put_edge(std::uint32_t node, std::uint64_t edge) {
         case EdgeType::ELEMENT: return put(edge, format::INDEX, name);
         case EdgeType::PROPERTY:
             return put(edge, name == rules_.prototype ? format::MACHINERY : format::ATTRIBUTE, name);
-        case EdgeType::HIDDEN: return put(edge, format::UNNAMED, 0);
+        case EdgeType::HIDDEN: {
+            const std::uint32_t label = rules_.hidden_label[raw_.node_names[node]];
+            return label == kNoString ? put(edge, format::UNNAMED, 0) : put(edge, format::SLOT, label);
+        }
         default: break;
     }
     const std::string_view spelled = text(name);

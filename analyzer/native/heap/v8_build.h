@@ -39,6 +39,7 @@ struct Raw {
 struct Rules {
     const std::uint8_t* internal_kind;    // kind of an internal edge of that name
     const std::uint32_t* internal_label;  // and its label
+    const std::uint32_t* hidden_label;    // label of the hidden edges of a node of that name, or kNoString
     const char* bytes;
     const std::uint64_t* ends;
     // Strings with a meaning, kNoString where the snapshot does not have them.

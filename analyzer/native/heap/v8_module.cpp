@@ -269,36 +269,37 @@ PyObject* v8_move_sizes(PyObject*, PyObject* args) {
 
 // v8_build(raw, rules, marks, out) -> (sources, targets) of the roots, u32 each, as bytes
 // raw: classes u8[n], is_string u8[n], names u32[n], ids u64[n], sizes u64[n], first u64[n+1]; edge types u8[m]
-// (written to), names u32[m], targets u32[m]. rules: internal kinds u8[s], internal labels u32[s], string bytes
-// u8, string ends u64[>= s]. marks: strings `table`, `elements`, `properties`, `parameters_and_registers`,
+// (written to), names u32[m], targets u32[m]. rules: internal kinds u8[s], internal labels u32[s], hidden labels
+// u32[s] by the name of the node (0xFFFFFFFF: none), string bytes u8, string ends u64[>= s]. marks: strings `table`, `elements`, `properties`, `parameters_and_registers`,
 // `__proto__` (0xFFFFFFFF: absent), then the labels for an unknown number as a key and for the value of a weak
 // map. out: first u64[n+1], kinds u8[m], labels u32[m], targets u32[m], of which `first[n]` are filled.
 // Names must be below s, targets below n, the ends and `first` in order.
 PyObject* v8_build(PyObject*, PyObject* args) {
-    PyObject *g[9], *r[4], *w[4];
+    PyObject *g[9], *r[5], *w[4];
     v8::Rules rules{};
-    if (!PyArg_ParseTuple(args, "(OOOOOOOOO)(OOOO)(IIIIIII)(OOOO):v8_build", &g[0], &g[1], &g[2], &g[3], &g[4],
-                          &g[5], &g[6], &g[7], &g[8], &r[0], &r[1], &r[2], &r[3], &rules.table, &rules.elements,
+    if (!PyArg_ParseTuple(args, "(OOOOOOOOO)(OOOOO)(IIIIIII)(OOOO):v8_build", &g[0], &g[1], &g[2], &g[3], &g[4],
+                          &g[5], &g[6], &g[7], &g[8], &r[0], &r[1], &r[2], &r[3], &r[4], &rules.table, &rules.elements,
                           &rules.properties, &rules.registers, &rules.prototype, &rules.number_key,
                           &rules.weak_map_value, &w[0], &w[1], &w[2], &w[3]))
         return nullptr;
     Buffer<std::uint8_t> classes, is_string, types, internal_kinds, bytes, kinds;
-    Buffer<std::uint32_t> names, edge_names, targets, internal_labels, labels, out_targets;
+    Buffer<std::uint32_t> names, edge_names, targets, internal_labels, hidden_labels, labels, out_targets;
     Buffer<std::uint64_t> ids, sizes, first, ends, out_first;
     if (!classes.take(g[0], false, "classes") || !is_string.take(g[1], false, "is_string") ||
         !names.take(g[2], false, "names") || !ids.take(g[3], false, "ids") || !sizes.take(g[4], false, "sizes") ||
         !first.take(g[5], false, "first") || !types.take(g[6], true, "edge_types") ||
         !edge_names.take(g[7], false, "edge_names") || !targets.take(g[8], false, "edge_targets") ||
         !internal_kinds.take(r[0], false, "internal_kinds") ||
-        !internal_labels.take(r[1], false, "internal_labels") || !bytes.take(r[2], false, "bytes") ||
-        !ends.take(r[3], false, "ends") || !out_first.take(w[0], true, "out_first") ||
+        !internal_labels.take(r[1], false, "internal_labels") ||
+        !hidden_labels.take(r[2], false, "hidden_labels") || !bytes.take(r[3], false, "bytes") ||
+        !ends.take(r[4], false, "ends") || !out_first.take(w[0], true, "out_first") ||
         !kinds.take(w[1], true, "out_kinds") || !labels.take(w[2], true, "out_labels") ||
         !out_targets.take(w[3], true, "out_targets"))
         return nullptr;
     const std::size_t n = classes.size(), m = types.size(), s = internal_kinds.size();
     if (is_string.size() != n || names.size() != n || ids.size() != n || sizes.size() != n ||
         first.size() != n + 1 || first[n] != m || edge_names.size() != m || targets.size() != m ||
-        internal_labels.size() != s || ends.size() < s || (s && ends[s - 1] > bytes.size()) ||
+        internal_labels.size() != s || hidden_labels.size() != s || ends.size() < s || (s && ends[s - 1] > bytes.size()) ||
         out_first.size() != n + 1 || kinds.size() != m || labels.size() != m || out_targets.size() != m) {
         PyErr_SetString(PyExc_ValueError, "v8_build: arrays of different lengths");
         return nullptr;
@@ -315,6 +316,7 @@ PyObject* v8_build(PyObject*, PyObject* args) {
                       sizes.data(), first.data(), types.data(),   edge_names.data(), targets.data()};
     rules.internal_kind = internal_kinds.data();
     rules.internal_label = internal_labels.data();
+    rules.hidden_label = hidden_labels.data();
     rules.bytes = reinterpret_cast<const char*>(bytes.data());
     rules.ends = ends.data();
     const v8::References out{out_first.data(), kinds.data(), labels.data(), out_targets.data()};
