@@ -48,8 +48,8 @@ def test_without_births_address_and_type_decide_and_the_answer_says_so():
 
 
 def test_v8_nodes_with_ids_above_all_of_the_baseline_are_new():
-    before = heap("root -> a, b; a: addr=0x10; b: addr=0x30", runtime="v8")
-    after = heap("root -> a, c, d; a: addr=0x10; c: addr=0x20; d: addr=0x40", runtime="v8")
+    before = heap("root -> a, b; a: addr=0x11; b: addr=0x31", runtime="v8")
+    after = heap("root -> a, c, d; a: addr=0x11; c: addr=0x21; d: addr=0x41", runtime="v8")
     survivors = find_survivors(before, after)
     assert (after.spell(survivors.objects), survivors.identity) == (["d"], "node id")
 
