@@ -12,7 +12,7 @@ WALKS = (
     ("objgraph most_common_types", "objgraph"),
 )
 PATHS = (
-    ("leakscan snapshot + 100 named paths", "leakscan-paths"),
+    ("leakscan snapshot + named paths of all", "leakscan-paths"),
     ("guppy3 shpaths of 1", "guppy-1"),
     ("guppy3 shpaths of 100 as one set", "guppy-100"),
     ("objgraph find_backref_chain of 1", "objgraph-1"),

@@ -28,17 +28,17 @@ def leakscan_walk(store: Store) -> str:
     return f"{rate:.1f} M objects/s with names, {size_bytes / objects:.0f} bytes per object on disk"
 
 
-def leakscan_chains(store: Store) -> str:
-    from leakscan.analysis.paths import paths_to_type
-
+def leakscan_paths(store: Store) -> str:
+    """A snapshot, then all ways in which its orders are held, as `leakscan paths` finds them."""
     import leakscan
+    from leakscan.analysis.single import paths_to_type
 
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "x.heap")
         leakscan.snapshot(path)
         graph = leakscan.load(path)
-    found = paths_to_type(graph, "Order", limit=100)
-    return f"paths to {len(found)} objects"
+    found = paths_to_type(graph, "Order")
+    return f"{found.count} objects in {len(found.groups)} ways"
 
 
 def python_walk(store: Store) -> str:
@@ -88,7 +88,7 @@ def guppy_paths(store: Store, wanted: int) -> str:
 
 TOOLS: dict[str, Callable[[Store], str]] = {
     "leakscan": leakscan_walk,
-    "leakscan-paths": leakscan_chains,
+    "leakscan-paths": leakscan_paths,
     "python": python_walk,
     "objgraph": objgraph_counts,
     "objgraph-1": lambda store: objgraph_chain(store, 1),
