@@ -243,7 +243,6 @@ void name_weakref(Walk& walk, const Object* weakref) {
     const Object* target = object_at(weakref, 16);
     if (target && target != reinterpret_cast<const Object*>(Py_None))  // None: it is dead
         walk.emit(target, format::WEAK | format::kBorrowed, 0, true);
-    walk.emit(object_at(weakref, 24), format::SLOT, walk.strings.of("__callback__"), true);
 }
 
 }  // namespace record

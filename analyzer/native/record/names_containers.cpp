@@ -35,6 +35,10 @@ void emit_entry(Walk& walk, const Object* key, const Object* value) {
 
 }  // namespace
 
+bool is_dict(const Object* object) {
+    return (object->type->flags & tpflag::DICT) || (frozen_dict_type && object->type == frozen_dict_type);
+}
+
 void DictItems::read(const void* keys) {
     if (!keys) return;
     const auto kind = load<std::uint8_t>(keys, L->keys_kind);
@@ -49,7 +53,7 @@ void DictItems::read(const void* keys) {
 DictItems::DictItems(const void* keys, const char* inline_values) : values(inline_values) { read(keys); }
 
 DictItems::DictItems(const Object* dict) {
-    if (!(dict->type->flags & tpflag::DICT)) return;
+    if (!is_dict(dict)) return;
     values = load<const char*>(dict, L->dict_values);
     read(load<const void*>(dict, L->dict_keys));
 }
@@ -145,6 +149,12 @@ void name_lru_cache(Walk& walk, const Object* cache) {
     slot(112, "kwd_mark");
     slot(120, "link_type");
     slot(128, "cache_info");
+    // The links are borrowed by each other; the cache owns one count of each beside the dict's.
+    const char* head = reinterpret_cast<const char*>(cache);
+    std::int64_t left = std::int64_t{1} << 40;
+    for (const char* link = load<const char*>(head, 24); link && link != head && left-- > 0;
+         link = load<const char*>(link, 24))
+        walk.emit(link, format::SLOT, walk.strings.of("links"), true);
     const auto maxsize = load<std::int64_t>(cache, 96);
     if (maxsize > 0) walk.bound(static_cast<std::uint64_t>(maxsize));
 }

@@ -5,6 +5,9 @@
 #include <dlfcn.h>
 
 namespace record {
+
+const TypeObject* frozen_dict_type = nullptr;
+
 namespace {
 
 bool named(const TypeObject* type, const char* name) { return !std::strcmp(type->name, name); }
@@ -27,6 +30,7 @@ struct KnownShape {
 };
 constexpr KnownShape kShapes[] = {
     {"PyDict_Type", Shape::DICT, true, true},
+    {"PyFrozenDict_Type", Shape::DICT, true, true},  // 3.15+
     {"PyList_Type", Shape::LIST, true, true},
     {"PyTuple_Type", Shape::TUPLE, true, true},
     {"PySet_Type", Shape::SET, true, true},
@@ -65,7 +69,7 @@ bool shape_of(const TypeObject* solid, TypePlan* plan) {
     for (const TypeObject* base = solid; base; base = base->base)
         for (std::size_t i = 0; i < kShapeCount; i++) {
             const KnownShape& known = kShapes[i];
-            if (known.symbol ? base != addresses[i] : !named(base, known.name)) continue;
+            if (known.symbol ? base != addresses[i] : !named(base, known.name)) continue;  // null: no such type
             plan->shape = known.shape;
             return known.trusted && base == solid;
         }
@@ -137,6 +141,8 @@ void add_layout_fields(Walk& walk, Shape shape, FieldList& list) {
         slot(L->code_qualname, "co_qualname");
         slot(L->code_linetable, "co_linetable");
         slot(L->code_bytes, "co_code");
+    } else if (shape == Shape::WEAKREF) {
+        slot(24, "__callback__");
     } else if (shape == Shape::EXCEPTION) {
         slot(24, "args");
         slot(32, "__notes__");
@@ -170,6 +176,7 @@ void name_plan(Walk& walk, TypePlan* plan) {
 void resolve_types() {
     for (std::size_t i = 0; i < kShapeCount; i++)
         if (kShapes[i].symbol) addresses[i] = dlsym(RTLD_DEFAULT, kShapes[i].name);
+    frozen_dict_type = static_cast<const TypeObject*>(dlsym(RTLD_DEFAULT, "PyFrozenDict_Type"));
 }
 
 void fill_plan(Walk& walk, TypePlan* plan) {

@@ -79,9 +79,12 @@ void interpreter_state(Walk& walk) {
     root_range(walk, interpreter, L->is_monitoring_names, L->is_monitoring_names_bytes, "sys.monitoring tools");
     atexit_callbacks(walk, interpreter);
     if (walk.input->runtime && L->rt_signal_handlers >= 0)
-        for (int i = 0; i < L->rt_signal_count; i++)
-            walk.root(format::INTERPRETER, walk.strings.of("signal handlers"),
-                      object_at(walk.input->runtime, L->rt_signal_handlers + i * L->signal_bytes + L->signal_func), 0);
+        for (int i = 0; i < L->rt_signal_count; i++) {
+            const int offset = L->rt_signal_handlers + i * L->signal_bytes + L->signal_func;
+            const Object* handler = object_at(walk.input->runtime, offset);
+            if (!handler || is_int(handler) || handler == reinterpret_cast<Object*>(Py_None)) continue;
+            walk.root(format::INTERPRETER, walk.strings.of("signal handlers"), handler, 0);
+        }
 }
 
 void thread_state(Walk& walk, const void* state) {

@@ -22,6 +22,7 @@ enum Sizer : std::uint8_t {
     ARRAY,
     NUMPY_ARRAY,
     BYTES_IO,
+    BUFFERED_IO,
 };
 
 struct NamedSizer {
@@ -33,6 +34,7 @@ constexpr NamedSizer kSizers[] = {
     {"int", INT},
     {"list", LIST},
     {"dict", DICT},
+    {"frozendict", DICT},
     {"collections.OrderedDict", ORDERED_DICT},
     {"set", SET},
     {"frozenset", SET},
@@ -47,6 +49,9 @@ constexpr NamedSizer kSizers[] = {
     {"array.array", ARRAY},
     {"numpy.ndarray", NUMPY_ARRAY},
     {"_io.BytesIO", BYTES_IO},
+    {"_io.BufferedReader", BUFFERED_IO},
+    {"_io.BufferedWriter", BUFFERED_IO},
+    {"_io.BufferedRandom", BUFFERED_IO},
 };
 
 std::uint64_t magnitude(std::int64_t value) {
@@ -215,6 +220,7 @@ std::uint64_t shallow_size(const Object* object, const TypePlan* plan) {
                 bytes += load<std::uint64_t>(object, 32) * static_cast<std::uint64_t>(load<std::int32_t>(item, 4));
             break;
         case NUMPY_ARRAY: bytes = numpy_size(object); break;
+        case BUFFERED_IO: bytes = generic_size(object) + load<std::uint64_t>(object, 120); break;
         case BYTES_IO: {
             bytes = generic_size(object);
             const Object* buffer = object_at(object, 16);

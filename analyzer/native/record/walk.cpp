@@ -185,6 +185,10 @@ void Walk::name_references(const Object* object, TypePlan* plan) {
     if (bare_ && staging_) return check(object, plan);
     for (std::uint32_t i = 0; i < plan->field_count; i++) {
         const Field& field = plan->fields[i];
+        // A named tuple of C has a member for each of its items too: those come by index below.
+        if (plan->shape == Shape::TUPLE && field.offset >= L->tuple_items &&
+            field.offset < L->tuple_items + 8 * static_cast<const VarObject*>(object)->size)
+            continue;
         emit(object_at(object, field.offset), field.kind, field.label, field.sure);
     }
     switch (plan->shape) {
@@ -231,7 +235,11 @@ void Walk::process(std::uint32_t id) {
     if ((object->type->flags & tpflag::HAVE_GC) && has_gc_head(object) && is_tracked(object))
         current_flags_ |= format::TRACKED;
     if (object->type->finalize || object->type->del) current_flags_ |= format::FINALIZER;
-    if (object->type->flags & tpflag::TYPE) current_flags_ |= format::IS_TYPE;
+    if (object->type->flags & tpflag::TYPE) {
+        current_flags_ |= format::IS_TYPE;
+        // Static types live as long as their library, whatever their count says.
+        if (!(reinterpret_cast<const TypeObject*>(object)->flags & tpflag::HEAP)) row_refcount_ = format::kImmortal;
+    }
     if (plan->own) current_flags_ |= format::OWN;
     row_size_ = shallow_size(object, plan);
     if (object == interned) return;

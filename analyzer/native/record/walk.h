@@ -198,6 +198,9 @@ class Walk {
 extern sigjmp_buf fault_return;
 extern volatile int fault_armed;
 
+extern const TypeObject* frozen_dict_type;  // 3.15+, else null
+bool is_dict(const Object* object);
+
 // The entries of a dict, whichever layout its key table has. `count` is 0 for what is no dict.
 struct DictItems {
     explicit DictItems(const Object* dict);
