@@ -202,6 +202,7 @@ int main(void)
 #if V(0x030D0000)
     O(heap_type_init, PyHeapTypeObject, _spec_cache.init);
 #endif
+    N(type_bytes, sizeof(PyTypeObject));
     N(heap_type_bytes, sizeof(PyHeapTypeObject));
     O(context_prev, PyContext, ctx_prev);
     O(context_vars, PyContext, ctx_vars);
@@ -337,6 +338,13 @@ int main(void)
       type_cache);
 #endif
     N(type_cache_bytes, sizeof(struct type_cache));
+#if V(0x030D0000)
+    O(is_freelists, PyInterpreterState, object_state);
+    N(is_freelists_bytes, sizeof(((PyInterpreterState *)0)->object_state));
+#else
+    O(is_freelists, PyInterpreterState, float_state);
+    N(is_freelists_bytes, offsetof(PyInterpreterState, exc_state) - offsetof(PyInterpreterState, float_state));
+#endif
     O(is_ceval, PyInterpreterState, ceval);
     N(is_ceval_bytes, sizeof(struct _ceval_state));
 #if V(0x030C0000)

@@ -41,7 +41,7 @@ struct Layout {
     int module_state = -1, module_name = -1, type_dict = -1, type_subclasses = -1, type_cache = -1;
     int type_weaklist = -1, heap_type_name = -1, heap_type_qualname = -1, heap_type_slots = -1;
     int heap_type_cached_keys = -1, heap_type_module = -1, heap_type_tpname = -1;
-    int heap_type_getitem = -1, heap_type_init = -1, heap_type_bytes = -1, context_prev = -1;
+    int heap_type_getitem = -1, heap_type_init = -1, type_bytes = -1, heap_type_bytes = -1, context_prev = -1;
     int context_vars = -1, contextvar_name = -1, contextvar_default = -1, token_context = -1;
     int token_var = -1, token_old = -1, hamt_root = -1, hamt_bitmap_items = -1, ts_interp = -1;
     int ts_thread_id = -1, ts_native_thread_id = -1, ts_id = -1, ts_frame = -1, ts_cframe = -1;
@@ -63,7 +63,7 @@ struct Layout {
     int is_static_types_count = -1, is_static_ext_types = -1, is_static_ext_types_count = -1;
     int static_type_bytes = -1, static_type_type = -1, static_type_dict = -1;
     int static_type_subclasses = -1, static_type_weaklist = -1, is_type_cache = -1;
-    int type_cache_bytes = -1, is_ceval = -1, is_ceval_bytes = -1, rt_signal_handlers = -1;
+    int type_cache_bytes = -1, is_freelists = -1, is_freelists_bytes = -1, is_ceval = -1, is_ceval_bytes = -1, rt_signal_handlers = -1;
     int rt_signal_count = -1, signal_bytes = -1, signal_func = -1, is_bytes = -1;
     int runtime_bytes = -1;};
 

@@ -25,6 +25,17 @@ Object* untag(Object* word) {
     return reinterpret_cast<Object*>(reinterpret_cast<std::uintptr_t>(word) & ~kTagBits);
 }
 
+// A word of a frame: 3.14+ says in its tag whether it owns a count.
+void emit_tagged(Walk& walk, const char* frame, int offset, std::uint8_t kind, std::uint32_t label) {
+    const auto word = load<std::uintptr_t>(frame, offset);
+    const std::uintptr_t tag = L->minor >= 14 ? word & kTagBits : 0;
+    if (tag > kTagBorrowed) return;
+    walk.emit(reinterpret_cast<const void*>(word & ~kTagBits), kind | (tag ? format::kBorrowed : 0), label, true);
+}
+void emit_tagged(Walk& walk, const char* frame, int offset, std::uint8_t kind, const char* label) {
+    emit_tagged(walk, frame, offset, kind, walk.strings.of(label));
+}
+
 bool is_suspended_in_await(const char* frame, std::int8_t state) {
     if (L->minor >= 13) return state == L->state_executing - (L->minor == 15 ? 2 : 1) ||
                                (L->minor >= 15 && state == 3);
@@ -83,15 +94,8 @@ void name_frame(Walk& walk, const char* frame, bool running, const char* await_l
     walk.locate(walk.strings.whole(object_at(code, L->code_filename)), frame_line(frame, code));
     if (walk.is_own_code(code)) walk.own();
     const std::uint8_t part = running ? format::FRAME : format::SLOT;
-    const auto tagged = [&](int offset, std::uint8_t kind, std::uint32_t label, bool sure) {
-        const auto word = load<std::uintptr_t>(frame, offset);
-        const std::uintptr_t tag = L->minor >= 14 ? word & kTagBits : 0;
-        if (tag > kTagBorrowed) return;
-        walk.emit(reinterpret_cast<const void*>(word & ~kTagBits),
-                  kind | (tag == kTagBorrowed ? format::kBorrowed : 0), label, sure);
-    };
-    tagged(L->frame_code, part, walk.strings.of("f_code"), true);
-    tagged(L->frame_function, part, walk.strings.of("f_func"), true);
+    emit_tagged(walk, frame, L->frame_code, part, "f_code");
+    emit_tagged(walk, frame, L->frame_function, part, "f_func");
     slot(L->frame_locals, "f_locals", part);
     slot(L->frame_object, "frame object", part);
     const auto names = object_at(code, L->code_localsplusnames);
@@ -111,15 +115,17 @@ void name_frame(Walk& walk, const char* frame, bool running, const char* await_l
     if (depth > limit) depth = limit;
     const bool waits = await_label && exact && depth > locals &&
                        is_suspended_in_await(frame, walk.generator_state);
+    // 3.15 keeps an index word above the iterator it waits for.
+    const std::int64_t awaited = depth - (L->minor >= 15 ? 2 : 1);
     for (std::int64_t i = 0; i < depth; i++) {
         const int offset = L->frame_localsplus + static_cast<int>(i * 8);
         if (i < locals)
-            tagged(offset, format::LOCAL,
-                   walk.strings.label(object_at(names, L->tuple_items + i * 8)), true);
-        else if (waits && i == depth - 1)
-            tagged(offset, format::AWAIT, walk.strings.of(await_label), true);
+            emit_tagged(walk, frame, offset, format::LOCAL,
+                        walk.strings.label(object_at(names, L->tuple_items + i * 8)));
+        else if (waits && i == awaited)
+            emit_tagged(walk, frame, offset, format::AWAIT, await_label);
         else
-            tagged(offset, format::STACK, static_cast<std::uint32_t>(i - locals), true);
+            emit_tagged(walk, frame, offset, format::STACK, static_cast<std::uint32_t>(i - locals));
     }
     if (exact || !running) return;
     // The depth lives in a register of the interpreter: a word above the locals is taken for a
@@ -134,16 +140,14 @@ void name_frame(Walk& walk, const char* frame, bool running, const char* await_l
 }
 
 void name_generator(Walk& walk, const Object* generator, const TypePlan* plan) {
-    const Slot slot{walk, generator};
     const auto state = load<std::int8_t>(generator, L->gen_frame_state);
     walk.name(walk.strings.whole(object_at(generator, L->gen_qualname)));
-    slot(L->gen_name, "__name__");
-    slot(L->gen_qualname, "__qualname__");
-    slot(L->gen_code, "gi_code");
-    slot(L->gen_exc_value, "handled exception", format::SLOT, false);
-    slot(L->gen_origin_or_finalizer, plan->await_label[0] == 'a' ? "finalizer" : "cr_origin", format::SLOT, true);
-    if (state >= L->state_cleared) return;
     const char* frame = reinterpret_cast<const char*>(generator) + L->gen_frame;
+    if (state >= L->state_cleared) {
+        // 3.12+: a finished frame keeps its code alone.
+        if (L->gen_code < 0 && frame_code(frame)) emit_tagged(walk, frame, L->frame_code, format::SLOT, "f_code");
+        return;
+    }
     if (walk.is_running(frame)) return;  // its thread's frame owns what is in it
     walk.generator_state = state;
     name_frame(walk, frame, false, state == L->state_created ? nullptr : plan->await_label);

@@ -65,8 +65,7 @@ void name_dict(Walk& walk, const Object* dict) {
             if (const Object* value = items.value(i)) emit_entry(walk, items.key(i), value);
         return;
     }
-    // 3.13+: values that are still embedded in the instance belong to it, not to the dict.
-    if (L->minor >= 13 && load<std::uint8_t>(items.values, 2)) return;
+    // 3.13+ may keep the values embedded in the instance: they are read here once there is a dict.
     for (std::int64_t i = 0; i < items.count; i++)
         if (const Object* value = items.value(i)) {
             const Label label = label_of(walk, items.key(i));  // the key belongs to the shared table
@@ -77,7 +76,7 @@ void name_dict(Walk& walk, const Object* dict) {
 void name_ordered_dict(Walk& walk, const Object* dict) {
     name_dict(walk, dict);
     // struct _odictobject: the list of nodes behind the dict; each node owns its key again.
-    const std::ptrdiff_t first = L->dict_values + 8 + 32;
+    const std::ptrdiff_t first = L->dict_values + 16;
     std::int64_t left = load<std::int64_t>(dict, L->dict_used) + 1;
     for (const char* node = load<const char*>(dict, first); node && left-- > 0; node = load<const char*>(node, 16)) {
         const Object* key = object_at(node, 0);
@@ -202,8 +201,9 @@ Object* dict_of(const Object* object) {
 void name_instance(Walk& walk, const Object* object, const TypePlan* plan) {
     const TypeObject* type = object->type;
     if (plan->shape == Shape::TYPE || (!type->dictoffset && !plan->managed_dict)) return;
-    walk.emit(dict_of(object), format::DICT, 0, true);
-    const char* values = inline_values(object);
+    const Object* dict = dict_of(object);
+    walk.emit(dict, format::DICT, 0, true);
+    const char* values = dict ? nullptr : inline_values(object);
     if (!values) return;
     const DictItems items(load<const void*>(type, L->heap_type_cached_keys), values);
     std::int64_t count = items.count;

@@ -4,6 +4,8 @@
 
 #include <dlfcn.h>
 
+#include <cstdio>
+
 namespace record {
 
 const TypeObject* frozen_dict_type = nullptr;
@@ -112,7 +114,8 @@ void add_known_fields(Walk& walk, const TypeObject* type, FieldList& list) {
     }
 }
 
-void add_layout_fields(Walk& walk, Shape shape, FieldList& list) {
+void add_layout_fields(Walk& walk, const TypePlan* plan, FieldList& list) {
+    const Shape shape = plan->shape;
     const auto slot = [&](int offset, const char* label) {
         list.add(offset, walk.strings.of(label), format::SLOT, true);
     };
@@ -141,6 +144,14 @@ void add_layout_fields(Walk& walk, Shape shape, FieldList& list) {
         slot(L->code_qualname, "co_qualname");
         slot(L->code_linetable, "co_linetable");
         slot(L->code_bytes, "co_code");
+    } else if (shape == Shape::GENERATOR) {
+        slot(L->gen_name, "__name__");
+        slot(L->gen_qualname, "__qualname__");
+        slot(L->gen_code, "gi_code");
+        // Plain generators leave this word uninitialised.
+        if (plan->await_label[0] != 'g')
+            slot(L->gen_origin_or_finalizer, plan->await_label[0] == 'a' ? "finalizer" : "cr_origin");
+        slot(L->gen_exc_value, "handled exception");
     } else if (shape == Shape::WEAKREF) {
         slot(24, "__callback__");
     } else if (shape == Shape::EXCEPTION) {
@@ -169,6 +180,12 @@ void name_plan(Walk& walk, TypePlan* plan) {
     if (!plan->module)
         plan->module = dot ? walk.strings.of(type->name, static_cast<std::size_t>(dot - type->name))
                            : walk.strings.of("builtins");
+    char bracketed[130];
+    const int length = std::snprintf(bracketed, sizeof(bracketed), "<%.120s>", dot ? dot + 1 : type->name);
+    char held[160];
+    const int held_length = std::snprintf(held, sizeof(held), "C fields of a %.120s", type->name);
+    plan->c_field = walk.strings.fresh(held, static_cast<std::size_t>(held_length));
+    plan->bracketed = walk.strings.fresh(bracketed, static_cast<std::size_t>(length));
 }
 
 }  // namespace
@@ -193,8 +210,11 @@ void fill_plan(Walk& walk, TypePlan* plan) {
     plan->managed_dict = type->flags & tpflag::MANAGED_DICT;
     plan->inline_values = L->minor >= 13 && (type->flags & tpflag::INLINE_VALUES);
     plan->checked = !trusted && type->traverse && (type->flags & tpflag::HAVE_GC);
+    constexpr unsigned long kValues = tpflag::STR | tpflag::BYTES | tpflag::INT | tpflag::TYPE;
+    plan->opaque = !plan->checked && plan->shape == Shape::PLAIN && !plan->python_class &&
+                   !(type->flags & (kValues | tpflag::HAVE_GC)) && type->basicsize > 16;
     FieldList list;
-    add_layout_fields(walk, plan->shape, list);
+    add_layout_fields(walk, plan, list);
     for (const TypeObject* base = type; base; base = base->base) {
         if (base == solid || !is_python_class(base)) add_known_fields(walk, base, list);
         if (plan->shape == Shape::TYPE && !is_python_class(base)) continue;

@@ -180,8 +180,14 @@ void walk_threads(Walk& walk) {
 // Words of the interpreter's own memory and of C variables that explain a missing count.
 void walk_interpreter_words(Walk& walk) {
     walk.drain();
+    const auto interpreter = static_cast<const char*>(walk.input->interpreter);
+    // They keep the addresses of objects long after these were handed out again. The main interpreter
+    // is part of the runtime, and the runtime is a C variable of the library.
+    const char* free_lists = interpreter + L->is_freelists;
     const auto scan = [&](const void* base, std::size_t bytes, const char* label) {
         for (std::size_t at = 0; at + 8 <= bytes; at += 8) {
+            if (static_cast<const char*>(base) + at == free_lists) at += static_cast<std::size_t>(L->is_freelists_bytes);
+            if (at + 8 > bytes) break;
             const void* word = reinterpret_cast<const void*>(word_at(base, at));
             std::uint32_t id;
             if (walk.is_unexplained(word, &id)) walk.root(format::INTERPRETER, walk.strings.of(label), word, 0);
@@ -189,11 +195,19 @@ void walk_interpreter_words(Walk& walk) {
     };
     for (std::size_t i = 0; i < walk.input->thread_count; i++)
         scan(walk.input->threads[i].state, static_cast<std::size_t>(L->ts_bytes), "thread state");
-    const auto interpreter = static_cast<const char*>(walk.input->interpreter);
     scan(interpreter + L->is_ceval, static_cast<std::size_t>(L->is_ceval_bytes), "pending calls");
     scan(interpreter + L->is_type_cache, static_cast<std::size_t>(L->type_cache_bytes), "type attribute cache");
     scan(interpreter, static_cast<std::size_t>(L->is_bytes), "interpreter state");
     if (walk.input->runtime) scan(walk.input->runtime, static_cast<std::size_t>(L->runtime_bytes), "runtime state");
+    for (const std::uint32_t id : walk.opaque()) {
+        const auto object = static_cast<const Object*>(walk.nodes.address(id));
+        const TypePlan* plan = walk.plan_of(object->type);
+        for (std::ptrdiff_t at = 16; at + 8 <= object->type->basicsize; at += 8) {
+            const Object* word = object_at(object, at);
+            std::uint32_t found;
+            if (walk.is_unexplained(word, &found)) walk.root(format::INTERPRETER, plan->c_field, word, 0);
+        }
+    }
     for (std::size_t i = 0; i < walk.input->segment_count; i++) {
         const Segment& segment = walk.input->segments[i];
         scan(reinterpret_cast<const void*>(segment.start), segment.end - segment.start, segment.library);

@@ -23,6 +23,11 @@ enum Sizer : std::uint8_t {
     NUMPY_ARRAY,
     BYTES_IO,
     BUFFERED_IO,
+    SIMPLE_QUEUE,
+    PRODUCT,
+    COMBINATIONS,
+    PERMUTATIONS,
+    STRUCT,
 };
 
 struct NamedSizer {
@@ -49,6 +54,13 @@ constexpr NamedSizer kSizers[] = {
     {"array.array", ARRAY},
     {"numpy.ndarray", NUMPY_ARRAY},
     {"_io.BytesIO", BYTES_IO},
+    {"_queue.SimpleQueue", SIMPLE_QUEUE},
+    {"itertools.product", PRODUCT},
+    {"itertools.combinations", COMBINATIONS},
+    {"itertools.combinations_with_replacement", COMBINATIONS},
+    {"itertools.permutations", PERMUTATIONS},
+    {"_struct.Struct", STRUCT},
+    {"Struct", STRUCT},
     {"_io.BufferedReader", BUFFERED_IO},
     {"_io.BufferedWriter", BUFFERED_IO},
     {"_io.BufferedRandom", BUFFERED_IO},
@@ -69,11 +81,6 @@ std::uint64_t generic_size(const Object* object) {
     if (type->itemsize > 0)
         bytes += magnitude(static_cast<const VarObject*>(object)->size) *
                  static_cast<std::uint64_t>(type->itemsize);
-    if (L->minor >= 13 && (type->flags & tpflag::INLINE_VALUES))
-        if (const void* keys = load<const void*>(type, L->heap_type_cached_keys)) {
-            const std::uint64_t usable = usable_keys(keys);
-            bytes += ((usable + 7) & ~std::uint64_t{7}) + (usable + 1) * 8;
-        }
     return bytes;
 }
 
@@ -118,14 +125,14 @@ std::uint64_t int_size(const Object* number) {
 
 std::uint64_t type_size(const Object* object) {
     const auto type = reinterpret_cast<const TypeObject*>(object);
-    if (!(type->flags & tpflag::HEAP)) return static_cast<std::uint64_t>(sizeof(TypeObject) + 8);
+    if (!(type->flags & tpflag::HEAP)) return static_cast<std::uint64_t>(L->type_bytes);
     std::uint64_t bytes = static_cast<std::uint64_t>(L->heap_type_bytes);
     if (const void* keys = load<const void*>(type, L->heap_type_cached_keys)) bytes += keys_size(keys);
     return bytes;
 }
 
 std::uint64_t code_size(const Object* code) {
-    std::uint64_t bytes = generic_size(code);
+    std::uint64_t bytes = (generic_size(code) + 7) & ~std::uint64_t{7};
     if (const char* extra = load<const char*>(code, L->code_extra))
         bytes += 16 + static_cast<std::uint64_t>(load<std::int64_t>(extra, 0) - 1) * 8;
     if (L->code_cached >= 0 && load<const void*>(code, L->code_cached))
@@ -152,6 +159,21 @@ std::uint64_t generator_size(const Object* generator) {
         bytes += 8 * static_cast<std::uint64_t>(load<std::int32_t>(code, L->code_nlocalsplus) +
                                                 load<std::int32_t>(code, L->code_stacksize));
     return bytes;
+}
+
+std::uint64_t struct_size(const Object* compiled) {
+    // PyStructObject: s_size, s_len, then the codes, which end with one without a definition.
+    constexpr std::uint64_t kCode = 32;
+    std::uint64_t bytes = static_cast<std::uint64_t>(compiled->type->basicsize) + kCode;
+    const char* code = load<const char*>(compiled, 32);
+    for (int left = 4096; code && left-- > 0 && load<const void*>(code, 0); code += kCode) bytes += kCode;
+    return bytes;
+}
+
+// Items of the tuple at `offset`.
+std::uint64_t tuple_length(const Object* object, std::ptrdiff_t offset) {
+    const Object* tuple = object_at(object, offset);
+    return tuple ? magnitude(static_cast<const VarObject*>(tuple)->size) : 0;
 }
 
 std::uint64_t numpy_size(const Object* array) {
@@ -190,8 +212,8 @@ std::uint64_t shallow_size(const Object* object, const TypePlan* plan) {
         case DICT: bytes = dict_size(object); break;
         case ORDERED_DICT: {
             const std::ptrdiff_t after = L->dict_values + 8;
-            bytes = dict_size(object) + load<std::uint64_t>(object, after + 8) * 8;
-            if (load<const void*>(object, after + 32)) bytes += load<std::uint64_t>(object, L->dict_used) * 32;
+            bytes = dict_size(object) + load<std::uint64_t>(object, after + 24) * 8;
+            if (load<const void*>(object, after + 8)) bytes += load<std::uint64_t>(object, L->dict_used) * 32;
             break;
         }
         case SET: {
@@ -209,6 +231,8 @@ std::uint64_t shallow_size(const Object* object, const TypePlan* plan) {
         case BYTEARRAY:
             bytes = static_cast<std::uint64_t>(object->type->basicsize) +
                     load<std::uint64_t>(object, L->bytearray_alloc);
+            // 3.15+: the buffer is a bytes object.
+            if (L->minor >= 15 && object_at(object, 56)) bytes += 33;
             break;
         case TYPE: bytes = type_size(object); break;
         case CODE: bytes = code_size(object); break;
@@ -220,6 +244,16 @@ std::uint64_t shallow_size(const Object* object, const TypePlan* plan) {
                 bytes += load<std::uint64_t>(object, 32) * static_cast<std::uint64_t>(load<std::int32_t>(item, 4));
             break;
         case NUMPY_ARRAY: bytes = numpy_size(object); break;
+        case SIMPLE_QUEUE:
+            bytes = generic_size(object);
+            if (L->minor >= 15) bytes += load<std::uint64_t>(object, 48) * 8;
+            break;
+        case STRUCT: bytes = struct_size(object); break;
+        case PRODUCT: bytes = generic_size(object) + tuple_length(object, 16) * 8; break;
+        case COMBINATIONS: bytes = generic_size(object) + load<std::uint64_t>(object, 40) * 8; break;
+        case PERMUTATIONS:
+            bytes = generic_size(object) + (tuple_length(object, 16) + load<std::uint64_t>(object, 48)) * 8;
+            break;
         case BUFFERED_IO: bytes = generic_size(object) + load<std::uint64_t>(object, 120); break;
         case BYTES_IO: {
             bytes = generic_size(object);
@@ -228,7 +262,9 @@ std::uint64_t shallow_size(const Object* object, const TypePlan* plan) {
             break;
         }
     }
-    return bytes + header_bytes(object->type, has_gc_head(object));
+    // Up to 3.12 sys.getsizeof goes by the type's flag: static types get a head they do not have.
+    const bool gc = L->minor >= 13 ? has_gc_head(object) : (object->type->flags & tpflag::HAVE_GC) != 0;
+    return bytes + header_bytes(object->type, gc);
 }
 
 }  // namespace record

@@ -241,6 +241,7 @@ void Walk::process(std::uint32_t id) {
         if (!(reinterpret_cast<const TypeObject*>(object)->flags & tpflag::HEAP)) row_refcount_ = format::kImmortal;
     }
     if (plan->own) current_flags_ |= format::OWN;
+    if (plan->opaque) opaque_.push(id);
     row_size_ = shallow_size(object, plan);
     if (object == interned) return;
     send(object->type, format::TYPE | (object->type->flags & tpflag::HEAP ? 0 : format::kBorrowed), 0);

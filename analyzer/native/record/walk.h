@@ -42,12 +42,13 @@ struct Field {
 
 struct TypePlan {
     const TypeObject* type;
-    std::uint32_t row, name, module, bracketed;  // strings: name, module, `<name>`
+    std::uint32_t row, name, module, bracketed, c_field;  // strings: name, module, `<name>` ...
     Shape shape;
     std::uint8_t sizer;
     bool python_class;  // instances are traversed by subtype_traverse
     bool checked;       // run tp_traverse and compare
     bool managed_dict, inline_values, own;
+    bool opaque;  // C memory that no tp_traverse tells of: its words are looked at after the walk
     const char* await_label;
     Field* fields;
     std::uint32_t field_count;
@@ -117,6 +118,7 @@ class Walk {
     void drain();
     // 3.12+ keep these two fields of a static builtin type in the interpreter state.
     void static_type_state(const TypeObject* type, const Object** dict, const Object** subclasses) const;
+    const Array<std::uint32_t>& opaque() const { return opaque_; }
     bool redacts_keys() const { return redact_; }
     bool is_own_code(const Object* code) const;
     void root(format::RootKind kind, std::uint32_t label, const void* target, std::uint8_t flags);
@@ -192,7 +194,7 @@ class Walk {
     char warnings_[4096];
     std::size_t warnings_used_ = 0;
     std::uint64_t unreadable_ = 0;
-    Array<std::uint32_t> order_;
+    Array<std::uint32_t> order_, opaque_;
 };
 
 extern sigjmp_buf fault_return;
