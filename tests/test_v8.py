@@ -334,6 +334,34 @@ def test_a_snapshot_of_node_names_the_reference_that_holds(tmp_path):
     assert graph.location_of(flow).file == str(script)
 
 
+def test_elements_are_of_the_type_of_their_tag_and_detached_ones_of_another():
+    drawing = Drawing()
+    drawing.node("one", "native", '<div id="a">')
+    drawing.node("two", "native", '<div class="b">')
+    drawing.node("bare", "native", "<br>")
+    drawing.node("scope", "object", "system / Context / scope @457")
+    drawing.nodes[2].detachedness = 2
+    graph = load(io.BytesIO(written(drawing.content())))
+    assert [graph.type_name(obj) for obj in range(1, 5)] == [
+        "<div>",
+        "Detached <div>",
+        "<br>",
+        "system / Context",
+    ]
+
+
+def test_a_context_stands_for_the_global_object_where_the_root_does_not_refer_to_one():
+    drawing = Drawing()
+    drawing.node("handles", "synthetic", "(Global handles)")
+    drawing.node("context", "native", "system / NativeContext / file://")
+    drawing.node("window", "object", "Window")
+    drawing.edge("root", "element", 1, "handles")
+    drawing.edge("handles", "internal", "1", "context")
+    drawing.edge("context", "internal", "global_object", "window")
+    graph = load(io.BytesIO(written(drawing.content())))
+    assert (graph.root_kind(1).name, graph.root_label(1)) == ("MODULE", "globalThis")
+
+
 def written_leak(runs):
     """The drawn program after `runs` runs, each leaving one Run in the Map and one listener."""
     drawing = workflow()

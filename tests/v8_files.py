@@ -29,6 +29,7 @@ class Node:
     id: int
     size: int = 16
     place: tuple[int, int] | None = None
+    detachedness: int = 0
     edges: list[tuple[str, str | int, int]] = field(default_factory=list)
 
 
@@ -65,6 +66,7 @@ class Drawing:
                 "id": node.id,
                 "self_size": node.size,
                 "edge_count": len(node.edges),
+                "detachedness": node.detachedness,
             }
             nodes += [values.get(name, 0) for name in node_fields]
             for type_name, name, target in node.edges:

@@ -48,26 +48,27 @@ CLASS_OF_TYPE: Final = {
 
 CLASS_OF_NAME: Final = {
     "system / Map*": NodeClass.ENGINE,
-    "system / DescriptorArray": NodeClass.ENGINE,
-    "system / TransitionArray": NodeClass.ENGINE,
-    "system / FeedbackVector": NodeClass.ENGINE,
-    "system / FeedbackCell": NodeClass.ENGINE,
-    "system / AllocationSite": NodeClass.ENGINE,
-    "system / AllocationMemento": NodeClass.ENGINE,
-    "system / PrototypeInfo": NodeClass.ENGINE,
-    "system / ScopeInfo": NodeClass.ENGINE,
-    "system / SharedFunctionInfo": NodeClass.ENGINE,
-    "system / BytecodeArray": NodeClass.ENGINE,
-    "system / BytecodeWrapper": NodeClass.ENGINE,
-    "system / CodeWrapper": NodeClass.ENGINE,
+    "system / DescriptorArray*": NodeClass.ENGINE,
+    "system / TransitionArray*": NodeClass.ENGINE,
+    "system / FeedbackVector*": NodeClass.ENGINE,
+    "system / FeedbackCell*": NodeClass.ENGINE,
+    "system / AllocationSite*": NodeClass.ENGINE,
+    "system / AllocationMemento*": NodeClass.ENGINE,
+    "system / PrototypeInfo*": NodeClass.ENGINE,
+    "system / ScopeInfo*": NodeClass.ENGINE,
+    "system / SharedFunctionInfo*": NodeClass.ENGINE,
+    "system / BytecodeArray*": NodeClass.ENGINE,
+    "system / BytecodeWrapper*": NodeClass.ENGINE,
+    "system / CodeWrapper*": NodeClass.ENGINE,
     # The global object lists its properties itself, but for those that native code computes.
-    "system / PropertyCell": NodeClass.DUPLICATED,
+    "system / PropertyCell*": NodeClass.DUPLICATED,
     # Lists of everything that must be told when the environment ends; the objects in them may die.
     "Node / CleanupQueue": NodeClass.BOOKKEEPING,
     "Node / BaseObjectList": NodeClass.BOOKKEEPING,
     "Node / CleanupHookCallback": NodeClass.BOOKKEEPING,
 }
-"""By name of a node that is hidden, native or an object; `*` stands for any ending."""
+"""By name of a node that is hidden, native or an object; `*` stands for any ending: newer versions of V8
+append what the structure is of."""
 
 NAMED_TYPES: Final = ("object", "native", "hidden", "wasm object")
 """Types of node whose name is the name of a class; the others are shown under the type's own name."""
@@ -77,7 +78,10 @@ STRING_TYPES: Final = ("string", "concatenated string", "sliced string")
 TYPE_NAMES: Final = {"closure": "Function", "regexp": "RegExp", "code": "(compiled code)"}
 """As DevTools shows them; any other type is its own name in parentheses."""
 ENGINE_PREFIXES: Final = ("system / *", "Node / *")
-EXTERNAL_STRING: Final = "system / ExternalStringData"
+JS_BUFFER: Final = "system / JSArrayBufferData"
+"""What an ArrayBuffer holds outside the heap: no backing store in the sense of `BACKING_TYPES`."""
+DETACHED: Final = 2
+NATIVE_CONTEXT: Final = "system / NativeContext*"
 ENGINE_TYPES: Final = ("code", "object shape", "array", "synthetic", "hidden")
 
 GENERATOR_FUNCTION: Final = "[[GeneratorFunction]]"

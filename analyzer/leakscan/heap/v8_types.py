@@ -1,0 +1,162 @@
+"""Types of a V8 snapshot: constructors, whose they are, and where they are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from leakscan.heap import v8_names as names
+from leakscan.heap.graph import U8, U32, U64, TypeTable
+from leakscan.heap.kinds import NO_OBJECT, Kind, TypeFlag
+from leakscan.heap.sparse import SparsePlaces
+from leakscan.heap.v8 import RawSnapshot
+from leakscan.heap.v8_strings import Strings, mask
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    first: U64
+    kinds: U8
+    labels: U32
+    targets: U32
+
+
+class Scripts:
+    """Where functions and the classes of objects are defined."""
+
+    def __init__(self, raw: RawSnapshot, strings: Strings, references: References) -> None:
+        self._raw, self._strings, self._references = raw, strings, references
+        self.is_closure: npt.NDArray[np.bool_] = mask(raw, ["closure"])[raw.node_types]
+        self._edges = {string for edge in names.SCRIPT_EDGES for string in strings.all(edge)}
+        self._shared = set(strings.all("shared"))
+        self.files = self._names_of_scripts()
+
+    def places(self) -> SparsePlaces:
+        objects, scripts, lines = self._raw.places.T
+        known, rows = np.unique(scripts, return_inverse=True)
+        files = np.array([self._strings.add(_file(self.files.get(int(s), ""))) for s in known], np.uint32)
+        is_known = np.array([bool(self.files.get(int(script))) for script in known], np.bool_)[rows]
+        return SparsePlaces(objects[is_known], files[rows][is_known], lines[is_known] + np.uint32(1))
+
+    def is_of_user(self) -> npt.NDArray[np.bool_]:
+        """For each place, whether its script belongs to the program."""
+        known, rows = np.unique(self._raw.places[:, 1], return_inverse=True)
+        spelled = [_file(self.files.get(int(script), "")) for script in known]
+        own = [bool(name) and not name.startswith(names.INTERNAL_SCRIPTS) for name in spelled]
+        return np.array(own, np.bool_)[rows]
+
+    def _names_of_scripts(self) -> dict[int, str]:
+        """script number -> name, by way of a function that has a place in it."""
+        places = self._raw.places
+        places = places[self.is_closure[places[:, 0]]]
+        scripts, rows = np.unique(places[:, 1], return_index=True)
+        found = {}
+        for script, row in zip(scripts.tolist(), rows.tolist(), strict=True):
+            shared = self._follow(int(places[row, 0]), self._shared)
+            node = None if shared is None else self._follow(shared, self._edges)
+            if node is not None:
+                found[script] = self._strings[int(self._raw.node_names[node])]
+        return found
+
+    def _follow(self, node: int, edges: set[int]) -> int | None:
+        references = self._references
+        for ref in range(int(references.first[node]), int(references.first[node + 1])):
+            # A number is a label too: only these kinds of edge are labelled with a string.
+            is_named = references.kinds[ref] == Kind.INTERNAL
+            if is_named and int(references.labels[ref]) in edges:
+                return int(references.targets[ref])
+        return None
+
+
+def _file(script: str) -> str:
+    return script.removeprefix("system / Script / ").removeprefix("file://")
+
+
+def types_of(raw: RawSnapshot, strings: Strings, scripts: Scripts) -> tuple[TypeTable, U32]:
+    """A row for each type of node that has no class names, then one for each class name."""
+    base = len(raw.node_type_names)
+    is_named: npt.NDArray[np.bool_] = mask(raw, names.NAMED_TYPES)[raw.node_types]
+    used = np.zeros(len(strings) + 1, np.bool_)  # a moved first string stands behind the last
+    used[raw.node_names[is_named]] = True
+    class_names = np.flatnonzero(used)
+    row_of_name = np.cumsum(used, dtype=np.uint32) + np.uint32(base - 1)
+    type_ids: U32 = raw.node_types.astype(np.uint32)
+    np.copyto(type_ids, row_of_name[raw.node_names], where=is_named)
+    common = _common_rows(raw, strings, used, base + len(class_names), type_ids)
+    rows = base + len(class_names) + len(common)
+    is_user = np.zeros(rows, np.bool_)
+    of_user = scripts.is_of_user() & is_named[raw.places[:, 0]]
+    is_user[type_ids[raw.places[of_user, 0]]] = True
+    is_engine = np.zeros(rows, np.bool_)
+    is_engine[:base] = mask(raw, names.ENGINE_TYPES)
+    for prefix in names.ENGINE_PREFIXES:
+        is_engine[row_of_name[[s for s in strings.all(prefix) if used[s]]]] = True
+    is_engine[rows - len(common) :] = [name.startswith(("system", "Detached system")) for name in common]
+    flags = np.where(is_engine, TypeFlag.SYNTHETIC, TypeFlag.COLLECTED)
+    flags[is_user] |= TypeFlag.HEAP
+    objects = np.full(rows, NO_OBJECT, np.uint32)
+    for row, constructor in _constructors(raw, scripts, type_ids, is_user).items():
+        objects[row] = constructor
+    modules = np.where(is_user, 0, strings.add("builtins")).astype(np.uint32)
+    type_names = [strings.add(names.TYPE_NAMES.get(name, f"({name})")) for name in raw.node_type_names]
+    more_names = np.array([strings.add(name) for name in common], np.uint32)
+    named = np.concatenate([np.array(type_names, np.uint32), class_names.astype(np.uint32), more_names])
+    return TypeTable(objects, modules, named, flags.astype(np.uint8)), type_ids
+
+
+def _common_rows(
+    raw: RawSnapshot, strings: Strings, used: npt.NDArray[np.bool_], first_row: int, type_ids: U32
+) -> tuple[str, ...]:
+    """Names of the types that nodes share although each node's name has a detail of its own.
+
+    `<div>` for `<div id="x">`, and another one when it is detached; `system / Context` for one with the
+    number of its scope. Their nodes get those types in `type_ids`, from `first_row` on.
+    """
+    detailed = [string for string in strings.all("<*") + strings.all("system / *") if used[string]]
+    common = {string: _common_name(strings[string]) for string in detailed}
+    kinds = sorted({name for name in common.values() if name})
+    row_of_name = np.zeros(len(used), np.uint32)
+    for string, name in common.items():
+        row_of_name[string] = first_row + 2 * kinds.index(name) if name else 0
+    rows = row_of_name[raw.node_names]
+    is_detached = raw.node_detached == names.DETACHED
+    is_common = (rows != 0) & mask(raw, names.NAMED_TYPES)[raw.node_types]
+    np.copyto(type_ids, rows + is_detached.astype(np.uint32), where=is_common)
+    return tuple(text for kind in kinds for text in (kind, f"Detached {kind}"))
+
+
+def _common_name(text: str) -> str:
+    """ "" for a name without a detail."""
+    if text.startswith("<"):
+        return text.partition(" ")[0].rstrip(">") + ">"
+    parts = text.split(" / ", 2)
+    return " / ".join(parts[:2]) if len(parts) > 2 else ""
+
+
+def _constructors(
+    raw: RawSnapshot, scripts: Scripts, type_ids: U32, is_user: npt.NDArray[np.bool_]
+) -> dict[int, int]:
+    """type row -> its constructor: an object has the place of its class, so has the class itself."""
+    objects, script_ids, lines = raw.places.T
+    is_function: npt.NDArray[np.bool_] = scripts.is_closure[objects]
+    at = {
+        (script, line, name): function
+        for function, script, line, name in zip(
+            objects[is_function].tolist(),
+            script_ids[is_function].tolist(),
+            lines[is_function].tolist(),
+            raw.node_names[objects[is_function]].tolist(),
+            strict=True,
+        )
+    }
+    is_instance = is_user[type_ids[objects]] & ~is_function
+    rows, firsts = np.unique(type_ids[objects[is_instance]], return_index=True)
+    found = {}
+    for row, index in zip(rows.tolist(), firsts.tolist(), strict=True):
+        obj, script, line = (int(column[is_instance][index]) for column in (objects, script_ids, lines))
+        function = at.get((script, line, int(raw.node_names[obj])))
+        if function is not None:
+            found[row] = function
+    return found
