@@ -34,6 +34,7 @@ def driver_config(
         "settle_seconds": settings.settle_seconds,
         "sites": settings.sites,
         "redact_keys": settings.redact_keys,
+        "owns_main": True,
         "output": str(directory.absolute()),
         "package_dir": str(Path(leakscan.__file__).parent),
         "native_path": _native_path(),

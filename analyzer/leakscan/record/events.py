@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
+from typing import Any, Protocol
 
 
 class CaptureGone(Exception):
     """Nobody listens any more. Not an OSError: the target may fail with one of its own."""
+
+
+class EventSink(Protocol):
+    """Whoever is told what a session does."""
+
+    def write(self, event: str, **fields: Any) -> None: ...  # Any: JSON values
 
 
 class Events:

@@ -20,12 +20,14 @@ class Scenario:
 
     The kind of scenario (function, async function, generator, async generator, stream) is not declared:
     it is read off what the first call returns. A synchronous scenario never sees an event loop.
+    `owns_main`: `__main__` is an empty module of leakscan's, not the user's program.
     """
 
-    def __init__(self, call: Callable[[], Any], *, mode: str, chunks: int) -> None:
+    def __init__(self, call: Callable[[], Any], *, mode: str, chunks: int, owns_main: bool = True) -> None:
         self._call = call
         self._mode = mode
         self._chunks = chunks
+        self._owns_main = owns_main
         self._runner: asyncio.Runner | None = None
         self._is_called_in_loop = False
         self._is_plain_coroutine = False
@@ -58,10 +60,15 @@ class Scenario:
 
         if self._runner is None:
             self._runner = asyncio.Runner()
-            # What only the loop holds (timers, their tasks) needs a path a person can read: between
-            # runs no frame of the program holds the loop, and its policy hides it in a thread local.
-            sys.modules["__main__"].event_loop = self._runner.get_loop()  # type: ignore[attr-defined]  # ours
+            if self._owns_main:
+                self._publish_loop(self._runner.get_loop())
         return self._runner.run(coroutine, context=contextvars.copy_context())
+
+    @staticmethod
+    def _publish_loop(loop: asyncio.AbstractEventLoop) -> None:
+        # What only the loop holds (timers, their tasks) needs a path a person can read: between
+        # runs no frame of the program holds the loop, and its policy hides it in a thread local.
+        sys.modules["__main__"].event_loop = loop  # type: ignore[attr-defined]  # ours
 
     def close(self) -> None:
         if self._runner is not None:

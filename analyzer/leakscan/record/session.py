@@ -21,7 +21,7 @@ from typing import Any
 
 from leakscan.errors import LeakscanError
 from leakscan.record.cutting import prove
-from leakscan.record.events import CaptureGone, Events
+from leakscan.record.events import CaptureGone, Events, EventSink
 from leakscan.record.figures import collector_figures, memory_figures
 from leakscan.record.recorder import Recorder
 from leakscan.record.scenario import Scenario
@@ -39,7 +39,7 @@ def run_session(config: dict[str, Any]) -> int:  # Any: JSON values
     # Programs that the target starts must not read our commands.
     os.set_inheritable(config["control_fd"], False)
     try:
-        session = Session(config, events)
+        session = Session(config, events, load=lambda: load_scenario(config["target"]))
         status = _attempt(session, events, [session.prepare, session.measure])
         if status == "complete" and config["is_interactive"]:
             status = _obey(session, events, config["control_fd"])
@@ -127,9 +127,13 @@ def _text_of(error: BaseException) -> str:
 class Session:
     """State of one capture. `phase` and `run` say where it is, for the message when something fails."""
 
-    def __init__(self, config: dict[str, Any], events: Events) -> None:  # Any: JSON values
+    # Any: JSON values, and whatever one run returns
+    def __init__(
+        self, config: dict[str, Any], events: EventSink, *, load: Callable[[], Callable[[], Any]]
+    ) -> None:
         self._config = config
         self._events = events
+        self._load = load
         self._recorder = Recorder(config)
         self._scenario: Scenario | None = None
         self._tasks_at_rest = 0
@@ -146,10 +150,15 @@ class Session:
         self.phase = "import"
         _allow_interrupts()
         try:
-            call = load_scenario(self._config["target"])
+            call = self._load()
         finally:
             _hold_interrupts()
-        self._scenario = Scenario(call, mode=self._config["mode"], chunks=self._config["chunks"])
+        self._scenario = Scenario(
+            call,
+            mode=self._config["mode"],
+            chunks=self._config["chunks"],
+            owns_main=self._config["owns_main"],
+        )
         del call
         self._events.write("imported")
         self.phase = "warm-up"
