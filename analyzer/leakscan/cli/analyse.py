@@ -97,7 +97,7 @@ def _findings(source: Source, type_name: str | None) -> Findings:
         if capture is None or type_name is not None:
             raise CaptureError("there is no snapshot after the runs", hint="capture again with --overwrite")
         return _counted(capture)
-    before, after = load(source.before), load(source.after)
+    before, after = load(source.before, columns=()), load(source.after)
     if capture is None:
         return diff(before, after, type_filter=type_name)
     findings = diff(

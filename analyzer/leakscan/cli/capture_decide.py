@@ -43,7 +43,7 @@ def _experiment(captured: Capture, findings: Findings) -> Prove | None:
     after = load(captured.after)
     types = tuple(sorted({leak.type_name for leak in findings.leaks}))
     rows = [row for row, name in enumerate(after.type_names) if name in types]
-    is_new = find_survivors(load(captured.before), after).is_new & liveness(after).is_live
+    is_new = find_survivors(load(captured.before, columns=()), after).is_new & liveness(after).is_live
     survivors = np.flatnonzero(is_new & np.isin(after.type_ids, rows)).astype(np.uint32)
     patterns = tuple(member.pattern for member in cut.members)
     plan = plan_experiment(after, cut=patterns, survivors=survivors)

@@ -85,7 +85,7 @@ def _switches(snapshots: list[Path], findings: Findings) -> Switches | None:
     (source, *_), _ = sources_of(snapshots)
     if not patterns or source.after is None:
         return None
-    effects, survivors = cut_combinations(load(source.before), load(source.after), patterns)
+    effects, survivors = cut_combinations(load(source.before, columns=()), load(source.after), patterns)
     return Switches(patterns, survivors, effects)
 
 

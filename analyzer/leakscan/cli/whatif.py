@@ -38,7 +38,8 @@ def whatif(
     from leakscan.report.terminal import screen_of, write
     from leakscan.report.whatif import whatif_text
 
-    before, after = (load(path) for path in pair_in(capture))
+    first, last = pair_in(capture)
+    before, after = load(first, columns=()), load(last)
     is_new = find_survivors(before, after).is_new
     answer = what_if(after, liveness(after), cut=cut or (), weak=weak or (), is_new=is_new)
     if as_json:
