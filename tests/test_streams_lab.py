@@ -1,4 +1,4 @@
-"""The streaming agent of fixtures/streamlab: what must be found there, in every mode, and in its fixed twin."""
+"""The streaming agent of fixtures/streamlab: what must be found in every mode, and not in its fixed twin."""
 
 from __future__ import annotations
 
