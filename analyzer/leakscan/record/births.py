@@ -4,6 +4,8 @@
     begin_run(1)         ... run the scenario ... begin_own() ... measure ... begin_run(2) ...
     disarm()
 
+`mark_own()` is `begin_own()` without its collection.
+
 Works per process, on the main allocator: one user at a time.
 """
 
@@ -50,6 +52,11 @@ def begin_run(run: int) -> int:
 def begin_own() -> int:
     """The same, for what leakscan itself allocates in this thread; other threads stay in the last run."""
     return _boundary(OWN)
+
+
+def mark_own() -> None:
+    """What this thread allocates from now on is leakscan's own; no collection: for just after one."""
+    _native.births_set(OWN)
 
 
 def disarm() -> None:

@@ -35,6 +35,11 @@ class Recorder:
         if self._is_armed:
             births.begin_own()
 
+    def begin_bookkeeping_after_collection(self) -> None:
+        """The same where a collection has just found nothing: another would only take time on a big heap."""
+        if self._is_armed:
+            births.mark_own()
+
     def rehearse(self) -> None:
         """Take a census and throw it away."""
         os.unlink(os.path.join(self._config["output"], self.census("rehearsal", run=0)))

@@ -228,7 +228,7 @@ class Session:
             _hold_interrupts()
         collected = settle(self._scenario)
         seconds = time.perf_counter() - start
-        self._recorder.begin_bookkeeping()
+        self._recorder.begin_bookkeeping_after_collection()
         self._events.write("run_end", run=run, warmup=is_warmup, ended=ended, kind=self._scenario.kind)
         if not is_warmup:
             self._measure_heap("run", collected=collected, seconds=seconds)
