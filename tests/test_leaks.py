@@ -46,7 +46,7 @@ def test_the_first_line_names_the_class_that_retains_the_bytes():
 
 def test_the_smallest_cut_takes_both_holders():
     cut = the_leak(STREAMLAB, RUN).cut
-    assert [member.pattern for member in cut.members] == ["Emitter.handlers['chunk'][*]", "Workflow._runs[*]"]
+    assert [member.pattern for member in cut.members] == ["Workflow._runs[*]", "Emitter.handlers['chunk'][*]"]
 
 
 def test_a_type_can_be_asked_for():

@@ -58,3 +58,27 @@ def test_an_address_above_44_bits_is_told_from_one_below():
     before = heap("root -> a; a: addr=0x7f0000000010 birth=0")
     after = heap("root -> a, b; a: addr=0x7f0000000010 birth=0; b: addr=0x0f0000000010 birth=0")
     assert after.spell(find_survivors(before, after).objects) == ["b"]
+
+
+def test_without_births_a_recycled_address_is_told_by_its_neighbours():
+    before = heap("""
+    root -> old, pool; old: list addr=0x100; old -[0]-> a; a: app.Session addr=0x500
+    pool: list addr=0x200
+    """)
+    after = heap("""
+    root -> old, pool; old: list addr=0x100; pool: list addr=0x200
+    pool -[0]-> b; b: app.Session addr=0x500
+    """)
+    assert after.spell(find_survivors(before, after).objects) == ["b"]
+
+
+def test_without_births_an_object_that_only_moved_keeps_its_own():
+    before = heap("""
+    root -> old, pool; old: list addr=0x100; old -[0]-> a; a: app.Session addr=0x500
+    pool: list addr=0x200; a -[.data]-> data; data: dict addr=0x600
+    """)
+    after = heap("""
+    root -> old, pool; old: list addr=0x100; pool: list addr=0x200
+    pool -[0]-> a; a: app.Session addr=0x500; a -[.data]-> data; data: dict addr=0x600
+    """)
+    assert after.spell(find_survivors(before, after).objects) == []
