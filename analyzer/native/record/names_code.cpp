@@ -47,6 +47,8 @@ bool is_suspended_in_await(const char* frame, std::int8_t state) {
 }  // namespace
 
 Object* frame_code(const char* frame) {
+    // Frames of the C stack only link; in 3.12 they have a code object, and fields that were never set.
+    if (load<std::int8_t>(frame, L->frame_owner) > L->owner_frame_object) return nullptr;
     Object* code = untag(object_at(frame, L->frame_code));
     return is_code(code) ? code : nullptr;
 }
