@@ -32,7 +32,7 @@ def test_an_unknown_option_names_the_command_that_refused_it(command: CommandLin
 
 def test_without_a_command_the_help_goes_to_stderr(command: CommandLine):
     code, out, err = command()
-    assert (code, out, err.splitlines()[0]) == (2, "", "Usage: leakscan [OPTIONS] COMMAND [ARGS]...")
+    assert (code, out, err.split(" COMMAND")[0]) == (2, "", "Usage: leakscan [OPTIONS]")
 
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])

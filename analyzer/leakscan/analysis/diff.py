@@ -17,7 +17,7 @@ from leakscan.analysis.headline import headline, next_command
 from leakscan.analysis.holder import place_of
 from leakscan.analysis.kernels import NO
 from leakscan.analysis.leaks import LeakSearch, Limits, find_leaks
-from leakscan.analysis.narrow import survivors_of_type
+from leakscan.analysis.narrow import is_named, survivors_of_type
 from leakscan.analysis.projection import project
 from leakscan.analysis.reach import Reach, explore, new_graph
 from leakscan.analysis.refs import distinct
@@ -64,7 +64,7 @@ def diff(
     """What survived from `before` to `after`, what holds it, and whether it is a leak.
 
     `runs` is what the scenario did between the two, 0 to take it from the snapshots. `type_filter` narrows
-    the leaks to the survivors of types whose qualified name ends with it; UsageError when no type does.
+    leaks and growth to the types whose qualified name ends with it; UsageError when no type does.
     Pure: the same snapshots give the same findings. O(n + m), and the searches that `limits` allows.
     """
     measured, limits = measured or Measured(), limits or Limits()
@@ -79,6 +79,9 @@ def diff(
     heads = None if type_filter is None else survivors_of_type(reach, type_filter)
     search = find_leaks(reach, new_graph(reach), runs=runs, limits=limits, heads=heads)
     region = find_region(after, life, survivors.is_new)
+    grown = growth_rows(
+        before, after, survivors, reach.modules, region, runs=runs, type_counts=measured.type_counts
+    )
     ledger = measure_groups(
         region, [np.concatenate((group.heads, group.companions)) for group in search.groups]
     )
@@ -96,9 +99,7 @@ def diff(
         mode=mode,
         target=target,
         runtime=_runtime(after),
-        growth=growth_rows(
-            before, after, survivors, reach.modules, region, runs=runs, type_counts=measured.type_counts
-        ),
+        growth=tuple(row for row in grown if type_filter is None or is_named(row.type_name, type_filter)),
         leaks=(),
         noise=(),
         cut=None,

@@ -13,9 +13,14 @@ from leakscan.heap.graph import U32, HeapGraph
 _SUGGESTIONS = 5
 
 
+def is_named(type_name: str, asked: str) -> bool:
+    """Whether `asked` is the qualified name of the type, or its end: `ModelOutput`, `output.ModelOutput`."""
+    return type_name == asked or type_name.endswith(f".{asked}")
+
+
 def type_rows_named(graph: HeapGraph, name: str) -> list[int]:
     """Rows of the types whose qualified name is `name` or ends with `.name`. UsageError: there is none."""
-    rows = [row for row, full in enumerate(graph.type_names) if full == name or full.endswith(f".{name}")]
+    rows = [row for row, full in enumerate(graph.type_names) if is_named(full, name)]
     if not rows:
         short = sorted({full.rpartition(".")[2] for full in graph.type_names})
         near = get_close_matches(name.rpartition(".")[2], short, n=_SUGGESTIONS, cutoff=0.5)

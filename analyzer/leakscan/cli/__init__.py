@@ -102,7 +102,7 @@ def _leakscan(
 
 
 def _unexpected(error: Exception) -> int:
-    # Typer carries its own copy of click from 0.25 on and imports the real one before, so the class
+    # Typer carries its own copy of click from 0.26 on and imports the real one before, so the class
     # of a usage error has no one name to catch.
     format_message = getattr(error, "format_message", None)
     if format_message is not None:
