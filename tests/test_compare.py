@@ -81,3 +81,13 @@ def test_an_inconclusive_candidate_is_no_pass():
 def test_what_differs_between_the_captures_is_said():
     other = replace(candidate(), runtime="cpython 3.13.0")
     assert compare(BASELINE, other).notes == ("runtime differs: cpython 3.11.7 before, cpython 3.13.0 after",)
+
+
+def test_one_object_that_grows_is_compared_by_its_bytes():
+    text = replace(LEAK, count=1, rate=0.0, growth_bytes=40_000, exclusive_bytes=40_000)
+    grows = replace(BASELINE, leaks=(text,))
+    slower = replace(text, growth_bytes=4_000, exclusive_bytes=4_000)
+    assert [(row.change, row.evidence) for row in compare(grows, candidate(slower)).changes] == [
+        (Change.SMALLER, "2.00 kB per run before, 200 B after")
+    ]
+    assert changes(candidate(), grows) == [Change.GONE]

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from leakscan.analysis.findings import Findings, Leak, Verdict
-from leakscan.analysis.wording import rate_text
+from leakscan.analysis.wording import rate_text, size_text
 
 _SAME_WITHIN: Final = 0.1
 """Rates this close are the same, unless both are exact."""
@@ -116,10 +116,15 @@ def _change(
     shown = partner or leak
     assert shown is not None
     before, after = leak.rate if leak else 0.0, partner.rate if partner else 0.0
+    size_before = _bytes_per_run(leak, baseline) if leak else 0.0
+    size_after = _bytes_per_run(partner, candidate) if partner else 0.0
     if leak is None:
         change, evidence = Change.NEW, shown.evidence
     elif partner is None:
         change, evidence = _absence(leak, candidate)
+    elif leak.growth_bytes:
+        change = _by_size(size_before, size_after)
+        evidence = f"{size_text(size_before)} per run before, {size_text(size_after)} after"
     else:
         change = _by_rate(leak, partner)
         evidence = f"{rate_text(before)} per run before, {rate_text(after)} after"
@@ -130,15 +135,16 @@ def _change(
         holder=_kin(shown)[1],
         rate_before=before,
         rate_after=after,
-        bytes_per_run_before=_bytes_per_run(leak, baseline) if leak else 0.0,
-        bytes_per_run_after=_bytes_per_run(partner, candidate) if partner else 0.0,
+        bytes_per_run_before=size_before,
+        bytes_per_run_after=size_after,
         evidence=evidence,
         matched_by=matched_by,
     )
 
 
 def _absence(leak: Leak, candidate: Findings) -> tuple[Change, str]:
-    expected = leak.rate * candidate.runs
+    # One object that grows does so in every run, or it would not have been called a leak.
+    expected = (1.0 if leak.growth_bytes else leak.rate) * candidate.runs
     if expected >= _EVENTS_EXPECTED:
         return Change.GONE, f"none in {candidate.runs} runs, {rate_text(round(expected, 1))} expected"
     needed = int(_EVENTS_EXPECTED / leak.rate) + 1 if leak.rate > 0 else 60
@@ -153,6 +159,12 @@ def _by_rate(leak: Leak, partner: Leak) -> Change:
     if abs(leak.rate - partner.rate) <= tolerance:
         return Change.SAME
     return Change.SMALLER if partner.rate < leak.rate else Change.LARGER
+
+
+def _by_size(before: float, after: float) -> Change:
+    if abs(before - after) <= _SAME_WITHIN * max(before, after):
+        return Change.SAME
+    return Change.SMALLER if after < before else Change.LARGER
 
 
 def _bytes_per_run(leak: Leak, findings: Findings) -> float:

@@ -12,6 +12,7 @@ from leakscan.analysis.assemble import ORDER, Assembly, Judged, assemble_leaks
 from leakscan.analysis.cuts import CutSearch, CutSlot, prepare_cuts
 from leakscan.analysis.findings import Cut, Findings, Projection, RunFigures, Verdict
 from leakscan.analysis.garbage import find_cycles, find_garbage, liveness
+from leakscan.analysis.groups import LeakGroup
 from leakscan.analysis.growth import growth_rows
 from leakscan.analysis.headline import headline, next_command
 from leakscan.analysis.holder import place_of
@@ -25,6 +26,7 @@ from leakscan.analysis.region import Region, find_region
 from leakscan.analysis.sizes import SizeLedger, measure_groups
 from leakscan.analysis.slotnames import SlotNames
 from leakscan.analysis.survivors import Mask, Survivors, find_survivors
+from leakscan.analysis.swelling import find_swelling
 from leakscan.analysis.wording import count_text, size_text
 from leakscan.heap.graph import HeapGraph
 
@@ -37,13 +39,14 @@ _GARBAGE_PER_RUN: Final = 200
 class Measured:
     """What was counted while the runs went on; empty for two bare snapshots.
 
-    `type_counts` maps a type's full name to its counts after 0, 1, ... runs; `released` to how many went
-    away while work in flight settled after the last run. `collected` objects were freed by the
-    collector only. `warnings` are about the capture.
+    `type_counts` maps a type's full name to its counts after 0, 1, ... runs, `type_bytes` to its bytes,
+    `released` to how many went away while work in flight settled after the last run. `collected` objects
+    were freed by the collector only. `warnings` are about the capture.
     """
 
     per_run: tuple[RunFigures, ...] = ()
     type_counts: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    type_bytes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     released: Mapping[str, int] = field(default_factory=dict)
     collected: int = 0
     warnings: tuple[str, ...] = ()
@@ -89,6 +92,8 @@ def diff(
     cuts = prepare_cuts(region, names, slots=_named_slots(search, names))
     assembly = Assembly(before, reach, names, measured.type_counts, measured.released, runs)
     judged = assemble_leaks(assembly, search.groups, ledger, cuts)
+    if type_filter is None:
+        judged += _swollen(before, reach, names, measured, runs, len(judged))
     waiting = dead & survivors.is_new
     findings = Findings(
         verdict=Verdict.CLEAN,
@@ -114,6 +119,25 @@ def diff(
         omitted=_omitted(search),
     )
     return _concluded(findings, judged, region, ledger, cuts)
+
+
+def _swollen(
+    before: HeapGraph, reach: Reach, names: SlotNames, measured: Measured, runs: int, first: int
+) -> list[Judged]:
+    """Leaks of one object each, which has no heads to cut and no births to count."""
+    none = np.zeros(0, np.uint32)
+    found = find_swelling(before, reach, names, type_bytes=measured.type_bytes, runs=runs)
+    return [
+        Judged(
+            one.leak,
+            LeakGroup(
+                none, none.astype(np.uint16), one.leak.type_name, one.leak.signature, one.leak.path, (), ()
+            ),
+            number,
+            one.runs_needed,
+        )
+        for number, one in enumerate(found, first)
+    ]
 
 
 def _concluded(

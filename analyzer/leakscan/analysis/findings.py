@@ -146,6 +146,8 @@ class Leak:
     noise: str = ""
     name: str = ""
     """what builtin objects are called by what owns them: `function on_chunk`, `dict in Plugin.seen[*]`"""
+    growth_bytes: int = 0
+    """what one single object grew by; 0 for a leak of objects"""
     contents: tuple[tuple[str, int, int], ...] = ()
     """(type, count, bytes) of what the survivors hold, biggest first"""
     sites: tuple[tuple[str, int, str, int], ...] = ()

@@ -57,6 +57,8 @@ def _leaks(findings: Findings) -> str:
     worst = leaks[0]
     retained = sum(leak.exclusive_bytes for leak in leaks)
     sizes = f"{size_text(retained)} retained, {size_text(retained / max(1, findings.runs))} per run."
+    if len(leaks) == 1 and worst.growth_bytes:
+        return f"{subject(worst)} grows: in {_runs(findings.runs)} it {worst.evidence}, {where(worst)}."
     if len(leaks) == 1:
         verb = "survives" if worst.count == 1 else "survive"
         return f"{subject(worst)} {verb} {_runs(findings.runs)}: {worst.evidence}, {where(worst)}. {sizes}"

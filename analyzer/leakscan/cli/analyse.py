@@ -50,6 +50,7 @@ def measured_of(capture: Capture, *, runs: int, notes: tuple[str, ...] = ()) -> 
     from leakscan.analysis.findings import RunFigures
 
     rows = [census for census in capture.census if census.phase in ("baseline", "run") and census.run <= runs]
+    type_names = sorted({name for row in rows for name in row.types})
     # The last one: there is one for each time that more runs were asked for.
     settled = next((census for census in reversed(capture.census) if census.phase == "settled"), None)
     return Measured(
@@ -57,10 +58,8 @@ def measured_of(capture: Capture, *, runs: int, notes: tuple[str, ...] = ()) -> 
             RunFigures(row.run, row.object_count, row.object_bytes, row.memory.get("rss_bytes", 0))
             for row in rows
         ),
-        type_counts={
-            name: tuple(row.types.get(name, (0, 0))[0] for row in rows)
-            for name in sorted({name for row in rows for name in row.types})
-        },
+        type_counts={name: tuple(row.types.get(name, (0, 0))[0] for row in rows) for name in type_names},
+        type_bytes={name: tuple(row.types.get(name, (0, 0))[1] for row in rows) for name in type_names},
         released=_released(rows[-1], settled) if rows and settled is not None else {},
         collected=sum(row.collected for row in rows if row.phase == "run"),
         warnings=(*_warnings(capture), *notes),

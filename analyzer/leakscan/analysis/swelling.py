@@ -1,0 +1,233 @@
+"""Single objects that grow: a buffer, a text that is added to, a list of shared values.
+
+Their number stands still, so that births say nothing. What does: the object (or the one that took its
+place in the same slot) is bigger than before the runs, and the census of bytes of its type, less what new
+objects account for, went on rising in the second half of the runs and in several steps.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from leakscan.analysis.findings import Holder, Leak, Verdict
+from leakscan.analysis.holder import place_of, same_object
+from leakscan.analysis.hops import read_hops
+from leakscan.analysis.kernels import NO
+from leakscan.analysis.noise import noise_rule
+from leakscan.analysis.paths import RawPath, Reason
+from leakscan.analysis.reach import Reach
+from leakscan.analysis.refs import source_of
+from leakscan.analysis.slotnames import SlotNames
+from leakscan.analysis.steps import Writing, write_path
+from leakscan.analysis.verdict import ENOUGH_RUNS
+from leakscan.analysis.wording import size_text
+from leakscan.heap.graph import U32, HeapGraph
+from leakscan.heap.kinds import ObjectFlag, RootKind
+
+_SMALLEST: Final = 1024
+_LEAST_GROWTH: Final = 512
+_LOOKED_AT: Final = 2000
+_LISTED: Final = 10
+_STEPS: Final = 3
+"""A table that doubles once has grown too; what goes on growing does it in several steps."""
+_GOES_ON: Final = 0.25
+_IS_OVER: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class _Swollen:
+    obj: int
+    size_before: int
+    size_after: int
+
+    @property
+    def growth(self) -> int:
+        return self.size_after - self.size_before
+
+
+@dataclass(frozen=True, slots=True)
+class Swelling:
+    """A leak that is one object. `runs_needed` is the number of runs that would decide, 0 when decided."""
+
+    leak: Leak
+    runs_needed: int
+
+
+def find_swelling(
+    before: HeapGraph,
+    reach: Reach,
+    names: SlotNames,
+    *,
+    type_bytes: Mapping[str, Sequence[int]],
+    runs: int,
+) -> list[Swelling]:
+    """Objects that grew from `before` to the snapshot of `reach` and go on growing, biggest growth first.
+
+    `type_bytes` is the census of bytes by type name after 0, 1, ... runs; without it growth can be
+    seen, but not whether it goes on, and nothing is said. Only leaks and undecided ones are returned.
+    """
+    if runs < ENOUGH_RUNS or not type_bytes:
+        return []
+    least = max(_LEAST_GROWTH, 16 * runs)
+    swollen = [one for one in _grown(before, reach) if one.growth >= least]
+    by_type: dict[str, list[_Swollen]] = {}
+    for one in swollen:
+        by_type.setdefault(reach.graph.type_name(one.obj), []).append(one)
+    found = []
+    for type_name, members in by_type.items():
+        verdict = _verdict(reach.graph, reach, type_bytes.get(type_name, ()), type_name, members, runs)
+        if verdict is None:
+            continue
+        total = sum(one.growth for one in members)
+        for one in members:
+            if 10 * one.growth >= total:
+                leak = _leak(reach, names, one, verdict, runs)
+                if leak is not None:
+                    needed = 0 if verdict is Verdict.LEAK else 3 * runs
+                    found.append(Swelling(leak, needed))
+    found.sort(key=lambda one: (-one.leak.exclusive_bytes, one.leak.signature))
+    return found[:_LISTED]
+
+
+def _grown(before: HeapGraph, reach: Reach) -> list[_Swollen]:
+    graph = reach.graph
+    own = (graph.flags & np.uint8(ObjectFlag.OWN | ObjectFlag.SYNTHETIC)) != 0
+    big = (graph.sizes >= _SMALLEST) & (reach.paths.distance != NO) & ~own
+    candidates = np.flatnonzero(big).astype(np.uint32)
+    if len(candidates) > _LOOKED_AT:
+        order = np.argsort(-graph.sizes[candidates].astype(np.int64), kind="stable")
+        candidates = candidates[order[:_LOOKED_AT]]
+    is_new = reach.survivors.is_new
+    old = candidates[~is_new[candidates]]
+    # A container of new objects is the holder of a leak already.
+    holds_new = np.isin(old, reach.frontier_sources)
+    return [
+        *_in_place(before, graph, old[~holds_new]),
+        *_in_their_place(before, reach, candidates[is_new[candidates]]),
+    ]
+
+
+def _in_place(before: HeapGraph, graph: HeapGraph, objects: U32) -> list[_Swollen]:
+    """The same object, bigger."""
+    addresses = graph.addresses[objects]
+    order = np.argsort(addresses)
+    if not len(order):
+        return []
+    at = np.minimum(np.searchsorted(addresses[order], before.addresses), len(order) - 1)
+    met = np.flatnonzero(addresses[order][at] == before.addresses)
+    found = []
+    for earlier, obj in zip(met.tolist(), objects[order[at[met]]].tolist(), strict=True):
+        if before.type_name(earlier) == graph.type_name(obj):
+            found.append(_Swollen(obj, int(before.sizes[earlier]), int(graph.sizes[obj])))
+    return found
+
+
+def _in_their_place(before: HeapGraph, reach: Reach, objects: U32) -> list[_Swollen]:
+    """A new object in the slot where an old one of its type was."""
+    found = []
+    for obj in objects.tolist():
+        ref = int(reach.paths.parent_ref[obj])
+        if ref == NO:
+            continue
+        holder = source_of(reach.graph, ref)
+        if reach.survivors.is_new[holder]:
+            continue
+        size = _size_of_predecessor(before, reach.graph, holder, ref)
+        if size is not None:
+            found.append(_Swollen(obj, size, int(reach.graph.sizes[obj])))
+    return found
+
+
+def _size_of_predecessor(before: HeapGraph, after: HeapGraph, holder: int, ref: int) -> int | None:
+    earlier = same_object(before, after, holder)
+    if earlier is None:
+        return None
+    label, kind = after.label(ref), after.kind(ref)
+    type_name = after.type_name(int(after.ref_targets[ref]))
+    for old_ref in before.references(earlier):
+        target = int(before.ref_targets[old_ref])
+        is_same_slot = before.kind(old_ref) == kind and before.label(old_ref) == label
+        if is_same_slot and before.type_name(target) == type_name:
+            return int(before.sizes[target])
+    return None
+
+
+def _verdict(
+    graph: HeapGraph,
+    reach: Reach,
+    counted: Sequence[int],
+    type_name: str,
+    members: Sequence[_Swollen],
+    runs: int,
+) -> Verdict | None:
+    """LEAK when the type's bytes go on rising by what these objects grew, INCONCLUSIVE between, else None."""
+    if len(counted) <= runs:
+        return None
+    rises = np.diff(np.array(counted[-runs - 1 :], np.int64))
+    rises -= _born_bytes(graph, reach, type_name, {one.obj for one in members}, runs)
+    total = sum(one.growth for one in members)
+    steps = sum(rise * 2 > _IS_OVER * total for rise in rises.tolist())
+    late = int(rises[runs // 2 :].sum()) / total
+    if steps < _STEPS or late <= _IS_OVER:
+        return None
+    return Verdict.LEAK if late >= _GOES_ON else Verdict.INCONCLUSIVE
+
+
+def _born_bytes(
+    graph: HeapGraph, reach: Reach, type_name: str, except_for: set[int], runs: int
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Bytes of the new objects of the type by the run they were born in."""
+    rows = [row for row, name in enumerate(graph.type_names) if name == type_name]
+    objects = reach.survivors.objects
+    chosen = np.isin(graph.type_ids[objects], rows) & ~np.isin(objects, sorted(except_for))
+    born = reach.survivors.births[chosen].astype(np.int64)
+    sums = np.zeros(runs + 1, np.int64)
+    np.add.at(sums, np.minimum(born, runs), graph.sizes[objects[chosen]].astype(np.int64))
+    return sums[1:]
+
+
+def _leak(reach: Reach, names: SlotNames, one: _Swollen, verdict: Verdict, runs: int) -> Leak | None:
+    graph = reach.graph
+    refs = reach.paths.references_to(one.obj)
+    if reach.root_kinds[int(reach.paths.root[one.obj])] == RootKind.INTERPRETER:
+        # Its own tables: they grow with the program's names, in steps, and are nobody's to clear.
+        return None
+    start = source_of(graph, refs[0]) if refs else one.obj
+    hops = read_hops(graph, reach.modules, refs)
+    raw = RawPath(int(reach.paths.root[one.obj]), start, hops)
+    none = np.zeros(0, np.uint32)
+    path = write_path(Writing(reach, frozenset((one.obj,)), 0), Reason(none, none, 0, (raw,)))
+    rule = noise_rule(path)
+    if rule is not None:
+        return None
+    type_name, label, place = graph.type_name(one.obj), names.holder_label(one.obj), place_of(names, one.obj)
+    goes_on = "and goes on" if verdict is Verdict.LEAK else "perhaps over"
+    grew = f"{size_text(one.size_before)} -> {size_text(one.size_after)}"
+    return Leak(
+        signature=hashlib.sha256(f"grows\x1f{type_name}\x1f{label}".encode("utf-8", "replace")).hexdigest()[
+            :8
+        ],
+        type_name=type_name,
+        count=1,
+        exclusive_bytes=one.growth,
+        shared_bytes=0,
+        verdict=verdict,
+        evidence=f"grew {grew}, {size_text(one.growth / runs)} per run, {goes_on}",
+        rate=0.0,
+        every_run=False,
+        first_run=0,
+        last_run=0,
+        births=(),
+        path=path,
+        also_held_by=(),
+        holder=Holder(
+            label, type_name, None, 1, None, place.file if place else "", place.line if place else 0
+        ),
+        cut=None,
+        growth_bytes=one.growth,
+    )

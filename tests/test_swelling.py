@@ -1,0 +1,88 @@
+"""Single objects that grow: their number stands still, so the census of bytes has to tell."""
+
+from __future__ import annotations
+
+import pytest
+
+from heaps import heap
+from leakscan.analysis.diff import Measured, diff
+from leakscan.analysis.findings import Findings, Verdict
+
+RUNS = 20
+BEFORE = """
+    module app -> m -[.S]-> state -[.text]-> text1
+    m: module name=app; state: app.State; text1: str size=3000
+"""
+REPLACED = """
+    module app -> m -[.S]-> state -[.text]-> text2
+    m: module name=app; state: app.State; text2: str size=43000 birth=20
+"""
+IN_PLACE = """
+    module app -> m -[.S]-> state -[.buffer]-> buffer
+    m: module name=app; state: app.State; buffer: bytearray size={size} birth=0
+"""
+
+
+def findings(before: str, after: str, bytes_of: dict[str, list[int]], *, runs: int = RUNS) -> Findings:
+    counts = {name: [10] * len(sizes) for name, sizes in bytes_of.items()}
+    measured = Measured(type_counts=counts, type_bytes=bytes_of)
+    return diff(heap(before, meta={"births": True}), heap(after), runs=runs, measured=measured)
+
+
+def buffer_findings(bytes_of: dict[str, list[int]]) -> Findings:
+    return findings(IN_PLACE.format(size=4000), IN_PLACE.format(size=44_000), bytes_of)
+
+
+def steady(start: int, step: int, *, runs: int = RUNS) -> list[int]:
+    return [start + step * run for run in range(runs + 1)]
+
+
+def test_a_text_that_is_added_to_in_every_run_is_a_leak():
+    found = findings(BEFORE, REPLACED, {"str": steady(90_000, 2000)})
+    assert found.headline == (
+        "LEAK  1 str grows: in 20 runs it grew 3.00 kB -> 43.0 kB, 2.00 kB per run, and goes on, "
+        "held by State.text."
+    )
+
+
+def test_a_buffer_that_grows_in_place_is_a_leak():
+    found = buffer_findings({"bytearray": steady(4000, 2000)})
+    assert [(leak.holder.label, leak.growth_bytes) for leak in found.leaks] == [("State.buffer", 40_000)]
+
+
+def test_a_buffer_that_grew_to_its_size_and_stopped_is_none():
+    sizes = [4000 + 8000 * min(run, 5) for run in range(RUNS + 1)]
+    assert (
+        findings(IN_PLACE.format(size=4000), IN_PLACE.format(size=44_000), {"bytearray": sizes}).leaks == ()
+    )
+
+
+def test_a_table_that_doubled_once_is_none():
+    sizes = [4000] * 15 + [44_000] * 6
+    assert (
+        findings(IN_PLACE.format(size=4000), IN_PLACE.format(size=44_000), {"bytearray": sizes}).leaks == ()
+    )
+
+
+def test_growth_that_slows_down_is_inconclusive():
+    sizes = [4000 + 40_000 * (1 - 0.8**run) for run in range(RUNS + 1)]
+    found = buffer_findings({"bytearray": [int(size) for size in sizes]})
+    assert (found.verdict, found.next_command) == (Verdict.INCONCLUSIVE, "")
+
+
+def test_bytes_that_new_objects_account_for_are_not_growth_of_an_old_one():
+    after = IN_PLACE.format(size=4600) + "".join(
+        f"root -> b{run}; b{run}: bytearray size=2000 birth={run};" for run in range(1, RUNS + 1)
+    )
+    found = findings(IN_PLACE.format(size=4000), after, {"bytearray": steady(4000, 2000)})
+    assert [leak.growth_bytes for leak in found.leaks] == [0]
+
+
+def test_without_a_census_nothing_is_said():
+    assert findings(BEFORE, REPLACED, {}).leaks == ()
+
+
+@pytest.mark.parametrize("runs", [1, 4])
+def test_a_few_runs_are_too_few(runs: int):
+    after = REPLACED.replace("birth=20", f"birth={runs}")
+    assert findings(BEFORE, after, {"str": steady(0, 9000, runs=runs)}, runs=runs).verdict is not Verdict.LEAK
