@@ -29,6 +29,7 @@ COMMANDS: Final[tuple[str, ...]] = (
     "paths",
     "top",
     "report",
+    "export",
     "watch",
 )
 """In the order of `leakscan --help`."""
