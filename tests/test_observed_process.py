@@ -96,13 +96,7 @@ def test_resident_memory_moves_by_less_than_a_hundredth(tmp_path: Path) -> None:
         record("now.heap")
         print(abs(resident() - before) * 100 < before)
     """
-    result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    result = run(script, tmp_path)
     assert result == "True\n"
 
 
@@ -125,13 +119,7 @@ def test_fork_hooks_of_the_program_do_not_run(tmp_path: Path) -> None:
         os.register_at_fork(before=lambda: print("before"), after_in_child=lambda: print("child"))
         record("now.heap")
     """
-    result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    result = run(script, tmp_path)
     assert result == ""
 
 
@@ -200,13 +188,7 @@ def test_a_crash_inside_one_object_costs_that_object_only(tmp_path: Path) -> Non
         words[3] = items
         print(id(broken), id(healthy))
     """
-    result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    result = run(script, tmp_path)
     heap = leakscan.load(tmp_path / "now.heap")
     broken, healthy = (heap.addresses.tolist().index(int(word)) for word in result.split())
     assert (int(heap.flags[broken]) & 32, int(heap.flags[healthy]) & 32, heap.warnings) == (
