@@ -1,0 +1,206 @@
+"""The pytest plugin, in suites of its own: what fails, with what text, and what must stay silent."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture
+def suite(pytester):
+    """Runs a test file with the plugin in a process of its own; returns pytest's result."""
+
+    def run(text: str, *arguments: str) -> pytest.RunResult:
+        pytester.makepyfile(test_suite=text)
+        return pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider", *arguments)
+
+    return run
+
+
+def test_a_leaking_test_fails_with_the_first_screen(suite):
+    result = suite(
+        """
+        import pytest
+
+        class Session:
+            pass
+
+        KEPT = []
+
+        @pytest.mark.leakscan(runs=6)
+        def test_leaks():
+            KEPT.append(Session())
+        """
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "LEAK  6 Session survive 6 runs: 1 per run, every run, held by test_suite.KEPT.*",
+            "      To free all 6, cut  test_suite.KEPT[[]*]*",
+        ]
+    )
+
+
+def test_what_fixtures_and_pytest_itself_keep_is_no_leak(suite):
+    result = suite(
+        """
+        import logging
+        import pytest
+
+        class Session:
+            pass
+
+        @pytest.fixture
+        def store():
+            return []
+
+        @pytest.mark.leakscan(runs=6)
+        def test_fixtures(store, capsys, caplog, tmp_path, monkeypatch, record_property):
+            store.append(Session())
+            print("hello")
+            logging.getLogger("suite").warning("a record with %s", Session())
+            record_property("name", "value")
+            monkeypatch.setenv("NAME", "value")
+            (tmp_path / "file").write_text("text")
+            assert "hello" in capsys.readouterr().out
+
+        @pytest.mark.leakscan(runs=6)
+        def test_expected_exception():
+            with pytest.raises(ValueError):
+                raise ValueError(Session())
+        """
+    )
+    result.assert_outcomes(passed=2)
+
+
+def test_a_failing_test_fails_as_it_always_did(suite):
+    result = suite(
+        """
+        import pytest
+
+        @pytest.mark.leakscan(runs=6)
+        def test_fails():
+            assert [1, 2] == [1, 3]
+        """
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E*At index 1 diff: 2 != 3"])
+
+
+def test_the_marker_can_ask_for_some_types_only(suite):
+    result = suite(
+        """
+        import pytest
+
+        class Session:
+            pass
+
+        KEPT = []
+
+        @pytest.mark.leakscan(runs=6, types=["Connection"])
+        def test_leaks_something_else():
+            KEPT.append(Session())
+        """
+    )
+    result.assert_outcomes(passed=1)
+
+
+def test_an_unknown_word_in_the_marker_is_an_error(suite):
+    result = suite(
+        """
+        import pytest
+
+        @pytest.mark.leakscan(run=6)
+        def test_it():
+            pass
+        """
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *takes runs, warmup, types, mode, sites, by name"])
+
+
+def test_a_whole_suite_can_be_measured(suite):
+    result = suite(
+        """
+        class Session:
+            pass
+
+        KEPT = []
+
+        def test_leaks():
+            KEPT.append(Session())
+
+        def test_is_fine():
+            assert Session()
+        """,
+        "--leakscan",
+        "--leakscan-runs",
+        "6",
+    )
+    result.assert_outcomes(failed=1, passed=1)
+
+
+def test_without_the_marker_nothing_is_measured(suite):
+    result = suite(
+        """
+        import sys
+
+        def test_plain():
+            assert "leakscan.testing" not in sys.modules
+        """
+    )
+    result.assert_outcomes(passed=1)
+
+
+def test_the_fixture_measures_a_part_of_a_test(suite):
+    result = suite(
+        """
+        import pytest
+
+        class Session:
+            pass
+
+        KEPT = []
+
+        async def leaks():
+            KEPT.append(Session())
+
+        def test_part(leakscan):
+            with pytest.raises(AssertionError, match="LEAK  6 Session survive 6 runs"):
+                leakscan(leaks, runs=6)
+        """
+    )
+    result.assert_outcomes(passed=1)
+
+
+def test_tests_of_anyio_and_pytest_asyncio_are_measured_too(suite):
+    pytest.importorskip("pytest_asyncio")
+    result = suite(
+        """
+        import asyncio
+        import pytest
+
+        class Session:
+            pass
+
+        KEPT = []
+
+        @pytest.mark.asyncio
+        @pytest.mark.leakscan(runs=6)
+        async def test_leaks():
+            await asyncio.sleep(0)
+            KEPT.append(Session())
+
+        @pytest.mark.asyncio
+        @pytest.mark.leakscan(runs=6)
+        async def test_is_fine():
+            await asyncio.gather(*(asyncio.sleep(0) for _ in range(5)))
+
+        @pytest.mark.anyio
+        @pytest.mark.leakscan(runs=6)
+        async def test_is_fine_with_anyio():
+            await asyncio.sleep(0)
+        """
+    )
+    result.assert_outcomes(failed=1, passed=2)
