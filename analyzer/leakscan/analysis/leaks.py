@@ -17,7 +17,7 @@ from leakscan.analysis.groups import ANY_LABEL, LeakGroup, Slot
 from leakscan.analysis.hops import normalised
 from leakscan.analysis.kinship import DATA_KINDS, Kinship, merged_places
 from leakscan.analysis.modules import Tier
-from leakscan.analysis.noise import noise_rule
+from leakscan.analysis.noise import HELD_BY, noise_rule
 from leakscan.analysis.paths import RawPath, Reason, find_reasons
 from leakscan.analysis.reach import NewGraph, Reach
 from leakscan.analysis.refs import distinct, source_of
@@ -121,10 +121,21 @@ def _noise(reach: Reach, heads: U32, reason: Reason, path: Path) -> tuple[str, b
         return "type of an extension module imported lazily", True
     if _are_live_weak_references(reach, heads):
         return "weak references, which go with what they refer to", True
+    if bounded := _held_by_library(reach, heads, reason):
+        return bounded, True
     if path.root_kind == "held_from_c" and _are_immortal_strings(reach, heads):
         return "strings interned for ever by this version of Python", True
     rule = noise_rule(path)
     return (rule.reason, rule.is_bounded) if rule else ("", False)
+
+
+def _held_by_library(reach: Reach, heads: U32, reason: Reason) -> str:
+    graph = reach.graph
+    survivor = graph.type_name(int(heads[0]))
+    for owner in (hop.target for hop in reason.members[0].hops):
+        if (found := HELD_BY.get((graph.type_name(owner), survivor))) is not None:
+            return found
+    return ""
 
 
 def _are_immortal_strings(reach: Reach, heads: U32) -> bool:

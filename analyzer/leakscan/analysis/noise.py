@@ -123,6 +123,12 @@ NOISE: Final = (
 )
 
 
+HELD_BY: Final = {
+    ("sqlite3.Connection", "weakref.ReferenceType"): "dead cursors, which sqlite3 drops every 200",
+}
+"""(type of the last old object, type of the survivors): what the library itself bounds."""
+
+
 def noise_rule(path: Path) -> NoiseRule | None:
     """The rule that this path falls under, None when it may be the program's own."""
     root, is_module = path.root.removeprefix("module "), path.root_kind == "module"

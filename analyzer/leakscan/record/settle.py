@@ -86,32 +86,38 @@ def _pause(scenario: Scenario) -> None:
 
 def _loop_moves(scenario: Scenario, tasks_at_rest: int) -> Callable[[], bool]:
     loop = scenario.loop
+    blocks_fall = _blocks_fall()
 
     def is_moving() -> bool:
-        if tasks_in_flight(loop) <= tasks_at_rest:
-            return False
         selector = getattr(loop, "_selector", None)
         # The loop's own wake-up socket is always registered.
         has_sockets = selector is None or len(selector.get_map()) > 1
-        return bool(getattr(loop, "_scheduled", True)) or has_sockets or has_other_threads()
+        if not (getattr(loop, "_scheduled", True) or has_sockets or has_other_threads()):
+            return False
+        # A worker that was there from the start works off a queue without one task more.
+        return tasks_in_flight(loop) > tasks_at_rest or blocks_fall()
 
     return is_moving
 
 
 def _threads_move() -> Callable[[], bool]:
+    blocks_fall = _blocks_fall()
+    return lambda: has_other_threads() and blocks_fall()
+
+
+def _blocks_fall() -> Callable[[], bool]:
+    """Whether memory was given back during the last ten times that one asked."""
     least = sys.getallocatedblocks()
     patience = 10
 
-    def is_moving() -> bool:
+    def have_fallen() -> bool:
         nonlocal least, patience
-        if not has_other_threads():
-            return False
         blocks = sys.getallocatedblocks()
         patience = 10 if blocks < least else patience - 1
         least = min(least, blocks)
         return patience > 0
 
-    return is_moving
+    return have_fallen
 
 
 def has_other_threads() -> bool:
