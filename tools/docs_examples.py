@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(?P<before><!-- not run: [^\n]*-->\n+)?```console\n(?P<body>.*?)```\n", re.DOTALL)
 MEASURED = re.compile(r"[-+]?\d[\d,.]*\s?(?P<unit>(?:[kKMG]i?)?B|ms|s|%)(?![A-Za-z])")
 # Counts of strings, dicts and the like depend on the version of the interpreter and of its libraries.
-LARGE = re.compile(r"[-+]?\d{1,3}(?: \d{3})+|[-+]?\d+\.\d+")
+LARGE = re.compile(r"[-+]?\d{1,3}(?: \d{3})+|[-+]?\d+\.\d+|(?<![\w.])[-+]?\d{3}(?![\w.])")
 
 
 @dataclass(frozen=True, slots=True)

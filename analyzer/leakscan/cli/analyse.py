@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leakscan.cli.sources import Source, Unreadable, sources_of
+from leakscan.cli.sources import Source, Unreadable, source_of, sources_of
 from leakscan.errors import CaptureError, LeakscanError, UsageError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def measured_of(capture: Capture, *, runs: int, notes: tuple[str, ...] = ()) -> 
 
 def analysed_capture(capture: Capture) -> Findings:
     """The findings of a capture that was just read. CaptureError: it lacks a snapshot."""
-    return _analyse(Source(capture.before, capture.after, capture), None)
+    return _analyse(source_of(capture), None)
 
 
 def _analyse(source: Source, type_name: str | None) -> Findings:

@@ -67,7 +67,7 @@ def pair_in(path: Path) -> tuple[Path, Path]:
     """The two snapshots of a capture of one mode. CaptureError: it lacks one."""
     from leakscan.capture.directory import read_capture
 
-    source = _source(read_capture(path))
+    source = source_of(read_capture(path))
     if source.after is None:
         raise CaptureError(f"{path} has no snapshot after its runs", hint="capture again with --overwrite")
     return source.before, source.after
@@ -87,12 +87,12 @@ def _of_directory(directory: Path) -> tuple[list[Source], list[Unreadable]]:
 
     captures = read_captures(directory)
     if len(captures) == 1:
-        return [_source(captures[0])], []
+        return [source_of(captures[0])], []
     sources: list[Source] = []
     unreadable: list[Unreadable] = []
     for capture in captures:
         try:
-            sources.append(_source(capture))
+            sources.append(source_of(capture))
         except CaptureError as error:
             reason = error.message.removeprefix(f"{capture.directory} ")
             unreadable.append(Unreadable(capture.mode, reason))
@@ -104,7 +104,7 @@ def _of_directory(directory: Path) -> tuple[list[Source], list[Unreadable]]:
     return sources, unreadable
 
 
-def _source(capture: Capture) -> Source:
+def source_of(capture: Capture) -> Source:
     """The capture's pair of snapshots; the last one that was taken when the very last is missing."""
     before = capture.before
     done = capture.runs_completed
