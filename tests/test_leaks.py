@@ -203,3 +203,9 @@ def test_exclusive_shared_and_other_bytes_add_up():
     findings = found(STREAMLAB, RUN)
     freed = findings.leaks[0].cut.frees_bytes
     assert freed == findings.survivor_bytes
+
+
+def test_slots_that_are_written_alike_keep_all_their_references():
+    before = "thread T -> a, b; a: list; b: list; a -[.x]-> c; b -[.x]-> d; c: list; d: list"
+    findings = found(before, "c -[#]-> y#; y#: app.Y birth=#; d -[#]-> z#; z#: app.Y birth=#")
+    assert [member.reference_count for member in findings.leaks[0].cut.members] == [12]

@@ -268,3 +268,29 @@ def test_every_survivor_is_reached_by_its_own_search():
 def test_generated_names_lose_what_was_generated():
     names = ["run-17", "0x7f3a", "3f2504e0-4f89-11d3-9a0c-0305e82c3301", "deadbeef42", "handlers", "decade"]
     assert [normalised(name) for name in names] == ["run-*", "*", "*", "*", "handlers", "decade"]
+
+
+def test_a_key_that_may_be_an_address_is_not_written():
+    before = (
+        "module app -> m; m: module name=app; m -['D']-> d; d: dict; d -[int 94721074612832]-> old; old: list"
+    )
+    path = the_leak(before, "old -[#]-> n#; n#: app.Session birth=#").path
+    assert path.steps[1].reference == "[*]"
+
+
+def test_the_driver_is_a_last_way_in():
+    before = """
+    module __main__ -> driver; driver: module name=__main__ at=/x/leakscan/record/driver.py:1
+    driver -['event_loop']-> loop; loop: asyncio.Loop; loop -[.ready]-> items
+    module queue -> q; q: module name=queue; q -['a']-> qa; qa: queue.Q; qa -[.b]-> items; items: list
+    """
+    assert the_leak(before, GROWN).path.root == "module queue"
+
+
+def test_a_path_does_not_come_to_a_module_from_anywhere():
+    before = f"""
+    module web -> web; web: module name=web; web -['f']-> f; f: function name=f
+    f -[slot __closure__]-> t -[0]-> c -[slot cell_contents]-> m; t: tuple; c: cell name=app
+    {APP}
+    """
+    assert read(the_leak(before, GROWN).path).startswith("module app > STORE")

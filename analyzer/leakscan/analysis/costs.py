@@ -86,6 +86,11 @@ def reference_costs(graph: HeapGraph, modules: Modules) -> U16:
     costs = by_kind[graph.ref_kinds]
     slots = np.flatnonzero((graph.ref_kinds == Kind.SLOT) | (graph.ref_kinds == Kind.FRAME))
     costs[slots[_has_label(graph, slots, _DETOUR_SLOTS)]] = DETOUR
+    # Every module is a root: a path that comes to one from elsewhere says nothing.
+    is_module = np.zeros(graph.object_count, np.bool_)
+    is_module[modules.objects] = True
+    into_module = is_module[graph.ref_targets]
+    costs[into_module] = np.maximum(costs[into_module], DETOUR)
     _price_module_globals(graph, modules, costs)
     is_own = (graph.flags & np.uint8(ObjectFlag.OWN)) != 0
     if is_own.any():
@@ -131,9 +136,6 @@ def _price_module_globals(graph: HeapGraph, modules: Modules, costs: U16) -> Non
     prices = np.full(len(refs), HOP, np.uint16)
     prices[homes == module_ids[rows]] = DEFINING
     prices[homes == _BUILTIN_HOME] = OWN_VALUE
-    is_module = np.zeros(graph.object_count, np.bool_)
-    is_module[modules.objects] = True
-    prices[is_module[graph.ref_targets[refs]]] = DETOUR
     prices[_has_label(graph, refs.astype(np.intp), _DETOUR_GLOBALS)] = DETOUR
     for module, name in BOUNDED_CACHES:
         if module in ids:

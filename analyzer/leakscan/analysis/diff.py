@@ -238,7 +238,7 @@ def _omitted(search: LeakSearch) -> tuple[str, ...]:
     lines += [
         f"{count_text(group.path_count_omitted)} more paths for leak {group.signature}"
         for group in search.groups
-        if group.path_count_omitted
+        if group.path_count_omitted and not group.noise
     ]
     return tuple(lines)
 

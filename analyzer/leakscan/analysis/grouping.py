@@ -21,6 +21,8 @@ _HALF: Final = 0.5
 _MOST_TOLD: Final = 500
 """Groups that are looked into for a telling type; lighter ones are named after what is held first."""
 _SAME_RUNS: Final = 0.8
+_MUCH_HEAVIER: Final = 10
+"""What a builtin object has to weigh to speak for another one that holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,11 @@ class Group:
 
 
 def group_clusters(reach: Reach, clusters: Clusters, kinship: Kinship) -> list[Group]:
-    """The groups that are leaks (or noise), heaviest first; the others only hold or are held by these."""
+    """The groups that are leaks (or noise); the others only hold or are held by these.
+
+    Those born in several runs (or nobody knows when) come first, then the heavier ones: when not all can
+    be traced, what a single run left behind can wait.
+    """
     heads = clusters.heads
     if not len(heads):
         return []
@@ -66,7 +72,7 @@ def group_clusters(reach: Reach, clusters: Clusters, kinship: Kinship) -> list[G
         entry = bool(is_entry[order[bounds[number]]])
         groups.append(Group(members, entry, int(clusters.retained[members].sum()), telling))
     chosen = _speakers(clusters, groups, of_head)
-    return sorted(chosen, key=lambda group: group.rank, reverse=True)
+    return sorted(chosen, key=lambda group: (group.telling.run_count != 1, *group.rank), reverse=True)
 
 
 def _number_groups(
@@ -141,6 +147,9 @@ def _speakers(clusters: Clusters, groups: list[Group], of_head: U32) -> list[Gro
         if heavy.rank <= light.rank or heavy.telling.tier > light.telling.tier:
             continue
         if heavy.telling.run_count < _SAME_RUNS * light.telling.run_count:
+            continue
+        is_anonymous = heavy.telling.tier > Tier.LIBRARY
+        if is_anonymous and heavy.retained_bytes < _MUCH_HEAVIER * light.retained_bytes:
             continue
         best = spoken_for.get(source)
         if best is None or groups[best].rank < heavy.rank:

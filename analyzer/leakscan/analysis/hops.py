@@ -52,6 +52,8 @@ _GENERATED: Final = re.compile(
     r"|(?<![A-Za-z])(?=[0-9a-fA-F]*[0-9])[0-9a-fA-F]{8,}(?![A-Za-z])"
     r"|[0-9]+"
 )
+_DIGITS_OF_AN_ADDRESS: Final = 12
+"""Integer keys this long are ids of objects more often than not, and addresses are not written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class Hop:
     @property
     def text(self) -> str:
         """As a developer would write it."""
+        if self.kind == Kind.KEY_INT and len(self.key) >= _DIGITS_OF_AN_ADDRESS:
+            return self.any_form
         return self.form.format(_quoted(self.key))
 
     @property

@@ -30,13 +30,19 @@ _FUNCTION_LIKE: Final = frozenset(
     ("function", "method", "coroutine", "generator", "async_generator", "code", "type")
 )
 _NAMES_COMPARED: Final = 200
+_FEWEST_TRACED: Final = 40
+_MOST_TRACED: Final = 400
+_REFERENCES_WALKED: Final = 40_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is looked at and written; what is left out is always counted."""
+    """How much is looked at and written; what is left out is always counted.
 
-    leaks: int = 60
+    `leaks`: groups that are traced, 0 for as many as a second allows. `paths`: written for each leak.
+    """
+
+    leaks: int = 0
     paths: int = 8
 
 
@@ -65,13 +71,20 @@ def find_leaks(
     else:
         groups = _by_place(kinship, new, heads)
     names = SlotNames(reach.graph, reach.modules.type_tiers, reach.paths.parent_ref)
-    chosen = groups[: limits.leaks]
+    most = limits.leaks or _affordable(new)
+    chosen = groups[:most]
     found = [_leak(reach, new, kinship, names, group, runs, limits) for group in chosen]
-    rest = groups[limits.leaks :]
+    rest = groups[most:]
     merged = _merged(found)
     if heads is None:
         merged = _without_companions(reach, merged)
     return LeakSearch(tuple(merged), len(rest), sum(len(group) for group in rest))
+
+
+def _affordable(new: NewGraph) -> int:
+    """Each group is a search through the new objects."""
+    walk = len(new.objects) + len(new.refs) + 1
+    return max(_FEWEST_TRACED, min(_MOST_TRACED, _REFERENCES_WALKED // walk))
 
 
 def _by_place(kinship: Kinship, new: NewGraph, heads: U32) -> list[U32]:
@@ -245,7 +258,9 @@ def _goes_with(reach: Reach, group: LeakGroup, heavier: LeakGroup) -> bool:
         return False
     if reach.modules.tier_of(int(group.heads[0])) <= Tier.LIBRARY:
         return False
-    same_places = {slot.pattern for slot in group.slots} <= {slot.pattern for slot in heavier.slots}
+    same_places = {(slot.pattern, slot.holder) for slot in group.slots} <= {
+        (slot.pattern, slot.holder) for slot in heavier.slots
+    }
     return same_places and len(distinct(group.births)) <= len(distinct(heavier.births))
 
 
@@ -261,7 +276,6 @@ def _merged(found: list[LeakGroup]) -> list[LeakGroup]:
 def _together(one: LeakGroup, other: LeakGroup) -> LeakGroup:
     heads = np.concatenate((one.heads, other.heads))
     order: npt.NDArray[np.intp] = np.argsort(heads, kind="stable")
-    known = {slot.pattern for slot in one.slots}
     paths: dict[Path, None] = dict.fromkeys((*one.also_held_by, *other.also_held_by))
     paths.pop(one.path, None)
     return LeakGroup(
@@ -272,8 +286,25 @@ def _together(one: LeakGroup, other: LeakGroup) -> LeakGroup:
         signature=one.signature,
         path=one.path,
         also_held_by=tuple(paths),
-        slots=(*one.slots, *(slot for slot in other.slots if slot.pattern not in known)),
+        slots=_joined(one.slots, other.slots),
         path_count_omitted=one.path_count_omitted + other.path_count_omitted,
         noise=one.noise and other.noise,
         noise_is_bounded=one.noise_is_bounded and other.noise_is_bounded,
     )
+
+
+def _joined(one: tuple[Slot, ...], other: tuple[Slot, ...]) -> tuple[Slot, ...]:
+    """The slots of both, those that are written alike as one."""
+    slots = {slot.pattern: slot for slot in one}
+    for slot in other:
+        known = slots.get(slot.pattern)
+        slots[slot.pattern] = (
+            slot
+            if known is None
+            else replace(
+                known,
+                refs=distinct(np.concatenate((known.refs, slot.refs))),
+                holders=distinct(np.concatenate((known.holders, slot.holders))),
+            )
+        )
+    return tuple(slots.values())

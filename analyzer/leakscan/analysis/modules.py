@@ -26,6 +26,7 @@ class Tier(IntEnum):
 
 
 _INSTALLED = re.compile(r"[/\\](site-packages|dist-packages|node_modules)[/\\]")
+_OWN = re.compile(r"[/\\]leakscan[/\\]record[/\\]")
 _TEST_RUNNER = frozenset(("pytest", "_pytest", "pluggy", "unittest", "nose2", "leakscan"))
 # What V8 itself makes; everything else that has a name is a class or constructor of some program.
 _V8_BUILTIN = frozenset(
@@ -42,6 +43,9 @@ _V8_BUILTIN = frozenset(
 def module_tier(name: str, file: str, stdlib: frozenset[str]) -> Tier:
     """Whose module this is, by its name and the file it came from ("" when unknown)."""
     top = name.partition(".")[0]
+    if _OWN.search(file):
+        # The driver is `__main__` of the captured process, and keeps its event loop: a way in, but the last.
+        return Tier.BUILTIN
     if _INSTALLED.search(file) or top in _TEST_RUNNER:
         return Tier.LIBRARY
     if name == "builtins":
