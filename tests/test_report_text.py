@@ -73,6 +73,11 @@ def test_two_types_with_one_short_name_are_told_apart():
     assert [name in text for name in ("4 a.Node", "4 b.Node")] == [True, True]
 
 
+def test_garbage_whose_bytes_were_not_counted_has_none():
+    text = text_of(replace(samples.CLEAN, garbage_count=12))
+    assert "garbage: 12 objects only waited for the garbage collector: not a leak\n" in text
+
+
 def test_files_below_the_directory_are_written_without_it():
     found = relative_to(samples.SEVERAL, PurePosixPath("fixtures"))
     assert [leak.holder.file for leak in found.leaks if leak.holder] == [

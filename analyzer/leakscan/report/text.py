@@ -171,8 +171,10 @@ def _noise(findings: Findings, names: TypeNames, options: TextOptions) -> list[L
 
 def _garbage(findings: Findings, names: TypeNames, options: TextOptions) -> list[Line]:
     lines: list[Line] = []
-    if findings.garbage_count:
-        waited = f"{_objects(findings.garbage_count)} ({size_text(findings.garbage_bytes)})"
+    # The first line of a garbage verdict says it already.
+    if findings.garbage_count and findings.verdict is not Verdict.GARBAGE:
+        size = f" ({size_text(findings.garbage_bytes)})" if findings.garbage_bytes else ""
+        waited = f"{_objects(findings.garbage_count)}{size}"
         text = f"{waited} only waited for the garbage collector: not a leak"
         lines += wrapped(text, options.screen.width, first="garbage: ", indent="  ")
     shown = findings.cycles if options.limit == 0 else findings.cycles[:_NOISE_ROWS]
