@@ -58,6 +58,13 @@ def test_the_source_that_is_nearer_comes_first() -> None:
     assert path_to("r -> x y; x -> goal; y -> goal", "goal", roots="r", costs=costs) == ["r", "y", "goal"]
 
 
+def test_a_source_reached_at_no_cost_comes_after_those_whose_own_sources_are_nearer() -> None:
+    # x, far and z are pushed in this order at distance 10; y joins them, at no cost, while they are settled.
+    text = "r -> x a p; a -> b; b -> far; p -> z; x -> y; y -> goal; z -> goal"
+    costs = {"r x": 10, "x y": 0, "b far": 8, "r p": 5, "p z": 5}
+    assert path_to(text, "goal", roots="r", costs=costs) == ["r", "p", "z", "goal"]
+
+
 def test_of_parallel_references_the_first_wins() -> None:
     graph, numbers = draw("r -> a b a")
     found = kernels.shortest_paths(graph.csr, roots=np.array([numbers["r"]]))

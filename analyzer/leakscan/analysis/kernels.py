@@ -209,7 +209,7 @@ def shortest_paths(
     source. None of it depends on how objects are numbered, so the choice is the same wherever the
     heap lay in memory, as long as roots and each object's references come in the same order.
 
-    Dial's bucket queue (Dial 1969, Algorithm 360) with each bucket ordered by hops and root; linear
+    Dial's bucket queue (Dial 1969, Algorithm 360) with each bucket ordered by hops; linear
     in n + m but for that sort. State: 16 bytes for each object, 8 for each queue entry; 4 bytes for each
     object when neither `costs` nor `root_costs` is given (plain breadth-first search).
     """

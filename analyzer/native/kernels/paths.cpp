@@ -1,10 +1,11 @@
 // Cheapest paths from many roots: Dial's bucket queue, O(n + m) but for ordering each bucket.
 //
 // Paths are compared by distance, hops, root index, the place of the last source in this very order,
-// and the place of the reference in that source. Objects are settled in exactly this order. Pushes
-// happen in settling order, so a bucket already lists its entries by (source's place, reference's
-// place); it only has to be sorted, stably, by hops and root. An entry loses only to a strictly
-// smaller (distance, hops, root), which keeps the first of equals.
+// and the place of the reference in that source. The first three are compared outright, and an entry
+// loses only to a strictly smaller one. The rest is first come, first served: sources of different
+// distance are settled in the order of their buckets, and those of the same distance, hops and root in
+// the order they were pushed in, which by induction is this order. Only references of cost 0 need care:
+// they add objects to the bucket that is being settled, so it is settled level by level of hops.
 #include "breadth.h"
 #include "bucket_queue.h"
 #include "kernels.h"
@@ -21,7 +22,7 @@ struct Best {
 };
 
 struct Entry {
-    u64 key;  // hops, root
+    u32 hops;
     u32 object;
     u32 ref;  // differs from the object's when a better path was found since
 };
@@ -81,10 +82,10 @@ class Search {
         return best_[object].ref == ref && best_[object].distance == distance;
     }
 
-    static void sort_entries(const Array<Entry>& entries) {
-        const auto before = [](const Entry& a, const Entry& b) { return a.key < b.key; };
-        Entry* const end = entries.data() + entries.size();
-        if (!std::is_sorted(entries.data(), end, before)) std::stable_sort(entries.data(), end, before);
+    void sort_batch_by_hops() {
+        const auto before = [](const Entry& a, const Entry& b) { return a.hops < b.hops; };
+        Entry* const end = batch_.data() + batch_.size();
+        if (!std::is_sorted(batch_.data(), end, before)) std::stable_sort(batch_.data(), end, before);
     }
 
     // Settles all objects at one distance, hop level by hop level: references of cost 0 put objects of
@@ -94,24 +95,22 @@ class Search {
         batch_.clear();
         level_next_.clear();
         if (!queue_.drain(distance, drained_) || !drop_stale(distance)) return Status::NO_MEMORY;
-        sort_entries(batch_);
+        sort_batch_by_hops();
         for (std::size_t at = 0;;) {
             while (at < batch_.size() && !is_current(batch_[at].object, batch_[at].ref, distance)) ++at;
             if (at == batch_.size() && level_next_.empty()) return Status::OK;
             // What waits in level_next_ comes one level after the last, so before anything in the batch.
-            const u32 hops = level_next_.empty() ? static_cast<u32>(batch_[at].key >> 32) : next_hops_;
+            const u32 hops = level_next_.empty() ? batch_[at].hops : next_hops_;
             level_.clear();
-            for (; at < batch_.size() && batch_[at].key >> 32 == hops; ++at)
+            for (; at < batch_.size() && batch_[at].hops == hops; ++at)
                 if (is_current(batch_[at].object, batch_[at].ref, distance) && !level_.push(batch_[at]))
                     return Status::NO_MEMORY;
-            if (!level_next_.empty()) {
-                for (std::size_t i = 0; i < level_next_.size(); ++i)
-                    if (is_current(level_next_[i].object, level_next_[i].ref, distance) &&
-                        !level_.push(level_next_[i]))
-                        return Status::NO_MEMORY;
-                level_next_.clear();
-                sort_entries(level_);
-            }
+            // Their sources are at this very distance, so they come after those of the batch.
+            for (std::size_t i = 0; i < level_next_.size(); ++i)
+                if (is_current(level_next_[i].object, level_next_[i].ref, distance) &&
+                    !level_.push(level_next_[i]))
+                    return Status::NO_MEMORY;
+            level_next_.clear();
             if (const Status status = settle_level(distance, hops); status != Status::OK) return status;
         }
     }
@@ -122,7 +121,7 @@ class Search {
             if (i + kAhead < drained_.size()) prefetch(&best_[drained_[i + kAhead].object]);
             const auto [object, ref] = drained_[i];
             if (!is_current(object, ref, distance)) continue;
-            if (!batch_.push({u64{best_[object].hops} << 32 | best_[object].root, object, ref})) return false;
+            if (!batch_.push({best_[object].hops, object, ref})) return false;
         }
         return true;
     }
@@ -149,7 +148,7 @@ class Search {
             if (!is_better(found, best_[target])) continue;
             best_[target] = found;
             const bool is_kept = farther == distance
-                                     ? level_next_.push({u64{next_hops_} << 32 | root, target, ref})
+                                     ? level_next_.push({next_hops_, target, ref})
                                      : queue_.push(farther, {target, ref});
             if (!is_kept) return false;
         }
