@@ -26,6 +26,7 @@ COMMANDS: Final[tuple[str, ...]] = (
     "graph",
     "whatif",
     "compare",
+    "check",
     "paths",
     "top",
     "report",

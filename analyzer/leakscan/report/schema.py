@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from leakscan.analysis.compare import Comparison
 from leakscan.analysis.findings import FINDINGS_VERSION, Findings
+from leakscan.analysis.gate import Gate
 from leakscan.analysis.single import TypePaths
 from leakscan.analysis.top import Top
 from leakscan.analysis.whatif import WhatIf
@@ -32,6 +33,7 @@ def documents() -> dict[str, tuple[type, int]]:
     return {
         "findings": (Findings, FINDINGS_VERSION),
         "findings-by-mode": (FindingsByMode, 1),
+        "check": (Gate, 1),
         "compare": (Comparison, 1),
         "paths": (TypePaths, 1),
         "top": (Top, 1),

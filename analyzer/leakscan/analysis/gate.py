@@ -1,0 +1,235 @@
+"""A gate for CI: which leaks are allowed, which are known, which make the check fail.
+
+A budget allows so much growth per run, of a type, of one leak by signature, or of everything. A baseline
+is a list of known leaks by signature, each with a reason and a day on which it stops being an excuse.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from leakscan.analysis.findings import Findings, Leak, Verdict
+from leakscan.analysis.wording import rate_text, size_text, visible
+from leakscan.errors import UsageError
+
+_UNITS: Final = {"": 1, "B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+_BUDGET: Final = re.compile(r"\s*(?P<what>.+?)\s*=\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[kKMG]?B)?\s*")
+ANY: Final = "total"
+
+
+class Status(StrEnum):
+    NEW = "new"
+    EXPIRED = "expired"
+    KNOWN = "known"
+    WITHIN_BUDGET = "within budget"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What may be left per run of a type, a leak, or in total: objects or bytes."""
+
+    what: str
+    per_run: float | None
+    bytes_per_run: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLeak:
+    """A row of the baseline. `expires` is the last day on which it counts; None: it never ends."""
+
+    signature: str
+    reason: str
+    expires: datetime.date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """One leak as the gate sees it; `why` is the known leak's reason, or the budget it keeps."""
+
+    leak: Leak
+    mode: str
+    status: Status
+    why: str
+
+    @property
+    def fails(self) -> bool:
+        return self.status in (Status.NEW, Status.EXPIRED)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The answer of the gate. `is_undecided`: at least one capture could not be decided."""
+
+    target: str
+    headline: str
+    leaks: tuple[Gated, ...]
+    warnings: tuple[str, ...]
+    is_undecided: bool
+
+    @property
+    def passes(self) -> bool:
+        return not any(gated.fails for gated in self.leaks)
+
+
+def parse_budget(text: str) -> Budget:
+    """`ModelOutput=0.5` (objects per run), `3f9a1c22=20kB` or `total=10kB` (bytes). UsageError otherwise."""
+    match = _BUDGET.fullmatch(text)
+    if match is None:
+        raise UsageError(f"not a budget: {text!r}", hint="write ModelOutput=0.5, 3f9a1c22=20kB or total=10kB")
+    number = float(match["number"])
+    if match["unit"] is None:
+        if match["what"] == ANY:
+            raise UsageError(f"not a budget: {text!r}", hint="the total is in bytes per run: total=10kB")
+        return Budget(match["what"], number, None)
+    return Budget(match["what"], None, number * _UNITS[match["unit"]])
+
+
+def parse_baseline(text: str, name: str) -> tuple[KnownLeak, ...]:
+    """The rows of a baseline file. UsageError says which row is wrong."""
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(
+            f"{name} is not a baseline: {error}", hint="docs/howto/gate-in-ci.md shows one"
+        ) from error
+    unknown = sorted(set(content) - {"known"})
+    if unknown:
+        raise UsageError(f"{name}: unknown key {unknown[0]!r}", hint="each leak is a [[known]] table")
+    return tuple(
+        _known(row, f"{name}: [[known]] {number}") for number, row in enumerate(content.get("known", ()), 1)
+    )
+
+
+def baseline_text(findings: Sequence[Findings], *, expires: datetime.date) -> str:
+    """A baseline file that makes every leak of the findings known until `expires`."""
+    rows = {
+        leak.signature: f"{leak.name or leak.type_name}, held by {_holder_of(leak)}"
+        for found in findings
+        for leak in found.leaks
+        if leak.verdict is Verdict.LEAK
+    }
+    parts = ["# Known leaks: `leakscan check --baseline` does not fail on them until they expire.\n"]
+    for signature, what in sorted(rows.items()):
+        parts.append(
+            f'[[known]]\n# {visible(what)}\nsignature = "{signature}"\nreason = ""\nexpires = {expires.isoformat()}\n'
+        )
+    return "\n".join(parts)
+
+
+def gate(
+    findings: Sequence[Findings],
+    *,
+    today: datetime.date,
+    budgets: Sequence[Budget] = (),
+    baseline: Sequence[KnownLeak] = (),
+) -> Gate:
+    """Judge the findings of one capture (one for each mode) against what is allowed."""
+    by_signature = {row.signature: row for row in baseline}
+    gated: list[Gated] = []
+    for found in findings:
+        for leak in found.leaks:
+            if leak.verdict is Verdict.LEAK:
+                gated.append(_gated(leak, found, by_signature, budgets, today))
+            elif leak.verdict is Verdict.INCONCLUSIVE:
+                gated.append(Gated(leak, found.mode, Status.UNDECIDED, leak.evidence))
+    seen = {item.leak.signature for item in gated}
+    warnings = [
+        f"the baseline's {row.signature} was not found: remove it"
+        for row in baseline
+        if row.signature not in seen
+    ]
+    warnings += [
+        f"the baseline's {item.leak.signature} expired: {item.why}"
+        for item in gated
+        if item.status is Status.EXPIRED
+    ]
+    warnings += [warning for found in findings for warning in found.warnings]
+    undecided = [found for found in findings if found.verdict is Verdict.INCONCLUSIVE]
+    warnings += [f"undecided: {found.headline}" for found in undecided]
+    return Gate(
+        target=findings[0].target,
+        headline=_headline(gated, findings),
+        leaks=tuple(gated),
+        warnings=tuple(warnings),
+        is_undecided=bool(undecided),
+    )
+
+
+def _holder_of(leak: Leak) -> str:
+    return leak.holder.label if leak.holder else leak.path.root
+
+
+def _known(row: dict[str, Any], place: str) -> KnownLeak:  # Any: TOML values
+    unknown = sorted(set(row) - {"signature", "reason", "expires"})
+    if unknown:
+        raise UsageError(f"{place}: unknown key {unknown[0]!r}", hint="signature, reason, expires")
+    if not isinstance(row.get("signature"), str) or not isinstance(row.get("reason"), str):
+        raise UsageError(f"{place} needs a signature and a reason", hint="both are texts")
+    expires = row.get("expires")
+    if expires is not None and type(expires) is not datetime.date:
+        raise UsageError(f"{place}: expires is not a day", hint="write expires = 2027-01-31")
+    return KnownLeak(row["signature"], row["reason"], expires)
+
+
+def _gated(
+    leak: Leak,
+    found: Findings,
+    known: dict[str, KnownLeak],
+    budgets: Sequence[Budget],
+    today: datetime.date,
+) -> Gated:
+    row = known.get(leak.signature)
+    if row is not None and (row.expires is None or today <= row.expires):
+        return Gated(leak, found.mode, Status.KNOWN, row.reason)
+    budget = next((b for b in budgets if _keeps(leak, found, b)), None)
+    if budget is not None:
+        return Gated(leak, found.mode, Status.WITHIN_BUDGET, _allowed(budget))
+    if row is not None:
+        return Gated(leak, found.mode, Status.EXPIRED, f"{row.expires}: {row.reason}")
+    return Gated(leak, found.mode, Status.NEW, "")
+
+
+def _keeps(leak: Leak, found: Findings, budget: Budget) -> bool:
+    if budget.what == ANY:
+        total = sum(each.exclusive_bytes for each in found.leaks if each.verdict is Verdict.LEAK)
+        return total / max(found.runs, 1) <= (budget.bytes_per_run or 0.0)
+    if budget.what != leak.signature and not _is_type(leak, budget.what):
+        return False
+    if budget.per_run is not None:
+        return leak.rate <= budget.per_run
+    return leak.exclusive_bytes / max(found.runs, 1) <= (budget.bytes_per_run or 0.0)
+
+
+def _is_type(leak: Leak, name: str) -> bool:
+    return leak.type_name == name or leak.type_name.endswith("." + name)
+
+
+def _allowed(budget: Budget) -> str:
+    if budget.per_run is not None:
+        return f"{rate_text(budget.per_run)} per run of {budget.what} allowed"
+    return f"{size_text(budget.bytes_per_run or 0.0)} per run of {budget.what} allowed"
+
+
+def _headline(gated: Sequence[Gated], findings: Sequence[Findings]) -> str:
+    failing = [item for item in gated if item.fails]
+    if failing:
+        worst = max(failing, key=lambda item: item.leak.exclusive_bytes)
+        found = next(f for f in findings if f.mode == worst.mode)
+        more = f" {len(failing)} leaks fail the check; this is the worst." if len(failing) > 1 else ""
+        return (
+            f"FAIL  {found.headline}{more}"
+            if found.verdict is Verdict.LEAK
+            else f"FAIL  {worst.leak.evidence}"
+        )
+    allowed = [item for item in gated if item.status in (Status.KNOWN, Status.WITHIN_BUDGET)]
+    if allowed:
+        return f"PASS  {len(allowed)} leaks, all of them known or within a budget."
+    undecided = [found for found in findings if found.verdict is Verdict.INCONCLUSIVE]
+    return f"PASS  {(undecided or list(findings))[0].headline}"

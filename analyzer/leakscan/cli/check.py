@@ -1,0 +1,136 @@
+"""`leakscan check`: a gate for CI."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from leakscan.analysis.findings import Findings
+    from leakscan.analysis.gate import Gate
+
+EXAMPLES = (
+    "leakscan check leak/",
+    "leakscan check scenario.py:stream_once --runs 30 --budget total=10kB",
+    "leakscan check leak/ --baseline known-leaks.toml --format sarif -o leaks.sarif",
+)
+EXIT_LEAKS = 1
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+    JUNIT = "junit"
+    SARIF = "sarif"
+
+
+def check(
+    what: Annotated[str, typer.Argument(metavar="DIR | TARGET", help="A capture, or a scenario to capture.")],
+    runs: Annotated[int, typer.Option("--runs", "-n", help="Counted runs of a scenario.")] = 20,
+    mode: Annotated[str, typer.Option(help="How its streams end; `all`: every way in turn.")] = "consume",
+    budget: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WHAT=N", help="Allowed per run: Type=0.5, SIGNATURE=20kB, total=10kB."),
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Known leaks, which do not fail the check.")
+    ] = None,
+    write_baseline: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the leaks found as a baseline.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="An undecided verdict fails, too.")] = False,
+    form: Annotated[Format, typer.Option("--format", help="How to write the answer.")] = Format.TEXT,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there.")
+    ] = None,
+) -> None:
+    """Fail when a capture, or a scenario, leaks more than is allowed.
+
+    Exit code 0: nothing leaks, or only what is known or within a budget. 1: it leaks. 2: it could not run.
+    """
+    import datetime
+
+    from leakscan.analysis.gate import baseline_text, gate, parse_baseline, parse_budget
+    from leakscan.errors import UsageError
+
+    budgets = [parse_budget(text) for text in budget or ()]
+    known = parse_baseline(_read(baseline), str(baseline)) if baseline else ()
+    findings = _findings(what, runs, mode)
+    today = datetime.date.today()
+    if write_baseline is not None:
+        if write_baseline.exists():
+            raise UsageError(f"{write_baseline} exists", hint="name a new file, or remove it first")
+        _write(write_baseline, baseline_text(findings, expires=today + datetime.timedelta(days=90)))
+    answer = gate(findings, today=today, budgets=budgets, baseline=known)
+    text = _formatted(answer, form)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        _write(output, text)
+        print(answer.headline)
+    if not answer.passes or (strict and answer.is_undecided):
+        raise typer.Exit(EXIT_LEAKS)
+
+
+def _formatted(answer: Gate, form: Format) -> str:
+    from leakscan.report.gate import gate_text, github, junit, sarif
+    from leakscan.report.json import document
+
+    if form is Format.JSON:
+        return document("check", answer)
+    writers = {Format.TEXT: gate_text, Format.GITHUB: github, Format.JUNIT: junit, Format.SARIF: sarif}
+    return writers[form](answer)
+
+
+def _findings(what: str, runs: int, mode: str) -> list[Findings]:
+    if Path(what).is_dir():
+        return _analysed(Path(what))
+    from leakscan.capture import Settings, capture, capture_modes
+
+    with tempfile.TemporaryDirectory(prefix="leakscan-") as folder:
+        output = Path(folder) / "capture"
+        settings = Settings(runs=runs)
+        if mode == "all":
+            capture_modes(what, output=output, settings=settings)
+        else:
+            capture(what, output=output, mode=mode, settings=settings)
+        return _analysed(output)
+
+
+def _analysed(directory: Path) -> list[Findings]:
+    """The findings of every mode. A mode that does not apply is none; another failure is an error."""
+    from leakscan.capture.directory import read_captures
+    from leakscan.cli.analyse import analysed
+    from leakscan.errors import CaptureError
+
+    for capture in read_captures(directory):
+        if capture.status not in ("complete", "not-applicable"):
+            raise CaptureError(
+                f"{capture.directory} is {capture.status}: a gate needs a complete capture",
+                hint=f"leakscan diff {capture.directory} shows what there is",
+            )
+    return analysed([directory])[0]
+
+
+def _read(path: Path) -> str:
+    from leakscan.errors import UsageError
+
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read {path}: {error}", hint="--write-baseline makes one") from error
+
+
+def _write(path: Path, text: str) -> None:
+    from leakscan.errors import UsageError
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}", hint="name another file") from error
