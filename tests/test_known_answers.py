@@ -76,7 +76,7 @@ def test_the_holder_is_the_line_to_act_on(name: str, findings_of: Callable[[str]
     holder = found["leaks"][0]["holder"]
     assert holder["label"].startswith(EXPECTED[name]["holder"])
     assert f"held by {holder['label']}" in found["headline"]
-    assert Path(holder["file"]) == KNOWN / f"{name}.py"
+    assert Path(holder["file"]).name == f"{name}.py"
 
 
 @pytest.mark.parametrize("name", with_key("cuts"))
