@@ -117,9 +117,8 @@ def baseline_text(findings: Sequence[Findings], *, expires: datetime.date) -> st
     }
     parts = ["# Known leaks: `leakscan check --baseline` does not fail on them until they expire.\n"]
     for signature, what in sorted(rows.items()):
-        parts.append(
-            f'[[known]]\n# {visible(what)}\nsignature = "{signature}"\nreason = ""\nexpires = {expires.isoformat()}\n'
-        )
+        row = f'[[known]]\n# {visible(what)}\nsignature = "{signature}"\nreason = ""\n'
+        parts.append(f"{row}expires = {expires.isoformat()}\n")
     return "\n".join(parts)
 
 
