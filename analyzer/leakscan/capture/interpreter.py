@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
 from leakscan.errors import UnsupportedInterpreter
 
 OLDEST, NEWEST = (3, 11), (3, 15)
-PROBE_SECONDS = 20
+ANSWER_SECONDS = 20
 # Python 2 must be able to parse it, too.
-_PROBE = (
-    "import sys, json, platform; print(json.dumps([platform.python_implementation(), "
-    "list(sys.version_info[:2]), platform.python_version(), "
-    "bool(getattr(sys, '_is_gil_enabled', lambda: True)()) and "
-    "not __import__('sysconfig').get_config_var('Py_GIL_DISABLED')]))"
+_QUESTION = (
+    "import json, platform, sysconfig; print(json.dumps([platform.python_implementation(), "
+    "platform.python_version(), not sysconfig.get_config_var('Py_GIL_DISABLED')]))"
 )
+_HINT = "name a standard CPython 3.11 to 3.15, or a virtual environment of one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,38 +32,58 @@ class Interpreter:
     version: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """What an interpreter says of itself."""
+
+    implementation: str
+    version: str
+    has_gil: bool
+
+    @property
+    def is_supported(self) -> bool:
+        major, minor = self.version.split(".")[:2]
+        return self.implementation == "CPython" and OLDEST <= (int(major), int(minor)) <= NEWEST
+
+
 def find_interpreter(python: str | None) -> Interpreter:
     """The interpreter for `--python`: a path, a name on PATH, or a virtual environment's folder.
 
     None means the one that runs leakscan. UnsupportedInterpreter: not a CPython 3.11 to 3.15.
     """
     path = sys.executable if python is None else _locate(python)
-    hint = f"name a standard CPython {_text(OLDEST)} to {_text(NEWEST)}, or a virtual environment of one"
+    found = _own_identity() if python is None else _ask(path)
+    who = f"{path} is {found.implementation} {found.version}"
+    if not found.is_supported:
+        raise UnsupportedInterpreter(
+            f"{who}; leakscan records CPython {_text(OLDEST)} to {_text(NEWEST)}", hint=_HINT
+        )
+    if not found.has_gil:
+        raise UnsupportedInterpreter(
+            f"{who}, a free-threaded build, which leakscan cannot record", hint=_HINT
+        )
+    return Interpreter(path, found.version)
+
+
+def _own_identity() -> _Identity:
+    is_free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+    return _Identity(platform.python_implementation(), platform.python_version(), not is_free_threaded)
+
+
+def _ask(path: str) -> _Identity:
     try:
-        # -S -E: the probe must not run the environment's start-up files.
+        # -S -E: the question must not run the environment's start-up files.
         result = subprocess.run(
-            [path, "-S", "-E", "-c", _PROBE],
+            [path, "-S", "-E", "-c", _QUESTION],
             capture_output=True,
             text=True,
-            timeout=PROBE_SECONDS,
+            timeout=ANSWER_SECONDS,
             stdin=subprocess.DEVNULL,
             check=True,
         )
-        implementation, version_pair, version, has_gil = json.loads(result.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise UnsupportedInterpreter(f"{path} does not run as a Python interpreter", hint=hint) from error
-    if implementation != "CPython" or not OLDEST <= tuple(version_pair) <= NEWEST:
-        raise UnsupportedInterpreter(
-            f"{path} is {implementation} {version}; leakscan records CPython "
-            f"{_text(OLDEST)} to {_text(NEWEST)}",
-            hint=hint,
-        )
-    if not has_gil:
-        raise UnsupportedInterpreter(
-            f"{path} is a free-threaded build of CPython {version}, which leakscan cannot record",
-            hint=hint,
-        )
-    return Interpreter(path, version)
+        return _Identity(*json.loads(result.stdout))
+    except (OSError, subprocess.SubprocessError, ValueError, TypeError) as error:
+        raise UnsupportedInterpreter(f"{path} does not run as a Python interpreter", hint=_HINT) from error
 
 
 def _locate(python: str) -> str:
