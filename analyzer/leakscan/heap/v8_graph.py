@@ -18,7 +18,8 @@ from leakscan.heap.v8_types import References, Scripts, types_of
 
 _NO_U8: Final[U8] = np.zeros(0, np.uint8)
 _NO_U32: Final[U32] = np.zeros(0, np.uint32)
-SIZES_NOTE: Final = "self sizes; those of backing stores are counted with their one owner, as DevTools does"
+SIZES_MOVED: Final = "self sizes; those of backing stores are counted with their one owner, as DevTools does"
+SIZES_AS_WRITTEN: Final = "self sizes as in the file, as DevTools does when the root names no global object"
 
 
 def graph_of(raw: RawSnapshot) -> HeapGraph:
@@ -31,6 +32,7 @@ def graph_of(raw: RawSnapshot) -> HeapGraph:
     _native.prefix_sum(raw.node_edges, first)
     _translate(raw.edge_types, raw.edge_type_names, names.EDGE_TYPES, int(names.EdgeType.HIDDEN))
     classes = _classes(raw, strings)
+    meta = _meta(raw)
     sizes = _owned_sizes(raw, strings, first)
     references, sources, targets = _build(raw, strings, first, classes)
     scripts = Scripts(raw, strings, references)
@@ -38,7 +40,7 @@ def graph_of(raw: RawSnapshot) -> HeapGraph:
     roots = _roots(raw, strings, sources, targets)
     return HeapGraph(
         runtime="v8",
-        meta=_meta(raw),
+        meta=meta,
         types=types,
         addresses=raw.node_ids,
         type_ids=type_ids,
@@ -79,17 +81,22 @@ def _classes(raw: RawSnapshot, strings: Strings) -> U8:
     return classes
 
 
+def _has_user_roots(raw: RawSnapshot) -> bool:
+    """Whether the root refers to an object of the program: only then does DevTools move sizes."""
+    count = int(raw.node_edges[0]) if len(raw.node_edges) else 0
+    is_synthetic = mask(raw, ["synthetic"])[raw.node_types[raw.edge_targets[:count]]]
+    return not bool(is_synthetic.all())
+
+
 def _owned_sizes(raw: RawSnapshot, strings: Strings, first: U64) -> U32 | U64:
+    if not _has_user_roots(raw):
+        return raw.node_sizes
     by_type = np.zeros(len(raw.node_type_names), np.uint8)
     by_type[mask(raw, names.BACKING_TYPES)] = names.NodeClass.BACKING
     by_type[mask(raw, ["synthetic"])] = names.NodeClass.SYNTHETIC
     classes: U8 = by_type[raw.node_types]
-    # Newer versions of V8 write as native what older ones call hidden.
-    is_engine_name = np.zeros(len(strings) + 1, np.bool_)
-    is_engine_name[strings.all("system / *")] = True
-    is_engine_name[strings.all(names.JS_BUFFER)] = False
-    is_native = mask(raw, ["native"])[raw.node_types]
-    classes[is_native & is_engine_name[raw.node_names]] = names.NodeClass.BACKING
+    is_external = np.isin(raw.node_names, strings.all(names.EXTERNAL_STRING))
+    classes[mask(raw, ["native"])[raw.node_types] & is_external] = names.NodeClass.BACKING
     sizes = raw.node_sizes.copy()
     owners = np.empty(len(classes), np.uint32)
     _native.v8_move_sizes(first, raw.edge_types, raw.edge_targets, classes, owners, sizes)
@@ -185,7 +192,7 @@ def _meta(raw: RawSnapshot) -> dict[str, Any]:  # Any: JSON
         "runtime": "v8",
         "births": False,
         "sites": False,
-        "sizes": SIZES_NOTE,
+        "sizes": SIZES_MOVED if _has_user_roots(raw) else SIZES_AS_WRITTEN,
         "detached_objects": int(np.count_nonzero(raw.node_detached == 2)),
         "node_count": len(raw.node_types),
         "edge_count": int(raw.meta["edge_count"]),

@@ -78,8 +78,7 @@ STRING_TYPES: Final = ("string", "concatenated string", "sliced string")
 TYPE_NAMES: Final = {"closure": "Function", "regexp": "RegExp", "code": "(compiled code)"}
 """As DevTools shows them; any other type is its own name in parentheses."""
 ENGINE_PREFIXES: Final = ("system / *", "Node / *")
-JS_BUFFER: Final = "system / JSArrayBufferData"
-"""What an ArrayBuffer holds outside the heap: no backing store in the sense of `BACKING_TYPES`."""
+EXTERNAL_STRING: Final = "system / ExternalStringData"
 DETACHED: Final = 2
 NATIVE_CONTEXT: Final = "system / NativeContext*"
 ENGINE_TYPES: Final = ("code", "object shape", "array", "synthetic", "hidden")

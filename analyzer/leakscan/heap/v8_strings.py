@@ -70,7 +70,7 @@ _WANTED: Final = tuple(
         [
             *(*names.CLASS_OF_NAME, *names.INTERNAL_EDGES, *names.HIDDEN_EDGES),
             *(*names.SCRIPT_EDGES, *names.MARKS, *names.ENGINE_PREFIXES),
-            *("shared", "<*", names.JS_BUFFER, names.NATIVE_CONTEXT),
+            *("shared", "<*", names.EXTERNAL_STRING, names.NATIVE_CONTEXT),
         ]
     )
 )
