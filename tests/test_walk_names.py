@@ -217,3 +217,18 @@ def test_keys_are_cut_at_120_characters() -> None:
 
 def test_a_bound_is_seen(zoo: dict[str, Any], walked: Walked) -> None:
     assert [walked.heap.bounds.get(walked.row(zoo[name])) for name in ("deque", "bounded cache")] == [150, 4]
+
+
+def test_an_attribute_that_bounds_its_object_is_seen() -> None:
+    class Pool:
+        def __init__(self) -> None:
+            self.capacity = 7
+
+    class Slotted:
+        __slots__ = ("maxsize",)
+
+    inline, in_a_dict, slotted = Pool(), Pool(), Slotted()
+    in_a_dict.__dict__["other"] = 1
+    slotted.maxsize = 9
+    here = walk()
+    assert [here.heap.bounds.get(here.row(thing)) for thing in (inline, in_a_dict, slotted)] == [7, 7, 9]

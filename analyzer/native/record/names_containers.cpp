@@ -198,15 +198,61 @@ Object* dict_of(const Object* object) {
     return object_at(object, offset);
 }
 
-void name_instance(Walk& walk, const Object* object, const TypePlan* plan) {
+namespace {
+
+// Attributes that by convention say how large a container may grow.
+bool is_bound_name(const Object* key) {
+    static constexpr const char* kNames[] = {"maxsize",     "max_size", "maxlen",  "max_len",
+                                             "max_entries", "capacity", "_maxsize"};
+    const Text text = text_of(key);
+    if (!text.data || text.length < 6 || text.length > 11) return false;
+    const std::uint32_t first = text.at(0);
+    if (first != 'm' && first != 'c' && first != '_') return false;
+    for (const char* name : kNames)
+        if (text_equals(key, name)) return true;
+    return false;
+}
+
+void say_bound(Walk& walk, const Object* value) {
+    std::int64_t size;
+    if (value && is_int(value) && int_value(value, &size) && size > 0)
+        walk.bound(static_cast<std::uint64_t>(size));
+}
+
+constexpr std::int64_t kMostAttributes = 64;  // no class of containers has more
+
+}  // namespace
+
+bool is_bound_text(const char* name) {
+    return !std::strcmp(name, "maxsize") || !std::strcmp(name, "max_size") || !std::strcmp(name, "maxlen") ||
+           !std::strcmp(name, "max_len") || !std::strcmp(name, "max_entries") ||
+           !std::strcmp(name, "capacity") || !std::strcmp(name, "_maxsize");
+}
+
+void name_instance(Walk& walk, const Object* object, TypePlan* plan) {
     const TypeObject* type = object->type;
+    if (plan->bound_offset) say_bound(walk, object_at(object, plan->bound_offset));
     if (plan->shape == Shape::TYPE || (!type->dictoffset && !plan->managed_dict)) return;
     const Object* dict = dict_of(object);
     walk.emit(dict, format::DICT, 0, true);
+    if (dict && plan->python_class && is_dict(dict)) {
+        const DictItems attributes(dict);
+        for (std::int64_t i = 0; i < attributes.count && attributes.count <= kMostAttributes; i++)
+            if (const Object* value = attributes.value(i))
+                if (is_int(value) && is_str(attributes.key(i)) && is_bound_name(attributes.key(i)))
+                    say_bound(walk, value);
+    }
     const char* values = dict ? nullptr : inline_values(object);
     if (!values) return;
     const DictItems items(load<const void*>(type, L->heap_type_cached_keys), values);
     std::int64_t count = items.count;
+    if (plan->bound_keys != count) {  // the shared keys grow with the first instances
+        plan->bound_keys = count;
+        plan->bound_entry = -1;
+        for (std::int64_t i = 0; i < count; i++)
+            if (is_bound_name(items.key(i))) plan->bound_entry = i;
+    }
+    if (plan->bound_entry >= 0) say_bound(walk, items.value(plan->bound_entry));
     if (L->minor >= 13 && count > load<std::uint8_t>(values, 0)) count = load<std::uint8_t>(values, 0);
     for (std::int64_t i = 0; i < count; i++)
         if (const Object* value = items.value(i))

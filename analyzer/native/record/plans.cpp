@@ -89,7 +89,7 @@ struct FieldList {
 };
 
 // A heap type's own members lie behind its struct; `tp_members` may have been freed by then.
-void add_members(Walk& walk, const TypeObject* type, FieldList& list) {
+void add_members(Walk& walk, const TypeObject* type, TypePlan* plan, FieldList& list) {
     const MemberDef* member = type->members;
     std::int64_t count = 1024;
     const bool own_class = is_python_class(type);
@@ -102,8 +102,9 @@ void add_members(Walk& walk, const TypeObject* type, FieldList& list) {
     for (std::int64_t i = 0; i < count && member[i].name; i++) {
         if (member[i].type != kMemberObject && member[i].type != kMemberObjectEx) continue;
         if (L->minor >= 12 && (member[i].flags & kMemberRelative)) continue;
-        list.add(static_cast<std::int32_t>(member[i].offset), walk.strings.of(member[i].name), format::SLOT,
-                 own_class);
+        const auto offset = static_cast<std::int32_t>(member[i].offset);
+        if (own_class && is_bound_text(member[i].name)) plan->bound_offset = offset;
+        list.add(offset, walk.strings.of(member[i].name), format::SLOT, own_class);
     }
 }
 
@@ -210,6 +211,8 @@ void fill_plan(Walk& walk, TypePlan* plan) {
     plan->managed_dict = type->flags & tpflag::MANAGED_DICT;
     plan->inline_values = L->minor >= 13 && (type->flags & tpflag::INLINE_VALUES);
     plan->checked = !trusted && type->traverse && (type->flags & tpflag::HAVE_GC);
+    plan->bound_keys = -1;
+    plan->bound_entry = -1;
     constexpr unsigned long kValues = tpflag::STR | tpflag::BYTES | tpflag::INT | tpflag::TYPE;
     plan->opaque = !plan->checked && plan->shape == Shape::PLAIN && !plan->python_class &&
                    !(type->flags & (kValues | tpflag::HAVE_GC)) && type->basicsize > 16;
@@ -218,7 +221,7 @@ void fill_plan(Walk& walk, TypePlan* plan) {
     for (const TypeObject* base = type; base; base = base->base) {
         if (base == solid || !is_python_class(base)) add_known_fields(walk, base, list);
         if (plan->shape == Shape::TYPE && !is_python_class(base)) continue;
-        add_members(walk, base, list);
+        add_members(walk, base, plan, list);
     }
     // A dict kept at an offset is also a member of some C types (`__dict__`): one field only.
     if (!plan->managed_dict && type->dictoffset > 0 && plan->shape != Shape::TYPE)

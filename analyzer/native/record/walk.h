@@ -52,6 +52,8 @@ struct TypePlan {
     const char* await_label;
     Field* fields;
     std::uint32_t field_count;
+    std::int32_t bound_offset;              // a slot called maxsize or the like, 0 = none
+    std::int64_t bound_keys, bound_entry;  // the same among the shared keys, and how many were looked at
     std::uint64_t count, bytes;
 };
 
@@ -225,7 +227,8 @@ void name_ordered_dict(Walk& walk, const Object* dict);
 void name_items(Walk& walk, const Object* sequence, const Object* const* items, std::int64_t count);
 void name_set(Walk& walk, const Object* set);
 void name_deque(Walk& walk, const Object* deque);
-void name_instance(Walk& walk, const Object* object, const TypePlan* plan);
+void name_instance(Walk& walk, const Object* object, TypePlan* plan);
+bool is_bound_text(const char* name);
 void name_type(Walk& walk, const Object* type);
 void name_module(Walk& walk, const Object* module);
 void name_function(Walk& walk, const Object* function);
