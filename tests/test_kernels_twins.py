@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
+from random import Random
 
 import numpy as np
 import numpy.typing as npt
@@ -169,7 +170,7 @@ def test_without_costs_every_reference_costs_one(data: st.DataObject, graph: Gra
 @many
 @given(st.data(), graphs(), st.randoms(use_true_random=False))
 def test_paths_do_not_depend_on_how_objects_are_numbered(
-    data: st.DataObject, graph: Graph, random: object
+    data: st.DataObject, graph: Graph, random: Random
 ) -> None:
     size = len(graph.references)
     roots = data.draw(some_of(graph.object_count))
@@ -409,3 +410,19 @@ def test_a_cut_of_any_slots_separates_and_is_the_cheapest_when_it_says_so(
     assert twins.separates(graph, slots, found.slots.tolist(), sources, sinks, skip=skip)
     assert found.cost == sum(costs[slot] for slot in found.slots)
     assert found.cost == expected[0] if found.is_exact else found.cost >= expected[0]
+
+
+@examples(1200)
+@given(st.integers(4, 30), st.integers(1, 5), st.randoms(use_true_random=False))
+def test_a_cut_of_single_references_costs_as_many_as_there_are_separate_ways(
+    count: int, per_object: int, random: Random
+) -> None:
+    references = [(random.randrange(count), random.randrange(count)) for _ in range(count * per_object)]
+    graph = Graph(count, tuple(sorted(references, key=lambda reference: reference[0])))
+    size = len(graph.references)
+    cut = kernels.min_cut(
+        graph.csr, np.arange(size), np.ones(size, np.uint32), sources=numbers([0]), sinks=numbers([count - 1])
+    )
+    assert cut is not None
+    assert cut.cost == len(cut.slots) == twins.disjoint_ways(graph, 0, count - 1)
+    assert twins.separates(graph, range(size), cut.slots.tolist(), [0], [count - 1])

@@ -105,24 +105,25 @@ def shortest_paths(
     root_costs: Sequence[int],
     barriers: Collection[int] = (),
 ) -> dict[int, tuple[int, int, int]]:
-    """object -> (distance, parent reference, root), by improving keys until nothing changes."""
-    best: dict[int, PathKey] = {}
+    """object -> (distance, parent reference, root), settling the object with the least key again and again."""
+    found: dict[int, PathKey] = {}
+    settled: dict[int, PathKey] = {}
     for index, (root, cost) in enumerate(zip(roots, root_costs, strict=True)):
-        key = (cost, 0, index, (), NO)
-        if cost != BLOCKED_ROOT and (root not in best or key < best[root]):
-            best[root] = key
-    while True:
-        better = dict(best)
-        for ref, (source, target) in enumerate(graph.references):
-            if source not in best or source in barriers or costs[ref] == BLOCKED:
+        key: PathKey = (cost, 0, index, (), NO)
+        if cost != BLOCKED_ROOT and (root not in found or key < found[root]):
+            found[root] = key
+    while found:
+        source = min(found, key=lambda obj: found[obj])
+        settled[source] = found.pop(source)
+        distance, hops, root, _, _ = settled[source]
+        for ref in () if source in barriers else graph.leaving[source]:
+            target = graph.references[ref][1]
+            if costs[ref] == BLOCKED or target in settled:
                 continue
-            distance, hops, root, _, _ = best[source]
-            key = (min(distance + costs[ref], FARTHEST), hops + 1, root, best[source], ref)
-            if target not in better or key < better[target]:
-                better[target] = key
-        if better == best:
-            return {obj: (key[0], key[4], key[2]) for obj, key in best.items()}
-        best = better
+            key = (min(distance + costs[ref], FARTHEST), hops + 1, root, settled[source], ref)
+            if target not in found or key < found[target]:
+                found[target] = key
+    return {obj: (key[0], key[4], key[2]) for obj, key in settled.items()}
 
 
 def components(graph: Graph, members: Collection[int], *, skip: Collection[int] = ()) -> set[frozenset[int]]:
@@ -253,3 +254,29 @@ def separates(
 def nearest_cut(cuts: list[frozenset[int]], side: Callable[[frozenset[int]], set[int]]) -> frozenset[int]:
     """The cut with the smallest `side` (what a cut leaves connected to the sources, or to the sinks)."""
     return min(cuts, key=lambda cut: len(side(cut)))
+
+
+def disjoint_ways(graph: Graph, source: int, sink: int) -> int:
+    """How many ways share no reference: by augmenting one way at a time (Ford and Fulkerson)."""
+    used: set[int] = set()
+    while True:
+        # ref + 1 forwards, -(ref + 1) back over a used reference; 0 at the source.
+        came_by: dict[int, int] = {source: 0}
+        waiting = [source]
+        while waiting and sink not in came_by:
+            obj = waiting.pop(0)
+            for ref, (start, end) in enumerate(graph.references):
+                if start == obj and ref not in used and end not in came_by:
+                    came_by[end] = ref + 1
+                    waiting.append(end)
+                elif end == obj and ref in used and start not in came_by:
+                    came_by[start] = -(ref + 1)
+                    waiting.append(start)
+        if sink not in came_by:
+            leaving = sum(graph.references[ref][0] == source for ref in used)
+            return leaving - sum(graph.references[ref][1] == source for ref in used)
+        obj = sink
+        while step := came_by[obj]:
+            ref = abs(step) - 1
+            used ^= {ref}
+            obj = graph.references[ref][0] if step > 0 else graph.references[ref][1]

@@ -29,7 +29,7 @@ BLOCKED: Final = 0xFFFF
 BLOCKED_ROOT: Final = 0xFFFFFFFF
 """Root cost: the root is not used."""
 FARTHEST: Final = 0xFFFFFFFE
-"""Distances saturate here; the path is still a valid one, chosen by hops beyond this point."""
+"""Distances saturate here: such paths are valid, but compared by hops, each extending its source's best."""
 UNCUTTABLE: Final = 0xFFFFFFFF
 """Slot cost: the slot may not be cut."""
 
