@@ -73,7 +73,8 @@ class HeapGraph:
 
     Shapes: per-object columns have n items, `first_ref` has n + 1 (u64), per-reference columns m.
     `sizes` are shallow bytes; `births` are run numbers (see `kinds.BIRTH_*`), all
-    BIRTH_UNKNOWN when the snapshot was taken without births.
+    BIRTH_UNKNOWN when the snapshot was taken without births. A V8 heap has node ids for `addresses` and
+    no counts: `refcounts` are 0.
     """
 
     runtime: str
