@@ -70,6 +70,19 @@ def test_a_leak_whose_path_is_written_differently_is_matched_by_type_and_holder(
     assert [(row.change, row.matched_by) for row in found.changes] == [(Change.SAME, "type and holder")]
 
 
+def test_half_a_fix_is_the_same_leak_held_by_what_is_left():
+    holder = replace(samples.MODEL_OUTPUT.holder, label="Emitter.handlers['chunk']")
+    rest = replace(LEAK, signature="00000000", path=samples.LISTENER_PATH, also_held_by=(), holder=holder)
+    found = compare(BASELINE, candidate(rest))
+    assert [(row.change, row.matched_by, row.evidence.partition("; ")[2]) for row in found.changes] == [
+        (
+            Change.SAME,
+            "another of its holders",
+            "Workflow._runs let go of it, Emitter.handlers['chunk'] still holds it",
+        )
+    ]
+
+
 def test_warm_ups_and_bounded_growth_are_not_compared():
     assert changes(candidate(samples.CACHE)) == [Change.GONE]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from leakscan.analysis.findings import Findings, Leak, Verdict
+from leakscan.analysis.findings import Findings, Leak, Path, Verdict
 from leakscan.analysis.wording import rate_text, size_text
 
 _SAME_WITHIN: Final = 0.1
@@ -39,7 +39,8 @@ class LeakChange:
     bytes_per_run_after: float
     evidence: str
     matched_by: str
-    """"signature", or "type and holder" when the path is written differently in the two"""
+    """"signature"; "type and holder" when the path is written differently in the two; "another of its
+    holders" when one that was first is gone"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Comparison:
 
 
 def compare(baseline: Findings, candidate: Findings) -> Comparison:
-    """What changed between two captures; leaks are matched by signature, then by type and holder."""
+    """What changed between two captures; leaks are matched by signature, type and holder, or a path."""
     before, after = _leaking(baseline), _leaking(candidate)
     changes = []
     for leak, partner, matched_by in _matched(before, after):
@@ -100,14 +101,30 @@ def _matched(before: list[Leak], after: list[Leak]) -> list[tuple[Leak | None, L
         rows.append((leak, partner, "signature"))
     for leak in unmatched:
         partner = next((other for other in rest if _kin(other) == _kin(leak)), None)
+        how = "type and holder" if partner else ""
+        if partner is None:
+            # Half a fix: what one holder let go of is the same leak, now written by the other one.
+            partner = next((other for other in rest if _shares_a_path(leak, other)), None)
+            how = "another of its holders" if partner else ""
         if partner is not None:
             rest.remove(partner)
-        rows.append((leak, partner, "type and holder" if partner else ""))
+        rows.append((leak, partner, how))
     return [*rows, *((None, leak, "") for leak in rest)]
 
 
 def _kin(leak: Leak) -> tuple[str, str]:
     return leak.type_name, leak.holder.label if leak.holder else leak.path.root
+
+
+def _shares_a_path(one: Leak, other: Leak) -> bool:
+    if one.type_name != other.type_name:
+        return False
+    mine, others = ({_reading(path) for path in (leak.path, *leak.also_held_by)} for leak in (one, other))
+    return bool(mine & others)
+
+
+def _reading(path: Path) -> tuple[str, tuple[tuple[str, str], ...]]:
+    return path.root, tuple((step.reference, step.type_name) for step in path.steps)
 
 
 def _change(
@@ -128,6 +145,8 @@ def _change(
     else:
         change = _by_rate(leak, partner)
         evidence = f"{rate_text(before)} per run before, {rate_text(after)} after"
+    if leak is not None and partner is not None and _kin(leak)[1] != _kin(partner)[1]:
+        evidence += f"; {_kin(leak)[1]} let go of it, {_kin(partner)[1]} still holds it"
     return LeakChange(
         change=change,
         signature=shown.signature,

@@ -73,7 +73,7 @@ def _change(change: LeakChange, names: TypeNames, width: int) -> list[Line]:
     lines = [head, *wrapped(f"held by {visible(change.holder)}", width, first=indent, indent=indent + "  ")]
     sizes = f"{size_text(change.bytes_per_run_before)} -> {size_text(change.bytes_per_run_after)} per run"
     text = f"{sizes}; {visible(change.evidence)}"
-    if change.matched_by and change.matched_by != "signature":
+    if change.matched_by == "type and holder":
         text += f"; matched by {visible(change.matched_by)}"
     return [*lines, *wrapped(text, width, first=indent, indent=indent + "  ")]
 
