@@ -44,9 +44,14 @@ class Kinship:
     def places(self, objects: U32) -> list[Place]:
         """The place of each of these objects, all of which are reached."""
         asked = objects.tolist()
-        missing = distinct(np.array([obj for obj in asked if obj not in self._places], np.uint32))
-        for obj, parent, ref in self._ways_up(missing):
-            self._places[obj] = self._place(obj, parent, ref)
+        ways = self._ways_up(objects)
+        for start in asked:
+            chain, obj = [], start
+            while obj not in self._places and obj in ways:
+                chain.append(obj)
+                obj = ways[obj][0]
+            for obj in reversed(chain):
+                self._places[obj] = self._place(obj, *ways[obj])
         return [self._places[obj] for obj in asked]
 
     def token(self, ref: int, source: int, *, exact: bool) -> str:
@@ -71,25 +76,25 @@ class Kinship:
             text = self._texts[number] = graph.strings[number]
         return text
 
-    def _ways_up(self, objects: U32) -> list[tuple[int, int, int]]:
-        """(object, parent, reference) for these and everything above them, parents first."""
-        levels = []
+    def _ways_up(self, objects: U32) -> dict[int, tuple[int, int]]:
+        """(parent, reference) of each of these and of everything above that has no place yet."""
+        ways: dict[int, tuple[int, int]] = {}
         parent_ref = self.reach.paths.parent_ref
-        level = objects
+        is_done = np.zeros(self.reach.graph.object_count, np.bool_)
+        is_done[list(self._places)] = True
+        level = distinct(objects)
         for _ in range(_HIGHEST):
-            level = level[[obj not in self._places for obj in level.tolist()]]
+            level = level[~is_done[level]]
             if not len(level):
                 break
+            is_done[level] = True
             refs = parent_ref[level]
             has_parent = refs != NO
             parents = np.full(len(level), NO, np.uint32)
             parents[has_parent] = sources_of(self.reach.graph, refs[has_parent])
-            levels.append((level, parents, refs))
+            ways.update(zip(level.tolist(), zip(parents.tolist(), refs.tolist(), strict=True), strict=True))
             level = distinct(parents[has_parent])
-        rows: list[tuple[int, int, int]] = []
-        for level, parents, refs in reversed(levels):
-            rows.extend(zip(level.tolist(), parents.tolist(), refs.tolist(), strict=True))
-        return rows
+        return ways
 
     def _place(self, obj: int, parent: int, ref: int) -> Place:
         graph = self.reach.graph

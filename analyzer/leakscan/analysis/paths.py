@@ -16,25 +16,32 @@ from leakscan.analysis.hops import Hop, normalised, read_hops
 from leakscan.analysis.kernels import NO, ShortestPaths
 from leakscan.analysis.kinship import Kinship, merged_places, name_numbers
 from leakscan.analysis.reach import NewGraph, Reach
-from leakscan.analysis.refs import distinct, source_of
+from leakscan.analysis.refs import distinct, source_of, sources_of
 from leakscan.heap.graph import U32
 
 Indexes = npt.NDArray[np.intp]
 
 _SAMPLES: Final = 64
 """Members of a slot whose paths are compared to see which keys differ."""
-_LONGEST: Final = 20_000
-"""References of a path that are followed before the middle of it is given up."""
+_LONGEST: Final = 5_000
+"""References of a path that are kept; of a longer one, a linked list, both ends are."""
+_END: Final = 100
+_FARTHEST: Final = 3_000_000
+"""References that are followed for the reasons of one leak before the rest of them is only counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawPath:
-    """References from a root (row of `Reach.paths`' roots) to a survivor, in order."""
+    """References from a root (row of `Reach.paths`' roots) to a survivor, in order.
+
+    Of a path that is too long `left_out` references are missing before hop number `gap`.
+    """
 
     root: int
     root_object: int
     hops: tuple[Hop, ...]
-    is_shortened: bool = False
+    gap: int = 0
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +88,17 @@ def find_reasons(
     if any(cheapest < LAST_RESORT for cheapest, _, _ in reasons):
         reasons = [row for row in reasons if row[0] < LAST_RESORT]
     reasons.sort(key=lambda row: (row[0], -len(row[1])))
-    found = [_reason(reach, new, backward, row) for row in reasons[: limit + _SAMPLES]]
+    found: list[Reason] = []
+    walker = _Walker(reach, new, backward)
+    for row in reasons:
+        # Those that cost the same are put in order by how they read, so all of them are looked at.
+        is_enough = len(found) >= limit and (row[0] > found[limit - 1].cost or len(found) >= 2 * limit)
+        if is_enough or (found and walker.walked > _FARTHEST):
+            break
+        found.append(_reason(walker, row))
     found.sort(key=lambda reason: (reason.cost, _reading(reason)))
-    return found[:limit], max(0, len(reasons) - limit)
+    found = found[:limit]
+    return found, len(reasons) - len(found)
 
 
 def _reading(reason: Reason) -> tuple[str, ...]:
@@ -128,13 +143,18 @@ def _rooted(reach: Reach, new: NewGraph, backward: ShortestPaths) -> list[U32]:
     return [np.array(group, np.uint32) for group in by_name.values()]
 
 
-def _reason(reach: Reach, new: NewGraph, backward: ShortestPaths, row: tuple[int, U32, U32]) -> Reason:
+def _reason(walker: _Walker, row: tuple[int, U32, U32]) -> Reason:
     cost, refs, samples = row
+    reach = walker.reach
     if not len(refs):
-        rooted = [_rooted_path(reach, new, backward, root) for root in samples[:_SAMPLES].tolist()]
+        rooted = [walker.from_root(root) for root in samples[:_SAMPLES].tolist()]
         return Reason(refs, refs, cost, _alike(reach, rooted))
-    paths = [_raw_path(reach, new, backward, ref) for ref in samples.tolist()]
-    holders = distinct(np.array([source_of(reach.graph, int(ref)) for ref in refs[:_SAMPLES]], np.uint32))
+    paths: list[RawPath] = []
+    for ref in samples.tolist():
+        paths.append(walker.through(ref))
+        if paths[-1].left_out:
+            break
+    holders = distinct(sources_of(reach.graph, refs[:_SAMPLES]))
     return Reason(refs, holders, cost, _alike(reach, paths))
 
 
@@ -149,30 +169,49 @@ def _alike(reach: Reach, paths: Sequence[RawPath]) -> tuple[RawPath, ...]:
     return tuple(best[1])
 
 
-def _raw_path(reach: Reach, new: NewGraph, backward: ShortestPaths, entry: int) -> RawPath:
-    """From the root to the slot's reference `entry`, and from its target on to the nearest head."""
-    holder = source_of(reach.graph, entry)
-    before = reach.paths.references_to(holder)
-    after, is_shortened = _onward(new, backward, int(new.local[reach.graph.ref_targets[entry]]))
-    refs = [*before, entry, *after]
-    root_object = source_of(reach.graph, refs[0])
-    hops = read_hops(reach.graph, reach.modules, refs)
-    return RawPath(int(reach.paths.root[holder]), root_object, hops, is_shortened)
+@dataclass
+class _Walker:
+    """Follows paths reference by reference; `walked` counts them."""
 
+    reach: Reach
+    new: NewGraph
+    backward: ShortestPaths
+    walked: int = 0
+    _last: tuple[int, list[int]] = (-1, [])
 
-def _rooted_path(reach: Reach, new: NewGraph, backward: ShortestPaths, root: int) -> RawPath:
-    """From a root that leads to a new object directly."""
-    start = int(reach.root_targets[root])
-    refs, is_shortened = _onward(new, backward, int(new.local[start]))
-    return RawPath(root, start, read_hops(reach.graph, reach.modules, refs), is_shortened)
+    def through(self, entry: int) -> RawPath:
+        """From the root to the slot's reference `entry`, and from its target on to the nearest head."""
+        reach = self.reach
+        holder = source_of(reach.graph, entry)
+        target = int(self.new.local[reach.graph.ref_targets[entry]])
+        refs = [*self._down_to(holder), entry, *self._onward(target)]
+        return self._raw(int(reach.paths.root[holder]), source_of(reach.graph, refs[0]), refs)
 
+    def from_root(self, root: int) -> RawPath:
+        """From a root that leads to a new object directly."""
+        start = int(self.reach.root_targets[root])
+        return self._raw(root, start, self._onward(int(self.new.local[start])))
 
-def _onward(new: NewGraph, backward: ShortestPaths, obj: int) -> tuple[list[int], bool]:
-    refs: list[int] = []
-    while (entry := int(backward.parent_ref[obj])) != NO:
-        if len(refs) == _LONGEST:
-            return refs, True
-        forward = int(new.backward.refs[entry])
-        refs.append(int(new.refs[forward]))
-        obj = int(new.csr.targets[forward])
-    return refs, False
+    def _raw(self, root: int, root_object: int, refs: list[int]) -> RawPath:
+        reach = self.reach
+        if len(refs) <= _LONGEST:
+            return RawPath(root, root_object, read_hops(reach.graph, reach.modules, refs))
+        first = read_hops(reach.graph, reach.modules, refs[:_END])
+        last = read_hops(reach.graph, reach.modules, refs[-_END:])
+        return RawPath(root, root_object, first + last, gap=len(first), left_out=len(refs) - 2 * _END)
+
+    def _down_to(self, obj: int) -> list[int]:
+        """References from the root to `obj`, the same for all entries of one container."""
+        if self._last[0] != obj:
+            self._last = (obj, self.reach.paths.references_to(obj))
+            self.walked += len(self._last[1])
+        return self._last[1]
+
+    def _onward(self, obj: int) -> list[int]:
+        refs: list[int] = []
+        while (entry := int(self.backward.parent_ref[obj])) != NO:
+            forward = int(self.new.backward.refs[entry])
+            refs.append(int(self.new.refs[forward]))
+            obj = int(self.new.csr.targets[forward])
+        self.walked += len(refs)
+        return refs

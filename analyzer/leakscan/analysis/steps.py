@@ -40,8 +40,9 @@ def write_path(writing: Writing, reason: Reason) -> Path:
     steps = [*_root_step(reach, first), *(_step(writing, column, reason) for column in columns)]
     steps = _marked_holder(reach, first, steps)
     steps = _with_weak_note(reach.graph, first, steps)
-    if first.is_shortened:
-        steps[-1] = replace(steps[-1], note="... the path goes on")
+    if first.left_out:
+        at = len(steps) - len(first.hops) + first.gap
+        steps[at] = replace(steps[at], note=f"{count_text(first.left_out)} references before this left out")
     return Path(root_text(reach, first), _root_kind(reach, first).name.lower(), tuple(_folded_chain(steps)))
 
 
@@ -174,7 +175,7 @@ def _reads_like(one: Step, other: Step) -> bool:
         other.type_name,
         other.is_new,
         other.is_holder,
-    )
+    ) and "left out" not in other.note
 
 
 def name_of(graph: HeapGraph, obj: int) -> str:
