@@ -22,9 +22,14 @@ Findings = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def findings_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Findings]:
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Holds the capture of each program under its name."""
+    return tmp_path_factory.mktemp("known")
+
+
+@pytest.fixture(scope="module")
+def findings_of(directory: Path) -> Callable[[str], Findings]:
     """Findings of a program, captured on first use."""
-    directory = tmp_path_factory.mktemp("known")
     known: dict[str, Findings] = {}
 
     def find(name: str) -> Findings:
@@ -90,6 +95,17 @@ def test_the_cut_names_every_slot_that_must_go(name: str, findings_of: Callable[
 def test_the_proposed_cut_frees_every_survivor(name: str, findings_of: Callable[[str], Findings]):
     cut = findings_of(name)["leaks"][0]["cut"]
     assert cut["frees"] == cut["of"] == findings_of(name)["leaks"][0]["count"]
+
+
+@pytest.mark.parametrize("name", [name for name in with_key("rate") if "root" not in EXPECTED[name]])
+def test_what_the_report_proposes_can_be_asked_back(
+    name: str, findings_of: Callable[[str], Findings], directory: Path
+):
+    leak = findings_of(name)["leaks"][0]
+    cuts = [word for member in leak["cut"]["members"] for word in ("--cut", member["pattern"])]
+    answer = json.loads(run("whatif", str(directory / name), *cuts, "--json"))
+    assert answer["frees_survivors"] >= leak["count"]
+    assert answer["frees_bytes"] >= leak["cut"]["frees_bytes"]
 
 
 @pytest.mark.parametrize("name", with_key("root"))

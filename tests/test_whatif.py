@@ -116,6 +116,16 @@ def test_a_root_can_be_cut():
     assert ask(graph, "root 'atexit callbacks'").frees_bytes == 4
 
 
+def test_what_only_leakscan_holds_is_no_survivor():
+    graph = heap("""
+        root -> a -> s1; own thread sampler -> f -> s2; root -> mine -> s3
+        s1: app.S birth=1; s2: app.S birth=1; s3: app.S birth=1
+        f: <frame> flags=own; mine: app.Recorder flags=own; a: app.A
+    """)
+    found = ask(graph, "A.s1")
+    assert (found.frees_survivors, found.survivors) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("text", "nearest"),
     [

@@ -14,7 +14,7 @@ from leakscan.analysis.patterns import match_pattern, nearest_patterns, parse_pa
 from leakscan.analysis.refs import distinct
 from leakscan.errors import UsageError
 from leakscan.heap.graph import U32, HeapGraph
-from leakscan.heap.kinds import IMMORTAL
+from leakscan.heap.kinds import IMMORTAL, ObjectFlag, RootFlag
 
 Bools = npt.NDArray[np.bool_]
 
@@ -75,7 +75,7 @@ def what_if(
             "no reference to cut was named", hint="leakscan whatif DIR --cut 'Workflow._runs[*]'"
         )
     is_new = np.zeros(graph.object_count, np.bool_) if is_new is None else is_new
-    survivors = is_new & life.is_live
+    survivors = is_new & _held_by_the_program(graph, life)
     removals = [_find(graph, text, tuple(known_patterns)) for text in (*cut, *weak)]
     effects = []
     for number, (text, (refs, roots)) in enumerate(zip((*cut, *weak), removals, strict=True)):
@@ -104,6 +104,25 @@ def what_if(
         freed_types=types[:_TYPES_LISTED],
         types_omitted=max(0, len(types) - _TYPES_LISTED),
     )
+
+
+def _held_by_the_program(graph: HeapGraph, life: Liveness) -> Bools:
+    """Live objects that are reached without leakscan's own: what only those hold is no survivor."""
+    is_own = (graph.flags & np.uint8(ObjectFlag.OWN)) != 0
+    own_roots = (graph.roots.flags & np.uint8(RootFlag.OWN)) != 0
+    starts = np.concatenate((graph.roots.targets[~own_roots], _standing_alone(graph, life)))
+    reached = kernels.reachable(
+        life.csr, roots=starts[~is_own[starts]], skip=life.weak, barriers=is_own if is_own.any() else None
+    )
+    return np.asarray(reached & ~is_own)
+
+
+def _standing_alone(graph: HeapGraph, life: Liveness) -> U32:
+    """Objects that no root has to hold: held from C, or immortal."""
+    alone = life.external > 0
+    if graph.runtime == "cpython":
+        alone |= graph.refcounts == IMMORTAL
+    return np.flatnonzero(alone).astype(np.uint32)
 
 
 def freed_by(graph: HeapGraph, life: Liveness, refs: U32, root_rows: U32) -> Bools:
