@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from twins import draw
 
 from leakscan.analysis import kernels
 from leakscan.analysis.kernels import GARBAGE, HELD_FROM_C, NO, OUTSIDE, REACHED, SHARED, UNCUTTABLE
+from twins import draw
 
 
 def dominators(text: str, *, roots: str) -> dict[str, str]:

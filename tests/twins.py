@@ -105,7 +105,7 @@ def shortest_paths(
     root_costs: Sequence[int],
     barriers: Collection[int] = (),
 ) -> dict[int, tuple[int, int, int]]:
-    """object -> (distance, parent reference, root), settling the object with the least key again and again."""
+    """object -> (distance, parent reference, root), always settling the object with the least key."""
     found: dict[int, PathKey] = {}
     settled: dict[int, PathKey] = {}
     for index, (root, cost) in enumerate(zip(roots, root_costs, strict=True)):
