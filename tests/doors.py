@@ -138,6 +138,7 @@ DOORS: dict[str, Call] = {
     "births_site": lambda rng, g: [rng.randrange(3)],
     "births_stats": lambda rng, g: [],
     "births_usage": lambda rng, g: [],
+    "malloc_figures": lambda rng, g: [],
     "scan_chunks": lambda rng, g: [snapshot_file(), rng.randrange(200)],
     "read_chunk": lambda rng, g: [snapshot_file(), 16, out(U8, rng.randrange(100))],
     "first_not_monotone": lambda rng, g: [g.first, g.m],

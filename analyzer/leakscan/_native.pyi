@@ -24,6 +24,9 @@ def snapshot_wait(pid: int, timeout_seconds: float) -> tuple[str, int]:
     """`ok`; `write-error` with the errno; `crashed` with the signal; `timeout` (the child was killed);
     `no-memory`; `lost` with the errno of waiting. A negative timeout waits for ever."""
 
+def malloc_figures() -> tuple[int, int, int] | None:
+    """Bytes of the C library's allocator: in use, free in its arenas, mapped one by one; None: unknown."""
+
 class BirthStats(TypedDict):
     armed: bool
     state: str

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import sys
 
+from leakscan import _native
+
 _ROLLUP = {
     "Rss": "rss_bytes",
     "Pss": "pss_bytes",
@@ -19,6 +21,9 @@ _ROLLUP = {
 def memory_figures() -> dict[str, int]:
     """What the process holds now. `uss_bytes` is the part that no other process shares."""
     figures = {"allocated_blocks": sys.getallocatedblocks()}
+    malloc = _native.malloc_figures()
+    if malloc is not None:
+        figures["malloc_used_bytes"], figures["malloc_free_bytes"], figures["malloc_mapped_bytes"] = malloc
     try:
         with open("/proc/self/smaps_rollup", "rb") as rollup:
             lines = rollup.read().decode("ascii", "replace").splitlines()

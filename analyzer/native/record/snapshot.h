@@ -9,6 +9,7 @@ inline constexpr int kFlagCensus = 1, kFlagRedactKeys = 2, kFlagInProcess = 4;
 
 PyObject* snapshot_start(PyObject* self, PyObject* args);
 PyObject* snapshot_wait(PyObject* self, PyObject* args);
+PyObject* malloc_figures(PyObject* self, PyObject* args);
 PyObject* support(PyObject* self, PyObject* args);
 
 }  // namespace record
