@@ -87,6 +87,8 @@ int main(void)
 #endif
     O(bytearray_alloc, PyByteArrayObject, ob_alloc);
 
+    N(set_bytes, sizeof(PySetObject));
+    N(function_bytes, sizeof(PyFunctionObject));
     O(func_globals, PyFunctionObject, func_globals);
     O(func_builtins, PyFunctionObject, func_builtins);
     O(func_name, PyFunctionObject, func_name);
@@ -185,6 +187,7 @@ int main(void)
     N(owner_generator, FRAME_OWNED_BY_GENERATOR);
     N(owner_frame_object, FRAME_OWNED_BY_FRAME_OBJECT);
 
+    N(module_bytes, sizeof(PyModuleObject));
     O(module_dict, PyModuleObject, md_dict);
     O(module_state, PyModuleObject, md_state);
     O(module_name, PyModuleObject, md_name);

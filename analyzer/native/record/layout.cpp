@@ -2,6 +2,8 @@
 
 #include "layout_table.h"
 
+#include <dlfcn.h>
+
 namespace record {
 
 const Layout* L = nullptr;
@@ -36,6 +38,39 @@ void forget_interpreter_state(Layout& row) {
     for (int* field : fields) *field = -1;
 }
 
+bool frames_known = false, threads_known = false;
+
+// A patch release that changes a struct changes the size that its type states.
+bool basicsize_is(const char* type, int bytes) {
+    const auto* found = static_cast<const TypeObject*>(dlsym(RTLD_DEFAULT, type));
+    return !found || found->basicsize == bytes;
+}
+
+bool objects_match(const Layout& row) {
+    return basicsize_is("PyTuple_Type", row.tuple_items) && basicsize_is("PyList_Type", row.list_allocated + 8) &&
+           basicsize_is("PyDict_Type", row.dict_values + 8) && basicsize_is("PySet_Type", row.set_bytes) &&
+           basicsize_is("PyUnicode_Type", row.str_bytes) && basicsize_is("PyLong_Type", row.int_digits) &&
+           basicsize_is("PyFunction_Type", row.function_bytes) && basicsize_is("PyCode_Type", row.code_adaptive) &&
+           basicsize_is("PyModule_Type", row.module_bytes) && basicsize_is("PyType_Type", row.heap_type_bytes);
+}
+
+bool frames_match(const Layout& row) {
+    const int frame = row.frame_localsplus;
+    return basicsize_is("PyGen_Type", row.gen_frame + frame) &&
+           basicsize_is("PyFrame_Type", row.frameobj_data + frame);
+}
+
+bool threads_match(const Layout& row) {
+    return load<unsigned long>(PyThreadState_Get(), row.ts_thread_id) == PyThread_get_thread_ident();
+}
+
+bool is_free_threaded() {
+    PyObject* flags = PySys_GetObject("abiflags");  // borrowed
+    const char* text = flags && PyUnicode_Check(flags) ? PyUnicode_AsUTF8AndSize(flags, nullptr) : nullptr;
+    PyErr_Clear();
+    return text && std::strchr(text, 't');
+}
+
 }  // namespace
 
 const char* layout_select() {
@@ -48,12 +83,18 @@ const char* layout_select() {
     const Layout* row = version >> 24 == 3 ? row_for(minor) : nullptr;
     if (!row) return verdict = "this version of CPython is not known to the recorder (3.11 to 3.15 are)";
     if (sizeof(void*) != 8) return verdict = "only 64-bit builds of CPython can be recorded";
+    if (is_free_threaded()) return verdict = "free-threaded builds of CPython cannot be recorded yet";
+    if (!objects_match(*row)) return verdict = "this build of CPython lays out its objects in an unknown way";
     chosen = *row;
     L = &chosen;
+    frames_known = frames_match(chosen);
+    threads_known = threads_match(chosen);
     if (!interpreter_matches(chosen)) forget_interpreter_state(chosen);
     return nullptr;
 }
 
+bool layout_knows_frames() { return frames_known; }
+bool layout_knows_threads() { return threads_known; }
 bool layout_knows_interpreter() { return L && L->is_sysdict >= 0; }
 
 }  // namespace record

@@ -13,46 +13,47 @@ namespace record {
 
 // -1: the field does not exist in that version.
 struct Layout {
-    int minor = -1;
-    int tuple_items = -1, list_items = -1, list_allocated = -1, dict_used = -1;
+    int minor = -1, tuple_items = -1, list_items = -1, list_allocated = -1, dict_used = -1;
     int dict_keys = -1, dict_values = -1, keys_refcount = -1, keys_log2_size = -1;
     int keys_log2_index_bytes = -1, keys_kind = -1, keys_usable = -1, keys_nentries = -1;
     int keys_indices = -1, values_first = -1, set_fill = -1, set_used = -1, set_mask = -1;
     int set_table = -1, set_smalltable = -1, str_length = -1, str_state = -1, str_ascii_bytes = -1;
     int str_compact_bytes = -1, str_bytes = -1, str_data = -1, str_utf8_length = -1, str_utf8 = -1;
     int str_kind_mask = -1, str_compact_mask = -1, str_ascii_mask = -1, str_interned_mask = -1;
-    int str_kind_one = -1, int_digits = -1, bytearray_alloc = -1, func_globals = -1;
-    int func_builtins = -1, func_name = -1, func_qualname = -1, func_code = -1, func_defaults = -1;
-    int func_kwdefaults = -1, func_closure = -1, func_doc = -1, func_dict = -1, func_module = -1;
-    int func_annotations = -1, func_typeparams = -1, func_annotate = -1, code_consts = -1;
-    int code_names = -1, code_exceptiontable = -1, code_flags = -1, code_stacksize = -1;
-    int code_firstlineno = -1, code_nlocalsplus = -1, code_nlocals = -1, code_nfreevars = -1;
-    int code_localsplusnames = -1, code_localspluskinds = -1, code_filename = -1, code_name = -1;
-    int code_qualname = -1, code_linetable = -1, code_cached = -1, code_cached_count = -1;
-    int co_cached_bytes = -1, code_monitoring = -1, code_bytes = -1, code_extra = -1;
-    int code_adaptive = -1, frame_code = -1, frame_function = -1, frame_previous = -1;
-    int frame_globals = -1, frame_locals = -1, frame_object = -1, frame_instr = -1;
-    int frame_stackpointer = -1, frame_stacktop = -1, frame_owner = -1, frame_localsplus = -1;
-    int frameobj_back = -1, frameobj_frame = -1, frameobj_trace = -1, frameobj_extra_locals = -1;
-    int frameobj_locals_cache = -1, frameobj_overwritten = -1, frameobj_data = -1, gen_name = -1;
-    int gen_qualname = -1, gen_exc_value = -1, gen_origin_or_finalizer = -1, gen_frame_state = -1;
-    int gen_frame = -1, gen_code = -1, state_created = -1, state_executing = -1, state_cleared = -1;
-    int owner_thread = -1, owner_generator = -1, owner_frame_object = -1, module_dict = -1;
-    int module_state = -1, module_name = -1, type_dict = -1, type_subclasses = -1, type_cache = -1;
-    int type_weaklist = -1, heap_type_name = -1, heap_type_qualname = -1, heap_type_slots = -1;
-    int heap_type_cached_keys = -1, heap_type_module = -1, heap_type_tpname = -1;
-    int heap_type_getitem = -1, heap_type_init = -1, type_bytes = -1, heap_type_bytes = -1, context_prev = -1;
-    int context_vars = -1, contextvar_name = -1, contextvar_default = -1, token_context = -1;
-    int token_var = -1, token_old = -1, hamt_root = -1, hamt_bitmap_items = -1, ts_interp = -1;
-    int ts_thread_id = -1, ts_native_thread_id = -1, ts_id = -1, ts_frame = -1, ts_cframe = -1;
-    int cframe_frame = -1, ts_profile = -1, ts_trace = -1, ts_exception = -1;
-    int ts_exception_type = -1, ts_exception_traceback = -1, ts_exc_info = -1, ts_exc_state = -1;
-    int exc_item_previous = -1, exc_item_value = -1, ts_dict = -1, ts_async_exc = -1;
-    int ts_async_gen_firstiter = -1, ts_async_gen_finalizer = -1, ts_context = -1;
-    int ts_local_key = -1, ts_local_sentinel = -1, ts_bytes = -1, ts_asyncio_loop = -1, is_gc = -1;
-    int gc_bytes = -1, is_sysdict = -1, is_builtins = -1, is_modules = -1, is_modules_by_index = -1;
-    int is_importlib = -1, is_import_func = -1, is_sysdict_copy = -1, is_interned = -1;
-    int is_cached_objects = -1, is_cached_objects_bytes = -1, is_monitoring_callables = -1;
+    int str_kind_one = -1, int_digits = -1, bytearray_alloc = -1, set_bytes = -1;
+    int function_bytes = -1, func_globals = -1, func_builtins = -1, func_name = -1;
+    int func_qualname = -1, func_code = -1, func_defaults = -1, func_kwdefaults = -1;
+    int func_closure = -1, func_doc = -1, func_dict = -1, func_module = -1, func_annotations = -1;
+    int func_typeparams = -1, func_annotate = -1, code_consts = -1, code_names = -1;
+    int code_exceptiontable = -1, code_flags = -1, code_stacksize = -1, code_firstlineno = -1;
+    int code_nlocalsplus = -1, code_nlocals = -1, code_nfreevars = -1, code_localsplusnames = -1;
+    int code_localspluskinds = -1, code_filename = -1, code_name = -1, code_qualname = -1;
+    int code_linetable = -1, code_cached = -1, code_cached_count = -1, co_cached_bytes = -1;
+    int code_monitoring = -1, code_bytes = -1, code_extra = -1, code_adaptive = -1, frame_code = -1;
+    int frame_function = -1, frame_previous = -1, frame_globals = -1, frame_locals = -1;
+    int frame_object = -1, frame_instr = -1, frame_stackpointer = -1, frame_stacktop = -1;
+    int frame_owner = -1, frame_localsplus = -1, frameobj_back = -1, frameobj_frame = -1;
+    int frameobj_trace = -1, frameobj_extra_locals = -1, frameobj_locals_cache = -1;
+    int frameobj_overwritten = -1, frameobj_data = -1, gen_name = -1, gen_qualname = -1;
+    int gen_exc_value = -1, gen_origin_or_finalizer = -1, gen_frame_state = -1, gen_frame = -1;
+    int gen_code = -1, state_created = -1, state_executing = -1, state_cleared = -1;
+    int owner_thread = -1, owner_generator = -1, owner_frame_object = -1, module_bytes = -1;
+    int module_dict = -1, module_state = -1, module_name = -1, type_dict = -1, type_subclasses = -1;
+    int type_cache = -1, type_weaklist = -1, heap_type_name = -1, heap_type_qualname = -1;
+    int heap_type_slots = -1, heap_type_cached_keys = -1, heap_type_module = -1;
+    int heap_type_tpname = -1, heap_type_getitem = -1, heap_type_init = -1, type_bytes = -1;
+    int heap_type_bytes = -1, context_prev = -1, context_vars = -1, contextvar_name = -1;
+    int contextvar_default = -1, token_context = -1, token_var = -1, token_old = -1, hamt_root = -1;
+    int hamt_bitmap_items = -1, ts_interp = -1, ts_thread_id = -1, ts_native_thread_id = -1;
+    int ts_id = -1, ts_frame = -1, ts_cframe = -1, cframe_frame = -1, ts_profile = -1;
+    int ts_trace = -1, ts_exception = -1, ts_exception_type = -1, ts_exception_traceback = -1;
+    int ts_exc_info = -1, ts_exc_state = -1, exc_item_previous = -1, exc_item_value = -1;
+    int ts_dict = -1, ts_async_exc = -1, ts_async_gen_firstiter = -1, ts_async_gen_finalizer = -1;
+    int ts_context = -1, ts_local_key = -1, ts_local_sentinel = -1, ts_bytes = -1;
+    int ts_asyncio_loop = -1, is_gc = -1, gc_bytes = -1, is_sysdict = -1, is_builtins = -1;
+    int is_modules = -1, is_modules_by_index = -1, is_importlib = -1, is_import_func = -1;
+    int is_sysdict_copy = -1, is_interned = -1, is_cached_objects = -1;
+    int is_cached_objects_bytes = -1, is_monitoring_callables = -1;
     int is_monitoring_callables_bytes = -1, is_monitoring_names = -1;
     int is_monitoring_names_bytes = -1, is_codec_search_path = -1, is_codec_search_cache = -1;
     int is_codec_errors = -1, is_dict = -1, is_builtins_copy = -1, is_before_forkers = -1;
@@ -63,9 +64,10 @@ struct Layout {
     int is_static_types_count = -1, is_static_ext_types = -1, is_static_ext_types_count = -1;
     int static_type_bytes = -1, static_type_type = -1, static_type_dict = -1;
     int static_type_subclasses = -1, static_type_weaklist = -1, is_type_cache = -1;
-    int type_cache_bytes = -1, is_freelists = -1, is_freelists_bytes = -1, is_ceval = -1, is_ceval_bytes = -1, rt_signal_handlers = -1;
-    int rt_signal_count = -1, signal_bytes = -1, signal_func = -1, is_bytes = -1;
-    int runtime_bytes = -1;};
+    int type_cache_bytes = -1, is_freelists = -1, is_freelists_bytes = -1, is_ceval = -1;
+    int is_ceval_bytes = -1, rt_signal_handlers = -1, rt_signal_count = -1, signal_bytes = -1;
+    int signal_func = -1, is_bytes = -1, runtime_bytes = -1;
+};
 
 struct Object;
 struct TypeObject;
@@ -159,6 +161,9 @@ extern const Layout* L;  // the running version's row; set once by `layout_selec
 const char* layout_select();
 // False when the interpreter state is laid out in an unknown way: its roots are then missing.
 bool layout_knows_interpreter();
+// The same for frames and generators, for the threads' own words, and for modules.
+bool layout_knows_frames();
+bool layout_knows_threads();
 
 inline constexpr std::uint64_t kImmortalCount = UINT64_MAX;
 inline std::uint64_t refcount(const Object* object) {

@@ -203,6 +203,9 @@ void fill_plan(Walk& walk, TypePlan* plan) {
     plan->python_class = is_python_class(type);
     const TypeObject* solid = solid_base(type);
     bool trusted = shape_of(solid, plan);
+    // Without their layout they are what tp_traverse says they are.
+    if (!layout_knows_frames() && (plan->shape == Shape::FRAME || plan->shape == Shape::GENERATOR))
+        plan->shape = Shape::PLAIN, trusted = false;
     if (type->flags & tpflag::TYPE) plan->shape = Shape::TYPE, trusted = false;
     if (type->flags & tpflag::EXCEPTION) plan->shape = Shape::EXCEPTION, trusted = false;
     plan->await_label = named(solid, "coroutine")         ? "cr_await"

@@ -88,6 +88,7 @@ void interpreter_state(Walk& walk) {
 }
 
 void thread_state(Walk& walk, const void* state) {
+    if (!layout_knows_threads()) return;
     const NamedWord words[] = {
         {L->ts_profile, "profile function"},
         {L->ts_trace, "trace function"},

@@ -196,7 +196,8 @@ std::uint64_t numpy_size(const Object* array) {
 std::uint8_t sizer_of(const TypeObject* type, const TypePlan*) {
     for (const TypeObject* base = type; base; base = base->base)
         for (const NamedSizer& known : kSizers)
-            if (!std::strcmp(base->name, known.type) && !((base->flags & tpflag::HEAP) &&
+            if ((layout_knows_frames() || (known.sizer != FRAME && known.sizer != GENERATOR)) &&
+                !std::strcmp(base->name, known.type) && !((base->flags & tpflag::HEAP) &&
                                                           base->traverse == subtype_traverse))
                 return known.sizer;
     return GENERIC;

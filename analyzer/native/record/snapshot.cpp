@@ -47,6 +47,7 @@ void* frame_of(void* state) {
 
 // The frame chain is trusted only when the frame that is running now is really found in it.
 bool frames_are_readable() {
+    if (!layout_knows_frames()) return false;
     void* const frame = frame_of(PyThreadState_Get());
     if (!frame) return false;
     const auto* at = static_cast<const char*>(frame);
