@@ -44,7 +44,10 @@ def cut_lines(leak: Leak, *, indent: str, width: int, says_held_from_c: bool = T
 def growth_of(holder: Holder) -> str:
     """`dict, grew 0 -> 20, bound 128`."""
     if holder.entries_before is None:
-        grew = f"{count_text(holder.entries_after)} entries"
+        # No container, but a slot of one name: nothing was counted in it before.
+        grew = (
+            "1 reference" if holder.entries_after == 1 else f"{count_text(holder.entries_after)} references"
+        )
     else:
         grew = f"grew {count_text(holder.entries_before)} -> {count_text(holder.entries_after)}"
     bound = "" if holder.bound is None else f", bound {count_text(holder.bound)}"
