@@ -29,13 +29,14 @@ def test_hostile_calls_raise_and_never_crash(seed: int, tmp_path: Path) -> None:
         [sys.executable, "-X", "faulthandler", str(script), str(seed), str(CALLS)],
         env=os.environ | {"DOORS_TRACE": str(trace), "TMPDIR": str(tmp_path)},
         capture_output=True,
-        text=True,
         check=False,
         stdin=subprocess.DEVNULL,
         timeout=600,
     )
     last = trace.read_text() if trace.exists() else "before the first call"
-    assert (done.returncode, done.stderr[-3000:]) == (0, ""), f"in {last}"
+    # A damaged call may write its snapshot to stderr: only what a sanitizer says there counts.
+    faults = [line for line in done.stderr.splitlines() if b"Sanitizer" in line or b"runtime error" in line]
+    assert (done.returncode, faults) == (0, []), f"in {last}"
 
 
 def test_a_group_of_processes_cannot_be_waited_for_and_is_not_killed() -> None:
