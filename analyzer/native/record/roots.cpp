@@ -204,7 +204,8 @@ void walk_interpreter_words(Walk& walk) {
         const auto object = static_cast<const Object*>(walk.nodes.address(id));
         const TypePlan* plan = walk.plan_of(object->type);
         for (std::ptrdiff_t at = 16; at + 8 <= object->type->basicsize; at += 8) {
-            const Object* word = object_at(object, at);
+            // A datetime without a time zone is allocated shorter than its type says.
+            const auto word = reinterpret_cast<const Object*>(word_at(object, static_cast<std::size_t>(at)));
             std::uint32_t found;
             if (walk.is_unexplained(word, &found)) walk.root(format::INTERPRETER, plan->c_field, word, 0);
         }
