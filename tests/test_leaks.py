@@ -209,3 +209,12 @@ def test_slots_that_are_written_alike_keep_all_their_references():
     before = "thread T -> a, b; a: list; b: list; a -[.x]-> c; b -[.x]-> d; c: list; d: list"
     findings = found(before, "c -[#]-> y#; y#: app.Y birth=#; d -[#]-> z#; z#: app.Y birth=#")
     assert [member.reference_count for member in findings.leaks[0].cut.members] == [12]
+
+
+def test_frames_of_leakscan_that_a_traceback_leads_to_are_nobodys():
+    grown = """
+    items -[#]-> e#; e#: ValueError size=90 birth=#; e# -[slot __traceback__]-> f#; f#: frame size=10 birth=#
+    f# -[slot f_back]-> driver; driver: frame flags=own size=70 birth=0
+    """
+    leak = the_leak(APP, grown)
+    assert (leak.exclusive_bytes, leak.cut.members[0].frees_old) == (600, 0)

@@ -17,7 +17,7 @@ from leakscan.analysis.garbage import Liveness
 from leakscan.analysis.kernels import NO, Csr
 from leakscan.analysis.refs import refs_from, sources_of
 from leakscan.heap.graph import U32, U64, HeapGraph
-from leakscan.heap.kinds import IMMORTAL, RootKind
+from leakscan.heap.kinds import IMMORTAL, ObjectFlag, RootKind
 
 Bools = npt.NDArray[np.bool_]
 
@@ -86,14 +86,16 @@ def find_region(graph: HeapGraph, life: Liveness, is_new: Bools) -> Region:
     """The region of the objects in `is_new` (mask over the snapshot)."""
     old_anchors = life.anchors[~is_new[life.anchors]]
     reached = kernels.reachable(life.csr, roots=old_anchors, skip=life.weak, barriers=is_new)
-    inside = life.is_live & ~(reached & ~is_new)
+    # A traceback leads to the frames it passed through, the driver's among them: nobody's but leakscan's.
+    is_own = (graph.flags & np.uint8(ObjectFlag.OWN)) != 0
+    inside = life.is_live & ~(reached & ~is_new) & ~is_own
     objects = np.flatnonzero(inside).astype(np.uint32)
     index = np.full(graph.object_count, NO, np.uint32)
     index[objects] = np.arange(len(objects), dtype=np.uint32)
     csr, edge_refs = _inner_references(graph, life, objects, index)
     entries = np.flatnonzero(inside[graph.ref_targets] & ~life.weak).astype(np.uint32)
     sources = sources_of(graph, entries)
-    entries = entries[life.is_live[sources] & ~inside[sources]]
+    entries = entries[life.is_live[sources] & ~inside[sources] & ~is_own[sources]]
     root_rows = np.flatnonzero(inside[graph.roots.targets]).astype(np.uint32)
     clearable = np.isin(graph.roots.kinds[root_rows], _CUTTABLE_ROOTS)
     alone = (life.external > 0) | (graph.refcounts == IMMORTAL) if len(graph.refcounts) else life.external > 0
