@@ -232,3 +232,9 @@ def test_an_attribute_that_bounds_its_object_is_seen() -> None:
     slotted.maxsize = 9
     here = walk()
     assert [here.heap.bounds.get(here.row(thing)) for thing in (inline, in_a_dict, slotted)] == [7, 7, 9]
+
+
+def test_an_array_of_objects_refers_to_its_items() -> None:
+    items = np.array([[1], {"a": 2}], dtype=object)
+    here = walk()
+    assert [here.label(items, item) for item in items] == [{("INDEX", "0")}, {("INDEX", "1")}]

@@ -10,6 +10,7 @@ struct Label {
 };
 
 Label label_of(Walk& walk, const Object* key) {
+    if (walk.is_census()) return {0, 0, format::KEY_STR};
     const unsigned long flags = key->type->flags;
     std::int64_t number;
     if (!walk.redacts_keys()) {
@@ -136,6 +137,23 @@ void name_hamt(Walk& walk, const Object* node, Shape shape) {
         walk.emit(key, format::KEY, walk.strings.label(object_at(key, L->contextvar_name)));
         walk.emit(value, format::CONTEXT, walk.strings.label(object_at(key, L->contextvar_name)), true);
     }
+}
+
+// numpy's arrays take no part in collection, whatever they hold.
+void name_object_array(Walk& walk, const Object* array) {
+    constexpr int kObjects = 17, kOwnsData = 4, kContiguous = 3;
+    const Object* dtype = object_at(array, 56);
+    walk.emit(object_at(array, 48), format::SLOT, walk.strings.of("base"), true);
+    walk.emit(dtype, format::SLOT, walk.strings.of("dtype"), true);
+    const auto dimensions = load<std::int32_t>(array, 24);
+    const auto flags = load<std::int32_t>(array, 64);
+    if (!dtype || load<std::int32_t>(dtype, 28) != kObjects || !(flags & kOwnsData) || !(flags & kContiguous)) return;
+    if (dimensions < 0 || dimensions > 64) return;
+    const char *items = load<const char*>(array, 16), *shape = load<const char*>(array, 32);
+    std::int64_t count = 1;
+    for (int i = 0; i < dimensions; i++) count *= load<std::int64_t>(shape, i * 8);
+    for (std::int64_t i = 0; items && i < count; i++)
+        walk.emit(object_at(items, i * 8), format::INDEX, static_cast<std::uint32_t>(i), true);
 }
 
 void name_lru_cache(Walk& walk, const Object* cache) {

@@ -56,7 +56,9 @@ constexpr KnownShape kShapes[] = {
     {"_PyWeakref_RefType", Shape::WEAKREF, false, true},
     {"_PyWeakref_ProxyType", Shape::WEAKREF, false, true},
     {"_PyWeakref_CallableProxyType", Shape::WEAKREF, false, true},
-    {"collections.deque", Shape::DEQUE, false, false},
+    {"collections.deque", Shape::DEQUE, true, false},
+    {"collections.defaultdict", Shape::DICT, true, false},
+    {"numpy.ndarray", Shape::OBJECT_ARRAY, true, false},
     {"hamt_bitmap_node", Shape::HAMT_BITMAP, false, false},
     {"hamt_array_node", Shape::HAMT_ARRAY, false, false},
     {"hamt_collision_node", Shape::HAMT_COLLISION, false, false},
@@ -199,7 +201,9 @@ void resolve_types() {
 
 void fill_plan(Walk& walk, TypePlan* plan) {
     const TypeObject* type = plan->type;
+    const bool muted = walk.strings.mute(false);
     name_plan(walk, plan);
+    walk.strings.mute(muted);
     plan->python_class = is_python_class(type);
     const TypeObject* solid = solid_base(type);
     bool trusted = shape_of(solid, plan);

@@ -97,7 +97,7 @@ std::uint32_t Strings::number(std::int64_t value) {
 }
 
 std::uint32_t Strings::from_object(const Object* str, std::size_t limit) {
-    if (!is_str(str)) return 0;
+    if (muted_ || !is_str(str)) return 0;
     const Text text = text_of(str);
     if (!text.data || !text.length) return 0;
     const std::uintptr_t key = reinterpret_cast<std::uintptr_t>(str) * 2 + (limit != kLabelLimit);

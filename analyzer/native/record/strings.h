@@ -33,6 +33,12 @@ class Strings {
     // A name or key, cut at kLabelLimit; a file name or qualified name, whole. 0 when not a str.
     std::uint32_t label(const Object* str) { return from_object(str, kLabelLimit); }
     std::uint32_t whole(const Object* str) { return from_object(str, 16384); }
+    // A census writes the names of types only.
+    bool mute(bool muted) {
+        const bool before = muted_;
+        muted_ = muted;
+        return before;
+    }
     // After a fault while text was copied: what was written of it becomes an entry nobody uses.
     void recover();
 
@@ -53,6 +59,7 @@ class Strings {
     void close_entry();
     std::uint64_t end_ = 0, closed_ = 0;
     std::uint32_t count_ = 0;
+    bool muted_ = false;
 };
 
 }  // namespace record

@@ -219,7 +219,7 @@ void Walk::name_references(const Object* object, TypePlan* plan) {
         case Shape::HAMT_COLLISION: name_hamt(*this, object, plan->shape); break;
         case Shape::LRU_CACHE: name_lru_cache(*this, object); break;
         case Shape::EXCEPTION: break;
-        case Shape::OBJECT_ARRAY: break;
+        case Shape::OBJECT_ARRAY: name_object_array(*this, object); break;
     }
     name_instance(*this, object, plan);
     if (staging_) check(object, plan);
@@ -471,6 +471,7 @@ void Walk::run(const Input& given) {
     writer.bytes(META, given.meta, given.meta_bytes);
     writer.flush_meta();
     strings.open(&writer);
+    strings.mute(census_);
     nodes.open();
     plan_mask_ = kPlanSlots - 1;
     plan_slots_ = static_cast<TypePlan**>(map_bytes(kPlanSlots * sizeof(TypePlan*)));

@@ -121,6 +121,7 @@ class Walk {
     // 3.12+ keep these two fields of a static builtin type in the interpreter state.
     void static_type_state(const TypeObject* type, const Object** dict, const Object** subclasses) const;
     const Array<std::uint32_t>& opaque() const { return opaque_; }
+    bool is_census() const { return census_; }
     bool redacts_keys() const { return redact_; }
     bool is_own_code(const Object* code) const;
     void root(format::RootKind kind, std::uint32_t label, const void* target, std::uint8_t flags);
@@ -240,6 +241,7 @@ void name_generator(Walk& walk, const Object* generator, const TypePlan* plan);
 void name_frame(Walk& walk, const char* frame, bool running, const char* await_label);
 void name_weakref(Walk& walk, const Object* weakref);
 void name_hamt(Walk& walk, const Object* node, Shape shape);
+void name_object_array(Walk& walk, const Object* array);
 void name_lru_cache(Walk& walk, const Object* cache);
 
 // A value in a dict by an ASCII key, without hashing: for the few lookups the recorder needs.
