@@ -294,3 +294,32 @@ def test_a_path_does_not_come_to_a_module_from_anywhere():
     {APP}
     """
     assert read(the_leak(before, GROWN).path).startswith("module app > STORE")
+
+
+def test_a_thread_local_reads_as_one_step():
+    before = """
+    module app -> m; m: module name=app; m -['LOCAL']-> local; local: _thread._local
+    local -[slot values by thread]-> by; by: dict; by -[<ReferenceType>]-> d; d: dict
+    d -['seen']-> seen; seen: list
+    """
+    path = the_leak(before, "seen -[#]-> n#; n#: app.Session birth=#").path
+    assert read(path) == "module app > LOCAL: _local > thread local `seen`: list > [*]: Session"
+
+
+def test_a_context_variable_reads_as_one_step_however_many_there_are():
+    def path_with(*nodes: str) -> str:
+        trie = " ".join(f"-[{at}]-> {node}" for at, node in enumerate(nodes, 1))
+        kinds = ";".join(f"{node}: hamt_bitmap_node" for node in nodes)
+        before = f"""
+        interpreter 'context' -> c; c: _contextvars.Context
+        c -[slot variables]-> h; h: hamt; h -[slot root]-> r {trie}
+        r: hamt_array_node; {kinds}; {nodes[-1] if nodes else "r"} -[context trace]-> seen; seen: list
+        """
+        return read(the_leak(before, "seen -[#]-> n#; n#: app.Session birth=#").path).partition(" > ")[2]
+
+    assert (
+        path_with()
+        == path_with("x")
+        == path_with("x", "y")
+        == "holds: Context > context `trace`: list > [*]: Session"
+    )

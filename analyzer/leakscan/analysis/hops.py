@@ -52,6 +52,7 @@ _GENERATED: Final = re.compile(
     r"|(?<![A-Za-z])(?=[0-9a-fA-F]*[0-9])[0-9a-fA-F]{8,}(?![A-Za-z])"
     r"|[0-9]+"
 )
+_BY_THREAD: Final = "values by thread"
 _DIGITS_OF_AN_ADDRESS: Final = 12
 """Integer keys this long are ids of objects more often than not, and addresses are not written."""
 
@@ -144,7 +145,22 @@ def _folded(graph: HeapGraph, refs: Sequence[int], at: int) -> int:
         return 3 if left > 2 and _is_cell(graph, refs[at + 1]) else 2
     if kind == Kind.LOCAL and left > 1 and _is_cell(graph, refs[at]):
         return 2
+    if kind == Kind.SLOT:
+        return _through_runtime(graph, refs, at)
     return 1
+
+
+def _through_runtime(graph: HeapGraph, refs: Sequence[int], at: int) -> int:
+    """Length of the way through what the runtime keeps thread locals and context variables in."""
+    if graph.label(refs[at]) == _BY_THREAD:
+        ahead = refs[at + 1 : at + 3]
+        return 3 if len(ahead) == 2 and graph.kind(ahead[1]) == Kind.KEY_STR else 1
+    end = at
+    # A hash trie: how many nodes lie between depends on how many variables there are.
+    while end < len(refs) and graph.type_name(int(graph.ref_targets[refs[end]])).startswith("hamt"):
+        end += 1
+    is_variable = end > at and end < len(refs) and graph.kind(refs[end]) == Kind.CONTEXT
+    return end - at + 1 if is_variable else 1
 
 
 def _is_cell(graph: HeapGraph, ref: int) -> bool:
@@ -156,6 +172,10 @@ def _hop(graph: HeapGraph, modules: Modules, refs: Sequence[int]) -> Hop:
     target = int(graph.ref_targets[last])
     kind = graph.kind(first)
     source = source_of(graph, first)
+    if graph.kind(last) == Kind.CONTEXT:
+        return Hop(tuple(refs), target, Kind.CONTEXT, _FORMS[Kind.CONTEXT], graph.label(last))
+    if len(refs) > 1 and graph.label(first) == _BY_THREAD:
+        return Hop(tuple(refs), target, kind, "thread local `{}`", graph.label(last))
     if len(refs) > 1 and kind == Kind.SLOT:
         cell = int(graph.ref_targets[refs[1]])
         return Hop(
