@@ -35,7 +35,8 @@ def test_a_mapping_of_its_own_does_not_pass_through_malloc():
         return memory
 
     assert moved("malloc_mapped_bytes", written) < MEGABYTES // 8
-    assert moved("rss_bytes", written) > MEGABYTES // 2
+    if "rss_bytes" in memory_figures():  # a system without /proc has none
+        assert moved("rss_bytes", written) > MEGABYTES // 2
 
 
 def test_small_objects_show_in_the_blocks_of_the_object_allocator():
