@@ -4,7 +4,7 @@ import pytest
 
 from drawn_leaks import found, read, the_leak
 from heaps import heap
-from leakscan.analysis.diff import diff
+from leakscan.analysis.diff import Measured, diff
 from leakscan.analysis.findings import Verdict
 from leakscan.errors import UsageError
 
@@ -218,3 +218,11 @@ def test_frames_of_leakscan_that_a_traceback_leads_to_are_nobodys():
     """
     leak = the_leak(APP, grown)
     assert (leak.exclusive_bytes, leak.cut.members[0].frees_old) == (600, 0)
+
+
+def test_new_objects_that_no_allocator_made_are_judged_by_the_census():
+    before = heap("module app -> m; m: module name=app birth=0")
+    after = heap("module app -> m; m: module name=app birth=0; m -['T']-> t; t: app.Meta birth=0")
+    counts = {"app.Meta": (0, 1, 1, 1, 1, 1, 1)}
+    findings = diff(before, after, runs=6, measured=Measured(type_counts=counts))
+    assert [row.verdict for row in findings.growth] == [findings.verdict] == [Verdict.WARM_UP]

@@ -13,8 +13,8 @@ from leakscan.analysis import kernels
 from leakscan.analysis.findings import Growth, Verdict
 from leakscan.analysis.modules import Modules, Tier
 from leakscan.analysis.region import Region
-from leakscan.analysis.survivors import Mask, Survivors
-from leakscan.analysis.verdict import History, judge, judge_growth
+from leakscan.analysis.survivors import BY_BIRTH, Mask, Survivors
+from leakscan.analysis.verdict import History, judge, judge_growth, judge_undated
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import BIRTH_OWN, ObjectFlag
 
@@ -86,6 +86,8 @@ def _verdict(
 ) -> Verdict:
     if not births:
         return Verdict.CLEAN
+    if not any(births) and survivors.identity == BY_BIRTH:
+        return judge_undated(after - before, tuple(counts)).verdict
     if not any(births):
         return judge_growth(before, after).verdict
     return judge(History(births=births, counts=tuple(counts))).verdict

@@ -29,7 +29,7 @@ _FORMS: Final = {
     Kind.TYPE: ".__class__",
     Kind.CONTEXT: "context `{}`",
     Kind.MACHINERY: ".{}",
-    Kind.FRAME: "frame `{}`",
+    Kind.FRAME: ".{}",
     Kind.INTERNAL: "internal `{}`",
     Kind.EPHEMERON: "weak map `{}`",
     Kind.ELEMENT: "{}",

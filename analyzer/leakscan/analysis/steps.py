@@ -119,7 +119,8 @@ def _marked_holder(reach: Reach, path: RawPath, steps: list[Step]) -> list[Step]
         return steps
     steps = list(steps)
     steps[first_new - 1] = replace(steps[first_new - 1], is_holder=True)
-    if reach.survivors.objects.size and not steps[0].note:
+    is_frame = steps[0].type_name == "<frame>"
+    if reach.survivors.objects.size and not steps[0].note and not is_frame:
         steps[0] = replace(steps[0], note="born before the runs")
     return steps
 
