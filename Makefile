@@ -3,12 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: sanitize bench docs fuzz test test-all check native clean
-$(VENV)/.ready: pyproject.toml CMakeLists.txt
+.PHONY: sanitize bench demo docs fuzz test test-all check native clean
+$(VENV)/.ready: pyproject.toml constraints.txt CMakeLists.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
-	$(BIN)/pip install -q --group test --group zoo --group check "scikit-build-core>=0.10"
-	$(BIN)/pip install -q --no-build-isolation -e .
+	$(BIN)/pip install -q -c constraints.txt --group test --group zoo --group check "scikit-build-core>=0.10"
+	$(BIN)/pip install -q -c constraints.txt --no-build-isolation -e .
 	touch $@
 
 native: $(VENV)/.ready
@@ -32,12 +32,12 @@ check: native
 
 # Writes the generated pages and builds the HTML into docs/_build.
 docs: native
-	$(BIN)/pip install -q --group docs
+	$(BIN)/pip install -q -c constraints.txt --group docs
 	$(BIN)/python tools/command_reference.py
 	$(BIN)/python -m sphinx -q -W -b html docs docs/_build
 
 bench: native
-	$(BIN)/pip install -q --group bench
+	$(BIN)/pip install -q -c constraints.txt --group bench
 	cd benchmarks && PYTHONPATH=../analyzer ../$(BIN)/python run.py
 
 test-all: native
