@@ -144,5 +144,7 @@ def _meta(run: int, redacted: bool) -> dict[str, Any]:  # Any: JSON values
         "sites": births["with_sites"],
         "platform": f"{sys.platform}-{os.uname().machine}",
         "leakscan": leakscan.__version__,
+        # the reader may run another version, whose standard library is not the same
+        "stdlib_modules": sorted(sys.stdlib_module_names),
         "redacted": redacted,
     }

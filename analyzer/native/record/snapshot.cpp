@@ -78,7 +78,7 @@ bool gather_threads(Gathered& into) {
     }
     into.input.threads = into.threads;
     into.input.thread_count = count;
-    if (!readable) into.input.warnings = "the running frames of this Python build could not be read";
+    if (!readable) into.input.warn("the running frames of this Python build could not be read");
     return true;
 }
 
@@ -124,7 +124,16 @@ void gather_heads(Gathered& into) {
         into.heads[count++] = reinterpret_cast<void*>(at);
     into.input.gc_heads = into.heads;
     into.input.gc_head_count = count;
-    if (!count) into.input.warnings = "the collector's lists of this Python build could not be found";
+    if (!count) into.input.warn("the collector's lists of this Python build could not be found");
+}
+
+// True when the process has sub-interpreters, whose heaps are separate since 3.12.
+bool has_other_interpreters() {
+    using First = void* (*)();
+    using Next = void* (*)(void*);
+    const auto first = reinterpret_cast<First>(symbol("PyInterpreterState_Head"));
+    const auto next = reinterpret_cast<Next>(symbol("PyInterpreterState_Next"));
+    return first && next && first() && next(first());
 }
 
 int add_segment(dl_phdr_info* library, std::size_t, void* context) {
@@ -218,7 +227,6 @@ PyObject* snapshot_start(PyObject*, PyObject* args) {
     if (births::armed()) births::verify();
     Gathered gathered;
     Input& input = gathered.input;
-    input.warnings = "";
     gathered.segments = static_cast<Segment*>(std::calloc(kMaxSegments, sizeof(Segment)));
     if (!gathered.segments || !gather_threads(gathered)) {
         gathered.release();
@@ -226,7 +234,8 @@ PyObject* snapshot_start(PyObject*, PyObject* args) {
     }
     gather_heads(gathered);
     dl_iterate_phdr(add_segment, &gathered);
-    if (!layout_knows_interpreter()) input.warnings = "the interpreter state of this Python build could not be read";
+    if (has_other_interpreters()) input.warn("the heaps of other interpreters are not in this snapshot");
+    if (!layout_knows_interpreter()) input.warn("the interpreter state of this Python build could not be read");
     input.segments = gathered.segments;
     input.fd = fd;
     input.flags = flags;

@@ -477,7 +477,7 @@ void Walk::run(const Input& given) {
     plan_slots_ = static_cast<TypePlan**>(map_bytes(kPlanSlots * sizeof(TypePlan*)));
     frame_row_ = synthetic_type("<frame>");
     unreadable_row_ = synthetic_type("<unreadable>");
-    if (given.warnings[0]) warn(given.warnings);
+    for (std::size_t i = 0; i < given.warning_count; i++) warn(given.warnings[i]);
     guarded("the running frames could not be read", [&] { collect_running_frames(*this); });
     sort_running_frames();
     guarded("the roots could not all be read", [&] { walk_roots(*this); });

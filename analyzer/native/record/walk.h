@@ -80,9 +80,13 @@ struct Input {
     std::size_t thread_count;
     void** gc_heads;
     std::size_t gc_head_count;
-    const char* warnings;
     Segment* segments;
     std::size_t segment_count;
+    const char* warnings[8];
+    std::size_t warning_count;
+    void warn(const char* sentence) {
+        if (warning_count < 8) warnings[warning_count++] = sentence;
+    }
 };
 
 class Walk {
