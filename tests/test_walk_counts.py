@@ -78,3 +78,16 @@ def test_cyclic_garbage_has_no_unexplained_counts() -> None:
         assert int(unexplained(here)[row]) == 0
     finally:
         gc.enable()
+
+
+def test_what_a_running_coroutine_holds_is_counted_once() -> None:
+    async def main() -> tuple[Walked, list[str]]:
+        held = ["by the running frame"]
+        return walk(), held
+
+    coroutine = main()
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        here, held = done.value
+    assert (int(unexplained(here)[here.row(held)]), int(unexplained(here)[here.row(main)])) == (0, 0)

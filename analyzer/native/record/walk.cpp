@@ -176,6 +176,8 @@ void Walk::check(const Object* object, TypePlan* plan) {
     for (const Staged& staged : staged_)
         if (staged.matched || staged.sure) send(staged.target, staged.kind, staged.label);
     if (plan->shape == Shape::LRU_CACHE) return;  // the rest belongs to its links
+    if (plan->shape == Shape::GENERATOR && is_running(reinterpret_cast<const char*>(object) + L->gen_frame))
+        return;  // the rest belongs to the frame on its thread's stack
     for (std::size_t i = 0; i < unnamed; i++) send(visited_[i], format::UNNAMED, 0);
 }
 
