@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Final
 
 _UNITS: Final = ("kB", "MB", "GB", "TB", "PB", "EB")
-# Cc control, Cf format (bidi marks, zero-width), Cs surrogate, Co private, Cn unassigned, Zl and Zp
-# line separators: whatever could move the cursor, colour the terminal or reorder the text.
-_INVISIBLE: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
-
-
 def visible(text: str) -> str:
-    """`text` on one line, with every control, format and bidi character written as its escape."""
-    if text.isascii() and text.isprintable():
+    """`text` on one line, with every character that cannot be seen written as its escape.
+
+    Not printable are controls, format and bidi marks, surrogates, private and unassigned characters, and all
+    blanks but the plain one: whatever could move the cursor, colour the terminal or reorder the text.
+    """
+    if text.isprintable():
         return text
-    return "".join(_visible_character(character) for character in text)
-
-
-def _visible_character(character: str) -> str:
-    if unicodedata.category(character) not in _INVISIBLE:
-        return character
-    return character.encode("unicode_escape").decode("ascii")
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
 
 
 def size_text(size_bytes: int | float) -> str:

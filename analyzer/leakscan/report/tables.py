@@ -8,10 +8,11 @@ from typing import Final
 
 from leakscan.analysis.findings import Growth, Verdict
 from leakscan.analysis.wording import count_text, rate_text, size_text, visible
-from leakscan.report.lines import Line, Span, line, shortened_name
+from leakscan.report.lines import Line, Span, line, shortened_name, wrapped
 
 MOST_RUN_COLUMNS: Final = 20
 _NAME_WIDTH: Final = 24
+_NARROWEST_NAME: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Column:
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: int) -> list[Line]:
     """The rows under their titles; the first column is a name and gives way when `width` is too small."""
     widths = _widths(columns, rows)
-    widths[0] = min(widths[0], max(width - _taken(widths), 12))
+    widths[0] = min(widths[0], max(width - _taken(widths), _NARROWEST_NAME))
     lines = [line(Span(_aligned([column.title for column in columns], columns, widths), "faint"))]
     for row in rows:
         cells = [shortened_name(row[0], widths[0]), *row[1:]]
@@ -77,23 +78,29 @@ def births_title(runs: int, bin_size: int) -> str:
 
 
 def growth_table(rows: Sequence[Growth], *, runs: int, width: int) -> list[Line]:
-    """Types by growth. Without births (two snapshots of a process) that column is left out."""
+    """Types by growth. Births are left out when there are none, or (and said) when there is no room."""
+    if not any(row.births for row in rows):
+        return table(*_growth_cells(rows, runs, 0), width=width)
     bin_size = runs_per_column(runs)
     columns, cells = _growth_cells(rows, runs, bin_size)
-    needed = max((min(len(row[0]), len(row[0].rpartition(".")[2]) + 3) for row in cells), default=0)
+    needed = max(min(len(row[0]), len(row[0].rpartition(".")[2]) + 3) for row in cells)
     # A class that can be told from the others says more than the second half of its births.
     if width - _taken(_widths(columns, cells)) < min(needed, _NAME_WIDTH):
         bin_size = runs_per_column(runs, most_columns=MOST_RUN_COLUMNS // 2)
         columns, cells = _growth_cells(rows, runs, bin_size)
+    if width - _taken(_widths(columns, cells)) < _NARROWEST_NAME:
+        lines = table(*_growth_cells(rows, runs, 0), width=width)
+        return [*lines, line(Span("births: no room beside these numbers, --json has them", "faint"))]
     lines = table(columns, cells, width=width)
     if bin_size > 1:
         legend = f"births: a character is {bin_size} runs, # born in each, + in some, . in none"
-        lines.append(line(Span(legend, "faint")))
+        lines += wrapped(legend, width, indent="  ", style="faint")
     return lines
 
 
 def _growth_cells(rows: Sequence[Growth], runs: int, bin_size: int) -> tuple[list[Column], list[list[str]]]:
-    has_births = any(row.births for row in rows)
+    """Titles and cells; without births when `bin_size` is 0."""
+    has_births = bin_size > 0
     columns = [
         Column("type", is_number=False),
         Column("before"),

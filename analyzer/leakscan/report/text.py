@@ -102,9 +102,9 @@ def _head(findings: Findings, names: TypeNames, options: TextOptions) -> list[Li
         lines += wrapped(text, width, first=_INDENT, indent=_INDENT + "  ")
     # The headline of an undecided capture may name the command itself.
     if findings.next_command and findings.next_command not in findings.headline:
-        lines.append(
-            line(_INDENT, Span("Run next  ", "faint"), Span(visible(findings.next_command), "title"))
-        )
+        command = visible(findings.next_command)
+        lead = _INDENT + "Run next  "
+        lines += wrapped(command, width, first=lead, indent=" " * len(lead), style="title")
     return lines
 
 
@@ -112,7 +112,7 @@ def _headline(findings: Findings, options: TextOptions) -> list[Line]:
     text = visible(findings.headline)
     verdict, gap, rest = text.partition("  ")
     style = _VERDICT_STYLE.get(findings.verdict, "good")
-    if not options.screen.wraps_headline:
+    if not options.screen.wraps_headline or not rest:
         return [line(Span(verdict, style), gap, Span(rest, "title"))]
     first, *more = wrapped(rest, options.screen.width, first=verdict + gap, indent=_INDENT, style="title")
     return [line(Span(verdict, style), gap, *first[1:]), *more]
