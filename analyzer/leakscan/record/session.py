@@ -194,6 +194,12 @@ class Session:
         """Let work in flight end, count again, and take the last snapshot."""
         self.phase = "settle"
         self.wants_last_snapshot = False
+        # Apart, so that its own numbers are gone when the heap is written.
+        self._settle()
+        self.phase = "snapshot"
+        self._take_snapshot("after.heap")
+
+    def _settle(self) -> None:
         assert self._scenario is not None
         self._recorder.begin_run(self.runs_completed)
         before = tasks_in_flight(self._scenario.loop)
@@ -207,8 +213,6 @@ class Session:
             waited_seconds=round(waited, 3),
         )
         self._measure_heap("settled", collected=collected, seconds=waited)
-        self.phase = "snapshot"
-        self._take_snapshot("after.heap")
 
     def close(self) -> None:
         """Let the target end as it would: its loop is closed and its exit handlers run."""
