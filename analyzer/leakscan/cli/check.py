@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "leakscan check leak/",
     "leakscan check scenario.py:stream_once --runs 30 --budget total=10kB",
-    "leakscan check leak/ --baseline known-leaks.toml --format sarif -o leaks.sarif",
+    "leakscan check leak/ --baseline known.toml --format sarif -o leaks.sarif",
 )
 EXIT_LEAKS = 1
 

@@ -33,7 +33,7 @@ def diff(
 ) -> None:
     """Find what survived the runs, what holds it, and what to cut.
 
-    Finding a leak is no failure: exit code 0.
+    Finding a leak is no failure: exit code 0. The gate is `leakscan check`.
     """
     from leakscan.cli.analyse import analysed
     from leakscan.report.json import findings_by_mode_json, findings_json
