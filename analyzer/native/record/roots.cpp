@@ -1,6 +1,10 @@
 // Where reachability starts: modules, the interpreter's and the threads' own references, frames.
 #include "walk.h"
 
+#include <signal.h>
+
+#include <cstdio>
+
 namespace record {
 namespace {
 
@@ -48,6 +52,20 @@ void atexit_callbacks(Walk& walk, const char* interpreter) {
         if (const char* entry = load<const char*>(list, i * 8)) roots_at(walk, entry, words, 3);
 }
 
+std::uint32_t signal_label(Walk& walk, int number) {
+    static constexpr struct {
+        int number;
+        const char* name;
+    } kKnown[] = {{SIGHUP, "SIGHUP"},   {SIGINT, "SIGINT"},   {SIGQUIT, "SIGQUIT"}, {SIGUSR1, "SIGUSR1"},
+                  {SIGUSR2, "SIGUSR2"}, {SIGALRM, "SIGALRM"}, {SIGTERM, "SIGTERM"}, {SIGCHLD, "SIGCHLD"},
+                  {SIGPIPE, "SIGPIPE"}, {SIGWINCH, "SIGWINCH"}};
+    char label[40];
+    int length = std::snprintf(label, sizeof(label), "signal handler %d", number);
+    for (const auto& known : kKnown)
+        if (known.number == number) length = std::snprintf(label, sizeof(label), "signal handler %s", known.name);
+    return walk.strings.fresh(label, static_cast<std::size_t>(length));
+}
+
 void interpreter_state(Walk& walk) {
     const auto interpreter = static_cast<const char*>(walk.input->interpreter);
     const NamedWord words[] = {
@@ -83,7 +101,7 @@ void interpreter_state(Walk& walk) {
             const int offset = L->rt_signal_handlers + i * L->signal_bytes + L->signal_func;
             const Object* handler = object_at(walk.input->runtime, offset);
             if (!handler || is_int(handler) || handler == reinterpret_cast<Object*>(Py_None)) continue;
-            walk.root(format::INTERPRETER, walk.strings.of("signal handlers"), handler, 0);
+            walk.root(format::INTERPRETER, signal_label(walk, i), handler, 0);
         }
 }
 
