@@ -226,3 +226,15 @@ def test_new_objects_that_no_allocator_made_are_judged_by_the_census():
     counts = {"app.Meta": (0, 1, 1, 1, 1, 1, 1)}
     findings = diff(before, after, runs=6, measured=Measured(type_counts=counts))
     assert [row.verdict for row in findings.growth] == [findings.verdict] == [Verdict.WARM_UP]
+
+
+def test_threads_that_never_end_are_one_leak_with_all_that_is_on_their_stacks():
+    before = "module threading -> th; th: module name=threading; th -['_active']-> active; active: dict"
+    grown = """
+    active -[#]-> t#; t#: threading.Thread size=50 birth=#
+    thread Worker-# -> f#; f#: <frame> name=work flags=synthetic size=1; f# -[frame f_back]-> g#
+    g#: <frame> name=Thread.run flags=synthetic size=1; g# -[local self]-> t#
+    f# -[local buffer]-> b#; b#: bytearray size=900 birth=#
+    """
+    leak = the_leak(before, grown)
+    assert (leak.type_name, leak.count, leak.path.root) == ("threading.Thread", 6, "thread 'Worker-*'")

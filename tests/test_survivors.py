@@ -36,8 +36,17 @@ def test_objects_of_leakscan_are_never_survivors():
 
 
 def test_a_running_frame_is_a_root_and_no_survivor():
-    before, after = heap("root -> a"), heap("root -> a; thread T -> f; f: <frame> flags=synthetic birth=2")
-    assert len(find_survivors(before, after)) == 0
+    thread = "root -> a; thread T -> f; f: <frame> flags=synthetic"
+    assert len(find_survivors(heap(thread), heap(f"{thread} birth=2"))) == 0
+
+
+def test_the_frames_of_a_new_thread_are_new():
+    before = heap("root -> a; thread T -> f; f: <frame> flags=synthetic birth=0")
+    after = heap("""
+    root -> a; thread T -> f; f: <frame> flags=synthetic birth=0
+    thread U -> g; g: <frame> flags=synthetic; g -[frame f_back]-> h; h: <frame> flags=synthetic
+    """)
+    assert after.spell(find_survivors(before, after).objects) == ["g", "h"]
 
 
 def test_without_births_address_and_type_decide_and_the_answer_says_so():

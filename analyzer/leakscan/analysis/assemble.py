@@ -161,7 +161,8 @@ def _count(graph: HeapGraph, type_name: str) -> int:
 
 
 def _holder(assembly: Assembly, group: LeakGroup) -> HolderFacts | None:
-    if not group.slots:
+    is_rooted = group.path.root_kind != "module" and group.path.steps[0].is_new
+    if not group.slots or is_rooted:
         return None
     slot, names = group.slots[0], assembly.names
     facts = find_holder(assembly.before, names, slot.holder, new_entries=len(slot.refs))

@@ -71,7 +71,7 @@ def group_clusters(reach: Reach, clusters: Clusters, kinship: Kinship) -> list[G
         telling = (tell if number in told else tell_heads)(reach, clusters, members, objects)
         entry = bool(is_entry[order[bounds[number]]])
         groups.append(Group(members, entry, int(clusters.retained[members].sum()), telling))
-    chosen = _speakers(clusters, groups, of_head)
+    chosen = _speakers(reach, clusters, groups, of_head)
     return sorted(chosen, key=lambda group: (group.telling.run_count != 1, *group.rank), reverse=True)
 
 
@@ -133,7 +133,7 @@ def _distinct_slots(
     return samples, sample_of
 
 
-def _speakers(clusters: Clusters, groups: list[Group], of_head: U32) -> list[Group]:
+def _speakers(reach: Reach, clusters: Clusters, groups: list[Group], of_head: U32) -> list[Group]:
     """Leaves out groups that only hold a more telling one, and those that are only held by others."""
     links = count_links(clusters, of_head)
     spoken_for: dict[int, int] = {}
@@ -144,15 +144,10 @@ def _speakers(clusters: Clusters, groups: list[Group], of_head: U32) -> list[Gro
         light, heavy = groups[source], groups[target]
         if holding < _HALF * len(light.heads) or held < _HALF * len(heavy.heads):
             continue
-        if heavy.rank <= light.rank or heavy.telling.tier > light.telling.tier:
-            continue
-        if heavy.telling.run_count < _SAME_RUNS * light.telling.run_count:
-            continue
-        is_anonymous = heavy.telling.tier > Tier.LIBRARY
-        if is_anonymous and heavy.retained_bytes < _MUCH_HEAVIER * light.retained_bytes:
+        if not (_is_stack(reach, clusters, light, heavy) or _speaks_for(heavy, light)):
             continue
         best = spoken_for.get(source)
-        if best is None or groups[best].rank < heavy.rank:
+        if best is None or _telling_first(groups[best]) < _telling_first(heavy):
             spoken_for[source] = target
     speaking = set(spoken_for.values())
     return [
@@ -160,3 +155,22 @@ def _speakers(clusters: Clusters, groups: list[Group], of_head: U32) -> list[Gro
         for number, group in enumerate(groups)
         if number not in spoken_for and (group.is_entry or number in speaking)
     ]
+
+
+def _speaks_for(heavy: Group, light: Group) -> bool:
+    if heavy.rank <= light.rank or heavy.telling.tier > light.telling.tier:
+        return False
+    if heavy.telling.run_count < _SAME_RUNS * light.telling.run_count:
+        return False
+    is_anonymous = heavy.telling.tier > Tier.LIBRARY
+    return not is_anonymous or heavy.retained_bytes >= _MUCH_HEAVIER * light.retained_bytes
+
+
+def _is_stack(reach: Reach, clusters: Clusters, frames: Group, thread: Group) -> bool:
+    """Whether the one is the stacks of new threads and the other something with a name that is on them."""
+    is_frame = reach.graph.type_name(int(clusters.new.objects[frames.heads[0]])) == "<frame>"
+    return is_frame and thread.telling.tier < Tier.BUILTIN
+
+
+def _telling_first(group: Group) -> tuple[int, tuple[int, int, int]]:
+    return -group.telling.tier, group.rank

@@ -248,9 +248,17 @@ def _without_companions(reach: Reach, groups: list[LeakGroup]) -> list[LeakGroup
         if at is None:
             kept.append(group)
         else:
-            companions = distinct(np.concatenate((kept[at].companions, group.heads)))
-            kept[at] = replace(kept[at], companions=companions)
+            speaker, other = _by_name(reach, kept[at], group)
+            companions = distinct(np.concatenate((speaker.companions, other.companions, other.heads)))
+            kept[at] = replace(speaker, companions=companions)
     return kept
+
+
+def _by_name(reach: Reach, heavier: LeakGroup, lighter: LeakGroup) -> tuple[LeakGroup, LeakGroup]:
+    """The group to tell of, and the one that goes with it: in the very same slots the better name counts."""
+    tiers = [reach.modules.tier_of(int(group.heads[0])) for group in (heavier, lighter)]
+    is_same = {slot.pattern for slot in heavier.slots} == {slot.pattern for slot in lighter.slots}
+    return (lighter, heavier) if is_same and tiers[1] < tiers[0] else (heavier, lighter)
 
 
 def _goes_with(reach: Reach, group: LeakGroup, heavier: LeakGroup) -> bool:

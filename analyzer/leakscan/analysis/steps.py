@@ -43,7 +43,9 @@ def write_path(writing: Writing, reason: Reason) -> Path:
     if first.left_out:
         at = len(steps) - len(first.hops) + first.gap
         steps[at] = replace(steps[at], note=f"{count_text(first.left_out)} references before this left out")
-    return Path(root_text(reach, first), _root_kind(reach, first).name.lower(), tuple(_folded_chain(steps)))
+    roots = {root_text(reach, member) for member in members}
+    root = roots.pop() if len(roots) == 1 else normalised(root_text(reach, first))
+    return Path(root, _root_kind(reach, first).name.lower(), tuple(_folded_chain(steps)))
 
 
 def root_text(reach: Reach, path: RawPath) -> str:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from leakscan.analysis.identity import known_by_neighbours, known_by_place
 from leakscan.heap.graph import U16, U32, HeapGraph
-from leakscan.heap.kinds import BIRTH_OWN, BIRTH_UNKNOWN, ObjectFlag
+from leakscan.heap.kinds import BIRTH_OWN, BIRTH_UNKNOWN, Kind, ObjectFlag, RootFlag, RootKind
 
 Mask = npt.NDArray[np.bool_]
 
@@ -44,7 +44,8 @@ class Survivors:
 def find_survivors(before: HeapGraph, after: HeapGraph) -> Survivors:
     """The objects of `after` that were not there in `before`; leakscan's own are never among them.
 
-    A running frame is never new: it is a root, and what its locals hold is what a reader asks about.
+    A running frame is a root and not new, for what its locals hold is what a reader asks about; the
+    frames of a thread that was not there before are new, and go with the thread.
     """
     excluded = (after.flags & (ObjectFlag.OWN | ObjectFlag.SYNTHETIC)) != 0
     if after.runtime == "v8":
@@ -65,6 +66,9 @@ def find_survivors(before: HeapGraph, after: HeapGraph) -> Survivors:
     if not after.has_births:
         is_known[is_known] = known_by_neighbours(before, after, undated[is_known])
     is_new[undated[~is_known]] = True
+    frames = _frames_of_new_threads(before, after)
+    is_new[frames] = True
+    excluded[frames] = False
     identity = BY_BIRTH if after.has_births else BY_ADDRESS
     return _survivors(is_new, excluded, after, identity=identity)
 
@@ -75,3 +79,30 @@ def _survivors(is_new: Mask, excluded: Mask, after: HeapGraph, *, identity: str)
     births = after.births[objects]
     births[births >= min(BIRTH_OWN, BIRTH_UNKNOWN)] = 0
     return Survivors(is_new, objects, births, identity)
+
+
+def _frames_of_new_threads(before: HeapGraph, after: HeapGraph) -> list[int]:
+    known = {label for label, _ in _threads(before)}
+    frames: list[int] = []
+    for label, frame in _threads(after):
+        if label in known:
+            continue
+        caller: int | None = frame
+        while caller is not None and int(after.flags[caller]) & ObjectFlag.SYNTHETIC:
+            frames.append(caller)
+            caller = _caller(after, caller)
+    return frames
+
+
+def _threads(graph: HeapGraph) -> list[tuple[str, int]]:
+    """(label, innermost frame) of each thread that is not leakscan's."""
+    roots = graph.roots
+    rows = np.flatnonzero((roots.kinds == RootKind.THREAD) & ((roots.flags & np.uint8(RootFlag.OWN)) == 0))
+    return [(graph.root_label(row), int(roots.targets[row])) for row in rows.tolist()]
+
+
+def _caller(graph: HeapGraph, frame: int) -> int | None:
+    for ref in graph.references(frame):
+        if graph.kind(ref) == Kind.FRAME and graph.label(ref) == "f_back":
+            return int(graph.ref_targets[ref])
+    return None
