@@ -15,7 +15,6 @@
 #include <time.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <new>
 
 namespace record {
@@ -29,13 +28,19 @@ struct Gathered {
     ThreadInput* threads = nullptr;
     Segment* segments = nullptr;
     void* heads[kMaxHeads];
-    char* text = nullptr;
     void release() const {
-        std::free(threads);
-        std::free(segments);
-        std::free(text);
+        if (threads) munmap(threads, kMaxThreads * sizeof(ThreadInput));
+        if (segments) munmap(segments, kMaxSegments * sizeof(Segment));
     }
 };
+
+// Not malloc: a freed block of this size raises glibc's mmap threshold, and the next ones would stay
+// in the heap of the observed process for good. NULL when there is no memory.
+template <typename T>
+T* scratch(std::size_t count) {
+    void* memory = mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? nullptr : static_cast<T*>(memory);
+}
 
 void* symbol(const char* name) { return dlsym(RTLD_DEFAULT, name); }
 
@@ -61,7 +66,7 @@ bool gather_threads(Gathered& into) {
     using HeadOf = void* (*)(void*);
     const auto head_of = reinterpret_cast<HeadOf>(symbol("PyInterpreterState_ThreadHead"));
     const auto next_of = reinterpret_cast<HeadOf>(symbol("PyThreadState_Next"));
-    into.threads = static_cast<ThreadInput*>(std::calloc(kMaxThreads, sizeof(ThreadInput)));
+    into.threads = scratch<ThreadInput>(kMaxThreads);
     if (!into.threads) return false;
     const bool readable = frames_are_readable();
     std::size_t count = 0;
@@ -229,7 +234,7 @@ PyObject* snapshot_start(PyObject*, PyObject* args) {
     if (births::armed()) births::verify();
     Gathered gathered;
     Input& input = gathered.input;
-    gathered.segments = static_cast<Segment*>(std::calloc(kMaxSegments, sizeof(Segment)));
+    gathered.segments = scratch<Segment>(kMaxSegments);
     if (!gathered.segments || !gather_threads(gathered)) {
         gathered.release();
         return PyErr_NoMemory();
