@@ -21,7 +21,7 @@ from leakscan.analysis.slotnames import SlotNames
 from leakscan.analysis.verdict import History, Judgement, judge, judge_growth, judge_undated
 from leakscan.analysis.wording import count_text
 from leakscan.heap.graph import HeapGraph
-from leakscan.heap.kinds import NO_OBJECT
+from leakscan.heap.kinds import BIRTH_OWN, NO_OBJECT, ObjectFlag
 
 ORDER: Final = (
     Verdict.LEAK,
@@ -157,7 +157,8 @@ def _replacement(assembly: Assembly, group: LeakGroup) -> Judgement | None:
 
 def _count(graph: HeapGraph, type_name: str) -> int:
     rows = [row for row, name in enumerate(graph.type_names) if name == type_name]
-    return int(np.isin(graph.type_ids, rows).sum())
+    is_own = (graph.flags & np.uint8(ObjectFlag.OWN)) != 0
+    return int((np.isin(graph.type_ids, rows) & ~is_own & (graph.births != BIRTH_OWN)).sum())
 
 
 def _holder(assembly: Assembly, group: LeakGroup) -> HolderFacts | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 _UNITS: Final = ("kB", "MB", "GB", "TB", "PB", "EB")
+
+
 def visible(text: str) -> str:
     """`text` on one line, with every character that cannot be seen written as its escape.
 
