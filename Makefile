@@ -3,11 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: sanitize bench demo docs fuzz test test-all check native clean
+.PHONY: seeds sanitize bench demo docs fuzz test test-all check native clean
 $(VENV)/.ready: pyproject.toml constraints.txt CMakeLists.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
-	$(BIN)/pip install -q -c constraints.txt --group test --group zoo --group check "scikit-build-core>=0.10"
+	$(BIN)/pip install -q -c constraints.txt --group test --group zoo --group service --group check "scikit-build-core>=0.10"
 	$(BIN)/pip install -q -c constraints.txt --no-build-isolation -e .
 	touch $@
 
@@ -58,6 +58,10 @@ fuzz: native
 	  fuzz-corpus/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -print_final_stats=1 \
 	    -artifact_prefix=fuzz-corpus/ fuzz-corpus/$$target fuzz-corpus/seeds/$$target || exit 1; \
 	done
+
+# Every seed's scenario through real captures; writes docs/explanation/streaming-agent.md. Takes some minutes.
+seeds: native
+	$(BIN)/python tools/seeds.py
 
 # ASan and UBSan over the tests of the native module, then valgrind where it is installed.
 sanitize: native

@@ -33,6 +33,8 @@ def path_text(path) -> str:
 @pytest.mark.parametrize(("scenario", "mode"), CASES, ids=NAMES)
 def test_leakscan_finds_what_the_fixture_promises(scenario, mode, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(FIXTURES))
+    for package in scenario.get("needs", ()):
+        pytest.importorskip(package, reason=f"{package} is not installed (dependency group `service`)")
     runs = scenario.get("runs", RUNS)
     captured = capture(
         scenario["target"], output=tmp_path / "leak", mode=mode, settings=Settings(runs=runs, warmup=2)
