@@ -75,7 +75,7 @@ def refresh(page: Path) -> tuple[str, list[str]]:
         (Path(folder) / "fixtures").symlink_to(ROOT / "fixtures")
 
         def replaced(block: re.Match[str]) -> str:
-            if block["before"]:
+            if block["before"] or not examples(block["body"]):
                 return block[0]
             lines = []
             for example in examples(block["body"]):

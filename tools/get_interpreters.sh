@@ -16,10 +16,12 @@ if [ ! -e "$forky/usr/bin/python3.15" ]; then
     }
 fi
 mkdir -p "$folder/bin"
+# They find their library beside the folder they are started from, as any Python does.
+ln -sfn "$forky/usr/lib" "$folder/lib"
 for version in 3.14 3.15; do
     cat >"$folder/bin/python$version" <<WRAPPER
 #!/bin/sh
-exec env PYTHONHOME=$forky/usr $forky/lib64/ld-linux-x86-64.so.2 --argv0 "\$0" \\
+exec $forky/lib64/ld-linux-x86-64.so.2 --argv0 "\$0" \\
     --library-path $forky/usr/lib/x86_64-linux-gnu $forky/usr/bin/python$version "\$@"
 WRAPPER
     chmod +x "$folder/bin/python$version"

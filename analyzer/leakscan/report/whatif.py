@@ -35,7 +35,8 @@ def _headline(answer: WhatIf, screen: Screen) -> list[Line]:
         is_all = not answer.still_held
         word, style = ("FREES ALL", "good") if is_all else ("FREES SOME", "doubt")
         text = f"{count_text(answer.frees_survivors)} of {count_text(answer.survivors)} survivors: {freed}"
-        text += "" if is_all else f"; {count_text(answer.still_held)} are still held"
+        verb = "is" if answer.still_held == 1 else "are"
+        text += "" if is_all else f"; {count_text(answer.still_held)} {verb} still held"
     if answer.frees_old:
         text += f"; {count_text(answer.frees_old)} of the objects were alive before the runs"
     text += "."

@@ -61,6 +61,7 @@ inline constexpr KnownField kKnownFields[] = {
     {"str_iterator", 24, "it_seq"},
     {"str_ascii_iterator", 24, "it_seq"},
     {"bytes_iterator", 24, "it_seq"},
+    {"bytearray", 56, "ob_bytes_object", format::SLOT, 15},
     {"bytearray_iterator", 24, "it_seq"},
     {"iterator", 24, "it_seq"},
     {"callable_iterator", 16, "callable"},
