@@ -169,7 +169,7 @@ def _projected(measured: Measured) -> Iterable[Claim]:
         "are read to "
         f"the end, {size_text(100 * left)} when they are left. That 100 streams in a row did not run out "
         "of memory, "
-        "which the documents could not explain, is this: those were read to the end.",
+        "which the documents could not explain, fits this if those were read to the end.",
         not streams["consume"].is_leak and streams["abandon"].is_leak,
     )
 
@@ -220,7 +220,7 @@ def _cleanup(measured: Measured) -> Iterable[Claim]:
 
 def _matrix_note() -> str:
     return (
-        "Outputs that survive and bytes that stay, per run; `-` where nothing leaks. The last three rows "
+        "Outputs that survive and bytes that stay, per run; `-` where nothing leaks. The last two rows "
         "are not "
         "from the documents."
     )
