@@ -83,6 +83,17 @@ def test_many_of_one_class_do_not_give_their_name_to_the_one_that_holds_them():
     assert the_leak(APP, grown).type_name == "app.Whole"
 
 
+def test_one_for_each_head_is_told_before_the_many_that_it_shares():
+    shared = ";".join(
+        f"q# -[{at}]-> p#_{at}; o# -[.p{at}]-> p#_{at}; p#_{at}: app.Part size=900 birth=#" for at in range(4)
+    )
+    grown = (
+        "items -[#]-> f#; f#: function name='listen.<locals>.on_part' birth=#; f# -[.queue]-> q#; q#: list birth=#;"
+        f"f# -[.output]-> o#; o#: app.Output size=900 birth=#; {shared}"
+    )
+    assert the_leak(APP, grown).type_name == "app.Output"
+
+
 def test_builtin_survivors_are_called_by_their_function():
     grown = "items -[#]-> f#; f#: function name='subscribe.<locals>.on_change' birth=#"
     assert the_leak(APP, grown).name == "function subscribe.<locals>.on_change"

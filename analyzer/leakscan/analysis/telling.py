@@ -67,7 +67,10 @@ def tell(reach: Reach, clusters: Clusters, heads: U32, objects: U32) -> Telling:
     if tiers[own] > Tier.LIBRARY:
         named = (tiers < tiers[own]) & (tiers <= Tier.LIBRARY) & worth & (2 * summary.count >= len(heads))
         if named.any():
-            return _topmost(reach, clusters, objects, summary, _best(named, tiers, summary))
+            # One for each head says more than the many small ones that it shares with its neighbours.
+            each = named & (summary.count == len(heads)) & (tiers == tiers[named].min())
+            chosen = _best(each if each.any() else named, tiers, summary)
+            return _topmost(reach, clusters, objects, summary, chosen)
         return _telling(reach, clusters, heads, type_row)
     inside = (
         (tiers <= tiers[own]) & (summary.count == len(heads)) & (summary.retained >= _THIN_WRAPPER * total)
