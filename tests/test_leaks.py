@@ -88,7 +88,8 @@ def test_one_for_each_head_is_told_before_the_many_that_it_shares():
         f"q# -[{at}]-> p#_{at}; o# -[.p{at}]-> p#_{at}; p#_{at}: app.Part size=900 birth=#" for at in range(4)
     )
     grown = (
-        "items -[#]-> f#; f#: function name='listen.<locals>.on_part' birth=#; f# -[.queue]-> q#; q#: list birth=#;"
+        "items -[#]-> f#; f#: function name='listen.<locals>.on_part' birth=#;"
+        "f# -[.queue]-> q#; q#: list birth=#;"
         f"f# -[.output]-> o#; o#: app.Output size=900 birth=#; {shared}"
     )
     assert the_leak(APP, grown).type_name == "app.Output"
