@@ -65,15 +65,19 @@ def find_leaks(
     """
     kinship = Kinship(reach)
     if heads is None:
-        groups = [
-            group.telling.objects for group in group_clusters(reach, find_clusters(reach, new), kinship)
-        ]
+        clustered = group_clusters(reach, find_clusters(reach, new), kinship)
+        groups = [group.telling.objects for group in clustered]
+        companions = [group.heads[: len(group.heads) * group.telling.is_part] for group in clustered]
     else:
         groups = _by_place(kinship, new, heads)
+        companions = [group[:0] for group in groups]
     names = SlotNames(reach.graph, reach.modules.type_tiers, reach.paths.parent_ref)
     most = limits.leaks or _affordable(new)
     chosen = groups[:most]
-    found = [_leak(reach, new, kinship, names, group, runs, limits) for group in chosen]
+    found = [
+        replace(_leak(reach, new, kinship, names, group, runs, limits), companions=np.sort(new.objects[held]))
+        for group, held in zip(chosen, companions, strict=False)
+    ]
     rest = groups[most:]
     merged = _merged(found)
     if heads is None:
@@ -298,6 +302,7 @@ def _together(one: LeakGroup, other: LeakGroup) -> LeakGroup:
         path_count_omitted=one.path_count_omitted + other.path_count_omitted,
         noise=one.noise and other.noise,
         noise_is_bounded=one.noise_is_bounded and other.noise_is_bounded,
+        companions=distinct(np.concatenate((one.companions, other.companions))),
     )
 
 
