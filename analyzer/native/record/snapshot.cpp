@@ -4,15 +4,17 @@
 #include "walk.h"
 
 #include <dlfcn.h>
-#include <link.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
+#if defined(__linux__)
+#include <link.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#endif
 
 #include <cstdio>
 #include <new>
@@ -143,6 +145,7 @@ bool has_other_interpreters() {
     return first && next && first() && next(first());
 }
 
+#if defined(__linux__)
 int add_segment(dl_phdr_info* library, std::size_t, void* context) {
     auto& into = *static_cast<Gathered*>(context);
     const char* path = library->dlpi_name && library->dlpi_name[0] ? library->dlpi_name : "the executable";
@@ -158,6 +161,7 @@ int add_segment(dl_phdr_info* library, std::size_t, void* context) {
     }
     return 0;
 }
+#endif
 
 char alternate_stack[64 * 1024];
 
@@ -240,7 +244,9 @@ PyObject* snapshot_start(PyObject*, PyObject* args) {
         return PyErr_NoMemory();
     }
     gather_heads(gathered);
+#if defined(__linux__)  // elsewhere what C variables hold is "held from C", without their library's name
     dl_iterate_phdr(add_segment, &gathered);
+#endif
     if (has_other_interpreters()) input.warn("the heaps of other interpreters are not in this snapshot");
     if (!layout_knows_interpreter()) input.warn("the interpreter state of this Python build could not be read");
     input.segments = gathered.segments;
