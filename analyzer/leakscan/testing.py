@@ -91,11 +91,12 @@ def leaks_of(findings: Findings, types: tuple[str, ...] = ()) -> list[str]:
 
 def screen(findings: Findings) -> str:
     """The text of `leakscan diff`, 80 columns wide and without colour."""
+    from leakscan.report.lines import plain
     from leakscan.report.terminal import Screen
     from leakscan.report.text import TextOptions, findings_text
 
     lines = findings_text(findings, TextOptions(limit=3, screen=Screen()))
-    return "\n".join("".join(span.text for span in line).rstrip() for line in lines)
+    return plain(lines).removesuffix("\n")
 
 
 class _ToLedger:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leakscan.analysis.findings import Holder
-from leakscan.analysis.refs import kinds_of, refs_from, source_of
+from leakscan.analysis.refs import kinds_of, refs_from
 from leakscan.analysis.slotnames import SlotNames
 from leakscan.heap.graph import HeapGraph, Location
 from leakscan.heap.kinds import NO_OBJECT, Kind, ObjectFlag
@@ -65,17 +64,6 @@ def find_holder(before: HeapGraph | None, names: SlotNames, obj: int, *, new_ent
         line=place.line if place else 0,
     )
     return HolderFacts(holder, new_entries, enforced)
-
-
-def holder_of_path(graph: HeapGraph, references: Sequence[int], is_new: Bools) -> int | None:
-    """The last old object before the first new one on a path given by its references; None without one."""
-    for ref in references:
-        source = source_of(graph, ref)
-        if is_new[source]:
-            return None
-        if is_new[int(graph.ref_targets[ref])]:
-            return source
-    return None
 
 
 def count_entries(graph: HeapGraph, obj: int) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -69,12 +68,6 @@ def strings_equal(strings: StringTable, text: str) -> U32:
         for position, byte in enumerate(wanted.tolist()):
             rows = rows[blob[starts[rows] + position] == byte]
     return rows.astype(np.uint32)
-
-
-def strings_where(strings: StringTable, numbers: U32, accept: Callable[[str], bool]) -> U32:
-    """Those of these string numbers whose text is accepted; each distinct one is decoded once."""
-    distinct = np.unique(numbers)
-    return np.array([number for number in distinct.tolist() if accept(strings[number])], np.uint32)
 
 
 def strings_ending(strings: StringTable, suffix: str) -> U32:

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from leakscan.analysis import kernels
 from leakscan.analysis.garbage import Liveness
-from leakscan.analysis.kernels import NO, Csr, DominatorTree
+from leakscan.analysis.kernels import Csr, DominatorTree
 from leakscan.analysis.slotnames import SlotNames
-from leakscan.heap.graph import U32, U64, HeapGraph
+from leakscan.heap.graph import U64, HeapGraph
 from leakscan.heap.kinds import ObjectFlag
 
 _TYPES_MEASURED: Final = 20
@@ -188,13 +188,3 @@ def _biggest(values: U64, limit: int) -> npt.NDArray[np.intp]:
     else:
         chosen = np.arange(len(values))
     return chosen[np.argsort(-values[chosen].astype(np.int64), kind="stable")][:limit]
-
-
-def path_up(dominance: DominatorTree, obj: int) -> U32:
-    """The dominators of an object, nearest first, without the virtual root."""
-    found = []
-    above = int(dominance.idom[obj])
-    while above not in (NO, len(dominance.idom)):
-        found.append(above)
-        above = int(dominance.idom[above])
-    return np.array(found, np.uint32)
