@@ -23,12 +23,11 @@ from leakscan.capture.watch import (
     Level,
     Rules,
     parse_growth,
-    parse_seconds,
-    parse_size,
     perform,
     watch,
 )
 from leakscan.errors import CaptureError, UsageError
+from leakscan.units import parse_seconds, parse_size
 
 
 def look(time_unix: float, rss_bytes: int) -> Vitals:

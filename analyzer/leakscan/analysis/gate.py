@@ -17,9 +17,9 @@ from typing import Any, Final
 from leakscan.analysis.findings import Findings, Leak, Verdict
 from leakscan.analysis.wording import rate_text, size_text, visible
 from leakscan.errors import UsageError
+from leakscan.units import parse_size
 
-_UNITS: Final = {"": 1, "B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9}
-_BUDGET: Final = re.compile(r"\s*(?P<what>.+?)\s*=\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[kKMG]?B)?\s*")
+_BUDGET: Final = re.compile(r"\s*(?P<what>.+?)\s*=\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[a-zA-Z]*)\s*")
 ANY: Final = "total"
 
 
@@ -83,12 +83,11 @@ def parse_budget(text: str) -> Budget:
     match = _BUDGET.fullmatch(text)
     if match is None:
         raise UsageError(f"not a budget: {text!r}", hint="write ModelOutput=0.5, 3f9a1c22=20kB or total=10kB")
-    number = float(match["number"])
-    if match["unit"] is None:
-        if match["what"] == ANY:
-            raise UsageError(f"not a budget: {text!r}", hint="the total is in bytes per run: total=10kB")
-        return Budget(match["what"], number, None)
-    return Budget(match["what"], None, number * _UNITS[match["unit"]])
+    if match["unit"]:
+        return Budget(match["what"], None, float(parse_size(match["number"] + match["unit"])))
+    if match["what"] == ANY:
+        raise UsageError(f"not a budget: {text!r}", hint="the total is in bytes per run: total=10kB")
+    return Budget(match["what"], float(match["number"]), None)
 
 
 def parse_baseline(text: str, name: str) -> tuple[KnownLeak, ...]:

@@ -18,6 +18,7 @@ import typer
 
 from leakscan import __version__
 from leakscan.analysis.wording import visible
+from leakscan.cli import exits
 from leakscan.errors import LeakscanError
 
 COMMANDS: Final[tuple[str, ...]] = (
@@ -34,11 +35,6 @@ COMMANDS: Final[tuple[str, ...]] = (
     "watch",
 )
 """In the order of `leakscan --help`."""
-
-EXIT_CANNOT_RUN: Final = 2
-EXIT_INTERRUPTED: Final = 130
-EXIT_READER_GONE: Final = 141
-"""128 + SIGPIPE, as a shell reports it: neither "fine" nor "leaks found"."""
 
 
 def build_app() -> typer.Typer:
@@ -71,20 +67,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except LeakscanError as error:
         _complain(error.message, error.hint)
-        return EXIT_CANNOT_RUN
+        return exits.CANNOT_RUN
     except (KeyboardInterrupt, typer.Abort):
-        code = EXIT_INTERRUPTED
+        code = exits.INTERRUPTED
     except BrokenPipeError:
         # Or the interpreter would complain once more when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_READER_GONE
+        return exits.READER_GONE
     except SystemExit:
         # Outside its standalone mode typer only leaves this way when the reader of stdout is gone,
         # and with code 1, which here would mean "leaks found".
-        return EXIT_READER_GONE
+        return exits.READER_GONE
     except Exception as error:
         return _unexpected(error)
-    if code == EXIT_INTERRUPTED:
+    if code == exits.INTERRUPTED:
         print("interrupted", file=sys.stderr)
     return code if isinstance(code, int) else 0
 
@@ -100,7 +96,7 @@ def _leakscan(
         raise typer.Exit
     if context.invoked_subcommand is None:
         print(context.get_help(), file=sys.stderr)
-        raise typer.Exit(EXIT_CANNOT_RUN)
+        raise typer.Exit(exits.CANNOT_RUN)
 
 
 def _unexpected(error: Exception) -> int:
@@ -111,14 +107,14 @@ def _unexpected(error: Exception) -> int:
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "leakscan"
         _complain(format_message(), f"`{command} --help` shows what it takes")
-        return EXIT_CANNOT_RUN
+        return exits.CANNOT_RUN
     if os.environ.get("LEAKSCAN_DEBUG") == "1":
         traceback.print_exception(error)
     _complain(
         f"internal error, please report: {type(error).__name__}: {error}",
         "" if os.environ.get("LEAKSCAN_DEBUG") == "1" else "LEAKSCAN_DEBUG=1 shows where it happened",
     )
-    return EXIT_CANNOT_RUN
+    return exits.CANNOT_RUN
 
 
 def _complain(message: str, hint: str) -> None:

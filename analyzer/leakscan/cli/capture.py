@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
+from leakscan.cli import exits
+
 if TYPE_CHECKING:
     from leakscan.capture import Capture, Decide, Settings
     from leakscan.capture.directory import Proof
@@ -20,8 +22,6 @@ EXAMPLES = (
     "leakscan capture app/chat.py:answer --until-sure --prove",
 )
 ALL = "all"
-EXIT_CANNOT_RUN = 2
-EXIT_INTERRUPTED = 130
 
 
 def capture(
@@ -150,14 +150,14 @@ def _code_of_mode(mode: str, result: Capture | LeakscanError) -> int:
     if isinstance(result, ModeDoesNotApply):
         return 0
     print(f"error: {mode}: {result.message}", file=sys.stderr)
-    return EXIT_CANNOT_RUN
+    return exits.CANNOT_RUN
 
 
 def _exit_code(captured: Capture) -> int:
     if captured.status != "interrupted":
         return 0
     print(f"warning: missing: {'; '.join(captured.missing)}", file=sys.stderr)
-    return EXIT_INTERRUPTED
+    return exits.INTERRUPTED
 
 
 def _summary(captured: Capture) -> str:

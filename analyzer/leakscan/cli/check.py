@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from leakscan.cli import exits
+
 if TYPE_CHECKING:
     from leakscan.analysis.findings import Findings
     from leakscan.analysis.gate import Gate
@@ -19,7 +21,6 @@ EXAMPLES = (
     "leakscan check scenario.py:stream_once --runs 30 --budget total=10kB",
     "leakscan check leak/ --baseline known.toml --format sarif -o leaks.sarif",
 )
-EXIT_LEAKS = 1
 
 
 class Format(StrEnum):
@@ -75,7 +76,7 @@ def check(
         _write(output, text)
         print(answer.headline)
     if not answer.passes or (strict and answer.is_undecided):
-        raise typer.Exit(EXIT_LEAKS)
+        raise typer.Exit(exits.LEAKS_FOUND)
 
 
 def _formatted(answer: Gate, form: Format) -> str:

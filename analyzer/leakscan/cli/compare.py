@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
+from leakscan.cli import exits
+
 EXAMPLES = (
     "leakscan compare leak/ fixed/",
     "leakscan compare v1/ v2/ --no-worse --json",
 )
-EXIT_FAILED = 1
-EXIT_UNDECIDED = 2
 
 
 def compare(
@@ -43,4 +43,4 @@ def compare(
     if comparison.is_fixed or (no_worse and comparison.is_no_worse):
         return
     is_undecided = comparison.headline.startswith("UNDECIDED")
-    raise typer.Exit(EXIT_UNDECIDED if is_undecided else EXIT_FAILED)
+    raise typer.Exit(exits.CANNOT_RUN if is_undecided else exits.LEAKS_FOUND)

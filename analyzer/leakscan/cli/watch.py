@@ -47,8 +47,9 @@ def watch(
 ) -> int:
     """Watch a process; act on it when its memory passes a threshold."""
     from leakscan.capture.vitals import Process
-    from leakscan.capture.watch import Level, Rules, parse_action, parse_growth, parse_seconds, parse_size
+    from leakscan.capture.watch import Level, Rules, parse_action, parse_growth
     from leakscan.capture.watch import watch as watch_process
+    from leakscan.units import parse_seconds, parse_size
 
     rules = Rules(
         thresholds=(*(Level(parse_size(s)) for s in rss or ()), *(parse_growth(g) for g in growth or ())),
