@@ -18,7 +18,7 @@ from leakscan.analysis.reach import Reach
 from leakscan.analysis.refs import source_of
 from leakscan.analysis.sizes import GroupSize, SizeLedger
 from leakscan.analysis.slotnames import SlotNames
-from leakscan.analysis.verdict import History, Judgement, judge, judge_growth, judge_undated
+from leakscan.analysis.verdict import History, Judgement, judge, judge_growth, judge_replaced, judge_undated
 from leakscan.analysis.wording import count_text
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import BIRTH_OWN, NO_OBJECT, ObjectFlag
@@ -48,6 +48,7 @@ class Assembly:
     counts: Mapping[str, Sequence[int]]
     released: Mapping[str, int]
     runs: int
+    runs_each: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +123,14 @@ def _judgement(
 ) -> Judgement:
     if not births and assembly.reach.graph.has_births:
         return judge_undated(len(group.heads), tuple(assembly.counts.get(group.type_name, ())))
+    holder = facts.holder if facts else None
     if not births:
+        replaced = holder and judge_replaced(holder.entries_before, holder.entries_after)
+        if replaced:
+            return replaced
         row = int(assembly.reach.graph.type_ids[group.heads[0]])
         name = assembly.reach.graph.type_names[row]
         return judge_growth(_count(assembly.before, name), _count(assembly.reach.graph, name))
-    holder = facts.holder if facts else None
     if not any(births[:-1]) and (replaced := _replacement(assembly, group)):
         return replaced
     return judge(
@@ -140,6 +144,7 @@ def _judgement(
             bound=holder.bound if holder else None,
             bound_is_enforced=facts.bound_is_enforced if facts else False,
             released=assembly.released.get(group.type_name, 0),
+            runs_each=assembly.runs_each,
         )
     )
 

@@ -22,15 +22,18 @@ def findings_from_counts(
     mode: str,
     target: str,
     runtime: str,
+    why: str = "no snapshot after the runs",
+    unit: str = "run",
 ) -> Findings:
     """Inconclusive findings with the growth by type, without survivors, paths or births.
 
-    `type_bytes` are (before, after) of each type; `runs` is the number of runs that were counted.
+    `type_bytes` are (before, after) of each type; `runs` is the number of runs (or what `unit`
+    says) that were counted, `why` the reason that counts are all there is.
     """
     growth = tuple(_growth(measured, type_bytes, runs))
     return Findings(
         verdict=Verdict.INCONCLUSIVE,
-        headline=_headline(measured, growth, runs),
+        headline=_headline(measured, growth, runs, why, unit),
         identity="counts alone",
         runs=runs,
         warmup=warmup,
@@ -49,7 +52,10 @@ def findings_from_counts(
         garbage_count=measured.collected,
         garbage_bytes=0,
         warnings=measured.warnings,
-        omitted=("paths, holders and cuts: they need the snapshot after the runs",),
+        omitted=("paths, holders and cuts: they need the snapshot after the runs",)
+        if unit == "run"
+        else ("paths, holders and cuts: they need snapshots of one process that number alike",),
+        unit=unit,
     )
 
 
@@ -65,13 +71,18 @@ def _growth(measured: Measured, type_bytes: Mapping[str, tuple[int, int]], runs:
     return sorted(rows, key=lambda row: (row.bytes_before - row.bytes_after, -row.delta, row.type_name))
 
 
-def _headline(measured: Measured, growth: tuple[Growth, ...], runs: int) -> str:
-    text = f"INCONCLUSIVE  no snapshot after the runs; {count_text(runs)} runs were counted"
+def _headline(measured: Measured, growth: tuple[Growth, ...], runs: int, why: str, unit: str) -> str:
+    text = f"INCONCLUSIVE  {why}"
+    if unit == "run":
+        text += f"; {count_text(runs)} runs were counted"
     if len(measured.per_run) > 1:
         grown = measured.per_run[-1].object_bytes - measured.per_run[0].object_bytes
         text += f", objects {'grew' if grown >= 0 else 'shrank'} by {size_text(abs(grown))}"
-    most = next((row for row in growth if row.per_run >= _LEAST_PER_RUN and "." in row.type_name), None)
+    most = next(
+        (row for row in growth if row.per_run >= _LEAST_PER_RUN and ("." in row.type_name or unit != "run")),
+        None,
+    )
     if most is not None:
         name = most.type_name.rpartition(".")[2]
-        text += f", {count_text(most.delta)} more {name} ({rate_text(round(most.per_run, 2))} per run)"
+        text += f", {count_text(most.delta)} more {name} ({rate_text(round(most.per_run, 2))} per {unit})"
     return f"{text}."

@@ -27,6 +27,7 @@ from leakscan.analysis.sizes import SizeLedger, measure_groups
 from leakscan.analysis.slotnames import SlotNames
 from leakscan.analysis.survivors import Mask, Survivors, find_survivors
 from leakscan.analysis.swelling import find_swelling
+from leakscan.analysis.units import in_units
 from leakscan.analysis.wording import count_text, size_text
 from leakscan.heap.graph import HeapGraph
 
@@ -63,11 +64,14 @@ def diff(
     measured: Measured | None = None,
     type_filter: str | None = None,
     limits: Limits | None = None,
+    unit: str = "run",
+    runs_each: int = 0,
 ) -> Findings:
     """What survived from `before` to `after`, what holds it, and whether it is a leak.
 
     `runs` is what the scenario did between the two, 0 to take it from the snapshots. `type_filter` narrows
-    leaks and growth to the types whose qualified name ends with it; UsageError when no type does.
+    leaks and growth to the types whose qualified name ends with it; UsageError when no type does. `unit` is
+    what births are counted by when it is not the run, and `runs_each` how many runs of the scenario one is.
     Pure: the same snapshots give the same findings. O(n + m), and the searches that `limits` allows.
     """
     measured, limits = measured or Measured(), limits or Limits()
@@ -83,14 +87,21 @@ def diff(
     search = find_leaks(reach, new_graph(reach), runs=runs, limits=limits, heads=heads)
     region = find_region(after, life, survivors.is_new)
     grown = growth_rows(
-        before, after, survivors, reach.modules, region, runs=runs, type_counts=measured.type_counts
+        before,
+        after,
+        survivors,
+        reach.modules,
+        region,
+        runs=runs,
+        type_counts=measured.type_counts,
+        runs_each=runs_each,
     )
     ledger = measure_groups(
         region, [np.concatenate((group.heads, group.companions)) for group in search.groups]
     )
     names = SlotNames(after, reach.modules.type_tiers, reach.paths.parent_ref)
     cuts = prepare_cuts(region, names, slots=_named_slots(search, names))
-    assembly = Assembly(before, reach, names, measured.type_counts, measured.released, runs)
+    assembly = Assembly(before, reach, names, measured.type_counts, measured.released, runs, runs_each)
     judged = assemble_leaks(assembly, search.groups, ledger, cuts)
     if type_filter is None:
         judged += _swollen(before, reach, names, measured, runs, len(judged))
@@ -117,6 +128,7 @@ def diff(
         garbage_bytes=_size(after, waiting),
         warnings=tuple(dict.fromkeys((*before.warnings, *after.warnings, *measured.warnings))),
         omitted=_omitted(search),
+        unit=unit,
     )
     return _concluded(findings, judged, region, ledger, cuts)
 
@@ -144,6 +156,7 @@ def _concluded(
     findings: Findings, judged: list[Judged], region: Region, ledger: SizeLedger, cuts: CutSearch
 ) -> Findings:
     """The verdict on the whole, and what only matters once it is known."""
+    judged = [replace(one, leak=in_units(one.leak, findings.unit)) for one in judged]
     noise = [one.leak for one in judged if one.leak.noise]
     groups = [one for one in judged if not one.leak.noise]
     verdict = _verdict(findings, groups)

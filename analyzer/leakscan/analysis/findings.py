@@ -224,4 +224,6 @@ class Findings:
     warnings: tuple[str, ...] = ()
     omitted: tuple[str, ...] = ()
     """what was left out and how to see it; never silently"""
+    unit: str = "run"
+    """what births and rates are counted by: "run", or "interval" for a series of snapshots"""
     version: int = field(default=FINDINGS_VERSION)

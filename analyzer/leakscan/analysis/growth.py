@@ -16,7 +16,7 @@ from leakscan.analysis.region import Region
 from leakscan.analysis.survivors import BY_BIRTH, Mask, Survivors
 from leakscan.analysis.verdict import History, judge, judge_growth, judge_undated
 from leakscan.heap.graph import HeapGraph
-from leakscan.heap.kinds import BIRTH_OWN, ObjectFlag
+from leakscan.heap.kinds import BIRTH_OWN, ObjectFlag, TypeFlag
 
 _ORDER: Final = (
     Verdict.LEAK,
@@ -26,6 +26,7 @@ _ORDER: Final = (
     Verdict.GARBAGE,
     Verdict.CLEAN,
 )
+V8_INTERNALS: Final = "(V8 internals)"
 _MOST_RETAINED: Final = 24
 _FEWEST_RETAINED: Final = 3
 # What may be walked to find out what sets of objects retain: about half a second.
@@ -41,13 +42,14 @@ def growth_rows(
     *,
     runs: int,
     type_counts: Mapping[str, Sequence[int]],
+    runs_each: int = 0,
 ) -> tuple[Growth, ...]:
     """One row for each type with survivors or with another count than before.
 
     Leaking types first, the application's before builtin ones, then by retained bytes. Types of one name are
     one row. leakscan's own objects are not counted.
     """
-    old, new = _census(before), _census(after)
+    old, new = census(before), census(after)
     births = _births_by_type(after, survivors, runs)
     tiers = _tier_by_name(after, modules)
     rows = []
@@ -67,7 +69,7 @@ def growth_rows(
                 born or (),
                 (count_after - count_before) / runs if runs else 0.0,
                 None,
-                _verdict(survivors, born, count_before, count_after, type_counts.get(name, ())),
+                _verdict(survivors, born, count_before, count_after, type_counts.get(name, ()), runs_each),
             )
         )
     rows.sort(key=lambda row: _importance(row, tiers))
@@ -82,7 +84,12 @@ def _importance(row: Growth, tiers: Mapping[str, int]) -> tuple[int, bool, int, 
 
 
 def _verdict(
-    survivors: Survivors, births: tuple[int, ...] | None, before: int, after: int, counts: Sequence[int]
+    survivors: Survivors,
+    births: tuple[int, ...] | None,
+    before: int,
+    after: int,
+    counts: Sequence[int],
+    runs_each: int,
 ) -> Verdict:
     if not births:
         return Verdict.CLEAN
@@ -90,17 +97,29 @@ def _verdict(
         return judge_undated(after - before, tuple(counts)).verdict
     if not any(births):
         return judge_growth(before, after).verdict
-    return judge(History(births=births, counts=tuple(counts))).verdict
+    return judge(History(births=births, counts=tuple(counts), runs_each=runs_each)).verdict
 
 
-def _census(graph: HeapGraph) -> dict[str, tuple[int, int]]:
+def row_names(graph: HeapGraph) -> tuple[str, ...]:
+    """What each type is counted as: its own full name, but the many kinds of V8's own objects as one."""
+    if graph.runtime != "v8":
+        return graph.type_names
+    is_engine = (graph.types.flags & np.uint8(TypeFlag.SYNTHETIC)) != 0
+    return tuple(
+        V8_INTERNALS if engine else name
+        for name, engine in zip(graph.type_names, is_engine.tolist(), strict=True)
+    )
+
+
+def census(graph: HeapGraph) -> dict[str, tuple[int, int]]:
+    """(objects, shallow bytes) of each type by its full name; leakscan's own are not counted."""
     is_own = (graph.flags & np.uint8(ObjectFlag.OWN)) != 0
     counted = ~(is_own | (graph.births == BIRTH_OWN))
     counts, sizes = kernels.census(
         graph.type_ids, graph.sizes, key_count=max(1, len(graph.types)), members=counted
     )
     found: dict[str, tuple[int, int]] = {}
-    for name, count, size in zip(graph.type_names, counts.tolist(), sizes.tolist(), strict=False):
+    for name, count, size in zip(row_names(graph), counts.tolist(), sizes.tolist(), strict=False):
         if count:
             known = found.get(name, (0, 0))
             found[name] = (known[0] + count, known[1] + size)
@@ -115,8 +134,9 @@ def _births_by_type(after: HeapGraph, survivors: Survivors, runs: int) -> dict[s
     rows, row_of = np.unique(types, return_inverse=True)
     table = np.bincount(row_of * columns + runs_of, minlength=len(rows) * columns).reshape(-1, columns)
     found: dict[str, tuple[int, ...]] = {}
+    names = row_names(after)
     for row, counts in zip(rows.tolist(), table.tolist(), strict=True):
-        name = after.type_names[row]
+        name = names[row]
         known = found.get(name)
         born = counts[1:]
         found[name] = tuple(born if known is None else map(int.__add__, known, born))
@@ -124,7 +144,7 @@ def _births_by_type(after: HeapGraph, survivors: Survivors, runs: int) -> dict[s
 
 
 def _tier_by_name(after: HeapGraph, modules: Modules) -> dict[str, int]:
-    return dict(zip(after.type_names, modules.type_tiers.tolist(), strict=True))
+    return dict(zip(row_names(after), modules.type_tiers.tolist(), strict=True))
 
 
 def _with_retained(rows: list[Growth], after: HeapGraph, region: Region) -> list[Growth]:
@@ -134,7 +154,7 @@ def _with_retained(rows: list[Growth], after: HeapGraph, region: Region) -> list
     starts = region.starts()
     reached = kernels.reachable(region.csr, roots=starts)
     type_rows: dict[str, list[int]] = {}
-    for number, name in enumerate(after.type_names):
+    for number, name in enumerate(row_names(after)):
         type_rows.setdefault(name, []).append(number)
     types = after.type_ids[region.objects]
     filled = []

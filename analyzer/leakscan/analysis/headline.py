@@ -53,17 +53,19 @@ def where(leak: Leak) -> str:
 def _leaks(findings: Findings) -> str:
     leaks = [leak for leak in findings.leaks if leak.verdict is Verdict.LEAK]
     if not leaks:
-        return f"{count_text(findings.survivor_count)} objects survive {_runs(findings.runs)}."
+        return f"{count_text(findings.survivor_count)} objects survive {_runs(findings)}."
     worst = leaks[0]
     retained = sum(leak.exclusive_bytes for leak in leaks)
-    sizes = f"{size_text(retained)} retained, {size_text(retained / max(1, findings.runs))} per run."
+    sizes = (
+        f"{size_text(retained)} retained, {size_text(retained / max(1, findings.runs))} per {findings.unit}."
+    )
     if len(leaks) == 1 and worst.growth_bytes:
-        return f"{subject(worst)} grows: in {_runs(findings.runs)} it {worst.evidence}, {where(worst)}."
+        return f"{subject(worst)} grows: in {_runs(findings)} it {worst.evidence}, {where(worst)}."
     if len(leaks) == 1:
         verb = "survives" if worst.count == 1 else "survive"
-        return f"{subject(worst)} {verb} {_runs(findings.runs)}: {worst.evidence}, {where(worst)}. {sizes}"
+        return f"{subject(worst)} {verb} {_runs(findings)}: {worst.evidence}, {where(worst)}. {sizes}"
     return (
-        f"{count_text(len(leaks))} leaks in {_runs(findings.runs)}; the worst: {subject(worst)}, "
+        f"{count_text(len(leaks))} leaks in {_runs(findings)}; the worst: {subject(worst)}, "
         f"{worst.evidence}, {where(worst)}. All: {sizes}"
     )
 
@@ -76,7 +78,7 @@ def _undecided(findings: Findings) -> str:
         return f"{why.rstrip('.')}.{more}"
     worst = undecided[0]
     verb = "survives" if worst.count == 1 else "survive"
-    text = f"{subject(worst)} {verb} {_runs(findings.runs)}, {where(worst)}: {worst.evidence}."
+    text = f"{subject(worst)} {verb} {_runs(findings)}, {where(worst)}: {worst.evidence}."
     if len(undecided) > 1:
         text += f" {_others(len(undecided) - 1)}."
     return text + more
@@ -85,11 +87,11 @@ def _undecided(findings: Findings) -> str:
 def _clean(findings: Findings) -> str:
     noise = sum(leak.count for leak in findings.noise)
     if findings.others and not noise:
-        return f"what is alive of {_runs(findings.runs)} only took the place of older objects."
+        return f"what is alive of {_runs(findings)} only took the place of older objects."
     if not noise:
-        return f"nothing born in {_runs(findings.runs)} is still alive."
+        return f"nothing born in {_runs(findings)} is still alive."
     size = size_text(sum(leak.exclusive_bytes for leak in findings.noise))
-    return f"of {_runs(findings.runs)} only {_objects(noise)} ({size}) of library noise is still alive."
+    return f"of {_runs(findings)} only {_objects(noise)} ({size}) of library noise is still alive."
 
 
 def _warm_up(findings: Findings) -> str:
@@ -98,7 +100,7 @@ def _warm_up(findings: Findings) -> str:
     size = sum(leak.exclusive_bytes for leak in groups) or findings.survivor_bytes
     last = max((leak.last_run for leak in groups), default=0)
     verb = "was" if count == 1 else "were"
-    when = f"by run {last} of {findings.runs}" if last > 1 else "in run 1"
+    when = f"by {findings.unit} {last} of {findings.runs}" if last > 1 else f"in {findings.unit} 1"
     return f"{_objects(count)} ({size_text(size)}) {verb} born {when} and none since."
 
 
@@ -132,7 +134,7 @@ def _others(count: int) -> str:
     return "1 other group like it" if count == 1 else f"{count_text(count)} other groups like it"
 
 
-def _runs(count: int) -> str:
-    if not count:
+def _runs(findings: Findings) -> str:
+    if not findings.runs:
         return "the time between the snapshots"
-    return "1 run" if count == 1 else f"{count_text(count)} runs"
+    return f"1 {findings.unit}" if findings.runs == 1 else f"{count_text(findings.runs)} {findings.unit}s"

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from leakscan.analysis.identity import known_by_neighbours, known_by_place
 from leakscan.heap.graph import U16, U32, HeapGraph
 from leakscan.heap.kinds import BIRTH_OWN, BIRTH_UNKNOWN, Kind, ObjectFlag, RootFlag, RootKind
+from leakscan.heap.v8_births import last_id
 
 Mask = npt.NDArray[np.bool_]
 
@@ -49,12 +50,13 @@ def find_survivors(before: HeapGraph, after: HeapGraph) -> Survivors:
     """
     excluded = (after.flags & (ObjectFlag.OWN | ObjectFlag.SYNTHETIC)) != 0
     if after.runtime == "v8":
-        # V8 counts in odd ids. Even ones are an embedder's, and Node 18 and 20 make them from addresses,
-        # larger than any count: such nodes are never taken for new.
-        is_counted = (after.addresses & np.uint64(1)) == 1
-        counted = before.addresses[(before.addresses & np.uint64(1)) == 1]
-        newest = int(counted.max()) if len(counted) else 0
-        return _survivors(is_counted & (after.addresses > newest), excluded, after, identity=BY_NODE_ID)
+        if after.has_births:
+            is_counted = (after.births > 0) & (after.births < BIRTH_OWN)
+        else:
+            # Ids of the embedder are larger than any count on Node 18 and 20: such nodes are never new.
+            is_odd = (after.addresses & np.uint64(1)) == 1
+            is_counted = is_odd & (after.addresses > last_id(before))
+        return _survivors(is_counted, excluded, after, identity=BY_NODE_ID)
     births = after.births
     is_dated = (births > 0) & (births < BIRTH_OWN)
     excluded |= births == BIRTH_OWN

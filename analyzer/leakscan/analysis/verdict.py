@@ -55,6 +55,8 @@ class History:
     bound: int | None = None
     bound_is_enforced: bool = False
     released: int = 0
+    runs_each: int = 0
+    """runs of the scenario behind each item of `births`, 0 when nobody said"""
 
     @property
     def runs(self) -> int:
@@ -104,6 +106,17 @@ def judge_growth(count_before: int, count_after: int) -> Judgement:
     )
 
 
+def judge_replaced(entries_before: int | None, entries_after: int | None) -> Judgement | None:
+    """The verdict on new objects in a container that has no more entries than before; None if it grew."""
+    if not entries_before or not entries_after or entries_after > entries_before:
+        return None
+    return Judgement(
+        Verdict.BOUNDED,
+        f"new ones take the place of old ones: the holder had {count_text(entries_before)} entries before, "
+        f"{count_text(entries_after)} after",
+    )
+
+
 def judge_undated(count: int, counts: tuple[int, ...]) -> Judgement:
     """The verdict on new objects without a birth among others that have one: the census dates them.
 
@@ -144,6 +157,31 @@ def _visible_bound(history: History) -> Judgement | None:
         f"a number {count_text(bound)} that looks like a bound is visible, {count_text(filled)} of it filled",
         runs_needed=_round_up(int((bound - filled) / rate * 1.5) + 2 * history.runs),
     )
+
+
+def _exact_multiples(history: History) -> Judgement | None:
+    """Between snapshots that the same number of runs lies between, an exact multiple is no accident."""
+    births, each = history.births, history.runs_each
+    if each < 2 or len(set(births)) != 1 or births[0] % each:
+        return None
+    grown = _growth(history, history.runs)
+    before, after = history.entries_before, history.entries_after
+    is_replaced = before is not None and after is not None and after - before < _KEPT * history.entries_new
+    if is_replaced or (grown is not None and grown < _KEPT * history.total):
+        return None
+    rate = births[0] // each
+    text = f"exactly {count_text(rate)} each time, {count_text(history.runs * each)} times"
+    # Bounds of caches are round numbers: one that was just filled is a multiple of a round number of runs.
+    if each**history.runs * _CHANCE < 1 or (history.runs == 1 and _is_round(each)):
+        return Judgement(Verdict.INCONCLUSIVE, f"{text}; a cache that fills would look the same")
+    return Judgement(Verdict.LEAK, text, rate=float(births[0]), every_run=True, since_run=1)
+
+
+def _is_round(number: int) -> bool:
+    for prime in (2, 3, 5):
+        while number % prime == 0:
+            number //= prime
+    return number == 1
 
 
 def _too_few_runs(history: History) -> Judgement | None:
@@ -372,6 +410,7 @@ def _listed(runs: list[int]) -> str:
 
 _RULES: Final = (
     _visible_bound,
+    _exact_multiples,
     _too_few_runs,
     _stopped,
     _single_event,

@@ -15,19 +15,21 @@ if TYPE_CHECKING:
     from leakscan.capture.directory import Capture, Census
 
 
-def analysed(paths: list[Path], *, type_name: str | None = None) -> tuple[list[Findings], list[Unreadable]]:
-    """The findings of a capture (one for each of its modes) or of two snapshots.
+def analysed(
+    paths: list[Path], *, type_name: str | None = None, runs_each: int = 0
+) -> tuple[list[Findings], list[Unreadable]]:
+    """The findings of a capture (one for each of its modes) or of two or more snapshots.
 
     A mode that cannot be analysed does not hide the others: it is among the unreadable, with the reason.
     Raises the LeakscanError when there is only one.
     """
     sources, unreadable = sources_of(paths)
     if len(sources) == 1:
-        return [_analyse(sources[0], type_name)], unreadable
+        return [_analyse(sources[0], type_name, runs_each)], unreadable
     results = []
     for source in sources:
         try:
-            results.append(_analyse(source, type_name))
+            results.append(_analyse(source, type_name, 0))
         except LeakscanError as error:
             unreadable.append(Unreadable(source.mode, error.message))
     if not results:
@@ -41,7 +43,7 @@ def analysed_one(paths: list[Path], *, type_name: str | None = None) -> Findings
     if len(sources) > 1:
         modes = ", ".join(str(paths[0] / source.mode) for source in sources)
         raise UsageError(f"{paths[0]} holds one capture for each mode", hint=f"choose one: {modes}")
-    return _analyse(sources[0], type_name)
+    return _analyse(sources[0], type_name, 0)
 
 
 def measured_of(capture: Capture, *, runs: int, notes: tuple[str, ...] = ()) -> Measured:
@@ -68,14 +70,14 @@ def measured_of(capture: Capture, *, runs: int, notes: tuple[str, ...] = ()) -> 
 
 def analysed_capture(capture: Capture) -> Findings:
     """The findings of a capture that was just read. CaptureError: it lacks a snapshot."""
-    return _analyse(source_of(capture), None)
+    return _analyse(source_of(capture), None, 0)
 
 
-def _analyse(source: Source, type_name: str | None) -> Findings:
+def _analyse(source: Source, type_name: str | None, runs_each: int) -> Findings:
     from leakscan.analysis.sourcelines import with_exact_lines
     from leakscan.report.relative import relative_to
 
-    findings = with_exact_lines(_findings(source, type_name), _read_source)
+    findings = with_exact_lines(_findings(source, type_name, runs_each), _read_source)
     started_in = source.capture.started_in if source.capture else ""
     return relative_to(findings, Path(started_in or Path.cwd()))
 
@@ -87,8 +89,9 @@ def _read_source(file: str) -> str | None:
         return None
 
 
-def _findings(source: Source, type_name: str | None) -> Findings:
+def _findings(source: Source, type_name: str | None, runs_each: int) -> Findings:
     from leakscan.analysis.diff import diff
+    from leakscan.analysis.series import series
     from leakscan.heap.reader import load
 
     capture = source.capture
@@ -96,9 +99,12 @@ def _findings(source: Source, type_name: str | None) -> Findings:
         if capture is None or type_name is not None:
             raise CaptureError("there is no snapshot after the runs", hint="capture again with --overwrite")
         return _counted(capture)
-    before, after = load(source.before, columns=()), load(source.after)
     if capture is None:
-        return diff(before, after, type_filter=type_name)
+        paths = (source.before, *source.between, source.after)
+        return series((load(path) for path in paths), runs_each=runs_each, type_filter=type_name)
+    if runs_each:
+        raise UsageError("a capture knows how many runs it made", hint="leave --runs out")
+    before, after = load(source.before, columns=()), load(source.after)
     findings = diff(
         before,
         after,

@@ -12,17 +12,25 @@ EXAMPLES = (
     "leakscan diff leak/",
     "leakscan diff leak/ --type ModelOutput --paths",
     "leakscan diff before.heap after.heap --json",
+    "leakscan diff 1.heapsnapshot 2.heapsnapshot 3.heapsnapshot --runs 17",
 )
 
 
 def diff(
     snapshots: Annotated[
-        list[Path], typer.Argument(metavar="DIR | BEFORE AFTER", help="A capture, or two snapshots.")
+        list[Path],
+        typer.Argument(metavar="DIR | BEFORE [...] AFTER", help="A capture, or snapshots in order."),
     ],
     type_name: Annotated[
         str | None,
         typer.Option("--type", metavar="T", help="Only types whose qualified name ends with T."),
     ] = None,
+    runs: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="N", help="The scenario ran N times between one bare V8 snapshot and the next."
+        ),
+    ] = 0,
     paths: Annotated[bool, typer.Option("--paths", help="Show every path, with all of its steps.")] = False,
     limit: Annotated[
         int, typer.Option(min=0, metavar="N", help="Most leaks and types to show; 0 shows all.")
@@ -40,7 +48,7 @@ def diff(
     from leakscan.report.terminal import screen_of, write
     from leakscan.report.text import TextOptions, findings_text, modes_text
 
-    results, unreadable = analysed(snapshots, type_name=type_name)
+    results, unreadable = analysed(snapshots, type_name=type_name, runs_each=runs)
     without_answer = [(mode.mode, mode.reason) for mode in unreadable]
     is_one = len(results) == 1 and not unreadable
     if as_json:

@@ -1,10 +1,11 @@
-"""What a command was pointed at: a capture directory, one for each mode, or two snapshots."""
+"""What a command was pointed at: a capture directory, one for each mode, or two or more snapshots."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from leakscan.errors import CaptureError, UsageError
 
@@ -12,9 +13,12 @@ if TYPE_CHECKING:
     from leakscan.capture.directory import Capture
 
 
+_NUMBERS: Final = re.compile(r"(\d*)(\D*)")
+
+
 @dataclass(frozen=True)
 class Source:
-    """Two snapshots to compare, and the capture they are of (None: just two files).
+    """Two snapshots to compare, those `between`, and the capture they are of (None: just files).
 
     `after` is None when the capture stopped before it: its counts can still be read.
     """
@@ -26,6 +30,7 @@ class Source:
     """completed when `after` was taken"""
     note: str = ""
     """what is not as it should be with the snapshots"""
+    between: tuple[Path, ...] = ()
 
     @property
     def mode(self) -> str:
@@ -41,18 +46,19 @@ class Unreadable:
 
 
 def sources_of(paths: list[Path]) -> tuple[list[Source], list[Unreadable]]:
-    """The pairs of snapshots that DIR, or BEFORE AFTER, stands for.
+    """The snapshots that DIR, or BEFORE [...] AFTER, stands for.
 
-    Raises UsageError for another number of paths, CaptureError when a capture lacks its snapshots.
+    A directory that is no capture may hold V8 snapshots: they are taken in the order of their names.
+    Raises UsageError for too few paths, CaptureError when a capture lacks its snapshots.
     """
-    if len(paths) == 2:
+    if len(paths) > 1:
         for path in paths:
             if path.is_dir():
                 raise UsageError(
-                    f"{path} is a directory; two arguments are two snapshot files",
+                    f"{path} is a directory; several arguments are snapshot files",
                     hint=f"leakscan diff {path}, or leakscan compare {paths[0]} {paths[1]}",
                 )
-        return [Source(paths[0], paths[1])], []
+        return [Source(paths[0], paths[-1], between=tuple(paths[1:-1]))], []
     if len(paths) != 1:
         raise UsageError("name one capture directory or two snapshots", hint="leakscan diff leak/")
     if paths[0].is_file():
@@ -64,9 +70,12 @@ def sources_of(paths: list[Path]) -> tuple[list[Source], list[Unreadable]]:
 
 
 def pair_in(path: Path) -> tuple[Path, Path]:
-    """The two snapshots of a capture of one mode. CaptureError: it lacks one."""
+    """The first and the last snapshot of a capture of one mode. CaptureError: it lacks one."""
     from leakscan.capture.directory import read_capture
 
+    bare = _bare_snapshots(path)
+    if len(bare) > 1:
+        return bare[0], bare[-1]
     source = source_of(read_capture(path))
     if source.after is None:
         raise CaptureError(f"{path} has no snapshot after its runs", hint="capture again with --overwrite")
@@ -85,6 +94,9 @@ def snapshot_in(path: Path) -> Path:
 def _of_directory(directory: Path) -> tuple[list[Source], list[Unreadable]]:
     from leakscan.capture.directory import read_captures
 
+    bare = _bare_snapshots(directory)
+    if len(bare) > 1:
+        return [Source(bare[0], bare[-1], between=tuple(bare[1:-1]))], []
     captures = read_captures(directory)
     if len(captures) == 1:
         return [source_of(captures[0])], []
@@ -102,6 +114,14 @@ def _of_directory(directory: Path) -> tuple[list[Source], list[Unreadable]]:
             hint="capture again with --overwrite",
         )
     return sources, unreadable
+
+
+def _bare_snapshots(directory: Path) -> list[Path]:
+    """V8 snapshots in a directory that is no capture, by name, numbers in it by value."""
+    if (directory / "run.json").exists():
+        return []
+    found = [*directory.glob("*.heapsnapshot"), *directory.glob("*.heapsnapshot.gz")]
+    return sorted(found, key=lambda path: [(int(n or 0), t) for n, t in _NUMBERS.findall(path.name)])
 
 
 def source_of(capture: Capture) -> Source:

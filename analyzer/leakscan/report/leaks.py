@@ -160,9 +160,11 @@ def _subject(leak: Leak, names: TypeNames) -> str:
     return text if leak.verdict is Verdict.LEAK else f"{text} ({leak.verdict.value})"
 
 
-def leak_lines(leak: Leak, names: TypeNames, *, width: int, all_paths: bool, with_cut: bool) -> list[Line]:
+def leak_lines(
+    leak: Leak, names: TypeNames, *, width: int, all_paths: bool, with_cut: bool, unit: str = "run"
+) -> list[Line]:
     """The leak's own section. `with_cut` repeats holder and cut, when the head does not show them."""
-    lines = [_title(leak, names, width), *_evidence(leak, names, width), line()]
+    lines = [_title(leak, names, width), *_evidence(leak, names, width, unit), line()]
     lines += path_tree(
         leak.path, names, width=width, indent=2, cut_steps=cut_steps(leak, leak.path), show_all=all_paths
     )
@@ -181,12 +183,12 @@ def _title(leak: Leak, names: TypeNames, width: int) -> Line:
     return line(Span(lead, "faint"), Span(subject, "title"), " " * (room - len(subject) + 2), size)
 
 
-def _evidence(leak: Leak, names: TypeNames, width: int) -> list[Line]:
+def _evidence(leak: Leak, names: TypeNames, width: int, unit: str) -> list[Line]:
     lines = wrapped(visible(leak.evidence), width, first="  ", indent="  ")
     bin_size = runs_per_column(len(leak.births))
     marks = births_line(leak.births, bin_size=bin_size)
     if marks:
-        runs = f"  runs 1 to {len(leak.births)}" + (f", {bin_size} a character" if bin_size > 1 else "")
+        runs = f"  {unit}s 1 to {len(leak.births)}" + (f", {bin_size} a character" if bin_size > 1 else "")
         lines.append(line(Span("  births     ", "faint"), Span(marks, "bad"), Span(runs, "faint")))
     for label, text in (
         ("they hold", _contents(leak, names)),

@@ -21,7 +21,7 @@ def commands(findings: Findings) -> str:
 
 def measured(findings: Findings, *, with_tool: bool = True) -> str:
     """Scenario, runs, mode, runtime and how new was told from old, on one line."""
-    runs = "1 run" if findings.runs == 1 else f"{count_text(findings.runs)} runs"
+    runs = f"1 {findings.unit}" if findings.runs == 1 else f"{count_text(findings.runs)} {findings.unit}s"
     if findings.warmup:
         runs += f" after {count_text(findings.warmup)} warm-up runs"
     parts = [

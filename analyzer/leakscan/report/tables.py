@@ -77,28 +77,30 @@ def births_title(runs: int, bin_size: int) -> str:
     return f"1..{runs} by {bin_size}" if bin_size > 1 else f"births 1..{runs}"
 
 
-def growth_table(rows: Sequence[Growth], *, runs: int, width: int) -> list[Line]:
+def growth_table(rows: Sequence[Growth], *, runs: int, width: int, unit: str = "run") -> list[Line]:
     """Types by growth. Births are left out when there are none, or (and said) when there is no room."""
     if not any(row.births for row in rows):
-        return table(*_growth_cells(rows, runs, 0), width=width)
+        return table(*_growth_cells(rows, runs, 0, unit), width=width)
     bin_size = runs_per_column(runs)
-    columns, cells = _growth_cells(rows, runs, bin_size)
+    columns, cells = _growth_cells(rows, runs, bin_size, unit)
     needed = max(min(len(row[0]), len(row[0].rpartition(".")[2]) + 3) for row in cells)
     # A class that can be told from the others says more than the second half of its births.
     if width - _taken(_widths(columns, cells)) < min(needed, _NAME_WIDTH):
         bin_size = runs_per_column(runs, most_columns=MOST_RUN_COLUMNS // 2)
-        columns, cells = _growth_cells(rows, runs, bin_size)
+        columns, cells = _growth_cells(rows, runs, bin_size, unit)
     if width - _taken(_widths(columns, cells)) < _NARROWEST_NAME:
-        lines = table(*_growth_cells(rows, runs, 0), width=width)
+        lines = table(*_growth_cells(rows, runs, 0, unit), width=width)
         return [*lines, line(Span("births: no room beside these numbers, --json has them", "faint"))]
     lines = table(columns, cells, width=width)
     if bin_size > 1:
-        legend = f"births: a character is {bin_size} runs, # born in each, + in some, . in none"
+        legend = f"births: a character is {bin_size} {unit}s, # born in each, + in some, . in none"
         lines += wrapped(legend, width, indent="  ", style="faint")
     return lines
 
 
-def _growth_cells(rows: Sequence[Growth], runs: int, bin_size: int) -> tuple[list[Column], list[list[str]]]:
+def _growth_cells(
+    rows: Sequence[Growth], runs: int, bin_size: int, unit: str
+) -> tuple[list[Column], list[list[str]]]:
     """Titles and cells; without births when `bin_size` is 0."""
     has_births = bin_size > 0
     columns = [
@@ -106,7 +108,7 @@ def _growth_cells(rows: Sequence[Growth], runs: int, bin_size: int) -> tuple[lis
         Column("before"),
         Column("after"),
         Column("delta"),
-        Column("/run"),
+        Column(f"/{unit}"),
         *([Column(births_title(runs, bin_size), is_number=False)] if has_births else []),
         Column("retained"),
     ]

@@ -121,7 +121,14 @@ def _headline(findings: Findings, options: TextOptions) -> list[Line]:
 def _leak_sections(findings: Findings, names: TypeNames, options: TextOptions) -> list[list[Line]]:
     is_only = len(findings.leaks) == 1
     return [
-        leak_lines(leak, names, width=options.screen.width, all_paths=options.all_paths, with_cut=not is_only)
+        leak_lines(
+            leak,
+            names,
+            width=options.screen.width,
+            all_paths=options.all_paths,
+            with_cut=not is_only,
+            unit=findings.unit,
+        )
         for leak in _limited(findings.leaks, options)
     ]
 
@@ -130,7 +137,7 @@ def _growth_section(findings: Findings, options: TextOptions) -> list[Line]:
     if not findings.growth:
         return []
     shown = findings.growth[: options.limit or None]
-    lines = growth_table(shown, runs=findings.runs, width=options.screen.width)
+    lines = growth_table(shown, runs=findings.runs, width=options.screen.width, unit=findings.unit)
     if len(shown) < len(findings.growth):
         lines.append(line(_more(len(findings.growth) - len(shown), "type")))
     return lines
@@ -211,10 +218,11 @@ def _memory(findings: Findings, width: int) -> list[Line]:
     if len(findings.per_run) < 2:
         return []
     first, last = findings.per_run[0], findings.per_run[-1]
+    # Files that somebody else wrote do not say what the process took.
+    rss = f", RSS {size_text(first.rss_bytes)} -> {size_text(last.rss_bytes)}" if last.rss_bytes else ""
     text = (
-        f"objects {size_text(first.object_bytes)} -> {size_text(last.object_bytes)},"
-        f" RSS {size_text(first.rss_bytes)} -> {size_text(last.rss_bytes)}"
-        f" in {count_text(last.run - first.run)} runs"
+        f"objects {size_text(first.object_bytes)} -> {size_text(last.object_bytes)}"
+        f"{rss} in {count_text(last.run - first.run)} {findings.unit}s"
     )
     return wrapped(text, width, first="memory    ", indent=" " * 10)
 
@@ -223,7 +231,8 @@ def _projection(findings: Findings, width: int) -> list[Line]:
     if not findings.projections:
         return []
     parts = [
-        f"{size_text(point.bytes)} after {count_text(point.runs)} runs" for point in findings.projections
+        f"{size_text(point.bytes)} after {count_text(point.runs)} {findings.unit}s"
+        for point in findings.projections
     ]
     last = findings.projections[-1]
     low, high = size_text(last.low_bytes), size_text(last.high_bytes)

@@ -1,0 +1,106 @@
+"""Bare V8 snapshots in the order they were taken: births by the snapshots between, and what two can say."""
+
+import io
+import subprocess
+import sys
+
+import pytest
+
+from leakscan.analysis.findings import Verdict
+from leakscan.analysis.series import series
+from leakscan.errors import UsageError
+from leakscan.heap.reader import load
+from leakscan.heap.v8_births import last_id, with_births
+from v8_files import Drawing, written
+
+
+def drawn(kept, *, cached=(), renumbered=0):
+    """A Map with a Run for each number in `kept`, and a cache; nodes are numbered as V8 does, by time."""
+    d = Drawing()
+    d.node("gc", "synthetic", "(GC roots)", size=0)
+    d.node("global", "object", "global")
+    d.node("map", "object", "Map", size=32)
+    d.node("table", "array", "", size=40 + 56 * 16)
+    d.node("cache", "object", "Map", size=32)
+    d.node("entries", "array", "", size=40 + 56 * 4)
+    d.edge("root", "element", 1, "gc")
+    d.edge("root", "shortcut", "2", "global")
+    d.edge("global", "property", "runs", "map")
+    d.edge("global", "property", "cache", "cache")
+    d.edge("map", "internal", "table", "table")
+    d.edge("cache", "internal", "table", "entries")
+    for store, numbers, what in (("table", kept, "Run"), ("entries", cached, "Entry")):
+        first = {"table": 3 + 16, "entries": 3 + 4}[store]
+        for at, number in enumerate(numbers):
+            for part, name in ((0, "key"), (1, what)):
+                key = f"{what} {number} {part}"
+                d.node(key, "object" if part else "string", name if part else f"{what}-{number}", size=24)
+                d.nodes[-1].id = 1001 + 100 * number + 2 * part + (50 if what == "Entry" else 0)
+                d.edge(store, "internal", str(first + 3 * at + part), key)
+    for node in d.nodes:
+        node.id += renumbered
+    return d
+
+
+def program(kept, **changes):
+    return load(io.BytesIO(written(drawn(kept, **changes).content())))
+
+
+def test_an_object_is_born_in_the_interval_before_the_first_snapshot_that_could_have_it():
+    graphs = [program(range(count)) for count in (1, 3, 4)]
+    dated = with_births(graphs[-1], [last_id(graph) for graph in graphs])
+    born = [int(dated.births[obj]) for obj in range(dated.object_count) if dated.type_name(obj) == "Run"]
+    assert born == [0, 1, 1, 2]
+
+
+def test_a_series_tells_a_leak_from_what_only_filled_once():
+    grows = series(program(range(count)) for count in range(2, 9))
+    warms = series(program(range(min(count, 3))) for count in range(1, 9))
+    assert (grows.verdict, warms.verdict) == (Verdict.LEAK, Verdict.WARM_UP)
+    assert grows.leaks[0].evidence == "1 per interval, every interval"
+    assert grows.headline.startswith("LEAK  6 Run survive 6 intervals: 1 per interval")
+
+
+def test_a_series_that_says_how_often_the_scenario_ran_needs_three_snapshots_only():
+    found = series((program(range(count)) for count in (2, 14, 26)), runs_each=12)
+    assert (found.verdict, found.leaks[0].evidence) == (Verdict.LEAK, "exactly 1 each time, 24 times")
+
+
+@pytest.mark.parametrize("count", [14, 13], ids=["an exact multiple", "no multiple"])
+def test_two_snapshots_stay_inconclusive_even_with_an_exact_multiple(count):
+    found = series((program(range(2)), program(range(count))), runs_each=12)
+    assert found.verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_full_cache_whose_entries_were_replaced_is_bounded_by_two_snapshots_alone():
+    found = series((program(range(1), cached=range(4)), program(range(1), cached=range(10, 14))))
+    assert (found.verdict, found.leaks[0].evidence) == (
+        Verdict.BOUNDED,
+        "new ones take the place of old ones: the holder had 4 entries before, 4 after",
+    )
+
+
+def test_snapshots_that_number_anew_give_counts_only_and_say_so():
+    found = series((program(range(2)), program(range(5), renumbered=100_000)))
+    assert (found.verdict, found.leaks) == (Verdict.INCONCLUSIVE, ())
+    assert "numbers anew" in found.headline
+    assert next(row for row in found.growth if row.type_name == "Run").delta == 3
+
+
+def test_snapshots_in_the_wrong_order_are_refused():
+    with pytest.raises(UsageError, match="not in the order"):
+        series((program(range(5)), program(range(2))))
+
+
+def test_engine_internals_are_one_row_of_the_table():
+    rows = series(program(range(count)) for count in (1, 3)).growth
+    assert not [row.type_name for row in rows if row.type_name.startswith(("(array", "system"))]
+
+
+def test_a_directory_of_snapshots_is_a_series_in_the_order_of_their_names(tmp_path):
+    for count in (2, 3, 4, 5, 6, 7, 8, 9, 10, 11):
+        (tmp_path / f"after-{count}.heapsnapshot").write_bytes(written(drawn(range(count)).content()))
+    done = subprocess.run(
+        [sys.executable, "-m", "leakscan", "diff", tmp_path], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.startswith("LEAK  9 Run survive 9 intervals"), done.stderr
