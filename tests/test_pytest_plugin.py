@@ -117,7 +117,7 @@ def test_an_unknown_word_in_the_marker_is_an_error(suite):
         """
     )
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: *takes runs, warmup, types, mode, sites, by name"])
+    result.stderr.fnmatch_lines(["ERROR: *takes runs, warmup, types, modes, sites, by name"])
 
 
 def test_a_whole_suite_can_be_measured(suite):
@@ -198,9 +198,111 @@ def test_tests_of_anyio_and_pytest_asyncio_are_measured_too(suite):
             await asyncio.gather(*(asyncio.sleep(0) for _ in range(5)))
 
         @pytest.mark.anyio
+        @pytest.mark.parametrize("anyio_backend", ["asyncio"])
         @pytest.mark.leakscan(runs=6)
-        async def test_is_fine_with_anyio():
+        async def test_is_fine_with_anyio(anyio_backend):
             await asyncio.sleep(0)
         """
     )
     result.assert_outcomes(failed=1, passed=2)
+
+
+def test_a_returned_stream_is_brought_to_every_end_asked_for(suite):
+    pytest.importorskip("pytest_asyncio")
+    result = suite(
+        """
+        import asyncio
+        import pytest
+
+        class Session:
+            pass
+
+        KEPT = []
+
+        async def chunks():
+            session = Session()
+            KEPT.append(session)
+            for number in range(9):
+                await asyncio.sleep(0)
+                yield number
+            KEPT.remove(session)
+
+        @pytest.mark.asyncio
+        @pytest.mark.leakscan(runs=6, modes=["consume", "abandon", "concurrent"])
+        async def test_stream():
+            return chunks()
+
+        @pytest.mark.leakscan(runs=6)
+        def test_sync_test_of_an_async_stream():
+            return chunks()
+        """
+    )
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(["LEAK  6 Session survive 6 runs*", "*mode abandon*"])
+    result.stdout.no_fnmatch_line("*mode consume*")
+
+
+def test_an_unknown_mode_is_an_error(suite):
+    result = suite(
+        """
+        import pytest
+
+        @pytest.mark.leakscan(modes=["drop"])
+        def test_it():
+            pass
+        """
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *no mode 'drop': all, consume, abandon,*"])
+
+
+def test_a_run_that_fails_although_the_test_passes_is_told(suite):
+    result = suite(
+        """
+        import pytest
+
+        CALLS = []
+
+        @pytest.mark.leakscan(runs=6)
+        def test_flaky():
+            CALLS.append(1)
+            assert len(CALLS) != 5
+        """
+    )
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*leaks were not looked for: a run failed.*"])
+
+
+def test_coverage_and_several_workers_raise_no_alarm(suite):
+    pytest.importorskip("xdist")
+    pytest.importorskip("pytest_cov")
+    result = suite(
+        """
+        import logging
+        import unittest
+        import pytest
+
+        class Session:
+            pass
+
+        KEPT = []
+
+        class TestOfUnittest(unittest.TestCase):
+            def test_is_fine(self):
+                logging.getLogger("x").warning("kept? %s", Session())
+                with self.assertRaises(ValueError):
+                    raise ValueError(Session())
+
+        @pytest.mark.parametrize("number", range(3))
+        def test_is_fine(number, tmp_path, capsys):
+            print(Session())
+
+        def test_leaks():
+            KEPT.append(Session())
+        """,
+        "--leakscan",
+        "--leakscan-runs=6",
+        "--cov=.",
+        "-n1",
+    )
+    result.assert_outcomes(passed=4, failed=1)

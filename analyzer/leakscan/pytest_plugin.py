@@ -7,6 +7,8 @@ runs left something behind, that report fails with the first screen.
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +20,15 @@ if TYPE_CHECKING:
 # Any in this file: what tests and their fixtures return.
 
 _OUTCOME = pytest.StashKey[str]()
-_DEFAULTS = {"runs": 20, "warmup": 3, "types": (), "mode": "consume", "sites": False}
+_REMARK = pytest.StashKey[str]()
+_END = pytest.StashKey[Any]()
+_NOT_APPLICABLE = pytest.StashKey[str]()
+_DEFAULTS = {"runs": 20, "warmup": 3, "types": (), "modes": "consume", "sites": False}
+_CHUNKS = 3
 
 
 class _RunFailed(Exception):
-    """A measured run did not pass: the ordinary report will say why."""
+    """A measured run did not pass. Its text is pytest's own report of it, "" when it was skipped."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,7 +48,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        "leakscan(runs=20, warmup=3, types=(), sites=False): run the test N times and fail it when it leaks",
+        "leakscan(runs=20, warmup=3, types=(), modes='consume', sites=False):"
+        " run the test N times and fail it when it leaks",
     )
 
 
@@ -60,49 +67,106 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     if asked is None or not isinstance(item, pytest.Function):
         return
     try:
-        findings = _measure(item, asked)
-    except _RunFailed:
+        texts = [text for mode in asked["modes"] if (text := _leak_in(item, asked, mode))]
+    except _RunFailed as failure:
+        # The ordinary run follows; when it passes, nobody would know that nothing was measured.
+        item.stash[_REMARK] = f"leaks were not looked for: a run failed. {failure}" if str(failure) else ""
         return
-    from leakscan.testing import leaks_of, screen
+    if texts:
+        item.stash[_OUTCOME] = "\n\n".join(texts)
 
-    if leaks_of(findings, asked["types"]):
-        item.stash[_OUTCOME] = screen(findings)
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Any:
+    marked = isinstance(item, pytest.Function) and item.get_closest_marker("leakscan") is not None
+    # hypothesis keeps its own wrapper on the function, which plugins look for.
+    if not marked or not isinstance(item, pytest.Function) or hasattr(item.obj, "hypothesis"):
+        return (yield)
+    function = item.obj
+    item.obj = _ended(item, function)
+    try:
+        return (yield)
+    finally:
+        item.obj = function
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     report = yield
     text = item.stash.get(_OUTCOME, "")
-    if text and call.when == "call" and report.passed:
-        report.outcome = "failed"
-        report.longrepr = text
+    if call.when == "call" and report.passed:
+        if text:
+            report.outcome = "failed"
+            report.longrepr = text
+        elif remark := item.stash.get(_REMARK, ""):
+            item.warn(pytest.PytestWarning(f"{item.nodeid}: {remark}"))
     return report
 
 
 def _asked(item: pytest.Item) -> dict[str, Any] | None:
     """How the test is to be measured, None when it is not."""
+    from leakscan.record.streams import MODES
+
     marker = item.get_closest_marker("leakscan")
     if marker is None:
         if not item.config.getoption("--leakscan"):
             return None
-        return {**_DEFAULTS, "runs": item.config.getoption("--leakscan-runs")}
+        return {**_DEFAULTS, "runs": item.config.getoption("--leakscan-runs"), "modes": ("consume",)}
     if marker.args or set(marker.kwargs) - set(_DEFAULTS):
         raise pytest.UsageError(f"{item.nodeid}: @pytest.mark.leakscan takes {', '.join(_DEFAULTS)}, by name")
     asked = {**_DEFAULTS, **marker.kwargs}
-    asked["types"] = tuple(asked["types"])
+    asked["types"] = (asked["types"],) if isinstance(asked["types"], str) else tuple(asked["types"])
+    modes = (asked["modes"],) if isinstance(asked["modes"], str) else tuple(asked["modes"])
+    asked["modes"] = MODES if modes == ("all",) else modes
+    unknown = sorted(set(asked["modes"]) - set(MODES))
+    if unknown:
+        raise pytest.UsageError(f"{item.nodeid}: no mode {unknown[0]!r}: all, {', '.join(MODES)}")
     return asked
 
 
-def _measure(item: pytest.Function, asked: dict[str, Any]) -> Findings:
-    from leakscan.testing import Measurement, measure
+def _leak_in(item: pytest.Function, asked: dict[str, Any], mode: str) -> str:
+    """The first screen of what the test leaks in that mode, "" when it does not."""
+    from leakscan.analysis.findings import Verdict
+    from leakscan.record.scenario import Scenario
+    from leakscan.testing import leaks_of, screen
 
-    how = Measurement(runs=asked["runs"], warmup=asked["warmup"], mode=asked["mode"], sites=asked["sites"])
+    item.stash[_END] = Scenario(lambda: None, mode=mode, chunks=_CHUNKS, owns_main=False)
+    try:
+        findings = _measure(item, asked, mode)
+    except _RunFailed as failure:
+        if item.stash.get(_NOT_APPLICABLE, "") and len(asked["modes"]) > 1:
+            return ""
+        if mode == "consume":
+            raise
+        # The ordinary run ends its streams as `consume` does and cannot say this.
+        why = item.stash.get(_NOT_APPLICABLE, "") or failure
+        return f"the test fails when its stream ends in mode {mode}:\n{why}"
+    finally:
+        item.stash[_END].close()
+        del item.stash[_END]
+        item.stash[_NOT_APPLICABLE] = ""
+    if findings is None:
+        return ""
+    if leaks_of(findings, asked["types"]):
+        return screen(findings)
+    if findings.verdict is Verdict.INCONCLUSIVE and item.get_closest_marker("leakscan") is not None:
+        item.stash[_REMARK] = findings.headline
+    return ""
+
+
+def _measure(item: pytest.Function, asked: dict[str, Any], mode: str) -> Findings | None:
+    """The findings of one mode; None when the whole suite is measured and this test leaves nothing."""
+    from leakscan.testing import Measurement, measure, stays_still
+
+    how = Measurement(runs=asked["runs"], warmup=asked["warmup"], sites=asked["sites"])
 
     def run() -> None:
         _run_once(item)
 
     run.__module__, run.__qualname__ = item.module.__name__, item.name
-    return measure(run, how)
+    if item.get_closest_marker("leakscan") is None and stays_still(run, how):
+        return None
+    return measure(run, how, called_mode=mode)
 
 
 def _run_once(item: pytest.Function) -> None:
@@ -113,8 +177,38 @@ def _run_once(item: pytest.Function) -> None:
     item._initrequest()
     # With the parent as next item only what belongs to this item is torn down, the item itself included.
     reports = runtestprotocol(item, log=False, nextitem=item.parent)  # type: ignore[arg-type]  # has listchain
-    is_passed = all(report.passed for report in reports)
+    failed = next((report for report in reports if not report.passed), None)
     # What reporting collects for one run would pile up over many.
     del item.user_properties[properties:], item._report_sections[sections:]
-    if not is_passed:
-        raise _RunFailed
+    if failed is not None:
+        raise _RunFailed("" if failed.skipped else failed.longreprtext)
+
+
+def _ended(item: pytest.Function, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The test function, with the stream that it returns brought to the end that is being measured."""
+    from leakscan.record.scenario import Scenario
+    from leakscan.record.streams import ModeDoesNotApply
+
+    scenario = item.stash.get(_END, None) or Scenario(
+        lambda: None, mode="consume", chunks=_CHUNKS, owns_main=False
+    )
+
+    def skip(reason: ModeDoesNotApply) -> None:
+        item.stash[_NOT_APPLICABLE] = str(reason)
+        pytest.skip(str(reason))
+
+    @functools.wraps(function)
+    async def run_async(*args: Any, **kwargs: Any) -> None:
+        try:
+            await scenario.drive(function(*args, **kwargs))
+        except ModeDoesNotApply as reason:
+            skip(reason)
+
+    @functools.wraps(function)
+    def run_sync(*args: Any, **kwargs: Any) -> None:
+        try:
+            scenario.end(function(*args, **kwargs))
+        except ModeDoesNotApply as reason:
+            skip(reason)
+
+    return run_async if inspect.iscoroutinefunction(function) else run_sync

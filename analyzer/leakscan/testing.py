@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 # Any in this file: what the callable under test returns, and JSON values.
 
 
+LEAST_MALLOC_BLOCK = 512
+"""Smaller ones come from the object allocator, whose blocks are counted one by one."""
+
+
 class LeaksFound(AssertionError):
     """What survived the runs. Its text is the first screen of `leakscan diff`; `findings` has all of it."""
 
@@ -65,17 +69,46 @@ def assert_no_leaks(
     return findings
 
 
-def measure(run: Callable[[], Any], how: Measurement, *, directory: Path | None = None) -> Findings:
+def measure(
+    run: Callable[[], Any], how: Measurement, *, directory: Path | None = None, called_mode: str = ""
+) -> Findings:
     """The findings on `how.runs` calls of `run` in this process.
 
-    `directory` keeps the capture; without it nothing stays on disk.
+    `directory` keeps the capture; without it nothing stays on disk. `called_mode` is the mode to report
+    when `run` ends its streams itself. ModeDoesNotApply passes through.
     """
     if directory is not None:
-        _capture_here(run, how, directory)
+        _capture_here(run, how, directory, called_mode)
         return _findings(directory)
     with tempfile.TemporaryDirectory(prefix="leakscan-") as folder:
-        _capture_here(run, how, Path(folder))
+        _capture_here(run, how, Path(folder), called_mode)
         return _findings(Path(folder))
+
+
+def stays_still(run: Callable[[], Any], how: Measurement) -> bool:
+    """Whether the counts of blocks and bytes show at once that `how.runs` calls of `run` leave nothing.
+
+    True only when after the last run there is no more than after any earlier one: what leaks, fills a cache
+    or is merely noisy does not pass, and is for `measure` to judge. No snapshot is taken.
+    """
+    from array import array
+
+    from leakscan.record.figures import heap_in_use
+    from leakscan.record.scenario import Scenario
+    from leakscan.record.settle import settle
+
+    # Filled before the runs: a list of numbers would grow in the very heap that is measured.
+    blocks, sizes = array("Q", bytes(8 * how.runs)), array("Q", bytes(8 * how.runs))
+    scenario = Scenario(run, mode=how.mode, chunks=how.chunks, owns_main=False)
+    try:
+        for number in range(-how.warmup, how.runs):
+            scenario.run()
+            if number >= 0:
+                settle(scenario)
+                blocks[number], sizes[number] = heap_in_use()
+    finally:
+        scenario.close()
+    return blocks[-1] <= min(blocks) and sizes[-1] < min(sizes) + LEAST_MALLOC_BLOCK
 
 
 def leaks_of(findings: Findings, types: tuple[str, ...] = ()) -> list[str]:
@@ -109,7 +142,7 @@ class _ToLedger:
         self._ledger.record({"event": event, **fields})
 
 
-def _capture_here(run: Callable[[], Any], how: Measurement, directory: Path) -> None:
+def _capture_here(run: Callable[[], Any], how: Measurement, directory: Path, called_mode: str = "") -> None:
     import asyncio
 
     from leakscan.capture.ledger import Ledger
@@ -139,6 +172,7 @@ def _capture_here(run: Callable[[], Any], how: Measurement, directory: Path) -> 
         "output": str(directory),
     }
     head = {name: config[name] for name in ("target", "mode", "runs", "warmup", "chunks", "sites")}
+    head["mode"] = called_mode or how.mode
     ledger = Ledger(directory, {**head, "births": True, "redacted": False, "python": ""})
     session = Session(config, _ToLedger(ledger), load=lambda: run)
     try:

@@ -39,6 +39,12 @@ def memory_figures() -> dict[str, int]:
     return figures
 
 
+def heap_in_use() -> tuple[int, int]:
+    """Blocks of the object allocator, and bytes that the C library has handed out (0: unknown)."""
+    malloc = _native.malloc_figures()
+    return sys.getallocatedblocks(), 0 if malloc is None else malloc[0] + malloc[2]
+
+
 def collector_figures() -> dict[str, int]:
     """Totals of the cyclic collector since the process started."""
     stats = gc.get_stats()

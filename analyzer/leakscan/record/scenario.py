@@ -49,9 +49,13 @@ class Scenario:
             # A plain function that starts tasks: from now on it is called inside the loop.
             self._is_called_in_loop = True
             return self.run_in_loop(self._call_and_drive())
+        return self.end(returned)
+
+    def end(self, returned: Any) -> str:
+        """Bring what one call returned to the end that `mode` asks for; outside of any event loop."""
         if hasattr(type(returned), "__await__") or streams.is_async_stream(returned):
             self._is_called_in_loop = True
-            return self.run_in_loop(self._drive(returned))
+            return self.run_in_loop(self.drive(returned))
         return self._end_sync(returned)
 
     def run_in_loop(self, coroutine: Coroutine[Any, Any, str]) -> str:
@@ -75,9 +79,10 @@ class Scenario:
             self._runner.close()
 
     async def _call_and_drive(self) -> str:
-        return await self._drive(self._call())
+        return await self.drive(self._call())
 
-    async def _drive(self, returned: Any) -> str:
+    async def drive(self, returned: Any) -> str:
+        """The same inside a running loop."""
         kind = ""
         if hasattr(type(returned), "__await__"):
             kind = "async function"
