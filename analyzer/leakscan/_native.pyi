@@ -24,8 +24,18 @@ def snapshot_wait(pid: int, timeout_seconds: float) -> tuple[str, int]:
     """`ok`; `write-error` with the errno; `crashed` with the signal; `timeout` (the child was killed);
     `no-memory`; `lost` with the errno of waiting. A negative timeout waits for ever."""
 
-def malloc_figures() -> tuple[int, int, int] | None:
-    """Bytes of the C library's allocator: in use, free in its arenas, mapped one by one; None: unknown."""
+def malloc_figures() -> tuple[int, int, int, int] | None:
+    """Bytes of glibc's allocator: in use in its arenas, free in them, mapped one by one, in use in the main
+    arena. None where another one serves malloc."""
+
+def malloc_owner() -> str | None:
+    """Name of the library whose malloc is called; the executable's where it only passes the call on."""
+
+def malloc_trim() -> bool | None:
+    """Give back what glibc keeps; whether it had any, None where it does not serve malloc."""
+
+def map_figures(pid: int, /) -> dict[str, int]:
+    """Resident and swapped bytes of a process by what they are; 0: this one. OSError: it cannot be read."""
 
 class BirthStats(TypedDict):
     armed: bool

@@ -168,6 +168,8 @@ def _capture_here(run: Callable[[], Any], how: Measurement, directory: Path, cal
         "settle_seconds": how.settle_seconds,
         "sites": how.sites,
         "redact_keys": False,
+        "control": 0,
+        "trim_probe": False,
         "owns_main": False,
         "output": str(directory),
     }

@@ -7,8 +7,11 @@ from pathlib import Path
 from leakscan.heap.reader import load_census
 
 
-def read_census(path: Path) -> dict[str, tuple[int, int]]:
-    """Count and bytes of the objects of each type, by full dotted name (builtins without module)."""
+def read_census(path: Path) -> tuple[dict[str, tuple[int, int]], dict[str, int]]:
+    """Count and bytes of the objects of each type, by full dotted name (builtins without module).
+
+    And the recorder's memory figures: see `heap.reader.Census`.
+    """
     found = load_census(path)
     census: dict[str, tuple[int, int]] = {}
     for name, count, size in zip(found.type_names, found.counts.tolist(), found.bytes.tolist(), strict=True):
@@ -16,4 +19,4 @@ def read_census(path: Path) -> dict[str, tuple[int, int]]:
             # Two types may share a name: a class made anew in each run does.
             known_count, known_bytes = census.get(name, (0, 0))
             census[name] = (known_count + count, known_bytes + size)
-    return census
+    return census, dict(found.memory)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ RUN_FILE = "run.json"
 CENSUS_FILE = "census.jsonl"
 BEFORE_FILE, AFTER_FILE = "before.heap", "after.heap"
 CAPTURE_VERSION = 1
+CONTROL = "control"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +34,9 @@ class SnapshotEntry:
 class Census:
     """The heap and the memory after one run, settled and collected.
 
-    `phase` is "baseline", "run", or "settled" (after the last run, when work in flight had its time to
-    end). `types` maps a type's full name to (count, bytes). `collected` are the objects that only the
-    collector could free. `memory` is in bytes and blocks: see the reference.
+    `phase` is "control" (a round without work), "baseline", "run", or "settled" (after the last run, when
+    work in flight had its time to end). `types` maps a type's full name to (count, bytes). `collected` are
+    the objects that only the collector could free. `memory` is in bytes and blocks: see the reference.
     """
 
     phase: str
@@ -87,6 +88,15 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class Trim:
+    """Memory around `malloc_trim`, after everything; `done` is False where glibc does not serve malloc."""
+
+    done: bool
+    before: Mapping[str, int]
+    after: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Capture:
     """One capture. `runs` were asked for, `runs_completed` were done.
 
@@ -114,6 +124,13 @@ class Capture:
     proof: Proof | None = None
     started_in: str = ""
     """Working directory of the target; what its files are named relative to."""
+    control: tuple[Census, ...] = ()
+    """Rounds without work, before the baseline."""
+    allocator: str = ""
+    """Who serves `malloc` in the target: `glibc`, or the file name of another library; "" when unknown."""
+    trim: Trim | None = None
+    mappings: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Resident bytes of mapped files at the baseline and at the end, by path."""
 
     @property
     def before(self) -> Path:
@@ -183,6 +200,7 @@ def _read_run_file(directory: Path) -> dict[str, Any]:  # Any: JSON values
 def _capture(directory: Path, run: Mapping[str, Any]) -> Capture:  # Any: JSON values
     try:
         error, in_flight, proof = run["error"], run["in_flight"], run["proof"]
+        rounds = tuple(_read_census_file(directory / CENSUS_FILE))
         return Capture(
             directory=directory,
             target=run["target"],
@@ -201,11 +219,15 @@ def _capture(directory: Path, run: Mapping[str, Any]) -> Capture:  # Any: JSON v
                 SnapshotEntry(directory / entry["file"], entry["run"], entry["pause_seconds"])
                 for entry in run["snapshots"]
             ),
-            census=tuple(_read_census_file(directory / CENSUS_FILE)),
+            census=tuple(row for row in rounds if row.phase != CONTROL),
             in_flight=InFlight(**in_flight) if in_flight else None,
             ended=run["ended"],
             proof=_proof(proof) if proof else None,
             started_in=run.get("started_in", ""),
+            control=tuple(row for row in rounds if row.phase == CONTROL),
+            allocator=run.get("allocator", ""),
+            trim=Trim(**run["trim"]) if run.get("trim") else None,
+            mappings=_mappings(run.get("mappings", {})),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise CaptureError(f"{directory / RUN_FILE} is damaged: {error!r}", hint="capture again") from error
@@ -220,6 +242,13 @@ def _proof(proof: Mapping[str, Any]) -> Proof:  # Any: JSON values
         not_cleared=tuple(proof["not_cleared"]),
         failed=proof["failed"],
     )
+
+
+def _mappings(found: Mapping[str, Mapping[str, int]]) -> dict[str, tuple[int, int]]:
+    before, after = found.get("baseline", {}), found.get("settled", {})
+    if not after:
+        return {}
+    return {path: (before.get(path, 0), after.get(path, 0)) for path in sorted({*before, *after})}
 
 
 def _missing_of_running(status: str) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from leakscan.capture.directory import (
     Capture,
     read_capture,
 )
+from leakscan.capture.mappings import file_mappings
 
 Event = dict[str, Any]  # Any: JSON values, from the driver
 
@@ -51,6 +52,9 @@ class Ledger:
             "ended": {},
             "in_flight": None,
             "proof": None,
+            "trim": None,
+            "allocator": "",
+            "mappings": {},
             "missing": [],
             "error": None,
         }
@@ -108,7 +112,7 @@ class Ledger:
         _write_whole(self._directory / RUN_FILE, self._run)
 
     def _on_started(self, event: Event) -> None:
-        for name in ("python", "implementation", "executable", "platform", "pid"):
+        for name in ("python", "implementation", "executable", "platform", "pid", "allocator"):
             self._run[name] = event[name]
         self.write()
 
@@ -120,7 +124,7 @@ class Ledger:
 
     def _on_census(self, event: Event) -> None:
         path = self._directory / event["file"]
-        types = read_census(path)
+        types, found = read_census(path)
         path.unlink()
         changed = {name: figures for name, figures in types.items() if self._types.get(name) != figures}
         changed.update({name: (0, 0) for name in self._types if name not in types})
@@ -132,13 +136,16 @@ class Ledger:
             "collected": event["collected"],
             "tasks": event["tasks"],
             "seconds": event["seconds"],
-            "memory": event["memory"],
+            "memory": {**event["memory"], **found},
             "collector": event["collector"],
             "types": dict(sorted(changed.items())),
         }
         with (self._directory / CENSUS_FILE).open("a", encoding="utf-8", errors="backslashreplace") as lines:
             lines.write(json.dumps(row, ensure_ascii=False) + "\n")
         self._types = types
+        if event["phase"] in ("baseline", "settled") and self._run["pid"] != os.getpid():
+            # Read from outside: the target shall not hold the text of its own maps.
+            self._run["mappings"][event["phase"]] = file_mappings(self._run["pid"])
         if event["phase"] == "run":
             self._run["runs_completed"] = event["run"]
         self.write()
@@ -153,6 +160,10 @@ class Ledger:
                 "bytes": path.stat().st_size,
             }
         )
+        self.write()
+
+    def _on_trimmed(self, event: Event) -> None:
+        self._run["trim"] = {name: event[name] for name in ("done", "before", "after")}
         self.write()
 
     def _on_settled(self, event: Event) -> None:

@@ -34,6 +34,8 @@ def driver_config(
         "settle_seconds": settings.settle_seconds,
         "sites": settings.sites,
         "redact_keys": settings.redact_keys,
+        "control": settings.control,
+        "trim_probe": settings.trim_probe,
         "owns_main": True,
         "output": str(directory.absolute()),
         "package_dir": str(Path(leakscan.__file__).parent),

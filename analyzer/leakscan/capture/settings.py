@@ -26,7 +26,8 @@ class Settings:
 
     `timeout_seconds` bounds each run; `settle_seconds` the wait for work in flight to end after the last.
     `every`: a snapshot after every so many runs besides the first and the last (0: none). `most_runs`: up to
-    how many `MoreRuns` may ask for.
+    how many `MoreRuns` may ask for. `control`: rounds without work before the baseline, three at least.
+    `trim_probe`: after everything, have glibc give back what it can, and count.
     """
 
     runs: int = 20
@@ -38,6 +39,8 @@ class Settings:
     timeout_seconds: float | None = None
     sites: bool = False
     redact_keys: bool = False
+    control: int = 3
+    trim_probe: bool = False
 
     def __post_init__(self) -> None:
         most = max(self.runs, self.most_runs)
@@ -46,7 +49,7 @@ class Settings:
                 f"{self.runs if self.runs < 1 else most} runs cannot be captured",
                 hint=f"from 1 to {MOST_RUNS}",
             )
-        for name in ("warmup", "every"):
+        for name in ("warmup", "every", "control"):
             if getattr(self, name) < 0:
                 raise UsageError(f"--{name} {getattr(self, name)} is negative", hint="0 switches it off")
         if self.chunks < 1:

@@ -101,6 +101,16 @@ def _beginning(file: BinaryIO | gzip.GzipFile, name: str) -> bytes:
         raise SnapshotError(f"{name}: cannot be read: {error.strerror or error}") from error
 
 
+MEMORY_FIGURES: Final = (
+    "object_block_bytes",
+    "pool_used_bytes",
+    "pool_resident_bytes",
+    "pools",
+    "births_bytes",
+)
+"""Items of the column `memory`, in their order (docs/format.md)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Census:
     """Objects and shallow bytes for each type of one process, without its graph."""
@@ -109,6 +119,8 @@ class Census:
     counts: U64
     bytes: U64
     meta: Mapping[str, Any]  # Any: JSON
+    memory: Mapping[str, int]
+    """bytes by MEMORY_FIGURES, {} when the recorder did not tell"""
 
 
 def load_census(source: str | os.PathLike[str] | BinaryIO) -> Census:
@@ -122,9 +134,15 @@ def load_census(source: str | os.PathLike[str] | BinaryIO) -> Census:
     if not len(counts) == len(sizes) == len(names) == len(modules):
         raise chunks.fault("census.count", "does not have one item for each type")
     meta = chunks.json("meta")
+    memory = memory_of(chunks)
     chunks.close()
     rows = zip(modules.tolist(), names.tolist(), strict=True)
-    return Census(tuple(_dotted(strings[m], strings[n]) for m, n in rows), counts, sizes, meta)
+    return Census(tuple(_dotted(strings[m], strings[n]) for m, n in rows), counts, sizes, meta, memory)
+
+
+def memory_of(chunks: ChunkFile) -> dict[str, int]:
+    """The column `memory` by the names of its items; {} when the file does not have it."""
+    return dict(zip(MEMORY_FIGURES, chunks.array("memory", _U64).tolist(), strict=False))
 
 
 class LoadedGraph(HeapGraph):

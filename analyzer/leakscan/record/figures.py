@@ -1,41 +1,26 @@
-"""Memory figures of this process, from the kernel and the interpreter. Bytes; absent when unknown."""
+"""Memory figures of this process, from the kernel and its allocators. Bytes; absent when unknown."""
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 
 from leakscan import _native
 
-_ROLLUP = {
-    "Rss": "rss_bytes",
-    "Pss": "pss_bytes",
-    "Anonymous": "anonymous_bytes",
-    "Pss_File": "pss_file_bytes",
-    "Private_Clean": "private_clean_bytes",
-    "Private_Dirty": "private_dirty_bytes",
-    "Swap": "swap_bytes",
-}
+_FOREIGN = ("jemalloc", "mimalloc", "tcmalloc", "ld-musl")
+"""Parts of the file names of what serves `malloc` instead of glibc."""
 
 
 def memory_figures() -> dict[str, int]:
-    """What the process holds now. `uss_bytes` is the part that no other process shares."""
+    """What the process holds now; docs/reference/capture-directory.md says what each figure is."""
     figures = {"allocated_blocks": sys.getallocatedblocks()}
     malloc = _native.malloc_figures()
     if malloc is not None:
-        figures["malloc_used_bytes"], figures["malloc_free_bytes"], figures["malloc_mapped_bytes"] = malloc
-    try:
-        with open("/proc/self/smaps_rollup", "rb") as rollup:
-            lines = rollup.read().decode("ascii", "replace").splitlines()
-    except OSError:  # macOS, or a kernel or container without it
-        lines = []
-    for line in lines:
-        name, _, rest = line.partition(":")
-        field = _ROLLUP.get(name)
-        if field is not None:
-            figures[field] = int(rest.split()[0]) * 1024
-    if "private_clean_bytes" in figures:
-        figures["uss_bytes"] = figures["private_clean_bytes"] + figures["private_dirty_bytes"]
+        names = ("malloc_used_bytes", "malloc_free_bytes", "malloc_mapped_bytes", "malloc_main_used_bytes")
+        figures.update(zip(names, malloc, strict=True))
+    with contextlib.suppress(OSError):  # macOS, or a container without /proc
+        figures.update(_native.map_figures(0))
     return figures
 
 
@@ -43,6 +28,19 @@ def heap_in_use() -> tuple[int, int]:
     """Blocks of the object allocator, and bytes that the C library has handed out (0: unknown)."""
     malloc = _native.malloc_figures()
     return sys.getallocatedblocks(), 0 if malloc is None else malloc[0] + malloc[2]
+
+
+def allocator() -> str:
+    """Who serves `malloc` here: `glibc`, or a file name of another library."""
+    if _native.malloc_figures() is not None:
+        return "glibc"
+    try:
+        with open("/proc/self/maps", "rb") as maps:
+            files = {line.rpartition(b"/")[2].decode("utf-8", "replace").strip() for line in maps}
+    except OSError:
+        files = set()
+    found = sorted(name for name in files if any(part in name for part in _FOREIGN))
+    return found[0] if found else _native.malloc_owner() or "unknown"
 
 
 def collector_figures() -> dict[str, int]:

@@ -40,10 +40,6 @@ class Recorder:
         if self._is_armed:
             births.mark_own()
 
-    def rehearse(self) -> None:
-        """Take a census and throw it away."""
-        os.unlink(os.path.join(self._config["output"], self.census("rehearsal", run=0)))
-
     def census(self, moment: str, *, run: int) -> str:
         """Write the counts and bytes by type; the file's name in the capture directory.
 

@@ -19,16 +19,18 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from leakscan import _native
 from leakscan.errors import LeakscanError
 from leakscan.record.cutting import prove
 from leakscan.record.events import CaptureGone, Events, EventSink
-from leakscan.record.figures import collector_figures, memory_figures
+from leakscan.record.figures import allocator, collector_figures, memory_figures
 from leakscan.record.recorder import Recorder
 from leakscan.record.scenario import Scenario
 from leakscan.record.settle import drain, settle, tasks_in_flight
 from leakscan.record.streams import ModeDoesNotApply
 from leakscan.record.target import load_scenario
 
+LEAST_CONTROL = 3
 OWN_FOLDER = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -43,6 +45,8 @@ def run_session(config: dict[str, Any]) -> int:  # Any: JSON values
         status = _attempt(session, events, [session.prepare, session.measure])
         if status == "complete" and config["is_interactive"]:
             status = _obey(session, events, config["control_fd"])
+        if status == "complete":
+            session.probe_trim()
         if status in ("interrupted", "failed") and session.wants_last_snapshot:
             status = _keep_what_ran(session, events, status)
         events.write("end", status=status, runs_completed=session.runs_completed)
@@ -146,7 +150,7 @@ class Session:
     def prepare(self) -> None:
         """Import the target, warm it up, and take the baseline."""
         self._recorder.check_support()
-        self._events.write("started", pid=os.getpid(), **_interpreter())
+        self._events.write("started", pid=os.getpid(), allocator=allocator(), **_interpreter())
         self.phase = "import"
         _allow_interrupts()
         try:
@@ -171,9 +175,11 @@ class Session:
         self._recorder.arm_births()
         # What the first measurements allocate for good must be older than the baseline: glibc keeps a
         # megabyte from the second or third snapshot on (its threshold for mmap adapts), then nothing.
-        for _ in range(3):
-            self._recorder.rehearse()
-            memory_figures()
+        # These rounds without work are kept: they say what measuring itself costs.
+        for round_number in range(1, max(LEAST_CONTROL, self._config["control"]) + 1):
+            self.run = round_number
+            self._measure_heap("control", collected=0, seconds=0.0)
+        self.phase, self.run = "baseline", 0
         self._take_snapshot("before.heap")
         # After it: the first snapshot of a process costs about a megabyte of its memory, once.
         self._measure_heap("baseline", collected=collected, seconds=0.0)
@@ -213,6 +219,13 @@ class Session:
             waited_seconds=round(waited, 3),
         )
         self._measure_heap("settled", collected=collected, seconds=waited)
+
+    def probe_trim(self) -> None:
+        """Have glibc give back what it can, and tell what that was: only when asked, and after everything."""
+        if self._config["trim_probe"]:
+            before = memory_figures()
+            done = _native.malloc_trim()
+            self._events.write("trimmed", done=done is not None, before=before, after=memory_figures())
 
     def close(self) -> None:
         """Let the target end as it would: its loop is closed and its exit handlers run."""

@@ -5,13 +5,22 @@
 // snapshot_start(fd, meta, own_prefix, flags) -> pid. Holds the GIL; forks a child that walks the
 // frozen heap and writes it to `fd`. RuntimeError: unsupported interpreter; OSError: no fork.
 // snapshot_wait(pid, timeout_seconds) -> (status, errno). Releases the GIL; kills a late child.
-// malloc_figures() -> (used, free, mapped) bytes of the C library's allocator, or None where it does not
-// tell. Holds the GIL; allocates only the tuple; takes the allocator's own locks for a moment.
+// malloc_figures() -> (used, free, mapped, used in the main arena) bytes of glibc's allocator, or None where
+// another one serves malloc. Holds the GIL; takes the allocator's own locks for a moment; its text of some
+// kilobytes is freed again.
+// malloc_owner() -> name of the library whose `malloc` this process calls, None when unknown.
+// malloc_trim() -> whether glibc gave memory back to the system, None where it does not serve malloc.
+// Releases the GIL; takes each arena's lock in turn.
+// map_figures(pid) -> dict of bytes by what they are, from smaps; 0 is this process. Releases the GIL, allocates
+// only the dict. OSError: no such process, not permitted, or no /proc.
 PyMethodDef record_methods[] = {
     {"support", record::support, METH_NOARGS, nullptr},
     {"snapshot_start", record::snapshot_start, METH_VARARGS, nullptr},
     {"snapshot_wait", record::snapshot_wait, METH_VARARGS, nullptr},
     {"malloc_figures", record::malloc_figures, METH_NOARGS, nullptr},
+    {"malloc_owner", record::malloc_owner, METH_NOARGS, nullptr},
+    {"malloc_trim", record::malloc_trim, METH_NOARGS, nullptr},
+    {"map_figures", record::map_figures, METH_VARARGS, nullptr},
     {nullptr, nullptr, 0, nullptr}};
 
 int add_record_constants(PyObject* module) {

@@ -268,4 +268,33 @@ std::uint64_t shallow_size(const Object* object, const TypePlan* plan) {
     return bytes + header_bytes(object->type, gc);
 }
 
+std::uint64_t block_bytes(const Object* object, const TypePlan* plan, std::uint64_t shallow) {
+    constexpr std::uint64_t kLargestInPool = 512, kDequeBlock = 528, kChunkHead = 8;
+    const auto rounded = [](std::uint64_t bytes) {
+        return (bytes + (bytes > kLargestInPool ? kChunkHead : 0) + 15) & ~std::uint64_t{15};
+    };
+    if ((object->type->flags & tpflag::TYPE) && !(reinterpret_cast<const TypeObject*>(object)->flags & tpflag::HEAP))
+        return 0;
+    std::uint64_t first = shallow;
+    switch (static_cast<Sizer>(plan->sizer)) {
+        case LIST:
+        case DICT:
+        case ORDERED_DICT:
+        case SET:
+        case DEQUE:
+        case BYTEARRAY:
+        case ARRAY:
+        case NUMPY_ARRAY:
+        case BYTES_IO:
+        case BUFFERED_IO:
+            first = generic_size(object) + header_bytes(object->type, has_gc_head(object));
+            break;
+        default: break;
+    }
+    if (first >= shallow) return rounded(shallow);
+    const std::uint64_t rest = shallow - first;
+    if (plan->sizer == DEQUE) return rounded(first) + rest / kDequeBlock * rounded(kDequeBlock);
+    return rounded(first) + rounded(rest);
+}
+
 }  // namespace record

@@ -10,6 +10,9 @@ inline constexpr int kFlagCensus = 1, kFlagRedactKeys = 2, kFlagInProcess = 4;
 PyObject* snapshot_start(PyObject* self, PyObject* args);
 PyObject* snapshot_wait(PyObject* self, PyObject* args);
 PyObject* malloc_figures(PyObject* self, PyObject* args);
+PyObject* malloc_owner(PyObject* self, PyObject* args);
+PyObject* malloc_trim(PyObject* self, PyObject* args);
+PyObject* map_figures(PyObject* self, PyObject* args);
 PyObject* support(PyObject* self, PyObject* args);
 
 }  // namespace record

@@ -245,6 +245,7 @@ void Walk::process(std::uint32_t id) {
     if (plan->own) current_flags_ |= format::OWN;
     if (plan->opaque) opaque_.push(id);
     row_size_ = shallow_size(object, plan);
+    row_blocks_ = block_bytes(object, plan, row_size_);
     if (object == interned) return;
     send(object->type, format::TYPE | (object->type->flags & tpflag::HEAP ? 0 : format::kBorrowed), 0);
     name_references(object, plan);
@@ -260,6 +261,7 @@ void Walk::finish_row() {
     if (row_plan_) {
         row_plan_->count++;
         row_plan_->bytes += row_size_;
+        block_bytes_ += row_blocks_;
     }
     if (census_) return;
     const void* address = nodes.address(current_);
@@ -300,7 +302,7 @@ void Walk::process_all() {
         current_flags_ = extra_flags_;
         row_plan_ = nullptr;
         row_type_ = unreadable_row_;
-        row_size_ = 0;
+        row_size_ = row_blocks_ = 0;
         row_refcount_ = format::kImmortal;
         if (next_ + 4 < nodes.count()) __builtin_prefetch(nodes.address(next_ + 4));
         // An unreadable object must not end the snapshot: the handler of SIGSEGV comes back here.
@@ -405,8 +407,15 @@ void Walk::write_sites() {
     if (sites::lost()) warn("the table of allocation sites was full: some sites are unknown");
 }
 
+// The order is that of docs/format.md.
+void Walk::write_memory() {
+    for (const std::uint64_t figure : {block_bytes_, pools_.used, pools_.resident, pools_.pools, shadow::resident_bytes()})
+        writer.u64(MEMORY, figure);
+}
+
 void Walk::write_tables() {
     write_sites();
+    write_memory();
     for (TypePlan* plan : plans_) {
         std::uint8_t flags = 0;
         if (!plan->type) {
@@ -469,6 +478,8 @@ void Walk::run(const Input& given) {
     input = &given;
     census_ = given.flags & kFlagCensus;
     redact_ = given.flags & kFlagRedactKeys;
+    // Before anything is mapped here: what is found is the program's.
+    guarded("the object allocator's pools could not all be read", [&] { find_pools(&pools_); });
     writer.open(given.fd);
     writer.bytes(META, given.meta, given.meta_bytes);
     writer.flush_meta();

@@ -2,6 +2,7 @@
 #pragma once
 #include "layout.h"
 #include "nodes.h"
+#include "pools.h"
 #include "strings.h"
 #include "writer.h"
 
@@ -175,6 +176,7 @@ class Walk {
     void guarded(const char* warning, F&& phase);
     void add_unreached_blocks();
     void write_sites();
+    void write_memory();
     void write_tables();
     void insert_plan(TypePlan* plan);
     std::uint32_t synthetic_type(const char* name);
@@ -195,7 +197,8 @@ class Walk {
 
     std::uint32_t next_ = 0, current_ = 0, current_refs_ = 0;
     std::uint32_t row_type_ = 0, row_refcount_ = 0;
-    std::uint64_t row_size_ = 0;
+    std::uint64_t row_size_ = 0, row_blocks_ = 0, block_bytes_ = 0;
+    PoolTotals pools_{};
     std::uint8_t current_flags_ = 0, extra_flags_ = 0;
     TypePlan* row_plan_ = nullptr;
     char warnings_[4096];
@@ -265,6 +268,8 @@ void for_each_item(const Object* dict, F&& f) {
 }
 
 std::uint64_t shallow_size(const Object* object, const TypePlan* plan);
+// What the allocators spend on an object of that shallow size: its blocks, rounded as they round.
+std::uint64_t block_bytes(const Object* object, const TypePlan* plan, std::uint64_t shallow);
 std::uint8_t sizer_of(const TypeObject* type, const TypePlan* plan);
 void fill_plan(Walk& walk, TypePlan* plan);  // shape and fields
 void collect_running_frames(Walk& walk);

@@ -28,6 +28,7 @@ constexpr ColumnFormat kColumns[COLUMN_COUNT] = {
     {"bound.size", format::U64, false},  {"site.file", format::U32, false},
     {"site.line", format::U32, false},   {"site.func", format::U32, false},
     {"census.count", format::U64, false}, {"census.bytes", format::U64, false},
+    {"memory", format::U64, false},
     {"end", format::BYTES, false},
 };
 constexpr std::size_t kItemBytes[] = {1, 1, 2, 4, 8, 8};

@@ -42,6 +42,7 @@ enum Column : int {
     SITE_FUNC,
     CENSUS_COUNT,
     CENSUS_BYTES,
+    MEMORY,
     END,
     COLUMN_COUNT
 };
