@@ -18,6 +18,8 @@ from leakscan.analysis.headline import headline, next_command
 from leakscan.analysis.holder import place_of
 from leakscan.analysis.kernels import NO
 from leakscan.analysis.leaks import LeakSearch, Limits, find_leaks
+from leakscan.analysis.ledger import beyond_the_heap
+from leakscan.analysis.memory import MemoryLedger
 from leakscan.analysis.narrow import is_named, survivors_of_type
 from leakscan.analysis.projection import project
 from leakscan.analysis.reach import Reach, explore, new_graph
@@ -51,6 +53,7 @@ class Measured:
     released: Mapping[str, int] = field(default_factory=dict)
     collected: int = 0
     warnings: tuple[str, ...] = ()
+    memory: MemoryLedger | None = None
 
 
 def diff(
@@ -126,6 +129,7 @@ def diff(
         survivor_bytes=_size(after, reach.is_held),
         garbage_count=int(waiting.sum()) or measured.collected,
         garbage_bytes=_size(after, waiting),
+        memory=measured.memory,
         warnings=tuple(dict.fromkeys((*before.warnings, *after.warnings, *measured.warnings))),
         omitted=_omitted(search),
         unit=unit,
@@ -159,7 +163,7 @@ def _concluded(
     judged = [replace(one, leak=in_units(one.leak, findings.unit)) for one in judged]
     noise = [one.leak for one in judged if one.leak.noise]
     groups = [one for one in judged if not one.leak.noise]
-    verdict = _verdict(findings, groups)
+    verdict = beyond_the_heap(_verdict(findings, groups), findings.memory)
     decisive = [one for one in groups if one.leak.verdict is verdict and verdict is not Verdict.CLEAN]
     chosen = {one.number for one in decisive}
     others = [one.leak for one in groups if one.number not in chosen]

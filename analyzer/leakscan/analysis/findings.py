@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from leakscan.analysis.memory import MemoryLedger
+
 FINDINGS_VERSION = 1
 
 
@@ -16,6 +18,8 @@ class Verdict(StrEnum):
     WARM_UP = "warm-up"
     BOUNDED = "bounded"
     GARBAGE = "garbage"
+    NATIVE = "native"
+    SLACK = "slack"
     CLEAN = "clean"
     INCONCLUSIVE = "inconclusive"
 
@@ -219,6 +223,8 @@ class Findings:
     """groups of survivors that weigh less than the verdict: warm-up and bounded ones beside a leak"""
     proof: str = ""
     """what clearing the cut in a forked child of the target did, "" when it was not tried"""
+    memory: MemoryLedger | None = None
+    """where the process's memory went, None when it was not measured"""
     next_command: str = ""
     """what to run next when inconclusive"""
     warnings: tuple[str, ...] = ()

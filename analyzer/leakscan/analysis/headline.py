@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from leakscan.analysis.findings import Findings, Leak, Verdict
-from leakscan.analysis.wording import count_text, size_text
+from leakscan.analysis.ledger import major_causes
+from leakscan.analysis.memory import MemoryRow
+from leakscan.analysis.wording import count_text, size_text, visible
 
 
 def headline(findings: Findings) -> str:
@@ -23,6 +26,10 @@ def headline(findings: Findings) -> str:
             return f"NO LEAK  bounded: {_bounded(findings)}"
         case Verdict.GARBAGE:
             return f"NO LEAK  garbage: {_garbage(findings)}"
+        case Verdict.NATIVE:
+            return f"NATIVE LEAK  {_native(findings)}"
+        case Verdict.SLACK:
+            return f"NO LEAK  slack: {_slack(findings)}"
 
 
 def next_command(findings: Findings, runs_needed: int) -> str:
@@ -73,6 +80,10 @@ def _leaks(findings: Findings) -> str:
 def _undecided(findings: Findings) -> str:
     undecided = [leak for leak in findings.leaks if leak.verdict is Verdict.INCONCLUSIVE]
     more = f" Run next: {findings.next_command}" if findings.next_command else ""
+    unknown = next((row for row in growing_rows(findings, slack=False) if row.kind == "malloc"), None)
+    if not undecided and unknown is not None and findings.memory is not None:
+        grown = _growth([unknown], findings.runs)
+        return f"{grown}; {visible(findings.memory.allocator)} does not tell used from kept.{more}"
     if not undecided:
         why = "; ".join(findings.warnings[:1]) or "there is too little to judge"
         return f"{why.rstrip('.')}.{more}"
@@ -120,6 +131,55 @@ def _garbage(findings: Findings) -> str:
         f"{_objects(findings.garbage_count)}{size} {verb} only waiting for the garbage collector; "
         f"nothing holds them."
     )
+
+
+ROW_NAMES: Final = {
+    "objects": "Python objects",
+    "native": "native blocks",
+    "pymalloc_slack": "free memory in Python's pools",
+    "glibc_slack": "free memory in glibc's heap",
+    "thread_arena_slack": "free memory in thread arenas",
+    "mappings": "anonymous mappings",
+    "mapped_files": "mapped files",
+    "shared_memory": "shared memory",
+    "stacks": "stacks",
+    "leakscan": "leakscan's own",
+    "malloc": "malloc and mappings",
+}
+
+
+def growing_rows(findings: Findings, *, slack: bool) -> list[MemoryRow]:
+    """Rows of the ledger that go on growing outside of the heap: what is free in it, or what is used."""
+    memory = findings.memory
+    if memory is None:
+        return []
+    return [
+        row for row in major_causes(memory) if row.kind != "objects" and row.kind.endswith("slack") == slack
+    ]
+
+
+def _native(findings: Findings) -> str:
+    rows = growing_rows(findings, slack=False)
+    heap = "some of the heap is undecided" if _is_heap_undecided(findings) else "the heap does not grow"
+    return f"{_growth(rows, findings.runs)}, in no Python object; {heap}."
+
+
+def _slack(findings: Findings) -> str:
+    rows = growing_rows(findings, slack=True)
+    return f"{_growth(rows, findings.runs)}: kept by the allocator, not leaked."
+
+
+def _growth(rows: Sequence[MemoryRow], runs: int) -> str:
+    """`native blocks grow by 524 kB per run, 4.19 MB in 8 runs`."""
+    names = " and ".join(ROW_NAMES[row.kind] for row in rows)
+    is_one = len(rows) == 1 and (rows[0].kind.endswith("slack") or rows[0].kind == "shared_memory")
+    verb = "grows" if is_one else "grow"
+    total = sum(row.delta for row in rows)
+    return f"{names} {verb} by {size_text(total / max(1, runs))} per run, {size_text(total)} in {_runs(runs)}"
+
+
+def _is_heap_undecided(findings: Findings) -> bool:
+    return any(leak.verdict is Verdict.INCONCLUSIVE for leak in (*findings.leaks, *findings.others))
 
 
 def _with_verdict(leaks: Sequence[Leak], verdict: Verdict) -> list[Leak]:

@@ -12,6 +12,7 @@ from leakscan.errors import CaptureError, LeakscanError, UsageError
 if TYPE_CHECKING:
     from leakscan.analysis.diff import Measured
     from leakscan.analysis.findings import Findings
+    from leakscan.analysis.memory import MemoryLedger
     from leakscan.capture.directory import Capture, Census
 
 
@@ -56,6 +57,7 @@ def measured_of(capture: Capture, *, runs: int, notes: tuple[str, ...] = ()) -> 
     # The last one: there is one for each time that more runs were asked for.
     settled = next((census for census in reversed(capture.census) if census.phase == "settled"), None)
     return Measured(
+        memory=_memory(capture, rows, settled),
         per_run=tuple(
             RunFigures(row.run, row.object_count, row.object_bytes, row.memory.get("rss_bytes", 0))
             for row in rows
@@ -141,6 +143,25 @@ def _counted(capture: Capture) -> Findings:
         mode=capture.mode,
         target=capture.target,
         runtime=f"cpython {capture.python}",
+    )
+
+
+def _memory(capture: Capture, rows: list[Census], settled: Census | None) -> MemoryLedger | None:
+    from leakscan.analysis.ledger import Rounds, memory_ledger
+
+    figures = [row.memory for row in rows]
+    if settled is not None and len(rows) > 1 and settled.run == rows[-1].run:
+        # Work in flight has ended by then.
+        figures[-1] = settled.memory
+    trim = capture.trim if capture.trim is not None and capture.trim.done else None
+    return memory_ledger(
+        Rounds(
+            figures=figures,
+            control=[row.memory for row in capture.control],
+            allocator=capture.allocator,
+            mappings=capture.mappings,
+            trimmed_bytes=None if trim is None else trim.before["rss_bytes"] - trim.after["rss_bytes"],
+        )
     )
 
 

@@ -14,15 +14,17 @@ from markupsafe import Markup
 
 from leakscan import __version__
 from leakscan.analysis.findings import Findings, Path, Verdict
+from leakscan.analysis.headline import ROW_NAMES
 from leakscan.analysis.wording import count_text, rate_text, size_text, visible
 from leakscan.report.charts import Series, births_bars, line_chart
 from leakscan.report.cuts import cut_steps
 from leakscan.report.folding import Piece, fold_steps
 from leakscan.report.leaks import growth_of
+from leakscan.report.memory import after_trim, needs_table, shown_rows, signed
 from leakscan.report.names import object_text, place, type_names
 from leakscan.report.reproduce import commands, measured
 
-_FINE = (Verdict.CLEAN, Verdict.WARM_UP, Verdict.BOUNDED, Verdict.GARBAGE)
+_FINE = (Verdict.CLEAN, Verdict.WARM_UP, Verdict.BOUNDED, Verdict.GARBAGE, Verdict.SLACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ def html_report(findings: Findings, *, switches: Switches | None = None) -> str:
         "leak_name": names.leak,
         "object": lambda step: object_text(step, names),
         "growth_of": growth_of,
+        "row_names": ROW_NAMES,
+        "signed": signed,
         "dotted": _dotted,
         "cuts": cut_steps,
         "pieces": _pieces,
@@ -57,6 +61,8 @@ def html_report(findings: Findings, *, switches: Switches | None = None) -> str:
         "bars": lambda births, label: Markup(births_bars(births, label=label)),
         "births_label": _births_label,
     }
+    has_memory = findings.memory is not None and needs_table(findings)
+    memory_rows, memory_rest = shown_rows(findings.memory) if findings.memory and has_memory else ([], 0)
     style, script = _part("report.css"), _part("report.js")
     word, _, rest = findings.headline.partition("  ")
     answers = _answers(switches) if switches is not None else []
@@ -69,11 +75,14 @@ def html_report(findings: Findings, *, switches: Switches | None = None) -> str:
         script_hash=_csp_hash(script),
         verdict_word=visible(word),
         verdict_rest=visible(rest),
-        verdict_class="fine" if findings.verdict in _FINE else findings.verdict.value,
+        verdict_class=_verdict_class(findings.verdict),
         measured=measured(findings),
         switches=switches,
         switch_answers=answers,
         switch_json=Markup(_inert_json(answers)),
+        memory_rows=memory_rows,
+        memory_rest=memory_rest,
+        memory_advice=_memory_advice(findings),
         memory_chart=Markup(_memory_chart(findings)),
         count_chart=Markup(_count_chart(findings)),
         leaks_title=_leaks_title(findings),
@@ -127,6 +136,17 @@ def _leaks_title(findings: Findings) -> str:
     return (
         f"{leaks} leaks and {len(findings.leaks) - leaks} groups that are none" if leaks else "What survives"
     )
+
+
+def _verdict_class(verdict: Verdict) -> str:
+    if verdict in _FINE:
+        return "fine"
+    return Verdict.LEAK.value if verdict is Verdict.NATIVE else verdict.value
+
+
+def _memory_advice(findings: Findings) -> list[str]:
+    memory = findings.memory
+    return [] if memory is None else [text for text in (*memory.advice, after_trim(memory)) if text]
 
 
 def _memory_chart(findings: Findings) -> str:

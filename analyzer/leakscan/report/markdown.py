@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import Final
 
 from leakscan.analysis.findings import Findings, Verdict
+from leakscan.analysis.headline import ROW_NAMES
 from leakscan.analysis.wording import count_text, rate_text, size_text, visible
 from leakscan.report.lines import plain
+from leakscan.report.memory import after_trim, needs_table, shown_rows, signed
 from leakscan.report.names import type_names
 from leakscan.report.reproduce import commands, measured
 from leakscan.report.tables import births_line, runs_per_column
@@ -47,6 +49,7 @@ def _report(findings: Findings, picture: str, limit: int) -> str:
         f"![The paths that keep the survivors alive]({picture})\n" if picture else "",
         "### What keeps them alive\n\n" + _paths(findings, limit) if findings.leaks else "",
         _types(findings),
+        _memory(findings),
         _missing(findings),
         f"### To reproduce\n\n{_fenced(commands(findings), 'sh')}\n{escaped(measured(findings))}\n",
         f"<details><summary>What the words mean</summary>\n\n{_WORDS}\n</details>\n",
@@ -106,6 +109,30 @@ def _types(findings: Findings) -> str:
         )
     if len(findings.growth) > _TYPES_SHOWN:
         rows.append(f"\n{count_text(len(findings.growth) - _TYPES_SHOWN)} more types grew.")
+    return "\n".join(rows) + "\n"
+
+
+def _memory(findings: Findings) -> str:
+    """The memory ledger, where memory outside of the heap is part of the answer."""
+    memory = findings.memory
+    if memory is None or not needs_table(findings):
+        return ""
+    shown, rest = shown_rows(memory)
+    rows = [
+        "### Memory of the process\n",
+        "| what | before | after | growth | per run | |",
+        "|---|---:|---:|---:|---:|---|",
+        *(
+            f"| {ROW_NAMES[row.kind]} | {size_text(row.bytes_before)} | {size_text(row.bytes_after)} |"
+            f" {signed(row.delta)} | {size_text(row.per_run)} | {'goes on' if row.goes_on else ''} |"
+            for row in shown
+        ),
+        f"| all others | | | {signed(rest)} | | |",
+        f"| residue | | | {signed(memory.residue_bytes)} | | |",
+        f"| RSS and swap | {size_text(memory.bytes_before)} | {size_text(memory.bytes_after)} |"
+        f" {signed(memory.delta)} | | |\n",
+        *(f"- {escaped(text)}" for text in (*memory.advice, after_trim(memory)) if text),
+    ]
     return "\n".join(rows) + "\n"
 
 

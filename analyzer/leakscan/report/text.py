@@ -10,6 +10,7 @@ from leakscan.analysis.findings import CycleFinding, Findings, Leak, Verdict
 from leakscan.analysis.wording import count_text, size_text, visible
 from leakscan.report.leaks import cut_lines, leak_lines, leak_table, set_to_cut
 from leakscan.report.lines import Line, Span, line, wrapped
+from leakscan.report.memory import memory_lines
 from leakscan.report.names import TypeNames, type_names
 from leakscan.report.reproduce import measured
 from leakscan.report.tables import growth_table
@@ -18,7 +19,12 @@ from leakscan.report.terminal import Screen
 DEFAULT_LIMIT: Final = 10
 _NOISE_ROWS: Final = 3
 _INDENT: Final = " " * 6
-_VERDICT_STYLE: Final = {Verdict.LEAK: "bad", Verdict.INCONCLUSIVE: "doubt"}
+_VERDICT_STYLE: Final = {Verdict.LEAK: "bad", Verdict.NATIVE: "bad", Verdict.INCONCLUSIVE: "doubt"}
+_BAD_MODES: Final = (
+    (Verdict.LEAK, "LEAK"),
+    (Verdict.NATIVE, "NATIVE LEAK"),
+    (Verdict.INCONCLUSIVE, "INCONCLUSIVE"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ def modes_text(
 
 def _modes_headline(results: Sequence[Findings], without_answer: int) -> Line:
     count = len(results) + without_answer
-    for verdict, word in ((Verdict.LEAK, "LEAK"), (Verdict.INCONCLUSIVE, "INCONCLUSIVE")):
+    for verdict, word in _BAD_MODES:
         modes = [visible(findings.mode) for findings in results if findings.verdict is verdict]
         if modes:
             text = f"  in {len(modes)} of {count} modes: {', '.join(modes)}"
@@ -206,25 +212,12 @@ def _cycle(cycle: CycleFinding, names: TypeNames) -> str:
 
 def _foot(findings: Findings, options: TextOptions) -> list[Line]:
     width = options.screen.width
-    lines = [*_memory(findings, width), *_projection(findings, width), *_how(findings, width)]
+    lines = [*memory_lines(findings, width), *_projection(findings, width), *_how(findings, width)]
     for warning in findings.warnings:
         lines += wrapped(visible(warning), width, first="warning: ", indent="  ", style="doubt")
     for omitted in findings.omitted:
         lines += wrapped(visible(omitted), width, first="left out: ", indent="  ")
     return lines
-
-
-def _memory(findings: Findings, width: int) -> list[Line]:
-    if len(findings.per_run) < 2:
-        return []
-    first, last = findings.per_run[0], findings.per_run[-1]
-    # Files that somebody else wrote do not say what the process took.
-    rss = f", RSS {size_text(first.rss_bytes)} -> {size_text(last.rss_bytes)}" if last.rss_bytes else ""
-    text = (
-        f"objects {size_text(first.object_bytes)} -> {size_text(last.object_bytes)}"
-        f"{rss} in {count_text(last.run - first.run)} {findings.unit}s"
-    )
-    return wrapped(text, width, first="memory    ", indent=" " * 10)
 
 
 def _projection(findings: Findings, width: int) -> list[Line]:

@@ -122,10 +122,10 @@ PyObject* map_figures(PyObject*, PyObject* args) {
     }
     const auto bytes = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
     return Py_BuildValue(
-        "{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "rss_bytes", bytes(totals.resident), "swap_bytes",
+        "{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "rss_bytes", bytes(totals.resident), "swap_bytes",
         bytes(totals.swapped), "uss_bytes", bytes(totals.owned), "main_heap_bytes", bytes(totals.heap),
         "arena_heap_bytes", bytes(totals.arenas), "stack_bytes", bytes(totals.stacks), "file_bytes",
-        bytes(totals.files), "shared_bytes", bytes(totals.shared), "other_anonymous_bytes", bytes(totals.anonymous),
+        bytes(totals.files), "file_size", bytes(totals.file_size), "shared_bytes", bytes(totals.shared), "other_anonymous_bytes", bytes(totals.anonymous),
         "other_anonymous_size", bytes(totals.anonymous_size), "regions", bytes(totals.regions), "arena_regions",
         bytes(totals.arena_regions));
 }

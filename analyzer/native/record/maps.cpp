@@ -137,6 +137,7 @@ struct Sorter {
                 totals->shared += bytes;
             else
                 totals->files += bytes;
+            totals->file_size += current.end - current.start;
         } else if (is_arena(next)) {
             totals->arenas += bytes;
             totals->arena_regions++;

@@ -27,6 +27,7 @@ struct MapTotals {
     std::uint64_t shared;          // shared memory: /dev/shm, memfd, System V
     std::uint64_t anonymous;       // everything else
     std::uint64_t anonymous_size;  // address space of `anonymous`
+    std::uint64_t file_size;       // address space of `files` and `shared`
     std::uint64_t regions, arena_regions;
 };
 

@@ -1,0 +1,100 @@
+"""The memory ledger as text: one sentence when the objects are the growth, a table when something else is."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from leakscan.analysis.findings import Findings, Verdict
+from leakscan.analysis.headline import ROW_NAMES
+from leakscan.analysis.memory import MemoryLedger, MemoryRow
+from leakscan.analysis.wording import count_text, size_text, visible
+from leakscan.report.lines import Line, Span, line, wrapped
+
+_LEAD: Final = "memory    "
+_INDENT: Final = " " * len(_LEAD)
+_TOLD: Final = 0.1
+"""Rows of less than this part of the growth are added up as the rest."""
+_LEAST_TOLD: Final = 1_000_000
+_SHOWN: Final = 0.01
+_LEAST_SHOWN: Final = 50_000
+
+
+def memory_lines(findings: Findings, width: int) -> list[Line]:
+    """Nothing when the memory was not measured."""
+    if len(findings.per_run) < 2:
+        return []
+    memory = findings.memory
+    if memory is not None and needs_table(findings):
+        return _table(memory, width)
+    first, last = findings.per_run[0], findings.per_run[-1]
+    # Files that somebody else wrote do not say what the process took.
+    rss = f", RSS {size_text(first.rss_bytes)} -> {size_text(last.rss_bytes)}" if last.rss_bytes else ""
+    text = (
+        f"objects {size_text(first.object_bytes)} -> {size_text(last.object_bytes)}"
+        f"{rss} in {count_text(last.run - first.run)} {findings.unit}s"
+    )
+    if memory is not None and memory.delta >= _LEAST_TOLD:
+        text += f"; of {signed(memory.delta)}: {_parts(memory)}"
+    return wrapped(text, width, first=_LEAD, indent=_INDENT)
+
+
+def needs_table(findings: Findings) -> bool:
+    """True when memory outside of the heap is part of the answer."""
+    memory = findings.memory
+    if memory is None:
+        return False
+    is_answer = findings.verdict in (Verdict.NATIVE, Verdict.SLACK)
+    return is_answer or memory.trimmed_bytes is not None or any(kind != "objects" for kind in memory.causes)
+
+
+def shown_rows(memory: MemoryLedger) -> tuple[list[MemoryRow], int]:
+    """The rows worth a line, and what all others changed by together."""
+    least = max(_LEAST_SHOWN, _SHOWN * abs(memory.delta))
+    shown = [row for row in memory.rows if row.goes_on or abs(row.delta) >= least]
+    return shown, sum(row.delta for row in memory.rows if row not in shown)
+
+
+def signed(size_bytes: int | float) -> str:
+    return f"{'+' if size_bytes >= 0 else '-'}{size_text(abs(size_bytes))}"
+
+
+def after_trim(memory: MemoryLedger) -> str:
+    """What came of `--trim-probe`, "" without it."""
+    if memory.trimmed_bytes is None:
+        return ""
+    if memory.trimmed_bytes < _LEAST_SHOWN:
+        return "malloc_trim(0) gave nothing back"
+    return f"malloc_trim(0) gave {size_text(memory.trimmed_bytes)} back"
+
+
+def _parts(memory: MemoryLedger) -> str:
+    told = [row for row in memory.rows if row.delta >= _TOLD * memory.delta]
+    told.sort(key=lambda row: (-row.delta, row.kind))
+    rest = memory.delta - sum(row.delta for row in told)
+    names = [f"{ROW_NAMES[row.kind]} {signed(row.delta)}" for row in told]
+    return ", ".join([*names, f"all else {signed(rest)}"])
+
+
+def _table(memory: MemoryLedger, width: int) -> list[Line]:
+    shown, rest = shown_rows(memory)
+    names = [ROW_NAMES[row.kind] for row in shown]
+    longest = max(len(name) for name in (*names, "asked for and not written to"))
+    titles = f"{'memory':<{longest}}   {'before':>8}   {'after':>8}   {'growth':>9}   {'/run':>8}"
+    lines = [line(Span(titles, "title"))]
+    for name, row in zip(names, shown, strict=True):
+        mark = "   goes on" if row.goes_on else ""
+        style = "bad" if row.goes_on and row.kind != "objects" else ""
+        lines.append(line(Span(_row(name, longest, row, size_text(row.per_run)) + mark, style)))
+    lines.append(line(f"{'all others':<{longest}}   {'':>8}   {'':>8}   {signed(rest):>9}"))
+    residue = "residue" if memory.residue_bytes >= 0 else "asked for and not written to"
+    lines.append(line(f"{residue:<{longest}}   {'':>8}   {'':>8}   {signed(memory.residue_bytes):>9}"))
+    whole = MemoryRow("", memory.bytes_before, memory.bytes_after, 0.0, False)
+    lines.append(line(_row("RSS and swap", longest, whole, size_text(memory.delta / max(1, memory.runs)))))
+    for text in (*memory.advice, after_trim(memory)):
+        lines += wrapped(visible(text), width, first="  ", indent="    ") if text else []
+    return lines
+
+
+def _row(name: str, longest: int, row: MemoryRow, per_run: str) -> str:
+    before, after = size_text(row.bytes_before), size_text(row.bytes_after)
+    return f"{name:<{longest}}   {before:>8}   {after:>8}   {signed(row.delta):>9}   {per_run:>8}"
