@@ -82,7 +82,7 @@ def _undecided(findings: Findings) -> str:
     more = f" Run next: {findings.next_command}" if findings.next_command else ""
     unknown = next((row for row in growing_rows(findings, slack=False) if row.kind == "malloc"), None)
     if not undecided and unknown is not None and findings.memory is not None:
-        grown = _growth([unknown], findings.runs)
+        grown = _growth([unknown], findings)
         return f"{grown}; {visible(findings.memory.allocator)} does not tell used from kept.{more}"
     if not undecided:
         why = "; ".join(findings.warnings[:1]) or "there is too little to judge"
@@ -161,21 +161,22 @@ def growing_rows(findings: Findings, *, slack: bool) -> list[MemoryRow]:
 def _native(findings: Findings) -> str:
     rows = growing_rows(findings, slack=False)
     heap = "some of the heap is undecided" if _is_heap_undecided(findings) else "the heap does not grow"
-    return f"{_growth(rows, findings.runs)}, in no Python object; {heap}."
+    return f"{_growth(rows, findings)}, in no Python object; {heap}."
 
 
 def _slack(findings: Findings) -> str:
     rows = growing_rows(findings, slack=True)
-    return f"{_growth(rows, findings.runs)}: kept by the allocator, not leaked."
+    return f"{_growth(rows, findings)}: kept by the allocator, not leaked."
 
 
-def _growth(rows: Sequence[MemoryRow], runs: int) -> str:
+def _growth(rows: Sequence[MemoryRow], findings: Findings) -> str:
     """`native blocks grow by 524 kB per run, 4.19 MB in 8 runs`."""
     names = " and ".join(ROW_NAMES[row.kind] for row in rows)
     is_one = len(rows) == 1 and (rows[0].kind.endswith("slack") or rows[0].kind == "shared_memory")
     verb = "grows" if is_one else "grow"
     total = sum(row.delta for row in rows)
-    return f"{names} {verb} by {size_text(total / max(1, runs))} per run, {size_text(total)} in {_runs(runs)}"
+    per_run = size_text(total / max(1, findings.runs))
+    return f"{names} {verb} by {per_run} per {findings.unit}, {size_text(total)} in {_runs(findings)}"
 
 
 def _is_heap_undecided(findings: Findings) -> bool:

@@ -55,21 +55,20 @@ _CAUSES: Final = {
     "malloc": Cause.UNDECIDED,
 }
 _NEEDED: Final = ("rss_bytes", "other_anonymous_bytes", "object_block_bytes", "pool_resident_bytes")
-_FILES_LISTED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Rounds:
     """The figures after 0, 1, ... runs, those of the rounds without work, and what else was measured.
 
-    `mappings` are resident bytes of mapped files before and after, by path. `trimmed_bytes` is what
+    `files` are mapped files of which more is in memory than before, the most first. `trimmed_bytes` is what
     malloc_trim gave back, None when it was not tried.
     """
 
     figures: Sequence[Figures]
     control: Sequence[Figures] = ()
     allocator: str = "glibc"
-    mappings: Mapping[str, tuple[int, int]] | None = None
+    files: tuple[FileGrowth, ...] = ()
     trimmed_bytes: int | None = None
 
 
@@ -107,7 +106,7 @@ def memory_ledger(rounds: Rounds) -> MemoryLedger | None:
         control_rounds=len(rounds.control),
         control_bytes=max(0, noise.get("total", 0)),
         advice=tuple(_advice(row.kind, rounds) for row in causes if row.kind != "objects"),
-        files=_files(rounds.mappings or {}),
+        files=rounds.files,
         trimmed_bytes=rounds.trimmed_bytes,
     )
 
@@ -237,16 +236,10 @@ def _verdict(rows: Sequence[MemoryRow], causes: Sequence[MemoryRow], runs: int) 
     return found.pop() if len(found) == 1 else Cause.SEVERAL
 
 
-def _files(mappings: Mapping[str, tuple[int, int]]) -> tuple[FileGrowth, ...]:
-    grown = [FileGrowth(path, *sizes) for path, sizes in mappings.items() if sizes[1] > sizes[0]]
-    grown.sort(key=lambda each: (each.bytes_before - each.bytes_after, each.path))
-    return tuple(grown[:_FILES_LISTED])
-
-
 def _advice(kind: str, rounds: Rounds) -> str:
     if kind == "mapped_files":
-        files = _files(rounds.mappings or {})
-        return f"close what is mapped: the most is of {files[0].path}" if files else "close what is mapped"
+        most = f": the most is of {rounds.files[0].path}" if rounds.files else ""
+        return f"close what is mapped{most}"
     if kind == "malloc":
         return (
             f"{rounds.allocator} serves malloc and does not tell what is in use: capture with glibc's to tell"

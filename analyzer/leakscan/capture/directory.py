@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +129,8 @@ class Capture:
     allocator: str = ""
     """Who serves `malloc` in the target: `glibc`, or the file name of another library; "" when unknown."""
     trim: Trim | None = None
-    mappings: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """Resident bytes of mapped files at the baseline and at the end, by path."""
+    mappings: tuple[tuple[str, int, int], ...] = ()
+    """(path, bytes before, bytes after) of the mapped files that more is in memory of, the most first."""
 
     @property
     def before(self) -> Path:
@@ -227,7 +227,7 @@ def _capture(directory: Path, run: Mapping[str, Any]) -> Capture:  # Any: JSON v
             control=tuple(row for row in rounds if row.phase == CONTROL),
             allocator=run.get("allocator", ""),
             trim=Trim(**run["trim"]) if run.get("trim") else None,
-            mappings=_mappings(run.get("mappings", {})),
+            mappings=tuple((path, before, after) for path, before, after in run.get("mappings", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise CaptureError(f"{directory / RUN_FILE} is damaged: {error!r}", hint="capture again") from error
@@ -242,13 +242,6 @@ def _proof(proof: Mapping[str, Any]) -> Proof:  # Any: JSON values
         not_cleared=tuple(proof["not_cleared"]),
         failed=proof["failed"],
     )
-
-
-def _mappings(found: Mapping[str, Mapping[str, int]]) -> dict[str, tuple[int, int]]:
-    before, after = found.get("baseline", {}), found.get("settled", {})
-    if not after:
-        return {}
-    return {path: (before.get(path, 0), after.get(path, 0)) for path in sorted({*before, *after})}
 
 
 def _missing_of_running(status: str) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from leakscan.capture.directory import (
     Capture,
     read_capture,
 )
-from leakscan.capture.mappings import file_mappings
+from leakscan.capture.mappings import file_mappings, grown_mappings
 
 Event = dict[str, Any]  # Any: JSON values, from the driver
 
@@ -32,6 +32,7 @@ class Ledger:
         self._directory = directory
         self._types: dict[str, tuple[int, int]] = {}
         self._ended: Counter[str] = Counter()
+        self._mapped: dict[str, int] = {}
         self._run: dict[str, Any] = {
             "format": "leakscan-capture",
             "version": CAPTURE_VERSION,
@@ -54,7 +55,7 @@ class Ledger:
             "proof": None,
             "trim": None,
             "allocator": "",
-            "mappings": {},
+            "mappings": [],
             "missing": [],
             "error": None,
         }
@@ -145,7 +146,10 @@ class Ledger:
         self._types = types
         if event["phase"] in ("baseline", "settled") and self._run["pid"] != os.getpid():
             # Read from outside: the target shall not hold the text of its own maps.
-            self._run["mappings"][event["phase"]] = file_mappings(self._run["pid"])
+            mapped = file_mappings(self._run["pid"])
+            if event["phase"] == "baseline":
+                self._mapped = mapped
+            self._run["mappings"] = grown_mappings(self._mapped, mapped)
         if event["phase"] == "run":
             self._run["runs_completed"] = event["run"]
         self.write()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
-_LISTED = 200
+_LISTED = 10
+_LEAST = 65_536
 
 
 def file_mappings(pid: int) -> dict[str, int]:
-    """Resident bytes by the path of what is mapped, the biggest; {} when it cannot be read."""
+    """Resident bytes by the path of what is mapped; {} when it cannot be read."""
     try:
         text = (Path("/proc") / str(pid) / "smaps").read_text(errors="replace")
     except OSError:
@@ -22,4 +24,11 @@ def file_mappings(pid: int) -> dict[str, int]:
             path = words[5] if len(words) == 6 and words[5].startswith("/") else ""
         elif path and words[0] in ("Rss:", "Swap:"):
             found[path] += int(words[1]) * 1024
-    return dict(found.most_common(_LISTED))
+    return dict(found)
+
+
+def grown_mappings(before: Mapping[str, int], after: Mapping[str, int]) -> list[tuple[str, int, int]]:
+    """(path, bytes before, bytes after) of those that grew by 64 KiB and more, the most first."""
+    grown = [(path, before.get(path, 0), size) for path, size in after.items()]
+    grown = [row for row in grown if row[2] - row[1] >= _LEAST]
+    return sorted(grown, key=lambda row: (row[1] - row[2], row[0]))[:_LISTED]

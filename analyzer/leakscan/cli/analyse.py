@@ -148,6 +148,7 @@ def _counted(capture: Capture) -> Findings:
 
 def _memory(capture: Capture, rows: list[Census], settled: Census | None) -> MemoryLedger | None:
     from leakscan.analysis.ledger import Rounds, memory_ledger
+    from leakscan.analysis.memory import FileGrowth
 
     figures = [row.memory for row in rows]
     if settled is not None and len(rows) > 1 and settled.run == rows[-1].run:
@@ -159,7 +160,7 @@ def _memory(capture: Capture, rows: list[Census], settled: Census | None) -> Mem
             figures=figures,
             control=[row.memory for row in capture.control],
             allocator=capture.allocator,
-            mappings=capture.mappings,
+            files=tuple(FileGrowth(*row) for row in capture.mappings),
             trimmed_bytes=None if trim is None else trim.before["rss_bytes"] - trim.after["rss_bytes"],
         )
     )

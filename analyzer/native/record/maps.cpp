@@ -1,10 +1,12 @@
 #include "maps.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <initializer_list>
 
 namespace record {
 namespace {
@@ -156,10 +158,21 @@ struct Sorter {
         return is_reserved(next) && next.start == current.end && next.end % kArena == 0;
     }
 
+    // Of a thread: above a guard, and of a size that thread libraries give. Others have guards, too.
     bool is_stack() const {
-        return current.writable && is_reserved(before) && before.end == current.start &&
-               before.end - before.start <= kMostGuard;
+        const std::uint64_t guard = before.end - before.start, size = current.end - current.start;
+        if (!current.writable || !is_reserved(before) || before.end != current.start || guard > kMostGuard) return false;
+        for (const std::uint64_t usual : {stack_limit, std::uint64_t{8} << 20, std::uint64_t{2} << 20})
+            if (size == usual || size + guard == usual) return true;
+        return false;
     }
+
+    static std::uint64_t stack_size_of_this_process() {
+        rlimit limit{};
+        return getrlimit(RLIMIT_STACK, &limit) == 0 ? static_cast<std::uint64_t>(limit.rlim_cur) : 0;
+    }
+
+    const std::uint64_t stack_limit = stack_size_of_this_process();
 };
 
 }  // namespace

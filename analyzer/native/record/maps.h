@@ -22,7 +22,7 @@ struct MapTotals {
     std::uint64_t resident, swapped, owned;
     std::uint64_t heap;            // [heap], which the main arena of malloc grows
     std::uint64_t arenas;          // heaps of glibc's thread arenas
-    std::uint64_t stacks;          // [stack], and the stacks of threads, told by the guard below them
+    std::uint64_t stacks;          // [stack], and the stacks of threads, told by their guard and their size
     std::uint64_t files;           // of a file, shared or copied on write
     std::uint64_t shared;          // shared memory: /dev/shm, memfd, System V
     std::uint64_t anonymous;       // everything else
