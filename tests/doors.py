@@ -121,7 +121,7 @@ def v8_graph(rng: random.Random, g: Graph) -> list[object]:
     labels = (numbers(rng, U32, strings, strings) for _ in range(2))
     rules = (numbers(rng, U8, strings, 22), *labels, *v8_strings(rng, strings))
     references = (out(U64, g.n + 1), out(U8, g.m), out(U32, g.m), out(U32, g.m))
-    return [graph, rules, (1, 2, NONE, 4, 5, 3, 0), references]
+    return [graph, rules, (1, 2, NONE, 4, 5, 0, 3, 0, strings), references]
 
 
 Call = Callable[[random.Random, Graph], list[object]]

@@ -3,7 +3,7 @@ from __future__ import annotations
 from drawn_leaks import RUNS, each_run, found, reached, read, searched, the_leak
 from heaps import heap
 from leakscan.analysis.costs import LAST_RESORT
-from leakscan.analysis.hops import normalised
+from leakscan.analysis.hop import normalised
 from leakscan.analysis.kernels import NO
 
 APP = """

@@ -2,92 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from leakscan.analysis.hop import FORMS, VARIABLE, Hop, normalised, quoted_key
+from leakscan.analysis.hops_v8 import read_v8_hops
 from leakscan.analysis.modules import Modules
 from leakscan.analysis.refs import source_of
-from leakscan.analysis.wording import visible
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import Kind
 
-_FORMS: Final = {
-    Kind.ATTRIBUTE: ".{}",
-    Kind.SLOT: ".{}",
-    Kind.KEY_STR: "['{}']",
-    Kind.KEY_INT: "[{}]",
-    Kind.KEY_OTHER: "[<{}>]",
-    Kind.KEY: "key '{}'",
-    Kind.INDEX: "[{}]",
-    Kind.MEMBER: "{{...}}",
-    Kind.DICT: ".__dict__",
-    Kind.LOCAL: "local `{}`",
-    Kind.STACK: "value stack [{}]",
-    Kind.AWAIT: ".{}",
-    Kind.TYPE: ".__class__",
-    Kind.CONTEXT: "context `{}`",
-    Kind.MACHINERY: ".{}",
-    Kind.FRAME: ".{}",
-    Kind.INTERNAL: "internal `{}`",
-    Kind.EPHEMERON: "weak map `{}`",
-    Kind.ELEMENT: "{}",
-    Kind.CLOSURE: "closure `{}`",
-    Kind.WEAK: "weak",
-}
-# Their label is data of the program, not a name in its source.
-_VARIABLE: Final = {
-    Kind.KEY_STR: "[*]",
-    Kind.KEY_INT: "[*]",
-    Kind.KEY_OTHER: "[*]",
-    Kind.KEY: "key [*]",
-    Kind.INDEX: "[*]",
-    Kind.MEMBER: "{*}",
-    Kind.STACK: "value stack [*]",
-}
-_GENERATED: Final = re.compile(
-    r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
-    r"|0x[0-9a-fA-F]+"
-    r"|(?<![A-Za-z])(?=[0-9a-fA-F]*[0-9])[0-9a-fA-F]{8,}(?![A-Za-z])"
-    r"|[0-9]+"
-)
 _BY_THREAD: Final = "values by thread"
-_DIGITS_OF_AN_ADDRESS: Final = 12
-"""Integer keys this long are ids of objects more often than not, and addresses are not written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hop:
-    """One step of a path: the references folded into it, the object it leads to, and how it reads.
-
-    `form` has a place for `key`; `any_form` is what to write when keys differ ("" when the label is a
-    name of the source and never differs between members of a leak).
-    """
-
-    refs: tuple[int, ...]
-    target: int
-    kind: Kind
-    form: str
-    key: str
-    any_form: str = ""
-
-    @property
-    def text(self) -> str:
-        """As a developer would write it."""
-        if self.kind == Kind.KEY_INT and len(self.key) >= _DIGITS_OF_AN_ADDRESS:
-            return self.any_form
-        return self.form.format(_quoted(self.key))
-
-    @property
-    def name_text(self) -> str:
-        """The same in every run: without keys and indexes, generated names without their digits."""
-        return self.any_form or self.form.format(normalised(self.key))
-
-
-def normalised(name: str) -> str:
-    """`name` with numbers, uuids and hexadecimal ids replaced by `*`."""
-    return _GENERATED.sub("*", name) if any(character.isdigit() for character in name) else name
 
 
 def general_text(hops: Sequence[Hop]) -> str:
@@ -99,7 +24,7 @@ def general_text(hops: Sequence[Hop]) -> str:
     if not first.any_form:
         return first.name_text
     if len(keys) > 1 and first.kind == Kind.KEY_STR and (shared := _shared_parts(keys)):
-        return first.form.format(_quoted(shared))
+        return first.form.format(quoted_key(shared))
     return first.any_form
 
 
@@ -116,12 +41,10 @@ def _shared_parts(keys: set[str]) -> str:
     return f"{prefix}*" if prefix and not prefix[-1].isalnum() else ""
 
 
-def _quoted(key: str) -> str:
-    return visible(key).replace("'", "\\'")
-
-
 def read_hops(graph: HeapGraph, modules: Modules, refs: Sequence[int]) -> tuple[Hop, ...]:
     """The references of a path as hops; `__dict__`, a closure's tuple and cells are folded away."""
+    if graph.runtime == "v8":
+        return read_v8_hops(graph, modules, refs)
     hops: list[Hop] = []
     position = 0
     while position < len(refs):
@@ -136,11 +59,7 @@ def _folded(graph: HeapGraph, refs: Sequence[int], at: int) -> int:
     left = len(refs) - at
     kind = graph.kind(refs[at])
     if kind == Kind.DICT and left > 1:
-        # V8: a function's variables may lie several scopes out, each of them one reference to fold.
-        length = 2
-        while length < left and graph.kind(refs[at + length - 1]) == Kind.DICT:
-            length += 1
-        return length
+        return 2
     if kind == Kind.SLOT and left > 1 and graph.label(refs[at]) == "__closure__":
         return 3 if left > 2 and _is_cell(graph, refs[at + 1]) else 2
     if kind == Kind.LOCAL and left > 1 and _is_cell(graph, refs[at]):
@@ -173,7 +92,7 @@ def _hop(graph: HeapGraph, modules: Modules, refs: Sequence[int]) -> Hop:
     kind = graph.kind(first)
     source = source_of(graph, first)
     if graph.kind(last) == Kind.CONTEXT:
-        return Hop(tuple(refs), target, Kind.CONTEXT, _FORMS[Kind.CONTEXT], graph.label(last))
+        return Hop(tuple(refs), target, Kind.CONTEXT, FORMS[Kind.CONTEXT], graph.label(last))
     if len(refs) > 1 and graph.label(first) == _BY_THREAD:
         return Hop(tuple(refs), target, kind, "thread local `{}`", graph.label(last))
     if len(refs) > 1 and kind == Kind.SLOT:
@@ -182,7 +101,7 @@ def _hop(graph: HeapGraph, modules: Modules, refs: Sequence[int]) -> Hop:
             tuple(refs), target, Kind.CLOSURE, "closure `{}`", graph.name_of(cell) or graph.label(refs[1])
         )
     if kind == Kind.LOCAL:
-        return Hop(tuple(refs), target, kind, _FORMS[kind], graph.label(first))
+        return Hop(tuple(refs), target, kind, FORMS[kind], graph.label(first))
     if kind == Kind.DICT and len(refs) > 1:
         kind = graph.kind(last)
         if kind not in (Kind.KEY_STR, Kind.ATTRIBUTE, Kind.KEY):
@@ -198,7 +117,7 @@ def _plain(graph: HeapGraph, refs: tuple[int, ...], target: int, kind: Kind, sou
     if kind == Kind.UNNAMED:
         return Hop(refs, target, kind, "<unnamed in {}>", graph.type_name(source))
     key = "" if kind in (Kind.MEMBER, Kind.DICT, Kind.TYPE, Kind.WEAK) else graph.label(refs[-1])
-    return Hop(refs, target, kind, _FORMS[kind], key, _VARIABLE.get(kind, ""))
+    return Hop(refs, target, kind, FORMS[kind], key, VARIABLE.get(kind, ""))
 
 
 def _attribute(graph: HeapGraph, refs: tuple[int, ...], target: int, *, is_global: bool) -> Hop:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from leakscan.analysis.hops import normalised
+from leakscan.analysis.hop import normalised
 from leakscan.analysis.kernels import NO
 from leakscan.analysis.reach import Reach
 from leakscan.analysis.refs import distinct, kinds_of, sources_of

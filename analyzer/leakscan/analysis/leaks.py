@@ -14,7 +14,7 @@ from leakscan.analysis.clusters import find_clusters
 from leakscan.analysis.findings import Path
 from leakscan.analysis.grouping import group_clusters
 from leakscan.analysis.groups import ANY_LABEL, LeakGroup, Slot
-from leakscan.analysis.hops import normalised
+from leakscan.analysis.hop import normalised
 from leakscan.analysis.kinship import DATA_KINDS, Kinship, merged_places
 from leakscan.analysis.modules import Tier
 from leakscan.analysis.noise import HELD_BY, noise_rule

@@ -13,7 +13,7 @@ import numpy as np
 
 from leakscan.analysis.refs import kinds_of, refs_with_sources
 from leakscan.heap.graph import U8, U32, HeapGraph
-from leakscan.heap.kinds import Kind, RootKind, TypeFlag
+from leakscan.heap.kinds import NO_OBJECT, Kind, RootKind, TypeFlag
 
 
 class Tier(IntEnum):
@@ -35,7 +35,7 @@ _V8_BUILTIN = frozenset(
     BigInt RegExp Date Error ArrayBuffer SharedArrayBuffer DataView Generator AsyncGenerator AsyncFunction
     native code string number symbol bigint array hidden regexp synthetic Arguments Iterator Timeout
     Immediate Uint8Array Int8Array Uint16Array Int16Array Uint32Array Int32Array Float32Array Float64Array
-    BigInt64Array BigUint64Array
+    BigInt64Array BigUint64Array Proxy
     """.split()  # noqa: SIM905 - a table of words, not fifty lines of quotes
 )
 
@@ -134,6 +134,10 @@ def _v8_tier(graph: HeapGraph, row: int) -> Tier:
     name = graph.type_names[row]
     if name.startswith(("(", "system", "Node /", "<", "{")) or not name or name in _V8_BUILTIN:
         return Tier.BUILTIN
+    constructor = int(graph.types.objects[row])
+    place = None if constructor == NO_OBJECT else graph.location_of(constructor)
+    if place is not None and _INSTALLED.search(place.file):
+        return Tier.LIBRARY
     is_foreign = graph.strings[int(graph.types.modules[row])] == "builtins"
     is_program = bool(int(graph.types.flags[row]) & TypeFlag.HEAP)
     return Tier.STDLIB if is_foreign and not is_program else Tier.APPLICATION

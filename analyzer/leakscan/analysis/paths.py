@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from leakscan.analysis import kernels
 from leakscan.analysis.costs import LAST_RESORT
-from leakscan.analysis.hops import Hop, normalised, read_hops
+from leakscan.analysis.hop import Hop, normalised
+from leakscan.analysis.hops import read_hops
 from leakscan.analysis.kernels import NO, ShortestPaths
 from leakscan.analysis.kinship import Kinship, merged_places, name_numbers
 from leakscan.analysis.reach import NewGraph, Reach

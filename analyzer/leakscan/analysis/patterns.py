@@ -10,6 +10,8 @@
              | {*}                    members of a set
              | closure 'x' | local 'x'      of a function; of a frame, generator or coroutine
              | key 'x' | <unnamed> | .get('x')
+             V8: .get('key') | .get(17) | .get(*)   entries of a Map;  .has(*)  members of a Set
+             | .on('chunk') | .on(*)       listeners of an emitter;  [Symbol(x)]  a property
 
 A dotted name may leave out leading modules: `Workflow` is every class of that name. What a reader
 need not see (`__dict__`, the tuple and cell of a closure) is passed without being written.
@@ -27,10 +29,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from leakscan.analysis.patterns_v8 import call_refs, with_folded
 from leakscan.analysis.refs import kinds_of, refs_from, strings_ending, strings_equal
 from leakscan.errors import UsageError
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import NO_OBJECT, Kind, RootKind
+from leakscan.heap.v8_names import WEAK_MAP_VALUE
 
 Bools = npt.NDArray[np.bool_]
 
@@ -94,13 +98,15 @@ class Matched:
 
 
 _QUOTED: Final = r"(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`)"
-_NAME: Final = r"(?:[^\W\d][\w$]*|<\w+>|#[\w$]+)"
+_NAME: Final = r"(?:(?:[^\W\d]|\$)[\w$]*|<\w+>|#[\w$]+)"
+_ARGUMENT: Final = rf"(?:{_QUOTED}|\*|-?\d+|<[^<>]*>|Symbol\([^()]*\))"
+_WEAK_VALUE: Final = re.escape(WEAK_MAP_VALUE)
 _HEAD: Final = re.compile(
     rf"(?P<word>type|context variable|thread local|root)\s+(?P<quoted>{_QUOTED})"
-    rf"|(?:(?P<module>module)\s+)?(?P<dotted>{_NAME}(?:\.{_NAME})*)(?::(?P<member>{_NAME}))?"
+    rf"|(?:(?P<module>module)\s+)?(?P<dotted>{_NAME}(?:\.{_NAME}(?![\w$]*\())*)(?::(?P<member>{_NAME}))?"
 )
 _STEP: Final = re.compile(
-    rf"(?P<element>\.\w+\({_QUOTED}?\))|\.(?P<name>{_NAME})|(?P<any>\[\*\])|\[(?P<number>-?\d+)\]"
+    rf"(?P<element>\.\w+\({_ARGUMENT}?\)|{_WEAK_VALUE})|\.(?P<name>{_NAME}|\[\[\w+\]\])|\[Symbol\((?P<symbol>[^()]*)\)\]|(?P<any>\[\*\])|\[(?P<number>-?\d+)\]"
     rf"|\[(?P<key>{_QUOTED})\]|\[<(?P<other>[^\]]*)>\]|(?P<member>\{{(?:\*|\.\.\.)?\}})"
     rf"|\s+(?P<word>closure|local|key)\s+(?P<quoted>{_QUOTED})|\s*(?P<unnamed><unnamed(?: in [^>]*)?>)"
 )
@@ -153,6 +159,8 @@ def parse_pattern(text: str) -> Pattern:
 
 def _step(found: re.Match[str]) -> PatternStep:
     text = found.group()
+    if found["symbol"] is not None:
+        return PatternStep(StepKind.NAME, f"<symbol {found['symbol']}>", text)
     if found["name"]:
         return PatternStep(StepKind.NAME, found["name"], text)
     if found["word"]:
@@ -279,12 +287,15 @@ def _thread_local_refs(graph: HeapGraph, name: str) -> U32:
 
 def _follow(graph: HeapGraph, objects: U32, step: PatternStep) -> U32:
     """References of these objects that the step stands for."""
-    refs = refs_from(graph, objects)
+    is_v8 = graph.runtime == "v8"
+    refs = refs_from(graph, with_folded(graph, objects) if is_v8 else objects)
     match step.kind:
         case StepKind.NAME:
             return _attribute_refs(graph, refs, step.label)
         case StepKind.KEY:
-            return _labelled(graph, refs, (Kind.KEY_STR, Kind.KEY), step.label)
+            # A property whose name is no identifier is written like a key.
+            named = (Kind.KEY_STR, Kind.KEY, Kind.ATTRIBUTE) if is_v8 else (Kind.KEY_STR, Kind.KEY)
+            return _labelled(graph, refs, named, step.label)
         case StepKind.NUMBER:
             of_index = refs[kinds_of(graph, refs) == Kind.INDEX]
             of_index = (
@@ -305,6 +316,8 @@ def _follow(graph: HeapGraph, objects: U32, step: PatternStep) -> U32:
             return _labelled(graph, refs, (Kind.KEY,), step.label)
         case StepKind.UNNAMED:
             return _of_kind(graph, refs, Kind.UNNAMED, Kind.STACK)
+        case StepKind.ELEMENT if is_v8 and step.label != WEAK_MAP_VALUE:
+            return call_refs(graph, refs, step.label)
         case StepKind.ELEMENT:
             return _labelled(graph, refs, (Kind.ELEMENT,), step.label)
 
@@ -396,8 +409,28 @@ def _labels_at(graph: HeapGraph, objects: U32) -> list[str]:
     for group, is_attribute in ((refs, False), (in_dicts, True)):
         pairs = np.stack((kinds_of(graph, group).astype(np.uint32), graph.ref_labels[group]))
         for kind, label in np.unique(pairs, axis=1).T[:2000].tolist():
-            texts.setdefault(_written(graph, Kind(kind), label, is_attribute=is_attribute))
+            if graph.runtime == "v8":
+                texts.setdefault(_written_v8(graph, Kind(kind), label))
+            else:
+                texts.setdefault(_written(graph, Kind(kind), label, is_attribute=is_attribute))
     return [text for text in texts if text]
+
+
+def _written_v8(graph: HeapGraph, kind: Kind, label: int) -> str:
+    match kind:
+        case Kind.ATTRIBUTE | Kind.SLOT:
+            text = graph.strings[label]
+            return f".{text}" if text.lstrip("#").isidentifier() else f"[{quoted(text)}]"
+        case Kind.KEY_STR:
+            return f".get({quoted(graph.strings[label])})"
+        case Kind.KEY_OTHER | Kind.KEY:
+            return ".get(*)"
+        case Kind.MEMBER:
+            return ".has(*)"
+        case Kind.CLOSURE:
+            return f" closure {quoted(graph.strings[label])}"
+        case _:
+            return "[*]" if kind in _ENTRIES else ""
 
 
 def _written(graph: HeapGraph, kind: Kind, label: int, *, is_attribute: bool) -> str:

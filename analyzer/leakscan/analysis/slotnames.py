@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
 import numpy as np
 
+from leakscan.analysis.hops_v8 import property_text
 from leakscan.analysis.patterns import quoted
 from leakscan.analysis.refs import source_of
+from leakscan.heap import v8_names
 from leakscan.heap.graph import U8, U32, HeapGraph, Location
 from leakscan.heap.kinds import NO_OBJECT, Kind, ObjectFlag, RootKind
 
@@ -21,6 +24,15 @@ _FUNCTIONS: Final = frozenset(("function", "generator", "coroutine", "async_gene
 _THREAD_LOCAL_TYPES: Final = frozenset(("_thread._localdummy", "_thread._local", "threading.local"))
 _IN_THREAD_LOCAL: Final = (Kind.UNNAMED, Kind.KEY_OTHER, Kind.SLOT, Kind.DICT)
 _LONGEST_CLIMB: Final = 24
+_V8_FUNCTIONS: Final = frozenset(("Function", "async function"))
+_LISTENERS: Final = re.compile(r"\._events(?:\.|\[')([^.\[\]' ]+)(?:'\])?(?:\[(?:\*|\d+)\])?")
+
+
+def _property(label: str) -> str:
+    if label.startswith("[["):
+        return f".{label}"
+    text = property_text(label)
+    return f"[{quoted(label)}]" if text.startswith("['") else text
 
 
 @dataclass(frozen=True)
@@ -40,11 +52,11 @@ class SlotNames:
 
         An object that has a name itself (a class, a module, an instance of a known class) is its own slot.
         """
-        return self._climb(obj, "")
+        return self._written(self._climb(obj, ""))
 
     def slot_pattern(self, ref: int, *, every: bool) -> str:
         """The pattern that names this reference; with `every`, all entries of its container."""
-        return self._climb(source_of(self.graph, ref), self._step(ref, every=every))
+        return self._written(self._climb(source_of(self.graph, ref), self._step(ref, every=every)))
 
     def owners_of(self, obj: int) -> list[int]:
         """`obj` and what holds it, up to and with the object that it is known from."""
@@ -80,6 +92,8 @@ class SlotNames:
     def _head(self, obj: int) -> str:
         """What a reader calls this object, "" when it is better known from what holds it."""
         graph = self.graph
+        if graph.runtime == "v8" and (obj in self._globals or self._is_program_function(obj)):
+            return v8_names.GLOBAL if obj in self._globals else self._dotted(graph.name_of(obj) or "")
         if int(graph.flags[obj]) & ObjectFlag.TYPE:
             return self._dotted(self._class_of_type(obj) or graph.name_of(obj) or "")
         type_name = graph.type_name(obj)
@@ -91,9 +105,27 @@ class SlotNames:
             return self._class_name(obj)
         return ""
 
+    @cached_property
+    def _globals(self) -> frozenset[int]:
+        roots = self.graph.roots
+        return frozenset(roots.targets[roots.kinds == RootKind.MODULE].tolist())
+
+    def _is_program_function(self, obj: int) -> bool:
+        """A function of the program with a name, or one of its async functions and generators under way."""
+        graph = self.graph
+        if graph.type_name(obj) not in _V8_FUNCTIONS or not graph.name_of(obj):
+            return False
+        place = graph.location_of(obj)
+        # What is under way has no place of its own.
+        if place is None:
+            return graph.type_name(obj) != "Function"
+        return not place.file.startswith(v8_names.INTERNAL_SCRIPTS) and "/node_modules/" not in place.file
+
     def _is_instance(self, obj: int) -> bool:
         """An object of a class that somebody wrote in Python, though not in this application."""
         name = self.graph.type_name(obj)
+        if self.graph.runtime == "v8":
+            return int(self.type_tiers[int(self.graph.type_ids[obj])]) == LIBRARY
         return "." in name and not name.startswith(("collections.", "functools.", "_thread."))
 
     def _class_of_type(self, obj: int) -> str:
@@ -168,6 +200,8 @@ class SlotNames:
         """How this reference is written after its source; "" for those a reader need not see."""
         graph = self.graph
         kind, source = graph.kind(ref), source_of(graph, ref)
+        if graph.runtime == "v8":
+            return self._v8_step(ref, kind, every=every)
         match kind:
             case Kind.ATTRIBUTE | Kind.AWAIT:
                 return f".{graph.label(ref)}"
@@ -197,6 +231,38 @@ class SlotNames:
                 return "[*]" if every else graph.label(ref)
             case _:
                 return "<unnamed>"
+
+    def _v8_step(self, ref: int, kind: Kind, *, every: bool) -> str:
+        graph = self.graph
+        match kind:
+            case Kind.DICT | Kind.INTERNAL | Kind.MACHINERY:
+                return ""
+            case Kind.ATTRIBUTE | Kind.SLOT:
+                return _property(graph.label(ref))
+            case Kind.MEMBER:
+                return ".has(*)"
+            case Kind.KEY_STR | Kind.KEY_INT | Kind.KEY_OTHER | Kind.KEY if every:
+                return ".get(*)"
+            case Kind.KEY_STR:
+                return f".get({quoted(graph.label(ref))})"
+            case Kind.KEY_INT:
+                return f".get({graph.label(ref)})"
+            case Kind.KEY_OTHER:
+                return f".get(<{graph.label(ref)}>)"
+            case Kind.KEY:
+                return f" key {quoted(graph.label(ref))}"
+            case Kind.INDEX:
+                return "[*]" if every else f"[{graph.label(ref)}]"
+            case Kind.CLOSURE:
+                return f" closure {quoted(graph.label(ref))}"
+            case Kind.ELEMENT:
+                return graph.label(ref)
+            case _:
+                return "<unnamed>"
+
+    def _written(self, text: str) -> str:
+        """Listeners as the call that added them."""
+        return _LISTENERS.sub(r".on('\1')", text) if self.graph.runtime == "v8" else text
 
     def _every(self, source: int) -> str:
         return "" if self._is_closure(source) else "[*]"

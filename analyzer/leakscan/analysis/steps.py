@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from leakscan.analysis.findings import Path, Step
-from leakscan.analysis.hops import Hop, general_text, normalised
+from leakscan.analysis.hop import Hop, normalised
+from leakscan.analysis.hops import general_text
 from leakscan.analysis.paths import RawPath, Reason
 from leakscan.analysis.reach import Reach
 from leakscan.analysis.wording import count_text
@@ -72,7 +73,7 @@ def _root_step(reach: Reach, path: RawPath) -> list[Step]:
     place = place_of(graph, obj)
     return [
         Step(
-            _ROOT_STEPS.get(kind, "holds"),
+            "holds" if graph.runtime == "v8" else _ROOT_STEPS.get(kind, "holds"),
             kind.name.lower(),
             graph.type_name(obj),
             name=name_of(graph, obj),
@@ -185,7 +186,8 @@ def name_of(graph: HeapGraph, obj: int) -> str:
     """The object's own name; a bound method has its function's, a task its coroutine's."""
     name = graph.name_of(obj)
     if name is not None:
-        return name
+        # A generator of V8's is of the type of its function.
+        return "" if graph.runtime == "v8" and name == graph.type_name(obj) else name
     if graph.type_name(obj) != "method":
         return ""
     function = _slot(graph, obj, "__func__")

@@ -108,9 +108,11 @@ def _analysed(directory: Path) -> list[Findings]:
     """The findings of every mode. A mode that does not apply is none; another failure is an error."""
     from leakscan.capture.directory import read_captures
     from leakscan.cli.analyse import analysed
+    from leakscan.cli.sources import bare_snapshots
     from leakscan.errors import CaptureError
 
-    for capture in read_captures(directory):
+    captures = () if bare_snapshots(directory) else read_captures(directory)
+    for capture in captures:
         if capture.status not in ("complete", "not-applicable"):
             raise CaptureError(
                 f"{capture.directory} is {capture.status}: a gate needs a complete capture",

@@ -73,7 +73,7 @@ def pair_in(path: Path) -> tuple[Path, Path]:
     """The first and the last snapshot of a capture of one mode. CaptureError: it lacks one."""
     from leakscan.capture.directory import read_capture
 
-    bare = _bare_snapshots(path)
+    bare = bare_snapshots(path)
     if len(bare) > 1:
         return bare[0], bare[-1]
     source = source_of(read_capture(path))
@@ -82,19 +82,30 @@ def pair_in(path: Path) -> tuple[Path, Path]:
     return source.before, source.after
 
 
+def pair_of(paths: list[Path]) -> tuple[Path | None, Path]:
+    """The first and the last snapshot of DIR or BEFORE [...] AFTER; None and the file itself for one file."""
+    if len(paths) == 1 and not paths[0].is_dir():
+        return None, paths[0]
+    if len(paths) == 1:
+        return pair_in(paths[0])
+    source = sources_of(paths)[0][0]
+    return source.before, source.after or paths[-1]
+
+
 def snapshot_in(path: Path) -> Path:
     """The snapshot file that is meant: the file itself, or the last one of a capture directory."""
     if not path.is_dir():
         return path
     from leakscan.capture.directory import read_capture
 
-    return read_capture(path).after
+    bare = bare_snapshots(path)
+    return bare[-1] if bare else read_capture(path).after
 
 
 def _of_directory(directory: Path) -> tuple[list[Source], list[Unreadable]]:
     from leakscan.capture.directory import read_captures
 
-    bare = _bare_snapshots(directory)
+    bare = bare_snapshots(directory)
     if len(bare) > 1:
         return [Source(bare[0], bare[-1], between=tuple(bare[1:-1]))], []
     captures = read_captures(directory)
@@ -116,7 +127,7 @@ def _of_directory(directory: Path) -> tuple[list[Source], list[Unreadable]]:
     return sources, unreadable
 
 
-def _bare_snapshots(directory: Path) -> list[Path]:
+def bare_snapshots(directory: Path) -> list[Path]:
     """V8 snapshots in a directory that is no capture, by name, numbers in it by value."""
     if (directory / "run.json").exists():
         return []

@@ -11,11 +11,15 @@ import typer
 EXAMPLES = (
     "leakscan whatif leak/ --cut 'Workflow._runs[*]'",
     "leakscan whatif leak/ --cut 'Workflow._runs[*]' --weak 'Emitter.handlers[*]'",
+    "leakscan whatif 1.heapsnapshot 2.heapsnapshot --cut 'Workflow.#runs.get(*)'",
 )
 
 
 def whatif(
-    capture: Annotated[Path, typer.Argument(metavar="DIR", help="A capture.")],
+    snapshots: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR | [BEFORE] SNAPSHOT", help="A capture, two snapshots or one."),
+    ],
     cut: Annotated[
         list[str] | None,
         typer.Option(
@@ -32,15 +36,15 @@ def whatif(
     from leakscan.analysis.garbage import liveness
     from leakscan.analysis.survivors import find_survivors
     from leakscan.analysis.whatif import what_if
-    from leakscan.cli.sources import pair_in
+    from leakscan.cli.sources import pair_of
     from leakscan.heap.reader import load
     from leakscan.report.json import document
     from leakscan.report.terminal import screen_of, write
     from leakscan.report.whatif import whatif_text
 
-    first, last = pair_in(capture)
-    before, after = load(first, columns=()), load(last)
-    is_new = find_survivors(before, after).is_new
+    first, last = pair_of(snapshots)
+    after = load(last)
+    is_new = None if first is None else find_survivors(load(first, columns=()), after).is_new
     answer = what_if(after, liveness(after), cut=cut or (), weak=weak or (), is_new=is_new)
     if as_json:
         sys.stdout.write(document("whatif", answer))

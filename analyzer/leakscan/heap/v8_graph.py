@@ -13,7 +13,7 @@ from leakscan.heap.graph import U8, U32, U64, HeapGraph, Roots, TypeTable
 from leakscan.heap.kinds import BIRTH_UNKNOWN, Kind, ObjectFlag, RootKind, TypeFlag
 from leakscan.heap.sparse import SparseColumn
 from leakscan.heap.v8 import RawSnapshot
-from leakscan.heap.v8_strings import NO_STRING, Strings, mask
+from leakscan.heap.v8_strings import NO_STRING, VARIABLE, Strings, mask
 from leakscan.heap.v8_types import References, Scripts, types_of
 
 _NO_U8: Final[U8] = np.zeros(0, np.uint8)
@@ -124,6 +124,7 @@ def _build(raw: RawSnapshot, strings: Strings, first: U64, classes: U8) -> tuple
     hidden = np.full(count, NO_STRING, np.uint32)
     for name, label in names.HIDDEN_EDGES.items():
         hidden[strings.all(name)] = strings.add(label)
+    hidden[strings.all(names.CONTEXT)] = VARIABLE
     ends = np.append(strings.ends, strings.ends[-1:])
     is_string = mask(raw, ["string"])[raw.node_types].view(np.uint8)
     edges = len(raw.edge_types)
@@ -131,22 +132,33 @@ def _build(raw: RawSnapshot, strings: Strings, first: U64, classes: U8) -> tuple
         *(np.empty(len(first), np.uint64), np.empty(edges, np.uint8)),
         *(np.empty(edges, np.uint32), np.empty(edges, np.uint32)),
     )
-    sources, targets = _native.v8_build(
+    marks = (
+        *(strings.one(name) for name in names.MARKS),
+        *(strings.add(names.NUMBER_KEY), strings.add(names.WEAK_MAP_VALUE)),
+    )
+    sources, targets, variables = _native.v8_build(
         (
             *(classes, is_string, raw.node_names, raw.node_ids, raw.node_sizes, first),
             *(raw.edge_types, raw.edge_names, raw.edge_targets),
         ),
         (kinds[: len(ends)], labels[: len(ends)], hidden[: len(ends)], strings.bytes, ends),
-        (
-            *(strings.one(name) for name in names.MARKS),
-            *(strings.add(names.NUMBER_KEY), strings.add(names.WEAK_MAP_VALUE)),
-        ),
+        (*marks, strings.next()),
         out,
     )
+    _add_variables(strings, np.frombuffer(variables, np.uint32).tolist())
     kept = int(out[0][-1])
     raw.edge_types, raw.edge_names, raw.edge_targets = _NO_U8, _NO_U32, _NO_U32
     references = References(out[0], out[1][:kept], out[2][:kept], out[3][:kept])
     return references, np.frombuffer(sources, np.uint32), np.frombuffer(targets, np.uint32)
+
+
+def _add_variables(strings: Strings, listed: list[int]) -> None:
+    """One label for each variable of a block that may be one of several."""
+    at = 0
+    while at < len(listed):
+        end = at + 1 + listed[at]
+        strings.append(" or ".join(strings[name] for name in listed[at + 1 : end]))
+        at = end
 
 
 def _roots(raw: RawSnapshot, strings: Strings, sources: U32, targets: U32) -> Roots:

@@ -80,6 +80,10 @@ TYPE_NAMES: Final = {"closure": "Function", "regexp": "RegExp", "code": "(compil
 ENGINE_PREFIXES: Final = ("system / *", "Node / *")
 EXTERNAL_STRING: Final = "system / ExternalStringData"
 DETACHED: Final = 2
+PROXY: Final = "system / JSProxy"
+OWN_TYPES: Final = ("(prototype)", "async function")
+"""Types that leakscan tells apart, in the order of their rows."""
+CONTEXT: Final = "system / Context*"
 NATIVE_CONTEXT: Final = "system / NativeContext*"
 ENGINE_TYPES: Final = ("code", "object shape", "array", "synthetic", "hidden")
 
@@ -145,7 +149,7 @@ ROOT_KINDS: Final[Mapping[str, RootKind]] = {
 """By name of the synthetic node; interpreter state for the others. The nameless one is the root of all
 and refers to the global objects."""
 
-MARKS: Final = ("table", "elements", "properties", "parameters_and_registers", "__proto__")
+MARKS: Final = ("table", "elements", "properties", "parameters_and_registers", "__proto__", "scope_info")
 """Names of edges that the native builder treats in its own way, in its order."""
 SCRIPT_EDGES: Final = ("script", "script_or_debug_info", "raw_script")
 INTERNAL_SCRIPTS: Final = ("node:", "internal/", "deno:", "ext:", "bun:", "electron/")

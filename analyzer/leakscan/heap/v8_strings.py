@@ -14,6 +14,8 @@ from leakscan.heap.graph import StringTable
 from leakscan.heap.v8 import RawSnapshot
 
 NO_STRING: Final = 0xFFFFFFFF
+VARIABLE: Final = 0xFFFFFFFE
+"""In place of the label of hidden edges: they lead to variables of a block."""
 
 
 class Strings:
@@ -22,6 +24,7 @@ class Strings:
     def __init__(self, raw: RawSnapshot) -> None:
         self.bytes, self.ends = raw.string_bytes, raw.string_ends
         self._added: dict[str, int] = {}
+        self._texts: list[str] = []
         if len(self.ends) and self.ends[0]:
             self._empty_first(raw)
         pairs = _native.v8_find_strings(self.bytes, self.ends, _WANTED)
@@ -44,10 +47,21 @@ class Strings:
         return next(iter(self.all(name)), NO_STRING)
 
     def add(self, text: str) -> int:
-        return self._added.setdefault(text, len(self.ends) + len(self._added))
+        if text not in self._added:
+            self._added[text] = self.next()
+            self._texts.append(text)
+        return self._added[text]
+
+    def next(self) -> int:
+        """The number that the next string to be added gets."""
+        return len(self.ends) + len(self._texts)
+
+    def append(self, text: str) -> None:
+        """Adds `text` under the next number, even when it was added before."""
+        self._texts.append(text)
 
     def table(self) -> StringTable:
-        encoded = [text.encode("utf-8", "replace") for text in self._added]
+        encoded = [text.encode("utf-8", "replace") for text in self._texts]
         start = int(self.ends[-1]) if len(self.ends) else 0
         more = np.cumsum([len(part) for part in encoded], dtype=np.uint64) + np.uint64(start)
         blob = np.concatenate([self.bytes, np.frombuffer(b"".join(encoded), np.uint8)])
@@ -70,7 +84,8 @@ _WANTED: Final = tuple(
         [
             *(*names.CLASS_OF_NAME, *names.INTERNAL_EDGES, *names.HIDDEN_EDGES),
             *(*names.SCRIPT_EDGES, *names.MARKS, *names.ENGINE_PREFIXES),
-            *("shared", "<*", names.EXTERNAL_STRING, names.NATIVE_CONTEXT),
+            *("shared", "<*", names.EXTERNAL_STRING, names.NATIVE_CONTEXT, names.CONTEXT),
+            *("prototype", "Generator", names.PROXY),
         ]
     )
 )

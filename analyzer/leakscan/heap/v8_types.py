@@ -27,7 +27,7 @@ class Scripts:
     """Where functions and the classes of objects are defined."""
 
     def __init__(self, raw: RawSnapshot, strings: Strings, references: References) -> None:
-        self._raw, self._strings, self._references = raw, strings, references
+        self._raw, self._strings, self.references = raw, strings, references
         self.is_closure: npt.NDArray[np.bool_] = mask(raw, ["closure"])[raw.node_types]
         self._edges = {string for edge in names.SCRIPT_EDGES for string in strings.all(edge)}
         self._shared = set(strings.all("shared"))
@@ -61,7 +61,7 @@ class Scripts:
         return found
 
     def _follow(self, node: int, edges: set[int]) -> int | None:
-        references = self._references
+        references = self.references
         for ref in range(int(references.first[node]), int(references.first[node + 1])):
             # A number is a label too: only these kinds of edge are labelled with a string.
             is_named = references.kinds[ref] == Kind.INTERNAL
@@ -85,7 +85,10 @@ def types_of(raw: RawSnapshot, strings: Strings, scripts: Scripts) -> tuple[Type
     type_ids: U32 = raw.node_types.astype(np.uint32)
     np.copyto(type_ids, row_of_name[raw.node_names], where=is_named)
     common = _common_rows(raw, strings, used, base + len(class_names), type_ids)
-    rows = base + len(class_names) + len(common)
+    own_rows = base + len(class_names) + len(common)
+    type_ids[prototypes(raw, strings, scripts.references)] = own_rows
+    type_ids[_async_functions(raw, strings, scripts.references)] = own_rows + 1
+    rows = own_rows + len(names.OWN_TYPES)
     is_user = np.zeros(rows, np.bool_)
     of_user = scripts.is_of_user() & is_named[raw.places[:, 0]]
     is_user[type_ids[raw.places[of_user, 0]]] = True
@@ -93,7 +96,11 @@ def types_of(raw: RawSnapshot, strings: Strings, scripts: Scripts) -> tuple[Type
     is_engine[:base] = mask(raw, names.ENGINE_TYPES)
     for prefix in names.ENGINE_PREFIXES:
         is_engine[row_of_name[[s for s in strings.all(prefix) if used[s]]]] = True
-    is_engine[rows - len(common) :] = [name.startswith(("system", "Detached system")) for name in common]
+    proxies = row_of_name[[s for s in strings.all(names.PROXY) if used[s]]]
+    is_engine[proxies] = False
+    is_engine[own_rows - len(common) : own_rows] = [
+        name.startswith(("system", "Detached system")) for name in common
+    ]
     flags = np.where(is_engine, TypeFlag.SYNTHETIC, TypeFlag.COLLECTED)
     flags[is_user] |= TypeFlag.HEAP
     objects = np.full(rows, NO_OBJECT, np.uint32)
@@ -101,9 +108,40 @@ def types_of(raw: RawSnapshot, strings: Strings, scripts: Scripts) -> tuple[Type
         objects[row] = constructor
     modules = np.where(is_user, 0, strings.add("builtins")).astype(np.uint32)
     type_names = [strings.add(names.TYPE_NAMES.get(name, f"({name})")) for name in raw.node_type_names]
-    more_names = np.array([strings.add(name) for name in common], np.uint32)
+    more_names = np.array([strings.add(name) for name in (*common, *names.OWN_TYPES)], np.uint32)
     named = np.concatenate([np.array(type_names, np.uint32), class_names.astype(np.uint32), more_names])
+    named[proxies] = strings.add("Proxy")
     return TypeTable(objects, modules, named, flags.astype(np.uint8)), type_ids
+
+
+def prototypes(raw: RawSnapshot, strings: Strings, references: References) -> U32:
+    """Objects that are some class's `prototype`. V8 names that of a derived class after its base."""
+    is_closure: npt.NDArray[np.bool_] = mask(raw, ["closure"])[raw.node_types]
+    refs = _labelled(references, Kind.ATTRIBUTE, strings.all("prototype"))
+    owners = _sources(references, refs)
+    is_object = mask(raw, ["object"])[raw.node_types[references.targets[refs]]]
+    found: U32 = references.targets[refs[is_closure[owners] & is_object]]
+    return found
+
+
+def _async_functions(raw: RawSnapshot, strings: Strings, references: References) -> U32:
+    """Async functions under way: V8 keeps them as generators, but real ones are named after their function."""
+    refs = _labelled(references, Kind.SLOT, [strings.add(names.GENERATOR_FUNCTION)])
+    owners = _sources(references, refs)
+    found: U32 = owners[np.isin(raw.node_names[owners], strings.all("Generator"))]
+    return found
+
+
+def _labelled(references: References, kind: Kind, labels: list[int]) -> npt.NDArray[np.intp]:
+    is_labelled = np.zeros(len(references.labels), np.bool_)
+    for label in labels:
+        is_labelled |= references.labels == label
+    return np.flatnonzero(is_labelled & (references.kinds == kind))
+
+
+def _sources(references: References, refs: npt.NDArray[np.intp]) -> U32:
+    found = np.searchsorted(references.first, refs.astype(np.uint64), side="right") - 1
+    return found.astype(np.uint32)
 
 
 def _common_rows(

@@ -7,7 +7,7 @@ from typing import Final
 
 from leakscan.analysis.findings import Leak, Path
 
-_LAST_ENTRY: Final = re.compile(r"[\[{][^\[{]*[\]}]$")
+_LAST_ENTRY: Final = re.compile(r"[\[{][^\[{]*[\]}]$|\.(?:get|has)\([^()]*\)$")
 _LAST_WORD: Final = re.compile(r"[\w$]+(?=\W*$)")
 
 

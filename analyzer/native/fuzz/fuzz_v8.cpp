@@ -42,32 +42,40 @@ void build_and_follow(const v8::Scanner& scanner, Arrays& a) {
     }
     std::vector<std::uint64_t> sizes = a.sizes;
     v8::move_sizes(n, first.data(), a.edge_types.data(), a.targets.data(), classes.data(), owners.data(), sizes.data());
-    const char* wanted[] = {"table", "elements", "properties", "parameters_and_registers", "__proto__", "system / *"};
-    std::uint32_t marks[5];
-    std::fill_n(marks, 5, v8::kNoString);
+    const char* wanted[] = {"table", "elements", "properties", "parameters_and_registers", "__proto__", "scope_info", "system / *"};
+    std::uint32_t marks[6];
+    std::fill_n(marks, 6, v8::kNoString);
     const auto& ends = scanner.string_ends();
-    for (const v8::Found& found : v8::find_strings(scanner.string_bytes(), ends.data(), strings, {wanted, 6})) {
-        if (found.string >= strings || found.name >= 6) std::abort();
-        if (found.name < 5) marks[found.name] = found.string;
+    for (const v8::Found& found : v8::find_strings(scanner.string_bytes(), ends.data(), strings, {wanted, 7})) {
+        if (found.string >= strings || found.name >= 7) std::abort();
+        if (found.name < 6) marks[found.name] = found.string;
     }
     const v8::Columns c = a.columns();
     const v8::Raw raw{n,         c.edges,      classes.data(), is_string.data(), c.node_names,  c.node_ids,
                       c.node_sizes, first.data(), c.edge_types,   c.edge_names,     c.edge_targets};
     const auto extra = static_cast<std::uint32_t>(strings);
-    const v8::Rules rules{kinds.data(), labels.data(), labels.data(), scanner.string_bytes(), ends.data(), marks[0], marks[1],
-                          marks[2],     marks[3],      marks[4],               extra,       extra + 1};
+    // Every other name is that of a scope whose variables are to be named.
+    std::vector<std::uint32_t> hidden(labels);
+    for (std::size_t i = 0; i < strings; i += 2) hidden[i] = v8::kVariable;
+    const v8::Rules rules{kinds.data(), labels.data(), hidden.data(), scanner.string_bytes(), ends.data(), marks[0], marks[1],
+                          marks[2],     marks[3],      marks[4],      marks[5],              extra,       extra + 1,  extra + 2};
     std::vector<std::uint64_t> out_first(n + 1);
     std::vector<std::uint8_t> out_kinds(c.edges);
     std::vector<std::uint32_t> out_labels(c.edges), out_targets(c.edges);
     const v8::References out{out_first.data(), out_kinds.data(), out_labels.data(), out_targets.data()};
-    for (const v8::Root& root : v8::build(raw, rules, out))
+    const v8::Built built = v8::build(raw, rules, out);
+    for (const std::vector<std::uint32_t>& names : built.variables)
+        for (const std::uint32_t name : names)
+            if (name >= strings) std::abort();
+    const auto most = static_cast<std::uint32_t>(extra + 1 + built.variables.size());
+    for (const v8::Root& root : built.roots)
         if (root.source >= n || root.target >= n) std::abort();
     if (out_first[n] > c.edges) std::abort();
     for (std::size_t i = 0; i < n; ++i)
         for (std::uint64_t ref = out_first[i]; ref < out_first[i + 1]; ++ref) {
             const std::uint8_t kind = out_kinds[ref];
             if (out_targets[ref] >= n || kind > format::CLOSURE) std::abort();
-            if (kind != format::INDEX && kind != format::STACK && out_labels[ref] > extra + 1) std::abort();
+            if (kind != format::INDEX && kind != format::STACK && out_labels[ref] > most) std::abort();
         }
 }
 

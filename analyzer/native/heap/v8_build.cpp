@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <map>
 #include <string_view>
+#include <tuple>
 
 namespace v8 {
 namespace {
@@ -46,7 +48,7 @@ class Builder {
         : raw_(raw), rules_(rules), out_(out), table_(raw.nodes, kNoString), store_(raw.nodes, kNoString),
           is_registers_(raw.nodes), is_table_(raw.nodes), is_property_(raw.nodes) {}
 
-    std::vector<Root> run();
+    Built run();
 
   private:
     static constexpr std::uint32_t kShared = UINT32_MAX - 1;
@@ -64,6 +66,7 @@ class Builder {
     void put_node(std::uint32_t node);
     void put_entries(std::uint32_t table_node);
     void put_edge(std::uint32_t node, std::uint64_t edge);
+    std::uint32_t variable(std::uint32_t node, std::uint64_t edge);
     bool put_pair(std::uint32_t node, std::uint64_t edge, std::string_view name);
     void put(std::uint64_t edge, std::uint8_t kind, std::uint32_t label) {
         out_.kinds[kept_] = kind;
@@ -79,10 +82,12 @@ class Builder {
     std::vector<std::uint32_t> store_;  // of elements and properties: the object they belong to
     std::vector<bool> is_registers_;    // of a generator
     std::vector<bool> is_table_;        // its entries are written at its owner
+    std::vector<std::vector<std::uint32_t>> variables_;
+    std::map<std::tuple<std::uint32_t, std::size_t, std::size_t>, std::uint32_t> label_of_variable_;
     std::vector<bool> is_property_;     // some object lists it among its properties
 };
 
-std::vector<Root> Builder::run() {
+Built Builder::run() {
     find_stores();
     mark_duplicates();
     std::vector<Root> roots;
@@ -96,7 +101,7 @@ std::vector<Root> Builder::run() {
         }
         out_.first[node + 1] = kept_;
     }
-    return roots;
+    return {std::move(roots), std::move(variables_)};
 }
 
 void Builder::find_stores() {
@@ -193,6 +198,10 @@ void Builder::put_edge(std::uint32_t node, std::uint64_t edge) {
             return put(edge, name == rules_.prototype ? format::MACHINERY : format::ATTRIBUTE, name);
         case EdgeType::HIDDEN: {
             const std::uint32_t label = rules_.hidden_label[raw_.node_names[node]];
+            if (label == kVariable) {
+                const std::uint32_t name_of = variable(node, edge);
+                return name_of == kNoString ? put(edge, format::UNNAMED, 0) : put(edge, format::CLOSURE, name_of);
+            }
             return label == kNoString ? put(edge, format::UNNAMED, 0) : put(edge, format::SLOT, label);
         }
         default: break;
@@ -201,6 +210,38 @@ void Builder::put_edge(std::uint32_t node, std::uint64_t edge) {
     if (const std::uint32_t index = index_of(spelled); index != UINT32_MAX)
         return put(edge, is_registers_[node] ? format::STACK : format::INDEX, index);
     if (!put_pair(node, edge, spelled)) put(edge, rules_.internal_kind[name], rules_.internal_label[name]);
+}
+
+// V8 names the variables of functions and modules, not those of blocks. The names are in the scope's
+// description, in the order of the slots; but a slot that holds a small integer has no edge, so with
+// fewer edges than names one of several may be meant.
+std::uint32_t Builder::variable(std::uint32_t node, std::uint64_t edge) {
+    // Beyond this many a scope keeps its names elsewhere; it also bounds the work for each edge.
+    constexpr std::size_t kMostVariables = 80, kMostNamed = 4;
+    std::uint32_t info = kNoString;
+    std::size_t edges = 0, position = 0;
+    for (std::uint64_t other = raw_.first[node]; other < raw_.first[node + 1]; ++other) {
+        if (is(raw_.edge_types[other], EdgeType::INTERNAL) && raw_.edge_names[other] == rules_.scope_info)
+            info = raw_.edge_targets[other];
+        if (!is(raw_.edge_types[other], EdgeType::HIDDEN)) continue;
+        if (other == edge) position = edges;
+        if (++edges > kMostVariables) return kNoString;
+    }
+    if (info == kNoString) return kNoString;
+    std::vector<std::uint32_t> names;
+    const std::uint64_t last = std::min(raw_.first[info + 1], raw_.first[info] + 2 * kMostVariables);
+    for (std::uint64_t other = raw_.first[info]; other < last; ++other)
+        if (is(raw_.edge_types[other], EdgeType::HIDDEN) && raw_.is_string[raw_.edge_targets[other]])
+            names.push_back(raw_.node_names[raw_.edge_targets[other]]);
+    if (names.size() < edges || names.size() - edges >= kMostNamed) return kNoString;
+    if (names.size() == edges) return names[position];
+    const auto next = static_cast<std::uint32_t>(variables_.size());
+    const auto [found, is_first] = label_of_variable_.try_emplace({info, position, edges}, next);
+    if (is_first) {
+        const auto start = names.begin() + static_cast<std::ptrdiff_t>(position);
+        variables_.emplace_back(start, start + static_cast<std::ptrdiff_t>(names.size() - edges + 1));
+    }
+    return rules_.first_variable + found->second;
 }
 
 // "3 / part of key (Key @17) -> value (Value @19) pair in WeakMap (table @21)": one such edge comes from
@@ -226,7 +267,7 @@ bool Builder::put_pair(std::uint32_t node, std::uint64_t edge, std::string_view 
 
 }  // namespace
 
-std::vector<Root> build(const Raw& raw, const Rules& rules, const References& out) {
+Built build(const Raw& raw, const Rules& rules, const References& out) {
     return Builder(raw, rules, out).run();
 }
 

@@ -8,6 +8,7 @@
 namespace v8 {
 
 constexpr std::uint32_t kNoString = UINT32_MAX;
+constexpr std::uint32_t kVariable = UINT32_MAX - 1;
 
 enum class EdgeType : std::uint8_t { CONTEXT, ELEMENT, PROPERTY, INTERNAL, HIDDEN, SHORTCUT, WEAK };
 
@@ -39,13 +40,15 @@ struct Raw {
 struct Rules {
     const std::uint8_t* internal_kind;    // kind of an internal edge of that name
     const std::uint32_t* internal_label;  // and its label
-    const std::uint32_t* hidden_label;    // label of the hidden edges of a node of that name, or kNoString
+    const std::uint32_t* hidden_label;    // label of the hidden edges of a node of that name, kNoString, kVariable
     const char* bytes;
     const std::uint64_t* ends;
     // Strings with a meaning, kNoString where the snapshot does not have them.
-    std::uint32_t table, elements, properties, registers, prototype;
+    std::uint32_t table, elements, properties, registers, prototype, scope_info;
     // Labels appended by the caller.
     std::uint32_t number_key, weak_map_value;
+    // The first of the labels in `Built::variables`.
+    std::uint32_t first_variable;
 };
 
 // CSR; the arrays of references have room for as many as there are edges.
@@ -60,9 +63,15 @@ struct Root {
     std::uint32_t source, target;
 };
 
+// `variables`: the names that a variable of a block may have, for each label from `Rules::first_variable` on.
+struct Built {
+    std::vector<Root> roots;
+    std::vector<std::vector<std::uint32_t>> variables;
+};
+
 // Fills `out`; the roots, in file order. References out of synthetic nodes are roots only, and those out
 // of the table of a Map or Set belong to the Map or Set. Every index in `raw` must be in range.
-std::vector<Root> build(const Raw& raw, const Rules& rules, const References& out);
+Built build(const Raw& raw, const Rules& rules, const References& out);
 
 // Adds the size of each BACKING node to the one object that owns it, as DevTools does: a node is owned
 // by `o` when every chain of strong edges to it comes through `o` and other backing nodes only. Nodes

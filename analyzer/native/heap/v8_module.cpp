@@ -267,20 +267,21 @@ PyObject* v8_move_sizes(PyObject*, PyObject* args) {
     Py_RETURN_NONE;
 }
 
-// v8_build(raw, rules, marks, out) -> (sources, targets) of the roots, u32 each, as bytes
+// v8_build(raw, rules, marks, out) -> (sources, targets) of the roots, u32 each, as bytes, and the names that
+// each label from the last mark on may stand for: their number, then strings, u32 each, as bytes
 // raw: classes u8[n], is_string u8[n], names u32[n], ids u64[n], sizes u64[n], first u64[n+1]; edge types u8[m]
 // (written to), names u32[m], targets u32[m]. rules: internal kinds u8[s], internal labels u32[s], hidden labels
-// u32[s] by the name of the node (0xFFFFFFFF: none), string bytes u8, string ends u64[>= s]. marks: strings `table`, `elements`, `properties`, `parameters_and_registers`,
-// `__proto__` (0xFFFFFFFF: absent), then the labels for an unknown number as a key and for the value of a weak
-// map. out: first u64[n+1], kinds u8[m], labels u32[m], targets u32[m], of which `first[n]` are filled.
+// u32[s] by the name of the node (0xFFFFFFFF: none, 0xFFFFFFFE: variables of a block), string bytes u8, string ends u64[>= s]. marks: strings `table`, `elements`, `properties`, `parameters_and_registers`,
+// `__proto__`, `scope_info` (0xFFFFFFFF: absent), then the labels for an unknown number as a key, for the value of
+// a weak map, and the first for variables of blocks. out: first u64[n+1], kinds u8[m], labels u32[m], targets u32[m], of which `first[n]` are filled.
 // Names must be below s, targets below n, the ends and `first` in order.
 PyObject* v8_build(PyObject*, PyObject* args) {
     PyObject *g[9], *r[5], *w[4];
     v8::Rules rules{};
-    if (!PyArg_ParseTuple(args, "(OOOOOOOOO)(OOOOO)(IIIIIII)(OOOO):v8_build", &g[0], &g[1], &g[2], &g[3], &g[4],
+    if (!PyArg_ParseTuple(args, "(OOOOOOOOO)(OOOOO)(IIIIIIIII)(OOOO):v8_build", &g[0], &g[1], &g[2], &g[3], &g[4],
                           &g[5], &g[6], &g[7], &g[8], &r[0], &r[1], &r[2], &r[3], &r[4], &rules.table, &rules.elements,
-                          &rules.properties, &rules.registers, &rules.prototype, &rules.number_key,
-                          &rules.weak_map_value, &w[0], &w[1], &w[2], &w[3]))
+                          &rules.properties, &rules.registers, &rules.prototype, &rules.scope_info,
+                          &rules.number_key, &rules.weak_map_value, &rules.first_variable, &w[0], &w[1], &w[2], &w[3]))
         return nullptr;
     Buffer<std::uint8_t> classes, is_string, types, internal_kinds, bytes, kinds;
     Buffer<std::uint32_t> names, edge_names, targets, internal_labels, hidden_labels, labels, out_targets;
@@ -320,15 +321,22 @@ PyObject* v8_build(PyObject*, PyObject* args) {
     rules.bytes = reinterpret_cast<const char*>(bytes.data());
     rules.ends = ends.data();
     const v8::References out{out_first.data(), kinds.data(), labels.data(), out_targets.data()};
-    const std::vector<v8::Root> roots = v8::build(raw, rules, out);
+    const v8::Built built = v8::build(raw, rules, out);
     std::vector<std::uint32_t> sources, held;
-    for (const v8::Root& root : roots) {
+    for (const v8::Root& root : built.roots) {
         sources.push_back(root.source);
         held.push_back(root.target);
     }
-    const auto size = static_cast<Py_ssize_t>(roots.size() * sizeof(std::uint32_t));
-    return Py_BuildValue("(NN)", PyBytes_FromStringAndSize(reinterpret_cast<const char*>(sources.data()), size),
-                         PyBytes_FromStringAndSize(reinterpret_cast<const char*>(held.data()), size));
+    std::vector<std::uint32_t> variables;
+    for (const std::vector<std::uint32_t>& names : built.variables) {
+        variables.push_back(static_cast<std::uint32_t>(names.size()));
+        variables.insert(variables.end(), names.begin(), names.end());
+    }
+    const auto bytes_of = [](const std::vector<std::uint32_t>& column) {
+        const auto size = static_cast<Py_ssize_t>(column.size() * sizeof(std::uint32_t));
+        return PyBytes_FromStringAndSize(reinterpret_cast<const char*>(column.data()), size);
+    };
+    return Py_BuildValue("(NNN)", bytes_of(sources), bytes_of(held), bytes_of(variables));
 }
 
 }  // namespace

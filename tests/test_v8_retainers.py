@@ -1,0 +1,89 @@
+"""Small Node programs whose retainers are known: each kind of holder reads as its source does.
+
+`LEAKSCAN_NODE` names other Node programs to ask, separated by `:` (npm's `node@18` and so on bring them);
+without it the `node` on PATH is asked.
+"""
+
+import os
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from leakscan.analysis.garbage import liveness
+from leakscan.analysis.patterns import match_pattern, parse_pattern
+from leakscan.analysis.single import paths_to_type
+from leakscan.analysis.whatif import what_if
+from leakscan.heap.reader import load
+
+HERE = Path(__file__).parent / "known_v8"
+EXPECTED = tomllib.loads((HERE / "retainers.toml").read_text())
+NODES = [name for name in os.environ.get("LEAKSCAN_NODE", "node").split(":") if name]
+
+
+@pytest.fixture(scope="module", params=NODES)
+def heap(request, tmp_path_factory):
+    node = shutil.which(request.param)
+    if node is None:
+        pytest.skip(f"{request.param} is not installed")
+    path = tmp_path_factory.mktemp("v8") / "retainers.heapsnapshot"
+    subprocess.run([node, HERE / "retainers.mjs", path], check=True)
+    return load(path)
+
+
+def written(path):
+    steps = [
+        step.reference
+        + ("" if step.is_survivor else f": {step.type_name}")
+        + (f" {step.name}" if step.name else "")
+        for step in path.steps
+    ]
+    return " > ".join(steps if path.root == "globalThis" else [path.root, *steps])
+
+
+@pytest.mark.parametrize("class_name", EXPECTED)
+def test_what_holds_an_object_reads_as_its_source_does(heap, class_name):
+    expected = EXPECTED[class_name]
+    (group,) = paths_to_type(heap, class_name).groups
+    found = written(group.paths[0])
+    assert found in (expected if isinstance(expected, list) else [expected])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "freed"),
+    [
+        ("Workflow.#runs.get('run-17')", "InMap"),
+        ("Workflow.#runs.get(*)", "ByObject"),
+        ("Workflow.members.has(*)", "InSet"),
+        ("Workflow['odd-name']", "ByOddName"),
+        ("Workflow[Symbol(tag)]", "BySymbol"),
+        ("globalThis.bus.on('chunk')", "InListener"),
+        ("globalThis.bus.on('data')", "InOneOfTwoListeners"),
+        ("globalThis.bus.on(*)", "InOnceListener"),
+        ("globalThis.target.addEventListener('open')", "InEventTarget"),
+        ("inner closure 'captured'", "InClosure"),
+        ("deep closure 'outer'", "InOuterScope"),
+        ("innermost<unnamed>", "InAsyncFunction"),
+        ("globalThis.key[value in a WeakMap]", "InWeakMap"),
+        ("globalThis.settled.[[PromiseResult]]", "InPromise"),
+        ("globalThis.registry", "InRegistry"),
+    ],
+)
+def test_a_cut_written_as_the_source_frees_what_it_holds(heap, pattern, freed):
+    answer = what_if(heap, liveness(heap), cut=[pattern])
+    assert freed in {name for name, _, _ in answer.freed_types}
+
+
+def test_a_derived_class_is_no_instance_of_its_base(heap):
+    assert [group.count for group in paths_to_type(heap, "InBase").groups] == [1]
+
+
+def test_a_cut_that_names_no_listener_matches_nothing(heap):
+    assert len(match_pattern(heap, parse_pattern("globalThis.bus.on('nothing')"))) == 0
+
+
+def test_no_path_runs_through_the_engines_own_objects(heap):
+    kinds = {step.kind for name in EXPECTED for step in paths_to_type(heap, name).groups[0].paths[0].steps}
+    assert not kinds & {"internal", "machinery", "weak", "ephemeron"}
