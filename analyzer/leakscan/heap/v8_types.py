@@ -125,7 +125,7 @@ def prototypes(raw: RawSnapshot, strings: Strings, references: References) -> U3
 
 
 def _async_functions(raw: RawSnapshot, strings: Strings, references: References) -> U32:
-    """Async functions under way: V8 keeps them as generators, but real ones are named after their function."""
+    """Async functions under way: V8 keeps them as generators; real ones are named after their function."""
     refs = _labelled(references, Kind.SLOT, [strings.add(names.GENERATOR_FUNCTION)])
     owners = _sources(references, refs)
     found: U32 = owners[np.isin(raw.node_names[owners], strings.all("Generator"))]
