@@ -33,3 +33,7 @@ class UnsupportedInterpreter(LeakscanError):
 
 class RecordError(LeakscanError):
     """The recorder could not take the snapshot (fork failed, disk full, child died)."""
+
+
+class AttachError(LeakscanError):
+    """A running process cannot be attached to, or did not answer; it goes on as before."""

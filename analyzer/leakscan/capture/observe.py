@@ -39,7 +39,7 @@ def driver_config(
         "owns_main": True,
         "output": str(directory.absolute()),
         "package_dir": str(Path(leakscan.__file__).parent),
-        "native_path": _native_path(),
+        "native_path": native_path(),
     }
 
 
@@ -168,7 +168,7 @@ def _death_hint(code: int) -> str:
     return "a scenario must return, not end the process"
 
 
-def _native_path() -> str:
+def native_path() -> str:
     spec = importlib.util.find_spec("leakscan._native")
     if spec is None or spec.origin is None:
         raise CaptureError("leakscan's native module is not built", hint="make native")

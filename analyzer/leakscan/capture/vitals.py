@@ -63,6 +63,16 @@ class Process:
     def close(self) -> None:
         os.close(self._handle)
 
+    @property
+    def handle(self) -> int:
+        """A pidfd."""
+        return self._handle
+
+    def check(self) -> None:
+        """ProcessGone when it has ended, or its number belongs to another one."""
+        if self._start_ticks() != self.started:
+            raise ProcessGone
+
     def vitals(self) -> Vitals:
         """What it uses now. ProcessGone when it has ended; CaptureError when it may not be looked at."""
         if self._start_ticks() != self.started:

@@ -34,6 +34,7 @@ struct State {
     Allocator next;
     bool is_installed;  // our functions may still be called; `next` must stay valid
     bool is_lost;
+    bool was_ever_armed;
     bool is_wide;
     std::uint16_t run;
     // An own-marking belongs to one thread: what the program's other threads allocate meanwhile is
@@ -200,6 +201,49 @@ bool set_run(long value) {
     return true;
 }
 
+}  // namespace
+
+const char* arm(bool is_wide, bool with_sites, const char* own_folder) {
+    if (get_allocator() == nullptr || set_allocator() == nullptr)
+        return "this interpreter does not let its allocator be wrapped";
+    disable();
+    if (const char* const reason = with_sites ? sites::start(own_folder) : nullptr) return reason;
+    state.was_ever_armed = true;
+    state.is_wide = is_wide;
+    state.run = 0;
+    state.is_own = false;
+    state.is_lost = false;
+    detail::has_sites = with_sites;
+    shadow::clear(state.is_wide, detail::has_sites);
+    install();
+    state.run = 1;  // a probe's block must be seen to come and go
+    detail::is_armed = true;
+    settle();
+    recycling::unwatch();
+    recycling::watch(detail::has_sites);
+    state.run = 0;
+    shadow::clear(state.is_wide, detail::has_sites);
+    settle();
+    return nullptr;
+}
+
+bool begin_run(std::uint16_t run) {
+    if (!verify() || run > (state.is_wide ? kWideLast : kNarrowLast)) return false;
+    state.is_own = false;
+    state.run = run;
+    settle();
+    return true;
+}
+
+void disarm() {
+    uninstall();
+    shadow::clear(state.is_wide, detail::has_sites);
+}
+
+bool was_ever_armed() { return state.was_ever_armed; }
+
+namespace {
+
 // births_arm(width, sites[, own_folder]): starts the shadow afresh, with every living block in the baseline.
 // Holds the GIL; maps memory; writes the allocator table of the process.
 PyObject* births_arm(PyObject*, PyObject* args) {
@@ -211,31 +255,10 @@ PyObject* births_arm(PyObject*, PyObject* args) {
         PyErr_Format(PyExc_ValueError, "births: width is 8 or 16, not %d", width);
         return nullptr;
     }
-    if (get_allocator() == nullptr || set_allocator() == nullptr) {
-        PyErr_SetString(PyExc_RuntimeError, "this interpreter does not let its allocator be wrapped");
-        return nullptr;
-    }
-    disable();
-    const char* const reason = with_sites ? sites::start(own_folder) : nullptr;
-    if (reason != nullptr) {
+    if (const char* const reason = arm(width == 16, with_sites != 0, own_folder)) {
         PyErr_SetString(PyExc_RuntimeError, reason);
         return nullptr;
     }
-    state.is_wide = width == 16;
-    state.run = 0;
-    state.is_own = false;
-    state.is_lost = false;
-    detail::has_sites = with_sites != 0;
-    shadow::clear(state.is_wide, detail::has_sites);
-    install();
-    state.run = 1;  // a probe's block must be seen to come and go
-    detail::is_armed = true;
-    settle();
-    recycling::unwatch();
-    recycling::watch(detail::has_sites);
-    state.run = 0;
-    shadow::clear(state.is_wide, detail::has_sites);
-    settle();
     Py_RETURN_NONE;
 }
 
@@ -276,7 +299,7 @@ PyObject* births_boundary(PyObject*, PyObject* arg) {
 
 // births_disarm(): takes the hook out when it is still the outermost one, else lets it pass calls on.
 PyObject* births_disarm(PyObject*, PyObject*) {
-    uninstall();
+    disarm();
     Py_RETURN_NONE;
 }
 

@@ -43,6 +43,19 @@ inline std::uint16_t read(shadow::Region* region, std::size_t granule) {
 }
 }  // namespace detail
 
+// Starts the shadow afresh: every living block is the baseline. Null, or why it cannot be. Needs the GIL,
+// as do the next two; any thread may call them.
+const char* arm(bool is_wide, bool with_sites, const char* own_folder);
+
+// What is allocated from now on is born in `run`. False when the hook was taken out, or runs are used up.
+bool begin_run(std::uint16_t run);
+
+// Takes the hook out when it is still the outermost one, else lets it pass calls on.
+void disarm();
+
+// Also after disarm(): a destructor of the program may then still be running inside this library.
+bool was_ever_armed();
+
 inline bool armed() { return detail::is_armed; }
 inline bool sites_armed() { return detail::is_armed && detail::has_sites; }
 

@@ -4,6 +4,7 @@
 #include "walk.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -52,31 +53,45 @@ void* frame_of(void* state) {
     return cframe ? load<void*>(cframe, L->cframe_frame) : nullptr;
 }
 
-// The frame chain is trusted only when the frame that is running now is really found in it.
-bool frames_are_readable() {
-    if (!layout_knows_frames()) return false;
-    void* const frame = frame_of(PyThreadState_Get());
-    if (!frame) return false;
-    const auto* at = static_cast<const char*>(frame);
+enum class Frames { NONE, READABLE, STRANGE };
+
+Frames frames_under(void* state) {
+    const auto* at = static_cast<const char*>(frame_of(state));
     for (int left = 16; at && left-- > 0; at = load<const char*>(at, L->frame_previous))
-        if (const Object* code = frame_code(at))
-            return !std::strcmp(code->type->name, "code") && is_str(object_at(code, L->code_filename));
-    return false;
+        if (const Object* code = frame_code(at)) {
+            const bool is_code = !std::strcmp(code->type->name, "code") && is_str(object_at(code, L->code_filename));
+            return is_code ? Frames::READABLE : Frames::STRANGE;
+        }
+    return Frames::NONE;
 }
 
-bool gather_threads(Gathered& into) {
+// The frame chain is trusted only when a frame that is running is really found in it: the caller's, or
+// on a thread without any, those of the first thread that has some.
+bool frames_are_readable(const ThreadInput* threads, std::size_t count, bool is_agent) {
+    if (!layout_knows_frames()) return false;
+    if (!is_agent) return frames_under(PyThreadState_Get()) == Frames::READABLE;
+    for (std::size_t i = 0; i < count; i++) {
+        const Frames found = frames_under(threads[i].state);
+        if (found != Frames::NONE) return found == Frames::READABLE;
+    }
+    return true;
+}
+
+bool gather_threads(Gathered& into, bool is_agent) {
     using HeadOf = void* (*)(void*);
     const auto head_of = reinterpret_cast<HeadOf>(symbol("PyInterpreterState_ThreadHead"));
     const auto next_of = reinterpret_cast<HeadOf>(symbol("PyThreadState_Next"));
     into.threads = scratch<ThreadInput>(kMaxThreads);
     if (!into.threads) return false;
-    const bool readable = frames_are_readable();
     std::size_t count = 0;
+    void* const own = is_agent ? PyThreadState_Get() : nullptr;
     void* state = head_of && next_of ? head_of(PyInterpreterState_Get()) : PyThreadState_Get();
     while (state && count < kMaxThreads) {
-        into.threads[count++] = {state, readable ? frame_of(state) : nullptr};
+        if (state != own) into.threads[count++] = {state, nullptr};
         state = next_of ? next_of(state) : nullptr;
     }
+    const bool readable = frames_are_readable(into.threads, count, is_agent);
+    for (std::size_t i = 0; readable && i < count; i++) into.threads[i].frame = frame_of(into.threads[i].state);
     // The interpreter lists the newest thread first; the oldest is the main one.
     for (std::size_t i = 0; i < count / 2; i++) {
         const ThreadInput other = into.threads[i];
@@ -90,8 +105,16 @@ bool gather_threads(Gathered& into) {
 }
 
 // A word that may lie anywhere: read by the kernel, which says no instead of faulting.
+bool is_filtered = false;
+
 bool read_word(std::uintptr_t address, std::uintptr_t* word) {
 #if defined(__linux__)
+    if (is_filtered) {
+        const int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+        const bool is_read = memory >= 0 && pread(memory, word, sizeof(*word), static_cast<off_t>(address)) == sizeof(*word);
+        if (memory >= 0) close(memory);
+        return is_read;
+    }
     iovec into{word, sizeof(*word)}, from{reinterpret_cast<void*>(address), sizeof(*word)};
     if (process_vm_readv(getpid(), &into, 1, &from, 1, 0) == sizeof(*word)) return true;
     // A container's system call filter may forbid even this; the four heads lie where they are looked
@@ -170,7 +193,19 @@ void on_fault(int number) {
     _exit(number == SIGBUS || number == SIGSEGV ? kExitCrashed : 251);
 }
 
+// A connection that the program closes meanwhile must really be closed: the other side waits for it.
+void keep_only(int fd) {
+#if defined(__linux__) && defined(SYS_close_range)
+    if (!is_filtered && syscall(SYS_close_range, fd + 1, ~0u, 0) == 0 &&
+        (fd == 0 || syscall(SYS_close_range, 0, fd - 1, 0) == 0))
+        return;
+#endif
+    for (int other = 0; other < 4096; other++)
+        if (other != fd) close(other);
+}
+
 [[noreturn]] void child(const Gathered& gathered, const sigset_t& faults) {
+    if (!(gathered.input.flags & kFlagInProcess)) keep_only(gathered.input.fd);
     rlimit none{0, 0};
     setrlimit(RLIMIT_CORE, &none);
     stack_t stack{};
@@ -216,32 +251,25 @@ void prepare() {
     find_first_head();
     resolve_types();
     // subtype_traverse is static in CPython: take it from a class that every interpreter has and
-    // that was made by a class statement.
-    PyObject* machinery = PyImport_ImportModule("_frozen_importlib");
+    // that was made by a class statement. Not by an import: the program may have its own __import__.
+    PyObject* machinery = PyDict_GetItemString(PyImport_GetModuleDict(), "_frozen_importlib");  // borrowed
     PyObject* made = machinery ? PyObject_GetAttrString(machinery, "ModuleSpec") : nullptr;
     if (made && PyType_Check(made)) subtype_traverse = reinterpret_cast<TypeObject*>(made)->traverse;
     PyErr_Clear();
     Py_XDECREF(made);
-    Py_XDECREF(machinery);
 }
 
-PyObject* snapshot_start(PyObject*, PyObject* args) {
-    int fd, flags;
-    const char *meta, *prefix;
-    Py_ssize_t meta_bytes, prefix_bytes;
-    if (!PyArg_ParseTuple(args, "iy#s#i", &fd, &meta, &meta_bytes, &prefix, &prefix_bytes, &flags)) return nullptr;
-    if (const char* reason = layout_select()) {
-        PyErr_SetString(PyExc_RuntimeError, reason);
-        return nullptr;
-    }
+Started start(const Request& request) {
+    if (const char* reason = layout_select()) return {-1, 0, reason};
+    is_filtered = request.flags & kFlagFiltered;
     prepare();
     if (births::armed()) births::verify();
     Gathered gathered;
     Input& input = gathered.input;
     gathered.segments = scratch<Segment>(kMaxSegments);
-    if (!gathered.segments || !gather_threads(gathered)) {
+    if (!gathered.segments || !gather_threads(gathered, request.flags & kFlagAgent)) {
         gathered.release();
-        return PyErr_NoMemory();
+        return {-1, ENOMEM, nullptr};
     }
     gather_heads(gathered);
 #if defined(__linux__)  // elsewhere what C variables hold is "held from C", without their library's name
@@ -250,12 +278,12 @@ PyObject* snapshot_start(PyObject*, PyObject* args) {
     if (has_other_interpreters()) input.warn("the heaps of other interpreters are not in this snapshot");
     if (!layout_knows_interpreter()) input.warn("the interpreter state of this Python build could not be read");
     input.segments = gathered.segments;
-    input.fd = fd;
-    input.flags = flags;
-    input.meta = meta;
-    input.meta_bytes = static_cast<std::size_t>(meta_bytes);
-    input.own_prefix = prefix;
-    input.own_prefix_bytes = static_cast<std::size_t>(prefix_bytes);
+    input.fd = request.fd;
+    input.flags = request.flags;
+    input.meta = request.meta;
+    input.meta_bytes = request.meta_bytes;
+    input.own_prefix = request.own_prefix;
+    input.own_prefix_bytes = request.own_prefix_bytes;
     input.interpreter = PyInterpreterState_Get();
     input.runtime = symbol("_PyRuntime");
     input.modules = reinterpret_cast<Object*>(PyImport_GetModuleDict());
@@ -265,16 +293,66 @@ PyObject* snapshot_start(PyObject*, PyObject* args) {
     sigaddset(&faults, SIGSEGV);
     sigaddset(&faults, SIGBUS);
     sigprocmask(SIG_SETMASK, &all, &before);
-    const long pid = flags & kFlagInProcess ? 0 : start_child();
+    const long pid = request.flags & kFlagInProcess ? 0 : start_child();
     if (pid == 0) child(gathered, faults);
     const int error = errno;
     sigprocmask(SIG_SETMASK, &before, nullptr);
     gathered.release();
-    if (pid < 0) {
-        errno = error;
+    return {pid, error, nullptr};
+}
+
+PyObject* snapshot_start(PyObject*, PyObject* args) {
+    Request request{};
+    Py_ssize_t meta_bytes, prefix_bytes;
+    if (!PyArg_ParseTuple(args, "iy#s#i", &request.fd, &request.meta, &meta_bytes, &request.own_prefix, &prefix_bytes,
+                          &request.flags))
+        return nullptr;
+    request.meta_bytes = static_cast<std::size_t>(meta_bytes);
+    request.own_prefix_bytes = static_cast<std::size_t>(prefix_bytes);
+    const Started started = start(request);
+    if (started.reason) {
+        PyErr_SetString(PyExc_RuntimeError, started.reason);
+        return nullptr;
+    }
+    if (started.pid < 0) {
+        errno = started.error;
         return PyErr_SetFromErrno(PyExc_OSError);
     }
-    return PyLong_FromLong(pid);
+    return PyLong_FromLong(started.pid);
+}
+
+Ended wait_for(long pid, double timeout_seconds) {
+    int status = 0;
+    bool late = false;
+    timespec start;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    timespec pause{0, 200'000};
+#if defined(__linux__)
+    constexpr int kOptions = __WALL;
+#else
+    constexpr int kOptions = 0;
+#endif
+    for (;;) {
+        const int waited = waitpid(static_cast<pid_t>(pid), &status, kOptions | WNOHANG);
+        if (waited == pid) break;
+        if (waited < 0 && errno != EINTR) return {"lost", errno};
+        timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        const double elapsed = static_cast<double>(now.tv_sec - start.tv_sec) +
+                               static_cast<double>(now.tv_nsec - start.tv_nsec) * 1e-9;
+        if (timeout_seconds >= 0 && elapsed > timeout_seconds && !late) {
+            late = true;
+            kill(static_cast<pid_t>(pid), SIGKILL);
+        }
+        nanosleep(&pause, nullptr);
+        if (pause.tv_nsec < 5'000'000) pause.tv_nsec += pause.tv_nsec / 4;
+    }
+    if (late) return {"timeout", 0};
+    if (WIFSIGNALED(status)) return {"crashed", WTERMSIG(status)};
+    const int code = WEXITSTATUS(status);
+    if (code == 0) return {"ok", 0};
+    if (code >= kExitCrashed) return {"crashed", SIGSEGV};
+    return {code == ENOMEM ? "no-memory" : "write-error", code};
 }
 
 PyObject* snapshot_wait(PyObject*, PyObject* args) {
@@ -286,43 +364,10 @@ PyObject* snapshot_wait(PyObject*, PyObject* args) {
         PyErr_Format(PyExc_ValueError, "snapshot_wait: %d is not the number of a process", pid);
         return nullptr;
     }
-    int status = 0, waited = 0, error = 0;
-    bool late = false;
     PyThreadState* const saved = PyEval_SaveThread();
-    timespec start;
-    clock_gettime(CLOCK_MONOTONIC, &start);
-    timespec pause{0, 200'000};
-#if defined(__linux__)
-    constexpr int kOptions = __WALL;
-#else
-    constexpr int kOptions = 0;
-#endif
-    for (;;) {
-        waited = waitpid(pid, &status, kOptions | WNOHANG);
-        if (waited == pid) break;
-        if (waited < 0 && errno != EINTR) {
-            error = errno;
-            break;
-        }
-        timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        const double elapsed = static_cast<double>(now.tv_sec - start.tv_sec) +
-                               static_cast<double>(now.tv_nsec - start.tv_nsec) * 1e-9;
-        if (timeout_seconds >= 0 && elapsed > timeout_seconds && !late) {
-            late = true;
-            kill(pid, SIGKILL);
-        }
-        nanosleep(&pause, nullptr);
-        if (pause.tv_nsec < 5'000'000) pause.tv_nsec += pause.tv_nsec / 4;
-    }
+    const Ended ended = wait_for(pid, timeout_seconds);
     PyEval_RestoreThread(saved);
-    if (error) return Py_BuildValue("(si)", "lost", error);
-    if (late) return Py_BuildValue("(si)", "timeout", 0);
-    if (WIFSIGNALED(status)) return Py_BuildValue("(si)", "crashed", WTERMSIG(status));
-    const int code = WEXITSTATUS(status);
-    if (code == 0) return Py_BuildValue("(si)", "ok", 0);
-    if (code >= kExitCrashed) return Py_BuildValue("(si)", "crashed", SIGSEGV);
-    return Py_BuildValue("(si)", code == ENOMEM ? "no-memory" : "write-error", code);
+    return Py_BuildValue("(si)", ended.status, ended.code);
 }
 
 }  // namespace record

@@ -2,10 +2,40 @@
 #pragma once
 #include "module.h"
 
+#include <cstddef>
+
 namespace record {
 
 // kFlagInProcess walks without forking and then ends the process: for debuggers and sanitizers.
-inline constexpr int kFlagCensus = 1, kFlagRedactKeys = 2, kFlagInProcess = 4;
+// kFlagAgent: called on a thread of leakscan's own, which is no part of the program. kFlagFiltered: a
+// system call filter may kill the process for a call that the program itself never makes.
+inline constexpr int kFlagCensus = 1, kFlagRedactKeys = 2, kFlagInProcess = 4, kFlagAgent = 8, kFlagFiltered = 16;
+
+struct Request {
+    int fd;
+    int flags;
+    const char* meta;
+    std::size_t meta_bytes;
+    const char* own_prefix;
+    std::size_t own_prefix_bytes;
+};
+
+struct Started {
+    long pid;            // of the child; negative: there is none
+    int error;           // then the errno of the fork
+    const char* reason;  // or why this interpreter cannot be recorded
+};
+
+// Forks a child that walks the frozen heap and writes it. Needs the GIL.
+Started start(const Request& request);
+
+struct Ended {
+    const char* status;  // `ok`, `write-error`, `crashed`, `timeout`, `no-memory`, `lost`
+    int code;
+};
+
+// Waits for the child of `start`, and kills it when it is late; negative: no limit. Needs no GIL.
+Ended wait_for(long pid, double timeout_seconds);
 
 PyObject* snapshot_start(PyObject* self, PyObject* args);
 PyObject* snapshot_wait(PyObject* self, PyObject* args);

@@ -1,0 +1,139 @@
+"""The folder that the agent's library lies in, inside the file system that the target sees.
+
+Only the target's user can open it. Nothing is followed on the way to it that the target could have put
+there: a target in a container, or a hostile one, names no file of ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+import time
+from pathlib import Path
+from typing import Final
+
+from leakscan.errors import AttachError
+
+LIBRARY, ORDERS, ANSWERS, HEAP = "leakscan-agent.so", "orders", "answers", "heap"
+_PLACES: Final = (("tmp",), ("var", "tmp"), ("dev", "shm"))
+_PREFIX: Final = "leakscan-attach-"
+_STALE_SECONDS: Final = 24 * 3600
+_DIRECTORY: Final = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class PrivateFolder:
+    """A context: the folder with the library and its three pipes, gone when it is left.
+
+    `orders`, `answers` and `heap` are this side's descriptors. AttachError: there is no place for it.
+    """
+
+    def __init__(self, pid: int, *, uid: int, gid: int, library: Path) -> None:
+        self._uid, self._gid = uid, gid
+        self._descriptors: list[int] = []
+        try:
+            self._parent, place = self._writable_place(pid)
+            self._name = _PREFIX + secrets.token_hex(8)
+            self.path = "/" + "/".join((*place, self._name))
+            """As the target sees it."""
+            os.mkdir(self._name, 0o700, dir_fd=self._parent)
+            self._folder = self._opened(self._name, _DIRECTORY, self._parent)
+            self._copy(library)
+            # Whoever has the other end sees at once when this process is gone.
+            self.orders = self._pipe(ORDERS, os.O_RDWR)
+            self.answers = self._pipe(ANSWERS, os.O_RDWR)
+            self.heap = self._pipe(HEAP, os.O_RDONLY)
+            # From here on the target's user may rename and replace in it; what we need is open.
+            self._give(self._folder)
+        except OSError as error:
+            self.close()
+            raise AttachError(
+                f"cannot make a private folder for process {pid}: {error.strerror}",
+                hint="it needs a /tmp, /var/tmp or /dev/shm that it may write and run a library from",
+            ) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> PrivateFolder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove what is left of it; the agent may have been there first."""
+        if hasattr(self, "_folder"):
+            for name in (LIBRARY, ORDERS, ANSWERS, HEAP):
+                with contextlib.suppress(OSError):
+                    os.unlink(name, dir_fd=self._folder)
+            with contextlib.suppress(OSError):
+                os.rmdir(self._name, dir_fd=self._parent)
+            del self._folder
+        for descriptor in self._descriptors:
+            os.close(descriptor)
+        self._descriptors = []
+
+    def _writable_place(self, pid: int) -> tuple[int, tuple[str, ...]]:
+        root = self._opened(f"/proc/{pid}/root", os.O_DIRECTORY | os.O_CLOEXEC)
+        for place in _PLACES:
+            at = root
+            try:
+                for name in place:
+                    at = self._opened(name, _DIRECTORY, at)
+            except OSError:
+                continue
+            found = os.statvfs(at)
+            who = os.fstat(at)
+            is_shared = who.st_mode & stat.S_IWOTH and who.st_mode & stat.S_ISVTX
+            is_usable = not found.f_flag & (os.ST_NOEXEC | os.ST_RDONLY)
+            if is_usable and (is_shared or who.st_uid == self._uid) and os.access(".", os.W_OK, dir_fd=at):
+                self._sweep(at)
+                return at, place
+        raise OSError(0, "there is no folder for temporary files that programs may be run from")
+
+    def _opened(self, name: str, flags: int, folder: int | None = None) -> int:
+        descriptor = os.open(name, flags, dir_fd=folder)
+        self._descriptors.append(descriptor)
+        return descriptor
+
+    def _copy(self, library: Path) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        copy = os.open(LIBRARY, flags, 0o500, dir_fd=self._folder)
+        try:
+            block = memoryview(library.read_bytes())
+            while block:
+                block = block[os.write(copy, block) :]
+            self._give(copy)
+        finally:
+            os.close(copy)
+
+    def _pipe(self, name: str, flags: int) -> int:
+        os.mkfifo(name, 0o600, dir_fd=self._folder)
+        descriptor = self._opened(name, flags | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, self._folder)
+        self._give(descriptor)
+        return descriptor
+
+    def _give(self, descriptor: int) -> None:
+        if os.fstat(descriptor).st_uid != self._uid:
+            os.fchown(descriptor, self._uid, self._gid)
+
+    def _sweep(self, place: int) -> None:
+        """Folders that a killed leakscan left behind before its agent was there to remove them."""
+        for name in os.listdir(place):
+            with contextlib.suppress(OSError):
+                if not name.startswith(_PREFIX):
+                    continue
+                found = os.stat(name, dir_fd=place, follow_symlinks=False)
+                is_old = time.time() - found.st_mtime > _STALE_SECONDS
+                if not (stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() == self._uid and is_old):
+                    continue
+                folder = os.open(name, _DIRECTORY, dir_fd=place)
+                try:
+                    for file in (LIBRARY, ORDERS, ANSWERS, HEAP):
+                        with contextlib.suppress(OSError):
+                            os.unlink(file, dir_fd=folder)
+                finally:
+                    os.close(folder)
+                os.rmdir(name, dir_fd=place)

@@ -1,0 +1,144 @@
+"""Why a process may not, or should not, be attached to: found out before anything is touched."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from leakscan.errors import AttachError
+
+_YAMA: Final = Path("/proc/sys/kernel/yama/ptrace_scope")
+_CAP_SYS_PTRACE: Final = 1 << 19
+_SECCOMP_STRICT, _SECCOMP_FILTER = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose process it is, and whether a system call filter watches it."""
+
+    uid: int
+    gid: int
+    is_filtered: bool
+
+
+def status_of(pid: int) -> dict[str, str]:
+    """/proc/PID/status. AttachError: there is no such process."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text(errors="replace")
+    except OSError:
+        raise AttachError(
+            f"there is no process {pid}", hint="`ps -ef` lists the processes; PIDs change at a restart"
+        ) from None
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
+
+
+def identity_of(pid: int) -> Identity:
+    status = status_of(pid)
+    # The file system's: it is what opens the library.
+    uid, gid = (int(status[name].split()[3]) for name in ("Uid", "Gid"))
+    return Identity(uid, gid, status.get("Seccomp", "0") == str(_SECCOMP_FILTER))
+
+
+def check_may_attach(pid: int) -> None:
+    """AttachError with what is missing. Reads /proc only; the process does not notice."""
+    status = status_of(pid)
+    state = status.get("State", "?")[:1]
+    if pid == os.getpid():
+        raise AttachError("leakscan cannot attach to itself", hint='use `leakscan.snapshot("x.heap")`')
+    if state in "ZX":
+        raise AttachError(f"process {pid} has already ended", hint="it only waits for its parent to notice")
+    if state in "Tt":
+        tracer = int(status.get("TracerPid", "0"))
+        if tracer:
+            raise _traced(pid, tracer)
+        raise AttachError(
+            f"process {pid} is stopped (SIGSTOP, or Ctrl-Z in its terminal)",
+            hint="let it go on first: kill -CONT PID, or `fg`",
+        )
+    if "VmSize" not in status:
+        raise AttachError(f"process {pid} is a thread of the kernel", hint="it runs no Python")
+    if tracer := int(status.get("TracerPid", "0")):
+        raise _traced(pid, tracer)
+    if status.get("Seccomp") == str(_SECCOMP_STRICT):
+        raise AttachError(
+            f"process {pid} may only read and write (strict seccomp)", hint="nothing can be loaded into it"
+        )
+    if "shstk" in status.get("x86_Thread_features", "").split():
+        raise AttachError(
+            f"process {pid} uses a shadow stack, on which no thread can be borrowed",
+            hint="start it with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off",
+        )
+    _check_owner(pid, status)
+
+
+def _check_owner(pid: int, status: dict[str, str]) -> None:
+    owners = {int(word) for word in status["Uid"].split()}
+    is_capable = bool(int(status_of(os.getpid())["CapEff"], 16) & _CAP_SYS_PTRACE)
+    if owners != {os.geteuid()} and not is_capable:
+        raise AttachError(
+            f"process {pid} belongs to another user (uid {', '.join(map(str, sorted(owners)))};"
+            f" you are {os.geteuid()})",
+            hint=f"run as that user, or with sudo: sudo {_self_command()} attach {pid} ...",
+        )
+    try:
+        Path(f"/proc/{pid}/maps").read_bytes()
+    except OSError:
+        raise not_permitted(pid) from None
+
+
+def _traced(pid: int, tracer: int) -> AttachError:
+    try:
+        name = Path(f"/proc/{tracer}/comm").read_text(errors="replace").strip()
+    except OSError:
+        name = "a process outside this container"
+    return AttachError(
+        f"process {pid} is already being traced by {tracer} ({name})",
+        hint="end that debugger, strace or profiler first: a process has one tracer",
+    )
+
+
+def not_permitted(pid: int) -> AttachError:
+    """What the kernel's "operation not permitted" means here."""
+    own = status_of(os.getpid())
+    if int(own["CapEff"], 16) & _CAP_SYS_PTRACE:
+        if own.get("Seccomp") == str(_SECCOMP_FILTER):
+            return AttachError(
+                f"cannot attach to process {pid}: a system call filter (seccomp) forbids ptrace here",
+                hint="run leakscan on the host, or the container with --cap-add SYS_PTRACE"
+                " --security-opt seccomp=unconfined",
+            )
+        return AttachError(
+            f"cannot attach to process {pid}: the kernel does not permit it",
+            hint="a security module (SELinux, AppArmor) or another PID namespace forbids it; try on the host",
+        )
+    scope = _yama_scope()
+    if scope:
+        words = {1: "only a parent may trace", 2: "only with CAP_SYS_PTRACE", 3: "nobody may, until a reboot"}
+        fix = "restart with kernel.yama.ptrace_scope=0" if scope == 3 else (
+            f"sudo {_self_command()} attach {pid} ..., or once: sudo sysctl kernel.yama.ptrace_scope=0"
+        )  # fmt: skip
+        return AttachError(
+            f"cannot attach to process {pid}: ptrace is restricted (Yama scope {scope}: {words.get(scope, '')})",
+            hint=fix,
+        )
+    return AttachError(
+        f"cannot attach to process {pid}: it gave up its right to be looked at (not dumpable), or runs in a"
+        " container with other capabilities",
+        hint=f"it needs CAP_SYS_PTRACE: sudo {_self_command()} attach {pid} ..., or docker run --cap-add SYS_PTRACE",
+    )
+
+
+def _yama_scope() -> int:
+    try:
+        return int(_YAMA.read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def _self_command() -> str:
+    # sudo has another PATH: the environment's own command must be named whole.
+    import shutil
+
+    return shutil.which("leakscan") or "leakscan"

@@ -1,0 +1,295 @@
+// The agent: what this library does when `leakscan attach` has it opened in a running process.
+//
+// Its constructor runs on a thread of the program that was borrowed for one dlopen(), so it only starts
+// a thread. That thread takes orders from a pipe beside the library. When the other end of the pipe is
+// gone, for whatever reason, it undoes what it did and leaves. Its last act is to close the library: a
+// jump into dlclose() that returns to the C library, because its own code is gone by then. A copy whose
+// births were armed once stays mapped, for a destructor of the program may be running inside it; later
+// attaches find it and use it.
+#include "agent.h"
+
+#if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__))
+
+#include "agent_meta.h"
+#include "agent_pipes.h"
+#include "births.h"
+#include "snapshot.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace agent {
+namespace {
+
+constexpr char kFileName[] = "/leakscan-agent.so";
+constexpr std::size_t kStackBytes = 512 * 1024;
+constexpr double kChildSeconds = 3600;
+
+char folder[kPathBytes];  // the library's own, as this process sees it
+
+struct Session {
+    std::uint16_t interval;   // that new blocks are born in; 0: births were never armed here
+    bool armed_now;           // by the caller that is connected, who has not said `keep` yet
+};
+Session session;
+
+double now() {
+    timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return static_cast<double>(at.tv_sec) + static_cast<double>(at.tv_nsec) * 1e-9;
+}
+
+void* symbol(const char* name) { return dlsym(RTLD_DEFAULT, name); }
+
+bool is_finalizing() {
+    auto ask = reinterpret_cast<int (*)()>(symbol("Py_IsFinalizing"));
+    if (!ask) ask = reinterpret_cast<int (*)()>(symbol("_Py_IsFinalizing"));
+    return ask && ask();
+}
+
+// Null when Python's API may be called.
+const char* why_not() {
+    // Their objects begin with other fields than this library's inlined reference counting expects.
+    if (symbol("_Py_MergeZeroLocalRefcount")) return "free-threaded";
+    if (!Py_IsInitialized()) return "not-initialized";
+    return is_finalizing() ? "finalizing" : nullptr;
+}
+
+bool has_other_interpreters() {
+    const auto first = reinterpret_cast<void* (*)()>(symbol("PyInterpreterState_Head"));
+    const auto next = reinterpret_cast<void* (*)(void*)>(symbol("PyInterpreterState_Next"));
+    return first && next && first() && next(first());
+}
+
+// The interpreter's lock, and no collection on this thread while it is held: up to 3.11 one may start
+// at any allocation, and would run the program's finalizers here.
+class Held {
+  public:
+    Held() : asked_(now()), gil_(PyGILState_Ensure()), collects_(PyGC_Disable()), got_(now()) {}
+    ~Held() {
+        PyErr_Clear();
+        if (collects_) PyGC_Enable();
+        PyGILState_Release(gil_);
+    }
+    Held(const Held&) = delete;
+    Held& operator=(const Held&) = delete;
+    double waited() const { return got_ - asked_; }
+    double held_for() const { return now() - got_; }
+
+  private:
+    double asked_;
+    PyGILState_STATE gil_;
+    int collects_;
+    double got_;
+};
+
+void snapshot(Pipes& pipes, bool redacts_keys, bool is_filtered) {
+    record::Started started;
+    double waited, pause;
+    const unsigned run = session.interval;
+    {
+        Held held;
+        waited = held.waited();
+        if (pipes.is_lost()) return;
+        const int heap = pipes.open_heap();
+        Meta meta(run, redacts_keys);
+        const int flags = record::kFlagAgent | (redacts_keys ? record::kFlagRedactKeys : 0) |
+                          (is_filtered ? record::kFlagFiltered : 0);
+        started = record::start({heap, flags, meta.text(), meta.bytes(), "", 0});
+        close(heap);
+        if (births::armed() && started.pid > 0 && births::begin_run(static_cast<std::uint16_t>(run + 1)))
+            session.interval++;
+        pause = held.held_for();
+    }
+    pipes.say("forked waited_seconds=%.6f pause_seconds=%.6f run=%u births=%d pid=%ld errno=%d reason=%s", waited, pause,
+              run, births::armed(), started.pid, started.error, started.reason ? started.reason : "");
+    if (started.pid <= 0) return;
+    const record::Ended ended = record::wait_for(started.pid, kChildSeconds);
+    pipes.say("ended status=%s code=%d", ended.status, ended.code);
+}
+
+void arm(Pipes& pipes) {
+    Held held;
+    if (pipes.is_lost()) return;
+    if (births::armed()) return pipes.say("armed already=1 reason=");
+    // Their allocations would race with the change of the allocator table.
+    const char* reason = has_other_interpreters() ? "the process has sub-interpreters" : nullptr;
+    if (!reason) reason = births::arm(true, false, "");
+    // Interval 0 is what was there before; the first snapshot is taken at its end.
+    session.interval = 0;
+    session.armed_now = !reason;
+    pipes.say("armed already=0 reason=%s", reason ? reason : "");
+}
+
+bool disarm() {
+    if (why_not()) return false;
+    Held held;
+    const bool was_armed = births::armed();
+    births::disarm();
+    session.armed_now = false;
+    return was_armed;
+}
+
+void obey(Pipes& pipes) {
+    bool is_filtered = false;
+    char order[256];
+    while (pipes.next_order(order, sizeof order)) {
+        if (!std::strncmp(order, "hello", 5)) {
+            is_filtered = std::strstr(order, "filtered");
+            const char* const reason = why_not();
+            pipes.say("hello armed=%d run=%u reason=%s", !reason && births::armed(), session.interval,
+                      reason ? reason : "");
+        } else if (!std::strcmp(order, "end")) {
+            return;
+        } else if (!std::strcmp(order, "keep")) {
+            session.armed_now = false;
+        } else if (const char* const reason = why_not()) {
+            pipes.say("refused reason=%s", reason);
+        } else if (!std::strncmp(order, "snapshot", 8)) {
+            snapshot(pipes, std::strstr(order, "redact"), is_filtered);
+        } else if (!std::strcmp(order, "arm")) {
+            arm(pipes);
+        } else if (!std::strcmp(order, "disarm")) {
+            const bool was_armed = disarm();
+            pipes.say("disarmed was_armed=%d", was_armed);
+        }
+    }
+}
+
+// Another copy of the agent that stayed in this process; its name is what it was opened by.
+int find_other(dl_phdr_info* library, std::size_t, void* name) {
+    const char* const path = library->dlpi_name ? library->dlpi_name : "";
+    const char* const file = std::strrchr(path, '/');
+    if (!file || std::strcmp(file, kFileName) || !std::strncmp(path, folder, std::strlen(folder))) return 0;
+    std::snprintf(static_cast<char*>(name), kPathBytes, "%s", path);
+    return 1;
+}
+
+Outcome serve_by_other(bool* is_served) {
+    char name[kPathBytes] = "";
+    dl_iterate_phdr(find_other, name);
+    void* const other = name[0] ? dlopen(name, RTLD_NOLOAD | RTLD_LAZY) : nullptr;
+    if (!other) return Outcome::MAY_GO;
+    const auto serve = reinterpret_cast<Serve*>(dlsym(other, kServeName));
+    *is_served = serve && serve(folder, kProtocol) != Outcome::NOT_MINE;
+    dlclose(other);
+    return Outcome::MAY_GO;
+}
+
+}  // namespace
+}  // namespace agent
+
+extern "C" __attribute__((visibility("default"))) agent::Outcome leakscan_agent_serve(const char* folder, int protocol) {
+    using namespace agent;
+    if (protocol != kProtocol) return Outcome::NOT_MINE;
+    Pipes pipes(folder);
+    if (pipes.open()) obey(pipes);
+    if (session.armed_now) disarm();
+    pipes.remove();
+    return births::was_ever_armed() ? Outcome::MUST_STAY : Outcome::MAY_GO;
+}
+
+// The agent's thread; the handle to close, or null to stay.
+extern "C" __attribute__((visibility("hidden"), used)) void* leakscan_agent_main(void*) {
+    using namespace agent;
+    pthread_setname_np(pthread_self(), "leakscan");
+    bool is_served = false;
+    Outcome outcome = serve_by_other(&is_served);
+    if (!is_served) outcome = leakscan_agent_serve(folder, kProtocol);
+    if (outcome == Outcome::MUST_STAY) return nullptr;
+    char path[kPathBytes + sizeof kFileName];
+    std::snprintf(path, sizeof path, "%s%s", folder, kFileName);
+    // The count is back at what the borrowed thread's dlopen() left: one more close is the last.
+    void* const own = dlopen(path, RTLD_NOLOAD | RTLD_LAZY);
+    if (own) dlclose(own);
+    return own;
+}
+
+extern "C" __attribute__((visibility("hidden"), used)) int (*leakscan_agent_close)(void*) = dlclose;
+extern "C" void* leakscan_agent_thread(void*);
+
+#if defined(__x86_64__)
+asm(R"(
+    .text
+    .hidden leakscan_agent_thread
+    .globl leakscan_agent_thread
+    .type leakscan_agent_thread, @function
+leakscan_agent_thread:
+    .cfi_startproc
+    subq $8, %rsp
+    .cfi_adjust_cfa_offset 8
+    call leakscan_agent_main
+    addq $8, %rsp
+    .cfi_adjust_cfa_offset -8
+    testq %rax, %rax
+    je 1f
+    movq %rax, %rdi
+    jmpq *leakscan_agent_close(%rip)
+1:  ret
+    .cfi_endproc
+    .size leakscan_agent_thread, . - leakscan_agent_thread
+)");
+#else
+asm(R"(
+    .text
+    .hidden leakscan_agent_thread
+    .globl leakscan_agent_thread
+    .type leakscan_agent_thread, %function
+leakscan_agent_thread:
+    .cfi_startproc
+    stp x29, x30, [sp, #-16]!
+    .cfi_def_cfa_offset 16
+    .cfi_offset 29, -16
+    .cfi_offset 30, -8
+    bl leakscan_agent_main
+    ldp x29, x30, [sp], #16
+    .cfi_def_cfa_offset 0
+    cbz x0, 1f
+    adrp x1, leakscan_agent_close
+    ldr x1, [x1, :lo12:leakscan_agent_close]
+    br x1
+1:  ret
+    .cfi_endproc
+    .size leakscan_agent_thread, . - leakscan_agent_thread
+)");
+#endif
+
+namespace agent {
+namespace {
+
+// Also runs wherever the module is imported: there its file has another name, and nothing happens.
+__attribute__((constructor)) void begin() {
+    Dl_info library;
+    if (!dladdr(reinterpret_cast<void*>(leakscan_agent_thread), &library) || !library.dli_fname) return;
+    const char* const file = std::strrchr(library.dli_fname, '/');
+    if (!file || std::strcmp(file, kFileName)) return;
+    const auto length = static_cast<std::size_t>(file - library.dli_fname);
+    if (length >= sizeof folder) return;
+    std::memcpy(folder, library.dli_fname, length);
+    folder[length] = 0;
+    // The program's signals are for its own threads.
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_t detached;
+    pthread_attr_init(&detached);
+    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&detached, kStackBytes);
+    pthread_t thread;
+    pthread_create(&thread, &detached, leakscan_agent_thread, nullptr);
+    pthread_attr_destroy(&detached);
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+}  // namespace
+}  // namespace agent
+
+#endif

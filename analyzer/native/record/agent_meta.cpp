@@ -1,0 +1,71 @@
+#include "agent_meta.h"
+
+#include "births.h"
+#include "module.h"
+
+#include <sys/mman.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+
+namespace agent {
+namespace {
+
+constexpr std::size_t kBytes = 64 * 1024;
+
+}  // namespace
+
+Meta::Meta(unsigned run, bool redacts_keys) {
+    void* const memory = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    text_ = memory == MAP_FAILED ? nullptr : static_cast<char*>(memory);
+    if (!text_) return;
+    timespec at;
+    clock_gettime(CLOCK_REALTIME, &at);
+    utsname machine{};
+    uname(&machine);
+    const auto flag = [](bool is_set) { return is_set ? "true" : "false"; };
+    add(R"({"format": 1, "runtime": "cpython", "implementation": "cpython", "python": "%lu.%lu.%lu", )",
+        Py_Version >> 24 & 255, Py_Version >> 16 & 255, Py_Version >> 8 & 255);
+    add(R"("pid": %d, "time_unix": %ld.%03ld, "run": %u, "births": %s, "births_width": 16, "sites": false, )", getpid(),
+        static_cast<long>(at.tv_sec), at.tv_nsec / 1000000, run, flag(births::armed()));
+    add(R"("platform": "linux-%s", "leakscan": "%s", "attached": true, "redacted": %s, "stdlib_modules": [)",
+        machine.machine, LEAKSCAN_VERSION, flag(redacts_keys));
+    add_stdlib_modules();
+    add("]}");
+}
+
+Meta::~Meta() {
+    if (text_) munmap(text_, kBytes);
+}
+
+void Meta::add(const char* format, ...) {
+    va_list values;
+    va_start(values, format);
+    const int length = std::vsnprintf(text_ + used_, kBytes - used_, format, values);
+    va_end(values);
+    if (length > 0 && static_cast<std::size_t>(length) < kBytes - used_) used_ += static_cast<std::size_t>(length);
+}
+
+// The reader may run another version, whose standard library is not the same.
+void Meta::add_stdlib_modules() {
+    PyObject* const names = PySys_GetObject("stdlib_module_names");  // borrowed
+    PyObject* const each = names ? PyObject_GetIter(names) : nullptr;
+    const char* comma = "";
+    while (PyObject* const name = each ? PyIter_Next(each) : nullptr) {
+        const char* const text = PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, nullptr) : nullptr;
+        // A program may have put anything there.
+        if (text && std::strlen(text) < 80 && !std::strpbrk(text, "\"\\\n\r\t") && used_ < kBytes - 256) {
+            add("%s\"%s\"", comma, text);
+            comma = ", ";
+        }
+        Py_DECREF(name);
+    }
+    Py_XDECREF(each);
+    PyErr_Clear();
+}
+
+}  // namespace agent
