@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from leakscan.analysis.assemble import ORDER, Assembly, Judged, assemble_leaks
+from leakscan.analysis.baseline import since
 from leakscan.analysis.cuts import CutSearch, CutSlot, prepare_cuts
 from leakscan.analysis.findings import Cut, Findings, Projection, RunFigures, Verdict
 from leakscan.analysis.garbage import find_cycles, find_garbage, liveness
@@ -78,6 +79,7 @@ def diff(
     Pure: the same snapshots give the same findings. O(n + m), and the searches that `limits` allows.
     """
     measured, limits = measured or Measured(), limits or Limits()
+    after = since(before, after)
     life = liveness(after)
     found = find_survivors(before, after)
     runs = runs or _runs_between(before, after, found)

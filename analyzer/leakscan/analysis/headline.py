@@ -36,6 +36,8 @@ def next_command(findings: Findings, runs_needed: int) -> str:
     """The command that would decide, "" when the target is not known."""
     if not findings.target or runs_needed <= 0:
         return ""
+    if findings.mode == "attach":
+        return "leakscan attach PID -o DIR, once more after the same time"
     mode = "" if findings.mode in ("", "consume") else f" --mode {findings.mode}"
     return f"leakscan capture {findings.target} --runs {runs_needed}{mode}"
 

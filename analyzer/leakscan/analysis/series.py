@@ -57,7 +57,8 @@ def series(
                 "only snapshots of V8 date their objects by the snapshots between",
                 hint="give the first and the last, or a capture directory",
             )
-        return diff(first, graph, type_filter=type_filter, limits=limits)
+        unit = "interval" if graph.meta.get("attached") else "run"
+        return diff(first, graph, type_filter=type_filter, limits=limits, unit=unit)
     measured = _measured(counts)
     if not is_one_process:
         return _counts_only(graph, measured, counts)

@@ -76,7 +76,9 @@ class Agent:
         while (answer := self._next_answer()) is None:
             self._wait(until, self._folder.answers)
         if answer.word not in (word, "refused"):
-            raise AttachError("the target answered what it was not asked", hint="is it running leakscan's agent?")
+            raise AttachError(
+                "the target answered what it was not asked", hint="is it running leakscan's agent?"
+            )
         return answer
 
     def receive(self, into: BinaryIO, *, most_bytes: int, stall_seconds: float) -> Answer:
@@ -95,7 +97,9 @@ class Agent:
             if block:
                 total += len(block)
                 if total > most_bytes:
-                    raise AttachError(f"the target sent more than a heap of its size can be ({most_bytes} bytes)")
+                    raise AttachError(
+                        f"the target sent more than a heap of its size can be ({most_bytes} bytes)"
+                    )
                 into.write(block)
                 until = time.monotonic() + stall_seconds
             elif (answer := self._next_answer()) is not None:
@@ -137,7 +141,7 @@ class Agent:
         for descriptor in descriptors:
             poll.register(descriptor, select.POLLIN)
         # A pipe whose writer came and went reports a hang-up for ever: that is no reason to hurry.
-        ready = {descriptor: events for descriptor, events in poll.poll(_POLL_SECONDS * 1000)}
+        ready = dict(poll.poll(_POLL_SECONDS * 1000))
         if ready.get(self._handle):
             raise TargetGone
         if ready and not any(events & select.POLLIN for events in ready.values()):

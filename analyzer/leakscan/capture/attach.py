@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,8 +21,8 @@ from leakscan.capture.agent import Agent, Answer, TargetGone, TookTooLong
 from leakscan.capture.observe import native_path
 from leakscan.capture.private_folder import PrivateFolder
 from leakscan.capture.refusals import check_may_attach, identity_of
-from leakscan.capture.ways_in import Way, choose_way
 from leakscan.capture.vitals import Process, ProcessGone
+from leakscan.capture.ways_in import Way, choose_way
 from leakscan.errors import AttachError, LeakscanError, RecordError, SnapshotError, UnsupportedInterpreter
 
 DEFAULT_TIMEOUT_SECONDS: Final = 30.0
@@ -36,7 +37,7 @@ THREAD_NAME: Final = "leakscan"
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One snapshot. `waited_seconds` for the interpreter's lock, `pause_seconds` with it held, `seconds` in all.
+    """One snapshot. `waited_seconds` for the lock of Python, `pause_seconds` with it held, `seconds` in all.
 
     `interval` counts from 0 when births are armed, and is the one that this snapshot ends.
     """
@@ -157,6 +158,14 @@ class Attachment:
     def keep_armed(self) -> None:
         self._agent.order("keep")
 
+    def wait_until(self, moment: float) -> None:
+        """Sleep until that monotonic time. AttachError: the target ended meanwhile."""
+        poll = select.poll()
+        poll.register(self.process.handle, select.POLLIN)
+        while (left := moment - time.monotonic()) > 0:
+            if poll.poll(min(left, 1.0) * 1000):
+                raise self._gone_or_stuck(TargetGone(), "during the series")
+
     def disarm(self) -> bool:
         """Take the allocator hook out; whether there was one."""
         self._agent.order("disarm")
@@ -191,7 +200,7 @@ class Attachment:
                 if time.monotonic() >= until:
                     raise AttachError(
                         f"the agent in process {self.pid} did not start within {self._timeout:g} s",
-                        hint="is the process out of threads (ulimit -u), or very busy? try a longer --timeout",
+                        hint="is it out of threads (ulimit -u), or very busy? try a longer --timeout",
                     ) from None
                 soon += _HELLO_SECONDS
 
@@ -211,8 +220,8 @@ class Attachment:
             return AttachError(f"process {self.pid} ended {when}", hint="nothing was left behind")
         return AttachError(
             f"process {self.pid} did not let go of Python's lock within {self._timeout:g} s",
-            hint="it computes or waits in C code that keeps the lock; leakscan's waiting thread leaves by itself"
-            " as soon as it gets it. --timeout waits longer",
+            hint="it computes or waits in C code that keeps the lock; leakscan's waiting thread leaves by"
+            " itself as soon as it gets it. --timeout waits longer",
         )
 
     def _most_bytes(self) -> int:
@@ -285,9 +294,6 @@ def _check_whole(pid: int, path: Path) -> None:
         raise AttachError(
             f"what process {pid} sent is not a snapshot: {error.message}", hint="nothing was kept"
         ) from error
-
-
-OnTaken = Callable[[Taken], None]
 
 
 @contextlib.contextmanager

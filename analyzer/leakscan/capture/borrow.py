@@ -135,7 +135,9 @@ def _may_borrow_in(pid: int, number: int, first: int, second: int) -> bool:
     if number == _READ:
         # The loader reads the files that it opens; nothing it does reads one of these.
         try:
-            return os.readlink(f"/proc/{pid}/fd/{first}").startswith(("pipe:", "socket:", "/dev/pts/", "/dev/tty"))
+            return os.readlink(f"/proc/{pid}/fd/{first}").startswith(
+                ("pipe:", "socket:", "/dev/pts/", "/dev/tty")
+            )
         except OSError:
             return False
     return number in _WAITING

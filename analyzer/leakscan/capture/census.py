@@ -20,3 +20,11 @@ def read_census(path: Path) -> tuple[dict[str, tuple[int, int]], dict[str, int]]
             known_count, known_bytes = census.get(name, (0, 0))
             census[name] = (known_count + count, known_bytes + size)
     return census, dict(found.memory)
+
+
+def census_of(snapshot: Path) -> dict[str, tuple[int, int]]:
+    """The same, counted in a whole snapshot."""
+    from leakscan.analysis.growth import census
+    from leakscan.heap.reader import load
+
+    return census(load(snapshot, columns=()))

@@ -19,6 +19,7 @@ CENSUS_FILE = "census.jsonl"
 BEFORE_FILE, AFTER_FILE = "before.heap", "after.heap"
 CAPTURE_VERSION = 1
 CONTROL = "control"
+ATTACH_MODE = "attach"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,11 @@ class Capture:
     """(path, bytes before, bytes after) of the mapped files that more is in memory of, the most first."""
 
     @property
+    def unit(self) -> str:
+        """What `runs` counts: runs of a scenario, or the intervals between two looks at a process."""
+        return "interval" if self.mode == ATTACH_MODE else "run"
+
+    @property
     def before(self) -> Path:
         """The baseline. CaptureError: it was not taken."""
         return self._snapshot(BEFORE_FILE)
@@ -149,7 +155,9 @@ class Capture:
         why = f": {self.failure.message}" if self.failure is not None else ""
         raise CaptureError(
             f"{self.directory} has no {name}; the capture is {self.status}{why}",
-            hint="capture again with --overwrite",
+            hint="attach once more with the same -o"
+            if self.mode == ATTACH_MODE
+            else "capture again with --overwrite",
         )
 
 

@@ -110,7 +110,7 @@ class Ledger:
         self.write()
 
     def write(self) -> None:
-        _write_whole(self._directory / RUN_FILE, self._run)
+        write_whole(self._directory / RUN_FILE, self._run)
 
     def _on_started(self, event: Event) -> None:
         for name in ("python", "implementation", "executable", "platform", "pid", "allocator"):
@@ -127,8 +127,6 @@ class Ledger:
         path = self._directory / event["file"]
         types, found = read_census(path)
         path.unlink()
-        changed = {name: figures for name, figures in types.items() if self._types.get(name) != figures}
-        changed.update({name: (0, 0) for name in self._types if name not in types})
         row = {
             "phase": event["phase"],
             "run": event["run"],
@@ -139,7 +137,7 @@ class Ledger:
             "seconds": event["seconds"],
             "memory": {**event["memory"], **found},
             "collector": event["collector"],
-            "types": dict(sorted(changed.items())),
+            "types": changed_types(self._types, types),
         }
         with (self._directory / CENSUS_FILE).open("a", encoding="utf-8", errors="backslashreplace") as lines:
             lines.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -213,6 +211,15 @@ class Ledger:
         return missing
 
 
+def changed_types(
+    before: dict[str, tuple[int, int]], now: dict[str, tuple[int, int]]
+) -> dict[str, tuple[int, int]]:
+    """Count and bytes of the types that changed; (0, 0) for those that are gone."""
+    changed = {name: figures for name, figures in now.items() if before.get(name) != figures}
+    changed.update({name: (0, 0) for name in before if name not in now})
+    return dict(sorted(changed.items()))
+
+
 def write_modes(directory: Path, target: str, statuses: dict[str, str]) -> None:
     """Write the run.json above one capture for each mode. OSError: the disk is full."""
     index = {
@@ -223,10 +230,10 @@ def write_modes(directory: Path, target: str, statuses: dict[str, str]) -> None:
         "mode": "all",
         "modes": statuses,
     }
-    _write_whole(directory / RUN_FILE, index)
+    write_whole(directory / RUN_FILE, index)
 
 
-def _write_whole(path: Path, content: dict[str, Any]) -> None:  # Any: JSON values
+def write_whole(path: Path, content: dict[str, Any]) -> None:  # Any: JSON values
     # A reader, or a kill, in the middle of it finds the earlier text.
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     partial = path.with_name(path.name + ".partial")

@@ -77,7 +77,9 @@ def find_c_library(pid: int, mappings: list[Mapping], memory: Memory) -> CLibrar
         )
     images = []
     for mapping in mappings:
-        if mapping.offset == 0 and (mapping.file.startswith(_LIBC_NAMES) or mapping.file.startswith("libdl.so")):
+        if mapping.offset == 0 and (
+            mapping.file.startswith(_LIBC_NAMES) or mapping.file.startswith("libdl.so")
+        ):
             try:
                 images.append((mapping, Image(memory, mapping)))
             except (NotAnImage, OSError):
@@ -94,7 +96,9 @@ def find_c_library(pid: int, mappings: list[Mapping], memory: Memory) -> CLibrar
         )
     for _, image in images:
         if opener := image.symbol("dlopen"):
-            return CLibrary(opener.address, _OPEN_NOW, _sigreturn(pid, libc[0], mappings, memory), _versions(libc[1]))
+            return CLibrary(
+                opener.address, _OPEN_NOW, _sigreturn(pid, libc[0], mappings, memory), _versions(libc[1])
+            )
     if opener := libc[1].symbol("__libc_dlopen_mode"):
         flags = _OPEN_NOW | _OPEN_INTERNAL
         return CLibrary(opener.address, flags, _sigreturn(pid, libc[0], mappings, memory), _versions(libc[1]))

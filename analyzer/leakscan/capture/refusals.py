@@ -120,13 +120,15 @@ def not_permitted(pid: int) -> AttachError:
             f"sudo {_self_command()} attach {pid} ..., or once: sudo sysctl kernel.yama.ptrace_scope=0"
         )  # fmt: skip
         return AttachError(
-            f"cannot attach to process {pid}: ptrace is restricted (Yama scope {scope}: {words.get(scope, '')})",
+            f"cannot attach to process {pid}: ptrace is restricted (Yama scope {scope}:"
+            f" {words.get(scope, '')})",
             hint=fix,
         )
     return AttachError(
         f"cannot attach to process {pid}: it gave up its right to be looked at (not dumpable), or runs in a"
         " container with other capabilities",
-        hint=f"it needs CAP_SYS_PTRACE: sudo {_self_command()} attach {pid} ..., or docker run --cap-add SYS_PTRACE",
+        hint=f"it needs CAP_SYS_PTRACE: sudo {_self_command()} attach {pid} ..., or docker run"
+        " --cap-add SYS_PTRACE",
     )
 
 

@@ -157,7 +157,7 @@ class ByRemoteExec:
 
 
 class ByDebugger:
-    """gdb or lldb, for where nothing else works: they stop every thread, for seconds, and can end the process."""
+    """gdb or lldb, where nothing else works: they stop every thread for seconds, and can end the process."""
 
     def __init__(self, pid: int, python: Python, debugger: str) -> None:
         self.python = python.text
@@ -181,7 +181,7 @@ class ByDebugger:
             )
         except subprocess.TimeoutExpired:
             raise AttachError(
-                f"{self._debugger} did not open leakscan's library in process {self._pid} within {seconds:.0f} s",
+                f"{self._debugger} did not open the library in process {self._pid} within {seconds:.0f} s",
                 hint=f"check that the process is well: ps -o stat= -p {self._pid}",
             ) from None
 

@@ -23,6 +23,7 @@ from leakscan.errors import LeakscanError
 
 COMMANDS: Final[tuple[str, ...]] = (
     "capture",
+    "attach",
     "diff",
     "graph",
     "whatif",

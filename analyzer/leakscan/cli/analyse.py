@@ -116,6 +116,7 @@ def _findings(source: Source, type_name: str | None, runs_each: int) -> Findings
         target=capture.target,
         measured=measured_of(capture, runs=source.runs, notes=(source.note,) if source.note else ()),
         type_filter=type_name,
+        unit=capture.unit,
     )
     return replace(findings, proof=_proof(capture))
 

@@ -1,0 +1,209 @@
+"""`leakscan attach`: the heap of a process that is running now."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from leakscan.cli.exits import INTERRUPTED
+
+if TYPE_CHECKING:
+    from leakscan.capture.attach import Attachment, Taken
+    from leakscan.capture.attached import AttachedCapture
+
+EXAMPLES = (
+    "leakscan attach 4312 -o now.heap",
+    "leakscan attach 4312 --arm -o leak/    and later: leakscan attach 4312 -o leak/",
+    "leakscan attach 4312 --minutes 30 --every 5 -o leak/",
+    "leakscan attach 4312 --disarm",
+)
+_SUFFIX = ".heap"
+
+
+def attach(
+    pid: Annotated[int, typer.Argument(metavar="PID", help="A running CPython 3.11-3.15 process.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE.heap | DIR",
+            help="One snapshot, or a capture that grows with each call [attach-PID/].",
+        ),
+    ] = None,
+    arm: Annotated[
+        bool, typer.Option("--arm", help="Count births from now on: the next call knows exactly what is new.")
+    ] = False,
+    disarm: Annotated[bool, typer.Option("--disarm", help="Stop counting births.")] = False,
+    minutes: Annotated[
+        float | None, typer.Option(metavar="M", help="Take a series for this long, births counted.")
+    ] = None,
+    every: Annotated[float, typer.Option(metavar="M", help="With --minutes: between two snapshots.")] = 5.0,
+    redact_keys: Annotated[
+        bool, typer.Option("--redact-keys", help="Write no dictionary keys into the snapshots.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Longest wait for the process to let leakscan in.")
+    ] = 30.0,
+    via: Annotated[
+        str, typer.Option(help="auto, ptrace, remote-exec (3.14+), gdb or lldb (these can end the process).")
+    ] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is in -o.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+) -> int:
+    """Take a snapshot of a running process, which need not have leakscan."""
+    from leakscan.capture.attach import Attachment, interrupts_as_exceptions
+    from leakscan.errors import UsageError
+
+    if pid <= 0:
+        raise UsageError(f"{pid} is no process", hint="`ps -ef` lists the processes")
+    if arm and disarm:
+        raise UsageError("--arm and --disarm are two calls", hint="--arm, some time, a second call, --disarm")
+    place = _place(pid, output, is_series=minutes is not None, overwrite=overwrite)
+    said = _Said(as_json)
+    with interrupts_as_exceptions(), Attachment(pid, via=via, timeout_seconds=timeout) as target:
+        if minutes is not None:
+            return _series(target, place, minutes, every, redact_keys, overwrite, said)
+        if arm:
+            target.arm()
+        if not disarm or output is not None:
+            _snapshot(target, place, redact_keys, overwrite, said)
+        if arm:
+            target.keep_armed()
+        if disarm:
+            said.disarmed(target, target.disarm())
+    said.end()
+    return 0
+
+
+def _place(pid: int, output: Path | None, *, is_series: bool, overwrite: bool) -> Path:
+    from leakscan.errors import UsageError
+
+    place = output if output is not None else Path(f"attach-{pid}")
+    if place.suffix != _SUFFIX:
+        if place.exists() and not place.is_dir():
+            raise UsageError(f"{place} is a file", hint=f"name a directory, or a file that ends in {_SUFFIX}")
+        return place
+    if is_series:
+        raise UsageError(f"a series fills a directory; {place} is one file", hint="-o leak/")
+    if place.is_dir():
+        raise UsageError(f"{place} is a directory", hint="choose another -o")
+    if place.exists() and not overwrite:
+        raise UsageError(f"{place} already exists", hint="choose another -o, or add --overwrite")
+    if not place.absolute().parent.is_dir():
+        raise UsageError(f"there is no folder {place.parent}", hint="choose another -o")
+    return place
+
+
+def _snapshot(target: Attachment, place: Path, redact_keys: bool, overwrite: bool, said: _Said) -> None:
+    from leakscan.capture.attached import AttachedCapture
+
+    if place.suffix == _SUFFIX:
+        said.taken(target, target.snapshot(place, redact_keys=redact_keys), None)
+        return
+    capture = AttachedCapture(place, target, overwrite=overwrite)
+    taken = capture.take(target, redact_keys=redact_keys)
+    capture.close("complete")
+    said.taken(target, taken, capture)
+
+
+def _series(
+    target: Attachment,
+    place: Path,
+    minutes: float,
+    every: float,
+    redact_keys: bool,
+    overwrite: bool,
+    said: _Said,
+) -> int:
+    from leakscan.capture.attached import AttachedCapture
+    from leakscan.errors import UsageError
+
+    intervals = int(minutes / every + 1e-9) if every > 0 else 0
+    if intervals < 1:
+        raise UsageError(
+            f"--minutes {minutes:g} holds no interval of --every {every:g}", hint="--every must fit"
+        )
+    capture = AttachedCapture(place, target, overwrite=overwrite)
+    is_ours = not capture.has_snapshots and target.arm()
+    status = ""
+    try:
+        if not capture.has_snapshots:
+            said.taken(target, capture.take(target, redact_keys=redact_keys), capture)
+        capture.plan(intervals)
+        due = time.monotonic()
+        for _ in range(intervals):
+            due += every * 60
+            target.wait_until(due)
+            said.taken(target, capture.take(target, redact_keys=redact_keys), capture)
+        status = "complete"
+    except KeyboardInterrupt:
+        status = "interrupted"
+    capture.close(status)
+    if is_ours:
+        target.disarm()
+    said.end()
+    return 0 if status == "complete" else INTERRUPTED
+
+
+class _Said:
+    """What the command tells: on stdout what was done, or all of it as one JSON object."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._snapshots: list[dict[str, object]] = []
+        self._document: dict[str, object] = {"format": "leakscan-attach", "version": 1}
+        self._next = ""
+
+    def taken(self, target: Attachment, taken: Taken, capture: AttachedCapture | None) -> None:
+        from leakscan.analysis.wording import size_text, visible
+
+        self._document |= {"pid": target.pid, "python": target.python, "births": taken.is_armed}
+        self._snapshots.append(
+            {
+                "file": str(taken.path),
+                "interval": taken.interval,
+                "bytes": taken.bytes,
+                "pause_seconds": taken.pause_seconds,
+                "waited_seconds": taken.waited_seconds,
+                "seconds": round(taken.seconds, 6),
+            }
+        )
+        self._next = self._next_step(target, taken, capture)
+        if not self._as_json:
+            print(
+                visible(
+                    f"{taken.path}  {size_text(taken.bytes)}; process {target.pid} stood still for"
+                    f" {taken.pause_seconds * 1000:.1f} ms, {taken.seconds:.1f} s in all"
+                ),
+                flush=True,
+            )
+
+    def disarmed(self, target: Attachment, was_armed: bool) -> None:
+        self._document |= {"pid": target.pid, "python": target.python, "disarmed": was_armed}
+        if not self._as_json:
+            word = "no longer counted" if was_armed else "were not counted"
+            print(f"births {word} in process {target.pid}")
+
+    def end(self) -> None:
+        import json
+
+        if self._as_json:
+            print(json.dumps({**self._document, "snapshots": self._snapshots}, indent=2))
+        elif self._next:
+            print(self._next)
+        sys.stdout.flush()
+
+    @staticmethod
+    def _next_step(target: Attachment, taken: Taken, capture: AttachedCapture | None) -> str:
+        if capture is None:
+            return f"next: leakscan top {shlex.quote(str(taken.path))}"
+        directory = shlex.quote(str(capture.directory))
+        if len(capture) > 1:
+            return f"next: leakscan diff {directory}"
+        return f"next: leakscan attach {target.pid} -o {directory}, after some load"
