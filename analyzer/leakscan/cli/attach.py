@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "leakscan attach 4312 -o now.heap",
-    "leakscan attach 4312 --arm -o leak/    and later: leakscan attach 4312 -o leak/",
+    "leakscan attach 4312 --arm -o leak/   # later again, without --arm",
     "leakscan attach 4312 --minutes 30 --every 5 -o leak/",
     "leakscan attach 4312 --disarm",
 )
@@ -56,7 +56,7 @@ def attach(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is in -o.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> int:
-    """Take a snapshot of a running process, which need not have leakscan."""
+    """Take a snapshot of a process that is running now."""
     from leakscan.capture.attach import Attachment, interrupts_as_exceptions
     from leakscan.errors import UsageError
 
