@@ -12,7 +12,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -50,6 +50,8 @@ class Taken:
     pause_seconds: float
     seconds: float
     bytes: int
+    memory: Mapping[str, int]
+    """What the target's own allocators said when it was done."""
 
 
 class Attachment:
@@ -140,6 +142,7 @@ class Attachment:
             pause_seconds=forked.seconds("pause_seconds"),
             seconds=time.monotonic() - start,
             bytes=path.stat().st_size,
+            memory=_allocator_figures(ended),
         )
 
     def arm(self) -> bool:
@@ -258,6 +261,12 @@ def _refusal(pid: int, reason: str) -> LeakscanError:
     if reason == "finalizing":
         return AttachError(f"process {pid} is ending: its Python is being taken down")
     return AttachError(f"the agent in process {pid} refused: {reason[:200]}")
+
+
+def _allocator_figures(ended: Answer) -> dict[str, int]:
+    names = ("malloc_used", "malloc_free", "malloc_mapped", "malloc_main_used")
+    figures = {f"{name}_bytes": ended.number(name) for name in names if name in ended.fields}
+    return {"allocated_blocks": ended.number("blocks"), **figures}
 
 
 def _check_forked(pid: int, forked: Answer) -> None:

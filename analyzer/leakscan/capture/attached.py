@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from leakscan import __version__
+from leakscan import __version__, _native
 from leakscan.capture.attach import Attachment, Taken
 from leakscan.capture.directory import (
     AFTER_FILE,
@@ -31,7 +31,7 @@ class AttachedCapture:
 
     def __init__(self, directory: Path, attachment: Attachment, *, overwrite: bool) -> None:
         self.directory = directory
-        self._process = attachment.process
+        self._pid = attachment.pid
         self._is_new = False
         self._run: dict[str, Any] = {}  # Any: JSON values
         if is_capture(directory) and not overwrite:
@@ -124,13 +124,14 @@ class AttachedCapture:
         run["runs"] = max(run["runs"], number)
         run["births"] = taken.is_armed and (run["births"] or not number)
         run["redacted"] = redact_keys
+        run["allocator"] = "glibc" if "malloc_used_bytes" in taken.memory else "another allocator"
         self._write("running" if number < run["runs"] else "complete")
         return Taken(**{**_fields(taken), "path": path})
 
     def _add_census(self, path: Path, number: int, taken: Taken, entries: list[dict[str, Any]]) -> None:
         from leakscan.capture.census import census_of
 
-        types = census_of(path)
+        types, found = census_of(path)
         earlier = self._types_so_far()
         row = {
             "phase": "run" if number else "baseline",
@@ -140,7 +141,7 @@ class AttachedCapture:
             "collected": 0,
             "tasks": 0,
             "seconds": round(entries[-1]["time_unix"] - entries[-2]["time_unix"], 3) if number else 0.0,
-            "memory": self._memory(),
+            "memory": {**taken.memory, **_native.map_figures(self._pid), **found},
             "collector": {},
             "types": changed_types(earlier, types),
         }
@@ -152,15 +153,6 @@ class AttachedCapture:
 
         census = read_capture(self.directory).census
         return dict(census[-1].types) if census else {}
-
-    def _memory(self) -> dict[str, int]:
-        vitals = self._process.vitals()
-        return {
-            "rss_bytes": vitals.rss_bytes,
-            "uss_bytes": vitals.uss_bytes,
-            "anonymous_bytes": vitals.anonymous_bytes,
-            "swap_bytes": vitals.swap_bytes,
-        }
 
     def _write(self, status: str) -> None:
         run = self._run
@@ -208,6 +200,7 @@ class AttachedCapture:
             "proof": None,
             "missing": [],
             "error": None,
+            "allocator": "",
         }
 
     def _earlier(self, directory: Path) -> dict[str, Any]:  # Any: JSON values

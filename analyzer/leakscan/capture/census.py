@@ -22,9 +22,12 @@ def read_census(path: Path) -> tuple[dict[str, tuple[int, int]], dict[str, int]]
     return census, dict(found.memory)
 
 
-def census_of(snapshot: Path) -> dict[str, tuple[int, int]]:
+def census_of(snapshot: Path) -> tuple[dict[str, tuple[int, int]], dict[str, int]]:
     """The same, counted in a whole snapshot."""
     from leakscan.analysis.growth import census
-    from leakscan.heap.reader import load
+    from leakscan.heap.chunks import ChunkFile
+    from leakscan.heap.reader import load, memory_of
 
-    return census(load(snapshot, columns=()))
+    with snapshot.open("rb") as file:
+        memory = memory_of(ChunkFile(file, str(snapshot)))
+    return census(load(snapshot, columns=())), memory

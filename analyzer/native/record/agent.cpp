@@ -63,6 +63,13 @@ const char* why_not() {
     return is_finalizing() ? "finalizing" : nullptr;
 }
 
+// What sys.getallocatedblocks() tells; 0: unknown.
+long allocated_blocks() {
+    auto ask = reinterpret_cast<Py_ssize_t (*)()>(symbol("_Py_GetGlobalAllocatedBlocks"));  // since 3.12
+    if (!ask) ask = reinterpret_cast<Py_ssize_t (*)()>(symbol("_Py_GetAllocatedBlocks"));
+    return ask ? static_cast<long>(ask()) : 0;
+}
+
 bool has_other_interpreters() {
     const auto first = reinterpret_cast<void* (*)()>(symbol("PyInterpreterState_Head"));
     const auto next = reinterpret_cast<void* (*)(void*)>(symbol("PyInterpreterState_Next"));
@@ -94,6 +101,7 @@ class Held {
 void snapshot(Pipes& pipes, bool redacts_keys, bool is_filtered) {
     record::Started started;
     double waited, pause;
+    long blocks;
     const unsigned run = session.interval;
     {
         Held held;
@@ -105,6 +113,7 @@ void snapshot(Pipes& pipes, bool redacts_keys, bool is_filtered) {
                           (is_filtered ? record::kFlagFiltered : 0);
         started = record::start({heap, flags, meta.text(), meta.bytes(), "", 0});
         close(heap);
+        blocks = allocated_blocks();
         if (births::armed() && started.pid > 0 && births::begin_run(static_cast<std::uint16_t>(run + 1)))
             session.interval++;
         pause = held.held_for();
@@ -113,7 +122,13 @@ void snapshot(Pipes& pipes, bool redacts_keys, bool is_filtered) {
               run, births::armed(), started.pid, started.error, started.reason ? started.reason : "");
     if (started.pid <= 0) return;
     const record::Ended ended = record::wait_for(started.pid, kChildSeconds);
-    pipes.say("ended status=%s code=%d", ended.status, ended.code);
+    record::MallocTotals malloc;
+    if (record::malloc_totals(&malloc))
+        pipes.say("ended status=%s code=%d blocks=%ld malloc_used=%llu malloc_free=%llu malloc_mapped=%llu"
+                  " malloc_main_used=%llu",
+                  ended.status, ended.code, blocks, malloc.used, malloc.free, malloc.mapped, malloc.main_used);
+    else
+        pipes.say("ended status=%s code=%d blocks=%ld", ended.status, ended.code, blocks);
 }
 
 void arm(Pipes& pipes) {

@@ -77,15 +77,21 @@ unsigned long long main_arena_used(unsigned long long all) {
 
 }  // namespace
 
-PyObject* malloc_figures(PyObject*, PyObject*) {
+bool malloc_totals(MallocTotals* totals) {
     // Looked up at run time: the module must load where the C library has no such function.
     const auto mallinfo2 = symbol<Mallinfo2Function>("mallinfo2");
-    if (mallinfo2 == nullptr || !is_counted(mallinfo2)) Py_RETURN_NONE;
+    if (mallinfo2 == nullptr || !is_counted(mallinfo2)) return false;
     const Mallinfo2 all = mallinfo2();
     const auto used = static_cast<unsigned long long>(all.uordblks);
     const unsigned long long main_used = main_arena_used(used);
-    return Py_BuildValue("(KKKK)", used, static_cast<unsigned long long>(all.fordblks),
-                         static_cast<unsigned long long>(all.hblkhd), main_used < used ? main_used : used);
+    *totals = {used, all.fordblks, all.hblkhd, main_used < used ? main_used : used};
+    return true;
+}
+
+PyObject* malloc_figures(PyObject*, PyObject*) {
+    MallocTotals all;
+    if (!malloc_totals(&all)) Py_RETURN_NONE;
+    return Py_BuildValue("(KKKK)", all.used, all.free, all.mapped, all.main_used);
 }
 
 PyObject* malloc_owner(PyObject*, PyObject*) {

@@ -37,6 +37,14 @@ struct Ended {
 // Waits for the child of `start`, and kills it when it is late; negative: no limit. Needs no GIL.
 Ended wait_for(long pid, double timeout_seconds);
 
+// Bytes of glibc's allocator: in use in its arenas, free in them, mapped one by one, in use in the main arena.
+struct MallocTotals {
+    unsigned long long used, free, mapped, main_used;
+};
+
+// False where another allocator serves malloc. Needs no GIL; takes the allocator's locks for a moment.
+bool malloc_totals(MallocTotals* totals);
+
 PyObject* snapshot_start(PyObject* self, PyObject* args);
 PyObject* snapshot_wait(PyObject* self, PyObject* args);
 PyObject* malloc_figures(PyObject* self, PyObject* args);
