@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tomllib
 from pathlib import Path
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.skipif(
 def test_each_kind_of_growth_moves_the_figures_that_it_must(scenario, tmp_path, monkeypatch):
     for package in scenario.get("needs", ()):
         pytest.importorskip(package)
-    monkeypatch.setenv("PYTHONPATH", str(FIXTURES))
+    monkeypatch.setenv("PYTHONPATH", str(FIXTURES), prepend=os.pathsep)
     settings = Settings(runs=RUNS, warmup=scenario.get("warmup", 2))
     captured = capture(scenario["target"], output=tmp_path / "leak", settings=settings)
     first, last = captured.census[0].memory, captured.census[-1].memory

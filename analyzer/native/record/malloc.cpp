@@ -65,9 +65,11 @@ unsigned long long main_arena_used(unsigned long long all) {
         const char* fast = std::strstr(text, "<total type=\"fast\"");
         const char* rest = std::strstr(text, "<total type=\"rest\"");
         const char* system = std::strstr(text, "<system type=\"current\"");
-        if (fast && rest && system) {
+        if (rest && system) {
             const unsigned long long all_here = number(system, "size=\"");
-            const unsigned long long free_here = number(fast, "size=\"") + number(rest, "size=\"");
+            // Newer versions have no fast lists.
+            const unsigned long long in_fast = fast ? number(fast, "size=\"") : 0;
+            const unsigned long long free_here = in_fast + number(rest, "size=\"");
             used = all_here > free_here ? all_here - free_here : 0;
         }
     }

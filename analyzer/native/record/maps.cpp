@@ -99,7 +99,7 @@ struct Lines {
 };
 
 constexpr std::uint64_t kArena = std::uint64_t{64} << 20;  // HEAP_MAX_SIZE of a 64-bit glibc
-constexpr std::uint64_t kMostGuard = 64 * 1024;
+constexpr std::uint64_t kMostGuard = 64 * 1024, kPage = 4096;
 
 bool starts_with(const char* text, const char* start) { return !std::strncmp(text, start, std::strlen(start)); }
 
@@ -158,12 +158,17 @@ struct Sorter {
         return is_reserved(next) && next.start == current.end && next.end % kArena == 0;
     }
 
-    // Of a thread: above a guard, and of a size that thread libraries give. Others have guards, too.
+    // Of a thread: above a guard, and of a size that thread libraries give. Others have guards, too. From
+    // 2.42 on glibc's guard is a page of the mapping itself, so that stacks side by side are one mapping.
     bool is_stack() const {
-        const std::uint64_t guard = before.end - before.start, size = current.end - current.start;
-        if (!current.writable || !is_reserved(before) || before.end != current.start || guard > kMostGuard) return false;
-        for (const std::uint64_t usual : {stack_limit, std::uint64_t{8} << 20, std::uint64_t{2} << 20})
-            if (size == usual || size + guard == usual) return true;
+        if (!current.writable) return false;
+        const bool guarded = is_reserved(before) && before.end == current.start;
+        const std::uint64_t guard = guarded ? before.end - before.start : 0, size = current.end - current.start;
+        if (guard > kMostGuard) return false;
+        for (const std::uint64_t usual : {stack_limit, std::uint64_t{8} << 20, std::uint64_t{2} << 20}) {
+            if (guarded && (size == usual || size + guard == usual)) return true;
+            if (usual && size % (usual + kPage) == 0) return true;
+        }
         return false;
     }
 
