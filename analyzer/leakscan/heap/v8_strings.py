@@ -73,10 +73,12 @@ class Strings:
         length = self.ends[0]
         self.bytes = self.bytes[int(length) :]
         self.ends -= length
-        is_named = ~np.isin(raw.edge_types, _numbers(raw.edge_type_names, names.NUMBERED_EDGES))
         moved = self.add(first)
         raw.node_names[raw.node_names == 0] = moved
-        raw.edge_names[(raw.edge_names == 0) & is_named] = moved
+        # Most zeros are the numbers of elements.
+        nameless = np.flatnonzero(raw.edge_names == 0)
+        is_number = np.isin(raw.edge_types[nameless], _numbers(raw.edge_type_names, names.NUMBERED_EDGES))
+        raw.edge_names[nameless[~is_number]] = moved
 
 
 _WANTED: Final = tuple(
