@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def path_text(path) -> str:
 
 @pytest.mark.parametrize(("scenario", "mode"), CASES, ids=NAMES)
 def test_leakscan_finds_what_the_fixture_promises(scenario, mode, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(FIXTURES))
+    monkeypatch.setenv("PYTHONPATH", str(FIXTURES), prepend=os.pathsep)
     for package in scenario.get("needs", ()):
         pytest.importorskip(package, reason=f"{package} is not installed (dependency group `service`)")
     runs = scenario.get("runs", RUNS)

@@ -131,6 +131,11 @@ def test_a_number_that_looks_like_a_bound_asks_for_enough_runs_to_pass_it():
     assert (found.verdict, found.runs_needed) == (Verdict.INCONCLUSIVE, 160)
 
 
+def test_a_bound_that_is_never_reached_because_entries_go_before_is_no_reason_to_doubt():
+    births, counts = simulate(20, made=[1] * 20, keep=6)
+    assert verdict(*births, counts=counts, entries_after=6, bound=8) is Verdict.BOUNDED
+
+
 def test_a_bound_that_was_passed_bounds_nothing():
     assert verdict(*(10,) * 20, entries_before=0, entries_after=200, bound=100) is Verdict.LEAK
 

@@ -1,116 +1,86 @@
-"""The matrix of fixes and ways to end, and the scenarios of the test document, through real captures."""
+"""Scenarios through real captures, each in a process of its own, as many at once as there are cores."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import tempfile
-import tomllib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 from leakscan.analysis.findings import Findings, Verdict
 from leakscan.capture import Settings, capture
 from leakscan.cli.analyse import analysed_capture
 
-ROOT = Path(__file__).parent.parent
-FIXTURES = ROOT / "fixtures"
+FIXTURES = Path(__file__).parent.parent / "fixtures"
 sys.path.insert(0, str(FIXTURES))
 
-from streamlab import contract  # noqa: E402  (found only with the fixtures on the path)
-from streamlab.fixes import CUT, NONE, SEVEN, Fixes  # noqa: E402
 
-SETTINGS = Settings(runs=6, warmup=2)
-WAYS = (
-    ("read to the end", "finished", "consume"),
-    ("abandoned", "finished", "abandon"),
-    ("suspended", "suspended", "consume"),
-    ("model fails", "failed", "consume"),
-    ("malformed memory", "malformed", "consume"),
-)
-COMBINATIONS = (
-    Fixes(clear_buffers=True, finalize_processor_state=True),
-    Fixes(remove_listeners=True, weak_references=True),
-    Fixes(remove_listeners=True, dispose=True),
-    Fixes(**dict.fromkeys(SEVEN, True)),
-)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """What to capture, and the environment its switches are read from."""
+
+    target: str
+    mode: str = "consume"
+    environment: dict[str, str] = field(default_factory=dict)
+    runs: int = 6
+    warmup: int = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What one capture said. `outputs_per_run` counts the ModelOutputs that survive."""
+    """What one capture said, and what it counted."""
 
     findings: Findings
-    outputs_per_run: float
-    bytes_per_run: float
+    figures: tuple[dict[str, int], ...]
+    """of the process's memory, at the baseline and after each run"""
 
     @property
     def is_leak(self) -> bool:
         return self.findings.verdict is Verdict.LEAK
 
+    @property
+    def bytes_per_run(self) -> float:
+        """What all objects grew by, leak or not."""
+        first, last = self.findings.per_run[0], self.findings.per_run[-1]
+        return (last.object_bytes - first.object_bytes) / self.findings.runs
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    label: str
-    fixes: Fixes
-    cells: tuple[Cell, ...]
-    broken: dict[str, str]
+    @property
+    def objects_per_run(self) -> float:
+        first, last = self.findings.per_run[0], self.findings.per_run[-1]
+        return (last.object_count - first.object_count) / self.findings.runs
+
+    def grew(self, figure: str) -> float:
+        return (self.figures[-1][figure] - self.figures[0][figure]) / self.findings.runs
+
+    def per_run(self, type_name: str) -> float:
+        """Survivors of the types of this name, per run."""
+        rows = self.findings.growth
+        return sum(row.delta for row in rows if row.type_name.endswith(f".{type_name}")) / self.findings.runs
 
 
-def measure(target: str, *, mode: str, fixes: Fixes, settings: Settings = SETTINGS) -> Cell:
-    """One capture in a process of its own, analysed."""
-    os.environ["PYTHONPATH"] = str(FIXTURES)
-    os.environ["STREAMLAB_FIXES"] = str(fixes)
+def measure(asked: Measure) -> Cell:
+    # Of the fixtures first: a folder of the tests' own packages may be among the rest.
+    path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    os.environ.update(asked.environment, PYTHONPATH=os.pathsep.join(dict.fromkeys([str(FIXTURES), *path])))
+    settings = Settings(runs=asked.runs, warmup=asked.warmup)
     with tempfile.TemporaryDirectory(prefix="seeds-") as folder:
-        captured = capture(target, output=Path(folder) / "capture", mode=mode, settings=settings)
+        captured = capture(asked.target, output=Path(folder) / "capture", mode=asked.mode, settings=settings)
         findings = analysed_capture(captured)
-    outputs = sum(row.delta for row in findings.growth if row.type_name.endswith(".ModelOutput"))
-    leaking = sum(leak.exclusive_bytes for leak in findings.leaks if leak.verdict is Verdict.LEAK)
-    return Cell(findings, outputs / findings.runs, leaking / findings.runs)
+    counted = [census for census in captured.census if census.phase in ("baseline", "run")]
+    return Cell(findings, tuple(census.memory for census in counted))
 
 
-def matrix() -> list[Row]:
-    """None, each fix alone, some together, and leakscan's cut; each with every way to end."""
-    rows = [("none", NONE), *((name, Fixes(**{name: True})) for name in SEVEN)]
-    rows += [(" + ".join(str(each).split(",")), each) for each in COMBINATIONS[:-1]]
-    rows += [("all seven", COMBINATIONS[-1]), ("leakscan's cut", CUT)]
-    rows.append(("leakscan's cut + type_guards", Fixes.named(f"{CUT},type_guards")))
-    return [_row(label, fixes) for label, fixes in rows]
-
-
-def _row(label: str, fixes: Fixes) -> Row:
-    print(f"fixes: {label}", file=sys.stderr, flush=True)
-    cells = tuple(measure(f"streamlab.ways:{name}", mode=mode, fixes=fixes) for _, name, mode in WAYS)
-    return Row(label, fixes, cells, asyncio.run(contract.broken_by(fixes)))
-
-
-def fourteen() -> list[tuple[dict[str, Any], str, Cell]]:
-    """Each scenario of the test document with its expectation, in each of its modes."""
-    told = tomllib.loads((FIXTURES / "streamlab" / "fourteen.toml").read_text())["scenario"]
-    return [
-        (scenario, mode, measure(scenario["target"], mode=mode, fixes=NONE))
-        for scenario in told
-        for mode in scenario["modes"]
-    ]
-
-
-def disagreement(scenario: dict[str, Any], mode: str, cell: Cell) -> str:
-    """How a capture differs from what fourteen.toml expects, "" when it does not."""
-    findings = cell.findings
-    expected = scenario.get("leaks", {}).get(mode)
-    if expected is None:
-        silent = findings.verdict in (Verdict.CLEAN, Verdict.GARBAGE)
-        return "" if silent else f"{mode}: {findings.headline}"
-    if not cell.is_leak or len(findings.leaks) != 1:
-        return f"{mode}: one leak expected, {findings.headline}"
-    leak = findings.leaks[0]
-    found = {
-        "survivor": "ModelOutput",
-        "per_run": cell.outputs_per_run,
-        "holder": leak.holder.label if leak.holder else "",
-        "cut": [member.pattern for member in leak.cut.members] if leak.cut else [],
-        "also_held_by": len(leak.also_held_by),
-    }
-    return "" if found == expected else f"{mode}: {found} is not {expected}"
+def measured(asked: Sequence[Measure], *, what: str) -> list[Cell]:
+    """One cell for each, in their order; says how far it is on stderr."""
+    # Not forked: a capture starts threads.
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as workers:
+        cells = []
+        for cell in workers.map(measure, asked):
+            cells.append(cell)
+            print(f"\r{what}: {len(cells)} of {len(asked)} ", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    return cells

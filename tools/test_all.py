@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14", "3.15")
@@ -49,15 +50,18 @@ def find_interpreters(folder: Path) -> dict[str, Path]:
 
 
 def install_dependencies(version: str, site: Path) -> None:
-    """Wheels of the runtime and test dependencies for `version`, from the table in pyproject.toml."""
-    import tomllib
-
+    """Wheels for `version` of what the tests and the fixtures need, from the table in pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["test"]]
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--target", str(site)]
+    groups = project["dependency-groups"]
+    wanted = [*project["project"]["dependencies"], *groups["test"], *groups["service"]]
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--target", str(site), "--upgrade"]
     # markers are evaluated for the pip that runs, so the version condition is applied by hand
     kept = [line.split(";")[0] for line in wanted if ";" not in line or version != "3.15"]
+    stamp = site / "leakscan-wanted.txt"
+    if stamp.exists() and stamp.read_text() == "\n".join(kept):
+        return
     subprocess.run([*pip, "--python-version", version, "--only-binary", ":all:", *kept], check=True)
+    stamp.write_text("\n".join(kept))
 
 
 def main(arguments: list[str]) -> int:
@@ -76,8 +80,7 @@ def main(arguments: list[str]) -> int:
             failed.append(version)
             continue
         site = folder / f"site-{version}"
-        if not (site / "pytest").exists():
-            install_dependencies(version, site)
+        install_dependencies(version, site)
         print(f"== {version}: {found[version]}", flush=True)
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "analyzer"), str(site)])}
         code = subprocess.run(

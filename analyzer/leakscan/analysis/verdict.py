@@ -151,6 +151,10 @@ def _visible_bound(history: History) -> Judgement | None:
         return Judgement(Verdict.BOUNDED, f"bound {count_text(bound)} visible, {state}")
     if history.runs < ENOUGH_RUNS or not _goes_on(history):
         return None
+    replaced = _replaced(history)
+    if replaced is not None and replaced.verdict is Verdict.BOUNDED:
+        # Something else keeps it short of the bound: sessions time out before there are too many.
+        return replaced
     rate = max(history.total / history.runs, 1e-9)
     return Judgement(
         Verdict.INCONCLUSIVE,
