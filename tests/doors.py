@@ -141,6 +141,7 @@ DOORS: dict[str, Call] = {
     "malloc_figures": lambda rng, g: [],
     "malloc_owner": lambda rng, g: [],
     "malloc_trim": lambda rng, g: [],
+    "pool_figures": lambda rng, g: [rng.choice((0, os.getpid()))],
     "map_figures": lambda rng, g: [rng.choice((0, os.getpid(), os.getppid()))],
     "scan_chunks": lambda rng, g: [snapshot_file(), rng.randrange(200)],
     "read_chunk": lambda rng, g: [snapshot_file(), 16, out(U8, rng.randrange(100))],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import platform
 import signal
 import subprocess
 import sys
@@ -13,9 +14,10 @@ from contextlib import closing
 
 import pytest
 
+from leakscan.capture.directory import read_capture
 from leakscan.capture.vitals import Process, ProcessGone, Vitals
 from leakscan.capture.watch import (
-    Action,
+    Acted,
     Alarm,
     Breaker,
     Ended,
@@ -23,15 +25,17 @@ from leakscan.capture.watch import (
     Level,
     Rules,
     parse_growth,
-    perform,
     watch,
 )
+from leakscan.capture.watch_actions import Action, Actor, parse_action
+from leakscan.cli.watch_screen import way
 from leakscan.errors import CaptureError, UsageError
 from leakscan.units import parse_seconds, parse_size
 
 
 def look(time_unix: float, rss_bytes: int) -> Vitals:
-    return Vitals(time_unix, rss_bytes, 0, 0, 0, 0, 0, 1, 1, 0)
+    rest = {name: 0 for name in Vitals.__slots__ if name not in ("time_unix", "rss_bytes")}
+    return Vitals(time_unix=time_unix, rss_bytes=rss_bytes, **rest)
 
 
 @pytest.fixture
@@ -91,6 +95,24 @@ def test_a_process_is_seen_from_outside(child):
     assert vitals.regions > 10
 
 
+def test_what_a_look_shows_adds_up(child):
+    with closing(Process(child.pid)) as process:
+        vitals = process.vitals()
+    parts = ("python", "slack", "malloc", "mapped", "stack", "file", "shared")
+    assert sum(getattr(vitals, f"{part}_bytes") for part in parts) == vitals.rss_bytes + vitals.swap_bytes
+
+
+def test_the_pools_of_python_are_seen_from_outside(child):
+    with closing(Process(child.pid)) as process:
+        assert process.vitals().python_bytes > 500_000
+
+
+def test_a_process_without_python_has_no_pools():
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as cat, closing(Process(cat.pid)) as process:
+        assert process.vitals().python_bytes is None
+        cat.communicate(b"")
+
+
 def test_watching_ends_when_the_process_does(child):
     with closing(Process(child.pid)) as process:
 
@@ -122,8 +144,8 @@ def test_a_process_that_ended_is_not_signalled(child):
         child.communicate(b"\n")
         with pytest.raises(ProcessGone):
             process.vitals()
-        outcome = perform(Action("signal", "TERM"), process, "because")
-    assert outcome == "SIGTERM: the process had already ended"
+        outcome = Actor(process).perform(Action("signal", "TERM"), "because")
+    assert outcome == "signal: the process had already ended"
 
 
 def test_no_such_process_is_one_clear_error(child):
@@ -136,7 +158,7 @@ def test_a_command_learns_which_process_and_why(child, tmp_path):
     told = tmp_path / "told"
     command = f'printf "%s %s" "$LEAKSCAN_PID" "$LEAKSCAN_REASON" > {told}'
     with closing(Process(child.pid)) as process:
-        assert perform(Action("command", command), process, "too much") == "command ended with 0"
+        assert Actor(process).perform(Action("command", command), "too much") == "command ended with 0"
     assert told.read_text() == f"{child.pid} too much"
 
 
@@ -155,9 +177,63 @@ def test_a_webhook_is_told_the_reason(child):
     with http.server.HTTPServer(("127.0.0.1", 0), Hook) as server, closing(Process(child.pid)) as process:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
-        outcome = perform(Action("webhook", f"http://127.0.0.1:{server.server_port}/"), process, "too much")
+        post = Action("webhook", f"http://127.0.0.1:{server.server_port}/")
+        outcome = Actor(process).perform(post, "too much")
         thread.join()
     assert (outcome, received) == ("webhook answered 204", [b"too much"])
+
+
+needs_attach = pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"), reason="attach needs Linux"
+)
+
+
+@needs_attach
+def test_an_alarm_can_take_a_snapshot_of_the_process(child, tmp_path):
+    with closing(Process(child.pid)) as process:
+        said = Actor(process).perform(Action("snapshot", str(tmp_path / "leak")), "too much")
+    assert said.startswith(f"{tmp_path / 'leak' / 'before.heap'} written"), said
+    child.communicate(b"\n")
+    assert child.returncode == 0
+
+
+@needs_attach
+def test_a_series_goes_on_after_its_alarm_and_can_be_compared(child, tmp_path):
+    rules = Rules((Level(1),), (Action("series", str(tmp_path / "leak")),), most_alarms=1, series_seconds=0.0)
+    steps = []
+    with closing(Process(child.pid)) as process:
+        for event in watch(process, rules, wait=lambda seconds: None):
+            steps += [event] if isinstance(event, Alarm | Acted) else []
+            if len(steps) == 4:
+                break
+    assert [type(step) for step in steps] == [Alarm, Acted, Acted, Acted]
+    captured = read_capture(tmp_path / "leak")
+    assert (len(captured.snapshots), captured.status) == (4, "complete")
+
+
+def test_a_snapshot_that_cannot_be_taken_is_said_and_the_watch_goes_on(child, tmp_path):
+    (tmp_path / "leak").write_text("a file")
+    with closing(Process(child.pid)) as process:
+        said = Actor(process).perform(Action("snapshot", str(tmp_path / "leak")), "too much")
+    assert said.startswith("snapshot failed: ")
+
+
+def test_what_is_no_action_is_refused_with_a_hint():
+    with pytest.raises(UsageError) as caught:
+        parse_action("explode=now")
+    assert "snapshot=DIR" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("values", "drawn"), [([5], "."), ([1, 1, 1], "..."), ([0, 1, 2, 3, 4, 5, 6], ".:-=+*#"), ([6, 0], "#.")]
+)
+def test_the_way_a_figure_went_is_drawn_from_least_to_most(values, drawn):
+    assert way(values) == drawn
+
+
+def test_a_long_way_keeps_its_last_value_and_fits():
+    drawn = way([*range(1000), 0])
+    assert (len(drawn) <= 24, drawn[-1]) == (True, ".")
 
 
 def command_line(*arguments: str) -> tuple[int, str, str]:
@@ -181,10 +257,10 @@ def test_the_command_prints_a_line_a_look_within_80_columns(child):
         "time",
         "RSS",
         "USS",
-        "anon",
-        "heap",
-        "file",
-        "swap",
+        "python",
+        "slack",
+        "malloc",
+        "mapped",
         "thr",
         "regions",
     ]

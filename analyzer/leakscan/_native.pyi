@@ -37,6 +37,9 @@ def malloc_trim() -> bool | None:
 def map_figures(pid: int, /) -> dict[str, int]:
     """Resident and swapped bytes of a process by what they are; 0: this one. OSError: it cannot be read."""
 
+def pool_figures(pid: int, /) -> tuple[int, int, int]:
+    """Pools of a process's object allocator, read from outside: how many, bytes in use, bytes resident."""
+
 class BirthStats(TypedDict):
     armed: bool
     state: str

@@ -8,33 +8,34 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from leakscan import _native
 from leakscan.errors import CaptureError
 
-_ROLLUP = {
-    "Rss": "rss_bytes",
-    "Anonymous": "anonymous_bytes",
-    "Pss_File": "file_bytes",
-    "Swap": "swap_bytes",
-    "Private_Clean": "private_clean",
-    "Private_Dirty": "private_dirty",
-}
+_REST = 20
+"""Part of the time that may be spent on looking at the pools: one in so many."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """One look at a process. `regions` counts its mappings, `arena_regions` those of glibc's thread arenas.
+    """One look at a process. The rows from `python_bytes` to `shared_bytes` add up to RSS and swap.
 
-    `native_bytes` is the anonymous memory outside `[heap]` and `[stack]`: Python's own arenas, thread
-    arenas and large blocks; telling these apart takes a snapshot.
+    `python_bytes` are blocks in use of Python's object allocator (objects up to 512 bytes), `slack_bytes` the
+    free memory in its pools; None where no Python is found or its memory may not be read. `malloc_bytes` is
+    what malloc's arenas hold, used or free; `mapped_bytes` all other anonymous memory: big blocks of malloc,
+    big objects, mappings. `regions` counts the mappings.
     """
 
     time_unix: float
     rss_bytes: int
     uss_bytes: int
-    anonymous_bytes: int
+    python_bytes: int | None
+    slack_bytes: int | None
+    malloc_bytes: int
+    mapped_bytes: int
+    stack_bytes: int
     file_bytes: int
+    shared_bytes: int
     swap_bytes: int
-    heap_bytes: int
     threads: int
     regions: int
     arena_regions: int
@@ -59,6 +60,8 @@ class Process:
                 f"there is no process {pid}", hint="`ps -ef` lists the processes; PIDs change at a restart"
             ) from error
         self.name = self._read("comm").strip()
+        self._pools_seen: tuple[int, int, int] | None = None
+        self._pools_due = 0.0
 
     def close(self) -> None:
         os.close(self._handle)
@@ -77,28 +80,46 @@ class Process:
         """What it uses now. ProcessGone when it has ended; CaptureError when it may not be looked at."""
         if self._start_ticks() != self.started:
             raise ProcessGone
-        figures = dict.fromkeys(_ROLLUP.values(), 0)
         try:
-            rollup, maps = self._read("smaps_rollup"), self._read("smaps")
+            figures = _native.map_figures(self.pid)
+            threads = len(os.listdir(self._folder / "task"))
+        except (FileNotFoundError, ProcessLookupError) as error:
+            raise ProcessGone from error
         except PermissionError as error:
             raise CaptureError(
                 f"process {self.pid} belongs to another user",
                 hint="run as that user, or with sudo",
             ) from error
-        for line in rollup.splitlines()[1:]:
-            key, _, rest = line.partition(":")
-            if key in _ROLLUP:
-                figures[_ROLLUP[key]] = int(rest.split()[0]) * 1024
-        heap, regions, arenas = _regions(maps)
+        pools = self._pools()
+        self.check()
         return Vitals(
             time_unix=time.time(),
-            uss_bytes=figures.pop("private_clean") + figures.pop("private_dirty"),
-            heap_bytes=heap,
-            threads=len(os.listdir(self._folder / "task")),
-            regions=regions,
-            arena_regions=arenas,
-            **figures,
+            rss_bytes=figures["rss_bytes"],
+            uss_bytes=figures["uss_bytes"],
+            python_bytes=pools[1] if pools else None,
+            slack_bytes=pools[2] - pools[1] if pools else None,
+            malloc_bytes=figures["main_heap_bytes"] + figures["arena_heap_bytes"],
+            mapped_bytes=figures["other_anonymous_bytes"] - (pools[2] if pools else 0),
+            stack_bytes=figures["stack_bytes"],
+            file_bytes=figures["file_bytes"],
+            shared_bytes=figures["shared_bytes"],
+            swap_bytes=figures["swap_bytes"],
+            threads=threads,
+            regions=figures["regions"],
+            arena_regions=figures["arena_regions"],
         )
+
+    def _pools(self) -> tuple[int, int, int] | None:
+        # Looking through all anonymous memory takes 0.1 s for each GB: rarely enough to stay a bystander.
+        now = time.monotonic()
+        if now >= self._pools_due:
+            try:
+                found = _native.pool_figures(self.pid)
+            except OSError:
+                found = (0, 0, 0)
+            self._pools_seen = found if found[0] else None
+            self._pools_due = now + _REST * (time.monotonic() - now)
+        return self._pools_seen
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to this very process. ProcessGone when it has ended."""
@@ -119,25 +140,3 @@ class Process:
         if fields[0] in ("Z", "X"):
             raise ProcessGone
         return int(fields[19])
-
-
-_ARENA_BYTES = 64 << 20
-"""glibc reserves a thread arena's heap in pieces of this size, aligned to it (HEAP_MAX_SIZE, 64-bit)."""
-
-
-def _regions(smaps: str) -> tuple[int, int, int]:
-    """Resident bytes of `[heap]`, number of mappings, number of thread arena heaps."""
-    heap = regions = arenas = 0
-    in_heap = False
-    for line in smaps.splitlines():
-        head = line.split(None, 5)
-        if head[0].endswith(":"):
-            if in_heap and head[0] == "Rss:":
-                heap += int(head[1]) * 1024
-            continue
-        regions += 1
-        in_heap = len(head) == 6 and head[5] == "[heap]"
-        start = int(head[0].split("-")[0], 16)
-        if len(head) < 6 and start % _ARENA_BYTES == 0 and head[1].startswith("rw"):
-            arenas += 1
-    return heap, regions, arenas

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 
 from leakscan.analysis.wording import size_text
 from leakscan.capture.vitals import Process, ProcessGone, Vitals
+from leakscan.capture.watch_actions import Action, Actor
 from leakscan.errors import UsageError
 from leakscan.units import parse_seconds, parse_size
 
@@ -58,24 +53,6 @@ def parse_growth(text: str) -> GrowthLimit:
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
-    """What happens when a threshold is passed. `kind`: command, signal or webhook."""
-
-    kind: str
-    argument: str
-
-
-def parse_action(text: str) -> Action:
-    """`signal=TERM`, `command=./dump.sh`, `webhook=http://127.0.0.1:9000/`. UsageError otherwise."""
-    kind, equals, argument = text.partition("=")
-    if kind not in ("command", "signal", "webhook") or not equals or not argument:
-        raise UsageError(f"not an action: {text!r}", hint="write signal=TERM, command=... or webhook=URL")
-    if kind == "signal" and f"SIG{argument.removeprefix('SIG')}" not in signal.Signals.__members__:
-        raise UsageError(f"not a signal: {argument}", hint="write signal=TERM, signal=USR1 ...")
-    return Action(kind, argument)
-
-
-@dataclass(frozen=True, slots=True)
 class Alarm:
     """A threshold was passed. `outcome` says what each action did, or would have done."""
 
@@ -85,10 +62,21 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
+class Acted:
+    """A step of an action that goes on after its alarm: a snapshot of a series."""
+
+    time_unix: float
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The process is gone; nothing more can be done to it."""
 
     time_unix: float
+
+
+Event = Vitals | Alarm | Acted | Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +88,8 @@ class Rules:
     cooldown_seconds: float = 60.0
     most_alarms: int = 3
     is_dry_run: bool = False
+    series_seconds: float = 30.0
+    """between two snapshots of a series"""
 
 
 @dataclass(slots=True)
@@ -131,29 +121,6 @@ class Breaker:
             self.history.popleft()
 
 
-def perform(action: Action, process: Process, reason: str) -> str:
-    """Carry out one action; what came of it. A failing action is reported, never raised."""
-    if action.kind == "signal":
-        number = signal.Signals[f"SIG{action.argument.removeprefix('SIG')}"]
-        try:
-            process.send(number)
-        except ProcessGone:
-            return f"{number.name}: the process had already ended"
-        return f"{number.name} sent to process {process.pid}"
-    if action.kind == "command":
-        environment = {**os.environ, "LEAKSCAN_PID": str(process.pid), "LEAKSCAN_REASON": reason}
-        result = subprocess.run(
-            ["sh", "-c", action.argument], check=False, env=environment, stdout=sys.stderr
-        )
-        return f"command ended with {result.returncode}"
-    request = urllib.request.Request(action.argument, data=reason.encode(), method="POST")
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return f"webhook answered {answer.status}"
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        return f"webhook failed: {error}"
-
-
 def watch(
     process: Process,
     rules: Rules,
@@ -161,12 +128,12 @@ def watch(
     every_seconds: float = 1.0,
     for_seconds: float = float("inf"),
     wait: Callable[[float], object] = time.sleep,
-) -> Iterator[Vitals | Alarm | Ended]:
+) -> Iterator[Event]:
     """Looks at the process until it ends or the time is over, and the alarms in between.
 
     Only `process` is ever acted on: it is known by PID and start time and signalled through a handle.
     """
-    breaker = Breaker(rules)
+    breaker, actor = Breaker(rules), Actor(process, rules.series_seconds)
     deadline = time.monotonic() + for_seconds
     due = time.monotonic()
     while True:
@@ -181,8 +148,10 @@ def watch(
             if rules.is_dry_run:
                 outcome = tuple(f"dry run: {a.kind}={a.argument}" for a in rules.actions)
             else:
-                outcome = tuple(perform(action, process, reason) for action in rules.actions)
+                outcome = tuple(actor.perform(action, reason) for action in rules.actions)
             yield Alarm(vitals.time_unix, reason, outcome)
+        for step in actor.due(time.monotonic()):
+            yield Acted(time.time(), step)
         due += every_seconds
         now = time.monotonic()
         if now >= deadline:
@@ -190,7 +159,7 @@ def watch(
         wait(max(0.0, min(due, deadline) - now))
 
 
-def as_json(event: Vitals | Alarm | Ended) -> dict[str, object]:
+def as_json(event: Event) -> dict[str, object]:
     """One line of `--json`: the event's fields and its `event` name."""
-    name = {"Vitals": "vitals", "Alarm": "alarm", "Ended": "ended"}[type(event).__name__]
+    name = {"Vitals": "vitals", "Alarm": "alarm", "Acted": "acted", "Ended": "ended"}[type(event).__name__]
     return {"event": name, **asdict(event)}

@@ -14,12 +14,13 @@ import typer
 
 EXAMPLES = (
     "leakscan watch 4312 --rss 1GB --growth 50MB/30s --do signal=TERM",
+    "leakscan watch 4312 --rss 1GB --do snapshot=leak/ --do signal=TERM",
     "leakscan watch --for 10m -- python -m app",
 )
 
 if TYPE_CHECKING:
-    from leakscan.capture.vitals import Vitals
-    from leakscan.capture.watch import Alarm, Ended, Rules
+    from leakscan.capture.vitals import Process
+    from leakscan.capture.watch import Event, Rules
 
 
 def watch(
@@ -33,7 +34,9 @@ def watch(
     do: Annotated[
         list[str] | None,
         typer.Option(
-            "--do", metavar="ACTION", help="signal=TERM, command=..., webhook=URL; may be given again."
+            "--do",
+            metavar="ACTION",
+            help="snapshot=DIR, series=DIR, signal=TERM, command=..., webhook=URL; may be given again.",
         ),
     ] = None,
     every: Annotated[str, typer.Option(metavar="TIME", help="Time between two looks.")] = "1s",
@@ -43,12 +46,17 @@ def watch(
     cooldown: Annotated[str, typer.Option(metavar="TIME", help="Silence after an alarm.")] = "60s",
     alarms: Annotated[int, typer.Option(metavar="N", help="Act at most this often.")] = 3,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")] = False,
+    series_every: Annotated[
+        str, typer.Option(metavar="TIME", help="Time between the four snapshots of a series.")
+    ] = "30s",
+    live: Annotated[bool, typer.Option("--live", help="A screen that is drawn anew, not lines.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> int:
     """Watch a process; act on it when its memory passes a threshold."""
     from leakscan.capture.vitals import Process
-    from leakscan.capture.watch import Level, Rules, parse_action, parse_growth
+    from leakscan.capture.watch import Level, Rules, parse_growth
     from leakscan.capture.watch import watch as watch_process
+    from leakscan.capture.watch_actions import parse_action
     from leakscan.units import parse_seconds, parse_size
 
     rules = Rules(
@@ -57,6 +65,7 @@ def watch(
         cooldown_seconds=parse_seconds(cooldown),
         most_alarms=alarms,
         is_dry_run=dry_run,
+        series_seconds=parse_seconds(series_every),
     )
     _check(rules)
     seconds = parse_seconds(duration) if duration else float("inf")
@@ -64,7 +73,7 @@ def watch(
     try:
         with closing(Process(pid)) as process:
             looks = watch_process(process, rules, every_seconds=parse_seconds(every), for_seconds=seconds)
-            _print_all(looks, as_json=as_json)
+            _show(looks, process, is_live=live, as_json=as_json)
     finally:
         if started is not None and started.poll() is None:
             started.terminate()
@@ -92,7 +101,16 @@ def _process_to_watch(what: list[str]) -> tuple[int, subprocess.Popen[bytes] | N
     return started.pid, started
 
 
-def _print_all(looks: Iterator[Vitals | Alarm | Ended], *, as_json: bool) -> None:
+def _show(looks: Iterator[Event], process: Process, *, is_live: bool, as_json: bool) -> None:
+    if is_live and not as_json and sys.stdout.isatty():
+        from leakscan.cli.watch_screen import show_live
+
+        show_live(looks, f"{process.name} ({process.pid})")
+    else:
+        _print_all(looks, as_json=as_json)
+
+
+def _print_all(looks: Iterator[Event], *, as_json: bool) -> None:
     from leakscan.capture.watch import as_json as to_json
 
     lines = 0
@@ -102,18 +120,18 @@ def _print_all(looks: Iterator[Vitals | Alarm | Ended], *, as_json: bool) -> Non
             continue
         if lines % 20 == 0:
             print(_HEADER, flush=True)
-        print(_line(event), flush=True)
+        print(line_of(event), flush=True)
         lines += 1
 
 
-_HEADER = (
-    f"{'time':8}  {'RSS':>8}  {'USS':>8}  {'anon':>8}  {'heap':>8}  {'file':>8}  {'swap':>8} thr regions"
-)
+_COLUMNS = ("RSS", "USS", "python", "slack", "malloc", "mapped")
+_HEADER = "  ".join([f"{'time':8}", *(f"{name:>8}" for name in _COLUMNS)]) + " thr regions"
 
 
-def _line(event: Vitals | Alarm | Ended) -> str:
+def line_of(event: Event) -> str:
+    """One line of at most 80 columns for a look; alarms and what they did can be longer."""
     from leakscan.analysis.wording import size_text, visible
-    from leakscan.capture.watch import Alarm, Ended
+    from leakscan.capture.watch import Acted, Alarm, Ended
 
     clock = time.strftime("%H:%M:%S", time.localtime(event.time_unix))
     if isinstance(event, Ended):
@@ -121,13 +139,15 @@ def _line(event: Vitals | Alarm | Ended) -> str:
     if isinstance(event, Alarm):
         done = "; ".join(event.outcome) or "no action asked for"
         return visible(f"{clock}  ALARM  {event.reason}: {done}")
+    if isinstance(event, Acted):
+        return visible(f"{clock}  {event.outcome}")
     sizes = (
         event.rss_bytes,
         event.uss_bytes,
-        event.anonymous_bytes,
-        event.heap_bytes,
-        event.file_bytes,
-        event.swap_bytes,
+        event.python_bytes,
+        event.slack_bytes,
+        event.malloc_bytes,
+        event.mapped_bytes,
     )
-    columns = "  ".join(f"{size_text(size):>8}" for size in sizes)
+    columns = "  ".join(f"{'-' if size is None else size_text(size):>8}" for size in sizes)
     return f"{clock}  {columns} {event.threads:3d} {event.regions:7d}"

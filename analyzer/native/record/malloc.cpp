@@ -1,8 +1,10 @@
 // What the C library's allocator and the kernel say of this process's memory, where they say anything.
 #include "maps.h"
+#include "pools.h"
 #include "snapshot.h"
 
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -136,6 +138,23 @@ PyObject* map_figures(PyObject*, PyObject* args) {
         bytes(totals.files), "file_size", bytes(totals.file_size), "shared_bytes", bytes(totals.shared), "other_anonymous_bytes", bytes(totals.anonymous),
         "other_anonymous_size", bytes(totals.anonymous_size), "regions", bytes(totals.regions), "arena_regions",
         bytes(totals.arena_regions));
+}
+
+PyObject* pool_figures(PyObject*, PyObject* args) {
+    int pid;
+    if (!PyArg_ParseTuple(args, "i", &pid)) return nullptr;
+    PoolTotals totals;
+    PyThreadState* const saved = PyEval_SaveThread();
+    const int result = find_pools_of(pid > 0 ? pid : getpid(), &totals);
+    const int error = errno;
+    PyEval_RestoreThread(saved);
+    if (result < 0) {
+        errno = error;
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    return Py_BuildValue("(KKK)", static_cast<unsigned long long>(totals.pools),
+                         static_cast<unsigned long long>(totals.used),
+                         static_cast<unsigned long long>(totals.resident));
 }
 
 }  // namespace record

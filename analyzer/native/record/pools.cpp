@@ -3,6 +3,14 @@
 #include "maps.h"
 #include "shadow.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sys/uio.h>
+#endif
+
+#include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 namespace record {
@@ -30,6 +38,11 @@ bool is_pool(const PoolHeader& pool, std::uint64_t address) {
            (!pool.free_block || pool.free_block - address < kPool);
 }
 
+bool may_hold_pools(const Area& area) {
+    if (!area.readable || !area.writable || area.shared || area.inode) return false;
+    return !area.path[0] || !std::strncmp(area.path, "[anon", 5);
+}
+
 struct Search {
     shadow::WrittenPages pages;
     PoolTotals* totals;
@@ -37,8 +50,7 @@ struct Search {
 
 void look_into(const Area& area, void* context) {
     auto& search = *static_cast<Search*>(context);
-    if (!area.readable || !area.writable || area.shared || area.inode) return;
-    if (area.path[0] && std::strncmp(area.path, "[anon", 5)) return;
+    if (!may_hold_pools(area)) return;
     const std::uint64_t page = search.pages.page_bytes();
     for (std::uint64_t at = (area.start + kPool - 1) & ~(kPool - 1); at + kPool <= area.end; at += kPool) {
         if (!search.pages.may_be_written(reinterpret_cast<const void*>(at))) continue;
@@ -53,7 +65,95 @@ void look_into(const Area& area, void* context) {
     }
 }
 
+#if defined(__linux__)
+// Another process's pages: which are there (reading the others would make them), and what they begin with.
+class Outside {
+  public:
+    Outside(int pid, PoolTotals* totals) : pid_(pid), totals_(totals) {
+        char file[32];
+        std::snprintf(file, sizeof(file), "/proc/%d/pagemap", pid);
+        pagemap_ = open(file, O_RDONLY | O_CLOEXEC);
+        error = pagemap_ < 0 ? errno : 0;
+    }
+    ~Outside() {
+        if (pagemap_ >= 0) close(pagemap_);
+    }
+    Outside(const Outside&) = delete;
+    Outside& operator=(const Outside&) = delete;
+
+    void look_into(const Area& area) {
+        if (error || !may_hold_pools(area)) return;
+        for (std::uint64_t at = (area.start + kPool - 1) & ~(kPool - 1); at + kPool <= area.end;) {
+            const std::uint64_t left = (area.end - at) / kPool;
+            const std::uint64_t pools = left < kBatch ? left : kBatch;
+            look_at(at, pools);
+            if (error) return;
+            at += pools * kPool;
+        }
+    }
+
+    int error;
+
+  private:
+    static constexpr std::uint64_t kBatch = 128, kPage = 4096, kPages = kPool / kPage;
+    static constexpr std::uint64_t kPresentOrSwapped = std::uint64_t{3} << 62, kPresent = std::uint64_t{1} << 63;
+
+    void look_at(std::uint64_t first, std::uint64_t pools) {
+        const std::size_t wanted = pools * kPages * 8;
+        if (pread(pagemap_, pages_, wanted, static_cast<off_t>(first / kPage * 8)) != static_cast<ssize_t>(wanted))
+            return;  // unmapped meanwhile
+        std::size_t count = 0;
+        for (std::uint64_t i = 0; i < pools; i++)
+            if (pages_[i * kPages] & kPresent) {
+                remote_[count] = {reinterpret_cast<void*>(first + i * kPool), sizeof(PoolHeader)};
+                index_[count++] = i;
+            }
+        for (std::size_t done = 0; done < count;) {
+            iovec local{headers_ + done, (count - done) * sizeof(PoolHeader)};
+            const ssize_t got = process_vm_readv(pid_, &local, 1, remote_ + done, count - done, 0);
+            if (got < 0 && errno != EFAULT) {
+                error = errno;
+                return;
+            }
+            const std::size_t whole = got > 0 ? static_cast<std::size_t>(got) / sizeof(PoolHeader) : 0;
+            for (std::size_t i = done; i < done + whole; i++) add(headers_[i], first, index_[i]);
+            done += whole + 1;  // the one behind is gone
+        }
+    }
+
+    void add(const PoolHeader& pool, std::uint64_t first, std::uint64_t index) {
+        if (!is_pool(pool, first + index * kPool)) return;
+        totals_->pools++;
+        totals_->used += pool.used_blocks * (pool.size_class + 1) * kGranule;
+        for (std::uint64_t page = 0; page < kPages; page++)
+            if (pages_[index * kPages + page] & kPresentOrSwapped) totals_->resident += kPage;
+    }
+
+    int pid_, pagemap_ = -1;
+    PoolTotals* totals_;
+    std::uint64_t pages_[kBatch * kPages], index_[kBatch];
+    iovec remote_[kBatch];
+    PoolHeader headers_[kBatch];
+};
+#endif
+
 }  // namespace
+
+int find_pools_of(int pid, PoolTotals* totals) {
+    *totals = PoolTotals{};
+#if defined(__linux__)
+    Outside outside(pid, totals);
+    char file[32];
+    std::snprintf(file, sizeof(file), "/proc/%d/maps", pid);
+    const auto each = [](const Area& area, void* context) { static_cast<Outside*>(context)->look_into(area); };
+    if (!outside.error && for_each_area(file, each, &outside) < 0) return -1;
+    errno = outside.error;
+#else
+    (void)pid;
+    errno = ENOSYS;
+#endif
+    return errno ? -1 : 0;
+}
 
 void find_pools(PoolTotals* totals) {
     *totals = PoolTotals{};

@@ -8,6 +8,9 @@ struct PoolTotals {
     std::uint64_t pools, used, resident;  // `used`: bytes of the blocks in use; `resident`: of the pools' pages
 };
 
+// The same of another process, read from outside while it runs. -1 with errno when it may not be read.
+int find_pools_of(int pid, PoolTotals* totals);
+
 // Adds up all pools of this process. Call it where nothing else runs: in the child of the recorder.
 void find_pools(PoolTotals* totals);
 

@@ -13,6 +13,8 @@
 // Releases the GIL; takes each arena's lock in turn.
 // map_figures(pid) -> dict of bytes by what they are, from smaps; 0 is this process. Releases the GIL, allocates
 // only the dict. OSError: no such process, not permitted, or no /proc.
+// pool_figures(pid) -> (pools, used, resident) of the object allocator of a process, read from outside it.
+// Releases the GIL; touches no page that is not there. OSError as above.
 PyMethodDef record_methods[] = {
     {"support", record::support, METH_NOARGS, nullptr},
     {"snapshot_start", record::snapshot_start, METH_VARARGS, nullptr},
@@ -21,6 +23,7 @@ PyMethodDef record_methods[] = {
     {"malloc_owner", record::malloc_owner, METH_NOARGS, nullptr},
     {"malloc_trim", record::malloc_trim, METH_NOARGS, nullptr},
     {"map_figures", record::map_figures, METH_VARARGS, nullptr},
+    {"pool_figures", record::pool_figures, METH_VARARGS, nullptr},
     {nullptr, nullptr, 0, nullptr}};
 
 int add_record_constants(PyObject* module) {

@@ -51,6 +51,7 @@ PyObject* malloc_figures(PyObject* self, PyObject* args);
 PyObject* malloc_owner(PyObject* self, PyObject* args);
 PyObject* malloc_trim(PyObject* self, PyObject* args);
 PyObject* map_figures(PyObject* self, PyObject* args);
+PyObject* pool_figures(PyObject* self, PyObject* args);
 PyObject* support(PyObject* self, PyObject* args);
 
 }  // namespace record
