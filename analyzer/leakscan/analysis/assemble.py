@@ -45,7 +45,7 @@ class Assembly:
     before: HeapGraph
     reach: Reach
     names: SlotNames
-    counts: Mapping[str, Sequence[int]]
+    counts: Mapping[str, Sequence[int | None]]
     released: Mapping[str, int]
     runs: int
     runs_each: int = 0

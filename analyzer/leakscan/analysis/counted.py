@@ -63,12 +63,13 @@ def findings_from_counts(
 def _growth(measured: Measured, type_bytes: Mapping[str, tuple[int, int]], runs: int) -> list[Growth]:
     rows = []
     for name, counts in measured.type_counts.items():
-        if len(counts) < 2 or counts[-1] == counts[0]:
+        known = [count for count in counts if count is not None]
+        if len(known) < 2 or known[-1] == known[0]:
             continue
         before, after = type_bytes.get(name, (0, 0))
-        rate = (counts[-1] - counts[0]) / max(runs, 1)
-        verdict = Verdict.INCONCLUSIVE if counts[-1] > counts[0] else Verdict.CLEAN
-        rows.append(Growth(name, counts[0], counts[-1], before, after, (), rate, None, verdict))
+        rate = (known[-1] - known[0]) / max(runs, 1)
+        verdict = Verdict.INCONCLUSIVE if known[-1] > known[0] else Verdict.CLEAN
+        rows.append(Growth(name, known[0], known[-1], before, after, (), rate, None, verdict))
     return sorted(rows, key=lambda row: (row.bytes_before - row.bytes_after, -row.delta, row.type_name))
 
 

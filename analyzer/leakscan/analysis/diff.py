@@ -43,13 +43,13 @@ _GARBAGE_PER_RUN: Final = 200
 class Measured:
     """What was counted while the runs went on; empty for two bare snapshots.
 
-    `type_counts` maps a type's full name to its counts after 0, 1, ... runs, `type_bytes` to its bytes,
-    `released` to how many went away while work in flight settled after the last run. `collected` objects
-    were freed by the collector only. `warnings` are about the capture.
+    `type_counts` maps a type's full name to its counts after 0, 1, ... runs (None: not counted),
+    `type_bytes` to its bytes, `released` to how many went away while work in flight settled after the
+    last run. `collected` objects were freed by the collector only. `warnings` are about the capture.
     """
 
     per_run: tuple[RunFigures, ...] = ()
-    type_counts: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    type_counts: Mapping[str, Sequence[int | None]] = field(default_factory=dict)
     type_bytes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     released: Mapping[str, int] = field(default_factory=dict)
     collected: int = 0

@@ -41,7 +41,7 @@ def growth_rows(
     region: Region,
     *,
     runs: int,
-    type_counts: Mapping[str, Sequence[int]],
+    type_counts: Mapping[str, Sequence[int | None]],
     runs_each: int = 0,
 ) -> tuple[Growth, ...]:
     """One row for each type with survivors or with another count than before.
@@ -88,7 +88,7 @@ def _verdict(
     births: tuple[int, ...] | None,
     before: int,
     after: int,
-    counts: Sequence[int],
+    counts: Sequence[int | None],
     runs_each: int,
 ) -> Verdict:
     if not births:

@@ -41,14 +41,14 @@ class History:
     """What was counted of one group of survivors, or of all survivors of a type.
 
     `births[r]` live survivors were born in run r + 1, one item for each run; `counts` is the
-    census of their type after 0, 1, ... runs, () when none was taken. `entries_*` count the references
-    of their holder (`entries_new`: those to new objects). `bound` is the limit seen on it:
-    `bound_is_enforced` by the runtime (a deque, an lru_cache), or just a number with a telling name.
+    census of their type after 0, 1, ... runs, None where it was not taken, () when never. `entries_*`
+    count the references of their holder (`entries_new`: those to new objects). `bound` is the limit seen on
+    it: `bound_is_enforced` by the runtime (a deque, an lru_cache), or just a number with a telling name.
     `released` objects of the type went away while nothing ran (settling), before the last snapshot.
     """
 
     births: tuple[int, ...]
-    counts: tuple[int, ...] = ()
+    counts: tuple[int | None, ...] = ()
     entries_before: int | None = None
     entries_after: int | None = None
     entries_new: int = 0
@@ -117,13 +117,15 @@ def judge_replaced(entries_before: int | None, entries_after: int | None) -> Jud
     )
 
 
-def judge_undated(count: int, counts: tuple[int, ...]) -> Judgement:
+def judge_undated(count: int, counts: tuple[int | None, ...]) -> Judgement:
     """The verdict on new objects without a birth among others that have one: the census dates them.
 
     They do not come from the allocator: statically allocated objects of extension modules that were loaded in
     the runs, or objects of an extension with an allocator of its own. `counts` is the census of their type.
     """
-    grown = tuple(max(0, later - earlier) for earlier, later in pairwise(counts))
+    known = [count for count in counts if count is not None]
+    # With gaps, growth has no run.
+    grown = tuple(max(0, later - earlier) for earlier, later in pairwise(known)) if None not in counts else ()
     if not grown:
         return judge_growth(0, count)
     if not any(grown):
@@ -265,7 +267,7 @@ def _replaced(history: History) -> Judgement | None:
     return Judgement(
         Verdict.BOUNDED,
         f"new ones take the place of old ones: {count_text(sum(history.births[-window:]))} born in the last "
-        f"{_runs(window)}, yet the count stands still at {count_text(history.counts[-1])}",
+        f"{_runs(window)}, yet the count stands still at {count_text(history.counts[-1] or 0)}",
         since_run=since,
     )
 
@@ -380,7 +382,10 @@ def _standstill(history: History) -> int:
 def _growth(history: History, window: int) -> int | None:
     """How much the type's count grew over the last `window` runs, None when it was not counted."""
     counts = history.counts
-    return counts[-1] - counts[-1 - window] if len(counts) > window else None
+    if len(counts) <= window:
+        return None
+    earlier, later = counts[-1 - window], counts[-1]
+    return None if earlier is None or later is None else later - earlier
 
 
 def _goes_on(history: History) -> bool:

@@ -1,4 +1,4 @@
-"""Read a census: a snapshot file that holds only the type table with counts and bytes."""
+"""Count objects by type: from a snapshot file that holds only the type table, or from a whole V8 snapshot."""
 
 from __future__ import annotations
 
@@ -31,3 +31,11 @@ def census_of(snapshot: Path) -> tuple[dict[str, tuple[int, int]], dict[str, int
     with snapshot.open("rb") as file:
         memory = memory_of(ChunkFile(file, str(snapshot)))
     return census(load(snapshot, columns=())), memory
+
+
+def count_snapshot(path: Path) -> dict[str, tuple[int, int]]:
+    """The same of a whole snapshot, under the names that a diff gives the types."""
+    from leakscan.analysis.growth import census
+    from leakscan.heap.reader import load
+
+    return census(load(path))

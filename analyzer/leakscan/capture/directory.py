@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ from leakscan.errors import CaptureError
 
 RUN_FILE = "run.json"
 CENSUS_FILE = "census.jsonl"
+BEFORE, AFTER = "before", "after"
+"""Stems of the first and the last snapshot."""
+SUFFIXES = {"cpython": ".heap", "node": ".heapsnapshot"}
 BEFORE_FILE, AFTER_FILE = "before.heap", "after.heap"
 CAPTURE_VERSION = 1
 CONTROL = "control"
@@ -36,7 +39,9 @@ class Census:
     """The heap and the memory after one run, settled and collected.
 
     `phase` is "control" (a round without work), "baseline", "run", or "settled" (after the last run, when
-    work in flight had its time to end). `types` maps a type's full name to (count, bytes). `collected` are
+    work in flight had its time to end). `types` maps a type's full name to (count, bytes), None where they
+    were not counted. `last_id`: V8 objects with a larger id were born later, 0 where objects are dated by
+    the allocator. `collected` are
     the objects that only the collector could free. `memory` is in bytes and blocks: see the reference.
     """
 
@@ -44,11 +49,12 @@ class Census:
     run: int
     object_count: int
     object_bytes: int
-    types: Mapping[str, tuple[int, int]]
+    types: Mapping[str, tuple[int, int]] | None
     memory: Mapping[str, int]
     collected: int
     tasks: int
     seconds: float
+    last_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +71,16 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """Tasks of the event loop around the wait for work in flight to end."""
+    """Tasks of the event loop around the wait for work in flight to end.
+
+    Of Node: timers, sockets and requests that keep its loop alive; `kinds` counts those left by kind.
+    """
 
     tasks_at_rest: int
     tasks_before: int
     tasks_after: int
     waited_seconds: float
+    kinds: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +133,9 @@ class Capture:
     in_flight: InFlight | None
     ended: Mapping[str, int]
     proof: Proof | None = None
+    runtime: str = "cpython"
+    """cpython or node; `version` is which"""
+    version: str = ""
     started_in: str = ""
     """Working directory of the target; what its files are named relative to."""
     control: tuple[Census, ...] = ()
@@ -141,20 +154,20 @@ class Capture:
     @property
     def before(self) -> Path:
         """The baseline. CaptureError: it was not taken."""
-        return self._snapshot(BEFORE_FILE)
+        return self._snapshot(BEFORE)
 
     @property
     def after(self) -> Path:
         """The last snapshot. CaptureError: it was not taken."""
-        return self._snapshot(AFTER_FILE)
+        return self._snapshot(AFTER)
 
-    def _snapshot(self, name: str) -> Path:
+    def _snapshot(self, stem: str) -> Path:
         for entry in self.snapshots:
-            if entry.path.name == name and entry.path.exists():
+            if entry.path.stem == stem and entry.path.exists():
                 return entry.path
         why = f": {self.failure.message}" if self.failure is not None else ""
         raise CaptureError(
-            f"{self.directory} has no {name}; the capture is {self.status}{why}",
+            f"{self.directory} has no {stem}{SUFFIXES[self.runtime]}; the capture is {self.status}{why}",
             hint="attach once more with the same -o"
             if self.mode == ATTACH_MODE
             else "capture again with --overwrite",
@@ -231,6 +244,8 @@ def _capture(directory: Path, run: Mapping[str, Any]) -> Capture:  # Any: JSON v
             in_flight=InFlight(**in_flight) if in_flight else None,
             ended=run["ended"],
             proof=_proof(proof) if proof else None,
+            runtime=run.get("runtime", "cpython"),
+            version=run.get("version_of_runtime") or run["python"],
             started_in=run.get("started_in", ""),
             control=tuple(row for row in rounds if row.phase == CONTROL),
             allocator=run.get("allocator", ""),
@@ -267,7 +282,7 @@ def _read_census_file(path: Path) -> Iterator[Census]:
             if not line.endswith("\n"):
                 return  # cut while it was written: the run it tells of is not counted as completed
             row = json.loads(line)
-            for name, (count, size) in row["types"].items():
+            for name, (count, size) in (row["types"] or {}).items():
                 types[name] = (count, size)
                 if not count:
                     del types[name]
@@ -276,9 +291,10 @@ def _read_census_file(path: Path) -> Iterator[Census]:
                 run=row["run"],
                 object_count=row["object_count"],
                 object_bytes=row["object_bytes"],
-                types=dict(types),
+                types=None if row["types"] is None else dict(types),
                 memory=row["memory"],
                 collected=row["collected"],
                 tasks=row["tasks"],
                 seconds=row["seconds"],
+                last_id=row.get("last_id", 0),
             )

@@ -16,6 +16,7 @@ from leakscan.errors import UnsupportedInterpreter
 
 OLDEST, NEWEST = (3, 11), (3, 15)
 ANSWER_SECONDS = 20
+_DRIVER = Path(__file__).parent.parent / "record" / "driver.py"
 # Python 2 must be able to parse it, too.
 _QUESTION = (
     "import json, platform, sysconfig; print(json.dumps([platform.python_implementation(), "
@@ -26,10 +27,11 @@ _HINT = "name a standard CPython 3.11 to 3.15, or a virtual environment of one"
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """An interpreter that can be recorded. `path` is what to execute."""
+    """A runtime that can be recorded. `command` is the driver in it; its configuration is to be added."""
 
-    path: str
+    command: tuple[str, ...]
     version: str
+    runtime: str = "cpython"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def find_interpreter(python: str | None) -> Interpreter:
         raise UnsupportedInterpreter(
             f"{who}, a free-threaded build, which leakscan cannot record", hint=_HINT
         )
-    return Interpreter(path, found.version)
+    return Interpreter((path, str(_DRIVER)), found.version)
 
 
 def _own_identity() -> _Identity:

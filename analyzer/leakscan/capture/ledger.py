@@ -6,23 +6,27 @@ import json
 import os
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from leakscan import __version__
-from leakscan.capture.census import read_census
+from leakscan.capture.census import count_snapshot, read_census
 from leakscan.capture.directory import (
-    AFTER_FILE,
-    BEFORE_FILE,
+    AFTER,
+    BEFORE,
     CAPTURE_VERSION,
     CENSUS_FILE,
     RUN_FILE,
+    SUFFIXES,
     Capture,
     read_capture,
 )
 from leakscan.capture.mappings import file_mappings, grown_mappings
 
 Event = dict[str, Any]  # Any: JSON values, from the driver
+Types = dict[str, tuple[int, int]]
+Read = TypeVar("Read")
 
 
 class Ledger:
@@ -42,6 +46,7 @@ class Ledger:
             "scenario": "",
             "runs_completed": 0,
             "implementation": "",
+            "version_of_runtime": "",
             "platform": "",
             "executable": "",
             "started_in": os.getcwd(),
@@ -91,7 +96,7 @@ class Ledger:
         """More runs follow: the last snapshot is no longer the last."""
         run = self._run
         run["status"], run["runs"] = "running", runs
-        run["snapshots"] = [entry for entry in run["snapshots"] if entry["file"] != AFTER_FILE]
+        run["snapshots"] = [entry for entry in run["snapshots"] if not _is_named(entry, AFTER)]
         self.write()
 
     def close(self, status: str) -> None:
@@ -100,7 +105,7 @@ class Ledger:
         run["status"] = status
         run["ended_unix"] = round(time.time(), 3)
         run["missing"] = self._missing()
-        for leftover in self._directory.glob(".census-*.heap"):
+        for leftover in self._directory.glob(".census-*"):
             leftover.unlink()
         listed = {entry["file"] for entry in run["snapshots"]}
         for snapshot in self._directory.glob("*.heap*"):
@@ -113,8 +118,10 @@ class Ledger:
         write_whole(self._directory / RUN_FILE, self._run)
 
     def _on_started(self, event: Event) -> None:
-        for name in ("python", "implementation", "executable", "platform", "pid", "allocator"):
+        for name in ("python", "implementation", "executable", "platform", "pid"):
             self._run[name] = event[name]
+        self._run["allocator"] = event.get("allocator", "")
+        self._run["version_of_runtime"] = event.get("version") or event["python"]
         self.write()
 
     def _on_run_end(self, event: Event) -> None:
@@ -124,24 +131,11 @@ class Ledger:
             self._run["ended"] = dict(sorted(self._ended.items()))
 
     def _on_census(self, event: Event) -> None:
-        path = self._directory / event["file"]
-        types, found = read_census(path)
-        path.unlink()
-        row = {
-            "phase": event["phase"],
-            "run": event["run"],
-            "object_count": sum(count for count, _ in types.values()),
-            "object_bytes": sum(size for _, size in types.values()),
-            "collected": event["collected"],
-            "tasks": event["tasks"],
-            "seconds": event["seconds"],
-            "memory": {**event["memory"], **found},
-            "collector": event["collector"],
-            "types": changed_types(self._types, types),
-        }
+        row = {"phase": event["phase"], "run": event["run"]}
+        row |= self._counted(event) if self._run["runtime"] == "cpython" else self._numbered(event)
+        row |= {name: event[name] for name in ("tasks", "seconds")}
         with (self._directory / CENSUS_FILE).open("a", encoding="utf-8", errors="backslashreplace") as lines:
             lines.write(json.dumps(row, ensure_ascii=False) + "\n")
-        self._types = types
         if event["phase"] in ("baseline", "settled") and self._run["pid"] != os.getpid():
             # Read from outside: the target shall not hold the text of its own maps.
             mapped = file_mappings(self._run["pid"])
@@ -151,6 +145,40 @@ class Ledger:
         if event["phase"] == "run":
             self._run["runs_completed"] = event["run"]
         self.write()
+
+    def _counted(self, event: Event) -> dict[str, Any]:  # Any: JSON values
+        types, found = self._read_and_remove(event["file"], read_census)
+        return {
+            "object_count": sum(count for count, _ in types.values()),
+            "object_bytes": sum(size for _, size in types.values()),
+            "collected": event["collected"],
+            "collector": event["collector"],
+            "memory": {**event["memory"], **found},
+            "types": self._changed(types),
+        }
+
+    def _numbered(self, event: Event) -> dict[str, Any]:  # Any: JSON values
+        # V8 counts no objects by itself: only where a snapshot was taken for it.
+        types = self._read_and_remove(event["file"], count_snapshot) if event.get("file") else None
+        return {
+            "object_count": sum(count for count, _ in types.values()) if types else 0,
+            "object_bytes": event["memory"]["heap_used_bytes"],
+            "collected": 0,
+            "memory": event["memory"],
+            "types": None if types is None else self._changed(types),
+            "last_id": event["last_id"],
+        }
+
+    def _read_and_remove(self, file: str, read: Callable[[Path], Read]) -> Read:
+        path = self._directory / file
+        found = read(path)
+        path.unlink()
+        return found
+
+    def _changed(self, types: Types) -> Types:
+        changed = changed_types(self._types, types)
+        self._types = types
+        return changed
 
     def _on_snapshot(self, event: Event) -> None:
         path = self._directory / event["file"]
@@ -200,14 +228,14 @@ class Ledger:
     def _missing(self) -> list[str]:
         run = self._run
         missing = []
-        taken = {entry["file"] for entry in run["snapshots"]}
-        if BEFORE_FILE not in taken:
-            missing.append(f"{BEFORE_FILE}: the baseline was not reached")
+        taken, suffix = run["snapshots"], SUFFIXES[run["runtime"]]
+        if not any(_is_named(entry, BEFORE) for entry in taken):
+            missing.append(f"{BEFORE}{suffix}: the baseline was not reached")
         done, asked = run["runs_completed"], run["runs"]
         if done < asked:
             missing.append(f"runs {done + 1} to {asked}" if asked > done + 1 else f"run {asked}")
-        if AFTER_FILE not in taken:
-            missing.append(f"{AFTER_FILE}: it stopped before the last snapshot")
+        if not any(_is_named(entry, AFTER) for entry in taken):
+            missing.append(f"{AFTER}{suffix}: it stopped before the last snapshot")
         return missing
 
 
@@ -218,6 +246,10 @@ def changed_types(
     changed = {name: figures for name, figures in now.items() if before.get(name) != figures}
     changed.update({name: (0, 0) for name in before if name not in now})
     return dict(sorted(changed.items()))
+
+
+def _is_named(snapshot: dict[str, Any], stem: str) -> bool:  # Any: JSON values
+    return Path(snapshot["file"]).stem == stem
 
 
 def write_modes(directory: Path, target: str, statuses: dict[str, str]) -> None:

@@ -10,12 +10,14 @@ from typing import Any
 
 import leakscan
 from leakscan.capture.decision import Decide, MoreRuns, Prove
+from leakscan.capture.interpreter import Interpreter
 from leakscan.capture.ledger import Ledger
 from leakscan.capture.process import Target, passing_on_interrupts
 from leakscan.capture.settings import Progress, Settings
 from leakscan.errors import CaptureError, LeakscanError
 
 OnProgress = Callable[[Progress], None] | None
+ENOUGH_TO_COUNT = 6
 
 
 def driver_config(
@@ -31,6 +33,7 @@ def driver_config(
         "warmup": settings.warmup,
         "chunks": settings.chunks,
         "every": settings.every,
+        "count_after": _runs_to_count(settings.runs),
         "settle_seconds": settings.settle_seconds,
         "sites": settings.sites,
         "redact_keys": settings.redact_keys,
@@ -41,6 +44,14 @@ def driver_config(
         "package_dir": str(Path(leakscan.__file__).parent),
         "native_path": native_path(),
     }
+
+
+def _runs_to_count(runs: int) -> list[int]:
+    """After which runs objects are counted by type where that takes a snapshot.
+
+    Thirds tell what grows from what is full.
+    """
+    return sorted({runs // 3, 2 * runs // 3} - {0}) if runs >= ENOUGH_TO_COUNT else []
 
 
 class Observation:
@@ -58,9 +69,9 @@ class Observation:
         self.run = 0
         self._said = ""
 
-    def watch(self, python: str, config: dict[str, Any]) -> str:  # Any: JSON values
+    def watch(self, interpreter: Interpreter, config: dict[str, Any]) -> str:  # Any: JSON values
         """Start the driver, record its events until it ends; the status of the capture."""
-        with Target(python, config) as target, passing_on_interrupts(target):
+        with Target(interpreter.command, config) as target, passing_on_interrupts(target):
             for event in target.events():
                 if not self._take(event, target):
                     target.kill()
@@ -76,7 +87,7 @@ class Observation:
             phase="process",
             run=self.run,
             message=_death(code, "before the first run" if self.phase == "start" else f"in {self._where()}"),
-            hint=_death_hint(code),
+            hint=_death_hint(code, interpreter.runtime),
         )
         return "failed"
 
@@ -160,10 +171,13 @@ def _death(code: int, where: str) -> str:
     return f"the target's process was ended by {name} {where}"
 
 
-def _death_hint(code: int) -> str:
+def _death_hint(code: int, runtime: str) -> str:
     if code == -signal.SIGKILL:
         return "the kernel kills so when memory runs out; try fewer --runs"
-    if code < 0:
+    if runtime == "node":
+        if code == -signal.SIGABRT:
+            return "V8 ends so when its heap is full; NODE_OPTIONS=--max-old-space-size=4096, or fewer --runs"
+    elif code < 0:
         return "PYTHONFAULTHANDLER=1 leakscan capture ... prints where it crashed"
     return "a scenario must return, not end the process"
 

@@ -10,15 +10,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 POLL_SECONDS = 0.1
 GRACE_SECONDS = 10.0
 """After an interrupt, how long the target has to let go before it is killed."""
-DRIVER = Path(__file__).parent.parent / "record" / "driver.py"
 
 
 class Target:
@@ -27,7 +25,7 @@ class Target:
     Leaving its `with` block by an exception kills it.
     """
 
-    def __init__(self, python: str, config: dict[str, Any]) -> None:  # Any: JSON values
+    def __init__(self, command: Sequence[str], config: dict[str, Any]) -> None:  # Any: JSON values
         self._interrupts = 0
         self._kill_at: float | None = None
         self._deadline: float | None = None
@@ -37,7 +35,7 @@ class Target:
         fds = {"events_fd": events_fd, "control_fd": control_fd}
         try:
             self._process = subprocess.Popen(
-                [python, str(DRIVER), json.dumps({**config, **fds})],
+                [*command, json.dumps({**config, **fds})],
                 stdin=subprocess.DEVNULL,
                 # Our stdout is for the answer; the target's output goes where progress goes.
                 stdout=_stderr_descriptor(),

@@ -11,6 +11,7 @@ from leakscan.capture.decision import Decide
 from leakscan.capture.directory import Capture, is_capture, read_capture
 from leakscan.capture.interpreter import Interpreter, find_interpreter
 from leakscan.capture.ledger import Ledger, write_modes
+from leakscan.capture.node import find_node, is_script
 from leakscan.capture.observe import Observation, OnProgress, driver_config, place_of
 from leakscan.capture.place import Place
 from leakscan.capture.settings import DEFAULT_SETTINGS, MODES, Progress, Settings
@@ -30,6 +31,7 @@ def capture(
     output: Path,
     mode: str = "consume",
     python: str | None = None,
+    node: str | None = None,
     settings: Settings = DEFAULT_SETTINGS,
     overwrite: bool = False,
     on_progress: OnProgress = None,
@@ -43,7 +45,7 @@ def capture(
     """
     if mode not in MODES:
         raise UsageError(f"there is no mode {mode!r}", hint=f"one of {', '.join(MODES)}, or all")
-    interpreter = find_interpreter(python)
+    interpreter = _interpreter(target, python, node, settings)
     with Place(output, overwrite=overwrite) as place:
         error, status = _fill(place, target, interpreter, mode, settings, on_progress, decide)
         if status in ("failed", "not-applicable") or not place.keep:
@@ -58,6 +60,7 @@ def capture_modes(
     output: Path,
     modes: Sequence[str] = MODES,
     python: str | None = None,
+    node: str | None = None,
     settings: Settings = DEFAULT_SETTINGS,
     overwrite: bool = False,
     on_progress: Callable[[str, Progress], None] | None = None,
@@ -76,6 +79,7 @@ def capture_modes(
                     output=output / mode,
                     mode=mode,
                     python=python,
+                    node=node,
                     settings=settings,
                     on_progress=None if on_progress is None else partial(on_progress, mode),
                     decide=decide,
@@ -97,6 +101,23 @@ def _status_of(result: Capture | LeakscanError) -> str:
     return "not-applicable" if isinstance(result, ModeDoesNotApply) else "failed"
 
 
+def _interpreter(target: str, python: str | None, node: str | None, settings: Settings) -> Interpreter:
+    if not is_script(target):
+        if node is not None:
+            raise UsageError(
+                f"--node is for JavaScript; {target} is none", hint="name a .mjs, .cjs or .js file"
+            )
+        return find_interpreter(python)
+    if python is not None:
+        raise UsageError(
+            f"--python is for Python; {target} is JavaScript", hint="name a Node with --node PATH"
+        )
+    for option, is_set in (("--sites", settings.sites), ("--redact-keys", settings.redact_keys)):
+        if is_set:
+            raise UsageError(f"{option}: V8 writes its heap snapshots itself", hint=f"leave {option} out")
+    return find_node(node)
+
+
 def _fill(
     place: Place,
     target: str,
@@ -113,16 +134,17 @@ def _fill(
         "runs": settings.runs,
         "warmup": settings.warmup,
         "chunks": settings.chunks,
+        "runtime": interpreter.runtime,
         "births": True,
         "sites": settings.sites,
         "redacted": settings.redact_keys,
-        "python": interpreter.version,
+        "python": interpreter.version if interpreter.runtime == "cpython" else "",
     }
     try:
         ledger = Ledger(place.directory, head)
         try:
             config = driver_config(target, mode, settings, place.directory, is_interactive=decide is not None)
-            status = Observation(settings, ledger, on_progress, decide).watch(interpreter.path, config)
+            status = Observation(settings, ledger, on_progress, decide).watch(interpreter, config)
             ledger.close(status)
         finally:
             place.keep = ledger.has_snapshots

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from leakscan.analysis.findings import Findings
     from leakscan.analysis.memory import MemoryLedger
     from leakscan.capture.directory import Capture, Census
+    from leakscan.heap.graph import HeapGraph
 
 
 def analysed(
@@ -53,7 +54,9 @@ def measured_of(capture: Capture, *, runs: int, notes: tuple[str, ...] = ()) -> 
     from leakscan.analysis.findings import RunFigures
 
     rows = [census for census in capture.census if census.phase in ("baseline", "run") and census.run <= runs]
-    type_names = sorted({name for row in rows for name in row.types})
+    counted = [row.types for row in rows if row.types is not None]
+    type_names = sorted({name for types in counted for name in types})
+    is_each_counted = len(counted) == len(rows)
     # The last one: there is one for each time that more runs were asked for.
     settled = next((census for census in reversed(capture.census) if census.phase == "settled"), None)
     return Measured(
@@ -62,8 +65,14 @@ def measured_of(capture: Capture, *, runs: int, notes: tuple[str, ...] = ()) -> 
             RunFigures(row.run, row.object_count, row.object_bytes, row.memory.get("rss_bytes", 0))
             for row in rows
         ),
-        type_counts={name: tuple(row.types.get(name, (0, 0))[0] for row in rows) for name in type_names},
-        type_bytes={name: tuple(row.types.get(name, (0, 0))[1] for row in rows) for name in type_names},
+        type_counts={
+            name: tuple(None if row.types is None else row.types.get(name, (0, 0))[0] for row in rows)
+            for name in type_names
+        },
+        type_bytes={
+            name: tuple(types.get(name, (0, 0))[1] for types in counted)
+            for name in (type_names if is_each_counted else ())
+        },
         released=_released(rows[-1], settled) if rows and settled is not None else {},
         collected=sum(row.collected for row in rows if row.phase == "run"),
         warnings=(*_warnings(capture), *notes),
@@ -107,6 +116,10 @@ def _findings(source: Source, type_name: str | None, runs_each: int) -> Findings
     if runs_each:
         raise UsageError("a capture knows how many runs it made", hint="leave --runs out")
     before, after = load(source.before, columns=()), load(source.after)
+    measured = measured_of(capture, runs=source.runs, notes=(source.note,) if source.note else ())
+    if capture.runtime == "node":
+        after = dated_by_id(capture, after, source.runs)
+        measured = with_counts_of(measured, before, after)
     findings = diff(
         before,
         after,
@@ -114,11 +127,38 @@ def _findings(source: Source, type_name: str | None, runs_each: int) -> Findings
         warmup=capture.warmup,
         mode=capture.mode,
         target=capture.target,
-        measured=measured_of(capture, runs=source.runs, notes=(source.note,) if source.note else ()),
+        measured=measured,
         type_filter=type_name,
         unit=capture.unit,
     )
     return replace(findings, proof=_proof(capture))
+
+
+def dated_by_id(capture: Capture, after: HeapGraph, runs: int) -> HeapGraph:
+    """The last snapshot of Node with the run that each object was born in, by the ids seen after each."""
+    from leakscan.heap.v8_births import with_births
+
+    marks = [row.last_id for row in capture.census if row.phase in ("baseline", "run") and row.run <= runs]
+    return with_births(after, marks)
+
+
+def with_counts_of(measured: Measured, before: HeapGraph, after: HeapGraph) -> Measured:
+    """`measured` with the objects of each type in both snapshots, which are the first and the last count."""
+    from leakscan.analysis.growth import census
+
+    first, last = census(before), census(after)
+    between = len(measured.per_run) - 2
+    names = sorted({*first, *last, *measured.type_counts})
+    nothing = (None,) * (between + 2)
+    counts = {
+        name: (
+            first.get(name, (0, 0))[0],
+            *measured.type_counts.get(name, nothing)[1:-1],
+            last.get(name, (0, 0))[0],
+        )
+        for name in names
+    }
+    return replace(measured, type_counts=counts if between >= 0 else {})
 
 
 def _proof(capture: Capture) -> str:
@@ -134,16 +174,17 @@ def _proof(capture: Capture) -> str:
 def _counted(capture: Capture) -> Findings:
     from leakscan.analysis.counted import findings_from_counts
 
-    first, *_, last = capture.census if len(capture.census) > 1 else (*capture.census, *capture.census)
-    names = sorted({*first.types, *last.types})
+    counted = [census.types for census in capture.census if census.types is not None]
+    first, last = (counted[0], counted[-1]) if counted else ({}, {})
+    names = sorted({*first, *last})
     return findings_from_counts(
         measured_of(capture, runs=capture.runs_completed),
-        {name: (first.types.get(name, (0, 0))[1], last.types.get(name, (0, 0))[1]) for name in names},
+        {name: (first.get(name, (0, 0))[1], last.get(name, (0, 0))[1]) for name in names},
         runs=capture.runs_completed,
         warmup=capture.warmup,
         mode=capture.mode,
         target=capture.target,
-        runtime=f"cpython {capture.python}",
+        runtime=f"{capture.runtime} {capture.version}",
     )
 
 
@@ -168,6 +209,8 @@ def _memory(capture: Capture, rows: list[Census], settled: Census | None) -> Mem
 
 
 def _released(last: Census, settled: Census) -> dict[str, int]:
+    if last.types is None or settled.types is None:
+        return {}
     gone = {
         name: count - settled.types.get(name, (0, 0))[0] for name, (count, _) in sorted(last.types.items())
     }

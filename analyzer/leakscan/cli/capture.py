@@ -22,11 +22,15 @@ EXAMPLES = (
     "leakscan capture app/chat.py:answer --until-sure --prove",
 )
 ALL = "all"
+_RUNTIMES = {"cpython": "CPython", "node": "Node"}
 
 
 def capture(
     target: Annotated[
-        str, typer.Argument(help="The scenario: package.module:callable or path/to/file.py:callable.")
+        str,
+        typer.Argument(
+            help="The scenario: package.module:callable, path/to/file.py:callable or file.mjs:name."
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write the capture.")
@@ -43,6 +47,9 @@ def capture(
     python: Annotated[
         str | None,
         typer.Option(metavar="PATH", help="Another interpreter (CPython 3.11-3.15) or virtual environment."),
+    ] = None,
+    node: Annotated[
+        str | None, typer.Option(metavar="PATH", help="The Node (18 or newer) that runs a JavaScript file.")
     ] = None,
     every: Annotated[
         int, typer.Option(metavar="K", help="Also a snapshot after every K runs (0: none).")
@@ -80,6 +87,7 @@ def capture(
         "target": target,
         "output": output,
         "python": python,
+        "node": node,
         "overwrite": overwrite,
         "decide": decision(most_runs=limit, is_proof_wanted=prove) if until_sure or prove else None,
         "settings": Settings(
@@ -104,6 +112,7 @@ class _Order(TypedDict):
     target: str
     output: Path
     python: str | None
+    node: str | None
     overwrite: bool
     settings: Settings
     decide: Decide | None
@@ -164,13 +173,15 @@ def _summary(captured: Capture) -> str:
     """What was run and how the heap moved, and the command to run next."""
     from leakscan.analysis.wording import count_text, size_text, visible
 
+    runtime = f"{_RUNTIMES[captured.runtime]} {captured.version}"
     lines = [
         f"captured {visible(captured.target)}: {captured.runs_completed} runs, {_ends(captured)}",
-        f"  scenario   {captured.scenario}; mode {captured.mode}; CPython {captured.python}",
+        f"  scenario   {captured.scenario}; mode {captured.mode}; {runtime}",
     ]
     if len(captured.census) > 1:
         first, last = captured.census[0], captured.census[-1]
-        lines.append(f"  objects    {count_text(first.object_count)} -> {count_text(last.object_count)}")
+        if first.object_count:
+            lines.append(f"  objects    {count_text(first.object_count)} -> {count_text(last.object_count)}")
         lines.append(f"  heap       {size_text(first.object_bytes)} -> {size_text(last.object_bytes)}")
         if "rss_bytes" in first.memory:
             rss = [size_text(census.memory["rss_bytes"]) for census in (first, last)]

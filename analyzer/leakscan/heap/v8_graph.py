@@ -13,6 +13,7 @@ from leakscan.heap.graph import U8, U32, U64, HeapGraph, Roots, TypeTable
 from leakscan.heap.kinds import BIRTH_UNKNOWN, Kind, ObjectFlag, RootKind, TypeFlag
 from leakscan.heap.sparse import SparseColumn
 from leakscan.heap.v8 import RawSnapshot
+from leakscan.heap.v8_driver import driver_flags
 from leakscan.heap.v8_strings import NO_STRING, VARIABLE, Strings, mask
 from leakscan.heap.v8_types import References, Scripts, types_of
 
@@ -38,6 +39,10 @@ def graph_of(raw: RawSnapshot) -> HeapGraph:
     scripts = Scripts(raw, strings, references)
     types, type_ids = types_of(raw, strings, scripts)
     roots = _roots(raw, strings, sources, targets)
+    places = scripts.places()
+    named = _names(raw, strings, references)
+    # Last: every label has been added by now.
+    table = strings.table()
     return HeapGraph(
         runtime="v8",
         meta=meta,
@@ -47,18 +52,17 @@ def graph_of(raw: RawSnapshot) -> HeapGraph:
         sizes=sizes,
         refcounts=np.zeros(len(type_ids), np.uint32),
         births=np.full(len(type_ids), BIRTH_UNKNOWN, np.uint16),
-        flags=_flags(types, type_ids),
+        flags=_flags(types, type_ids) | driver_flags(places, table, len(type_ids)),
         sites=np.zeros(len(type_ids), np.uint32),
         first_ref=references.first,
         ref_targets=references.targets,
         ref_kinds=references.kinds,
         ref_labels=references.labels,
         roots=roots,
-        names=_names(raw, strings, references),
-        locations=scripts.places(),
+        names=named,
+        locations=places,
         path=raw.name,
-        # Last: every label of the columns above has been added by now.
-        strings=strings.table(),
+        strings=table,
     )
 
 
