@@ -152,7 +152,7 @@ class AttachedCapture:
         from leakscan.capture.directory import read_capture
 
         census = read_capture(self.directory).census
-        return dict(census[-1].types) if census else {}
+        return dict(census[-1].types or {}) if census else {}
 
     def _write(self, status: str) -> None:
         run = self._run
