@@ -34,7 +34,13 @@ def installed(folder: Path = FOLDER) -> Path:
     # The front end's own build writes this list of translations; English is none.
     locales = folder / "node_modules/chrome-devtools-frontend/front_end/core/i18n/locales.js"
     locales.write_text(_NO_LOCALES)
-    bundle = ["--bundle", "--platform=node", "--format=esm", "--log-level=error", "--outfile=devtools.bundle.mjs"]
+    bundle = [
+        "--bundle",
+        "--platform=node",
+        "--format=esm",
+        "--log-level=error",
+        "--outfile=devtools.bundle.mjs",
+    ]
     subprocess.run(["node_modules/.bin/esbuild", "devtools.mjs", *bundle], check=True, cwd=folder)
     return folder
 
