@@ -15,10 +15,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import BinaryIO, Final
 
-from leakscan.capture.private_folder import PrivateFolder
 from leakscan.errors import AttachError
 
-PROTOCOL_HELLO: Final = "hello"
 _MOST_ANSWER_BYTES: Final = 4096
 _BLOCK_BYTES: Final = 1 << 20
 _F_SETPIPE_SZ: Final = 1031
@@ -54,17 +52,16 @@ class TookTooLong(Exception):
 
 
 class Agent:
-    """The other end of the pipes; `handle` is a pidfd of the target."""
+    """This end of the pipes; `handle` is a pidfd of the target."""
 
-    def __init__(self, folder: PrivateFolder, handle: int) -> None:
-        self._folder = folder
-        self._handle = handle
+    def __init__(self, *, orders: int, answers: int, heap: int, handle: int) -> None:
+        self._orders, self._answers, self._heap, self._handle = orders, answers, heap, handle
         self._pending = b""
 
     def order(self, text: str) -> None:
         """AttachError: the pipe is full, so nobody reads it."""
         try:
-            os.write(self._folder.orders, text.encode() + b"\n")
+            os.write(self._orders, text.encode() + b"\n")
         except BlockingIOError:
             raise AttachError("the target no longer takes orders") from None
 
@@ -74,7 +71,7 @@ class Agent:
         TargetGone; TookTooLong; AttachError: it said something else.
         """
         while (answer := self._next_answer()) is None:
-            self._wait(until, self._folder.answers)
+            self._wait(until, self._answers)
         if answer.word not in (word, "refused"):
             raise AttachError(
                 "the target answered what it was not asked", hint="is it running leakscan's agent?"
@@ -89,7 +86,7 @@ class Agent:
         """
         # A bigger pipe spares the writer most of its waits; not every user may have one.
         with contextlib.suppress(OSError):
-            _set_pipe_size(self._folder.heap, _BLOCK_BYTES)
+            _set_pipe_size(self._heap, _BLOCK_BYTES)
         total = 0
         until = time.monotonic() + stall_seconds
         while True:
@@ -113,18 +110,18 @@ class Agent:
                     into.write(block)
                 return answer
             else:
-                self._wait(until, self._folder.answers, self._folder.heap)
+                self._wait(until, self._answers, self._heap)
 
     def _heap_block(self) -> bytes:
         try:
-            return os.read(self._folder.heap, _BLOCK_BYTES)
+            return os.read(self._heap, _BLOCK_BYTES)
         except BlockingIOError:
             return b""
 
     def _next_answer(self) -> Answer | None:
         if b"\n" not in self._pending:
             try:
-                self._pending += os.read(self._folder.answers, _MOST_ANSWER_BYTES)
+                self._pending += os.read(self._answers, _MOST_ANSWER_BYTES)
             except BlockingIOError:
                 return None
         line, end, rest = self._pending.partition(b"\n")

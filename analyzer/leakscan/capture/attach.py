@@ -97,7 +97,9 @@ class Attachment:
             PrivateFolder(self.pid, uid=who.uid, gid=who.gid, library=Path(native_path()))
         )
         self._folder = folder
-        self._agent = Agent(folder, self.process.handle)
+        self._agent = Agent(
+            orders=folder.orders, answers=folder.answers, heap=folder.heap, handle=self.process.handle
+        )
         self._agent.order("hello filtered" if who.is_filtered else "hello")
         self._check_it_is_the_same()
         until = time.monotonic() + self._timeout

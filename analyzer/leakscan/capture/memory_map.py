@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Final
+
+_END_OF_USER_SPACE: Final = 1 << 57
+_MOST_BYTES: Final = 1 << 28
+"""At once; a C library's code has two million."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +44,13 @@ class Memory:
         self._file = os.open(f"/proc/{pid}/mem", os.O_RDWR | os.O_CLOEXEC)
 
     def close(self) -> None:
-        os.close(self._file)
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
 
     def read(self, address: int, size: int) -> bytes:
         """OSError: some of it is not mapped."""
-        block = os.pread(self._file, size, address)
+        block = self._some(address, size)
         if len(block) != size:
             raise OSError(f"memory at {address:#x} ends early")
         return block
@@ -58,7 +65,12 @@ class Memory:
     def text(self, address: int, most: int = 256) -> bytes:
         """A C string, cut at `most` bytes or at the end of its page."""
         room = min(most, 4096 - address % 4096)
-        text = os.pread(self._file, room, address)
+        text = self._some(address, room)
         if b"\0" not in text and room < most:
-            text += os.pread(self._file, most - room, address + room)
+            text += self._some(address + room, most - room)
         return text.partition(b"\0")[0]
+
+    def _some(self, address: int, size: int) -> bytes:
+        if not 0 <= address < _END_OF_USER_SPACE or not 0 <= size <= _MOST_BYTES:
+            raise OSError(f"no process has memory at {address:#x}")
+        return os.pread(self._file, size, address)

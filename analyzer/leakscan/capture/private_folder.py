@@ -7,10 +7,10 @@ there: a target in a container, or a hostile one, names no file of ours.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 import stat
-import time
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,6 @@ from leakscan.errors import AttachError
 LIBRARY, ORDERS, ANSWERS, HEAP = "leakscan-agent.so", "orders", "answers", "heap"
 _PLACES: Final = (("tmp",), ("var", "tmp"), ("dev", "shm"))
 _PREFIX: Final = "leakscan-attach-"
-_STALE_SECONDS: Final = 24 * 3600
 _DIRECTORY: Final = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -34,11 +33,13 @@ class PrivateFolder:
         self._descriptors: list[int] = []
         try:
             self._parent, place = self._writable_place(pid)
-            self._name = _PREFIX + secrets.token_hex(8)
+            self._name = f"{_PREFIX}{pid}-{secrets.token_hex(8)}"
             self.path = "/" + "/".join((*place, self._name))
             """As the target sees it."""
             os.mkdir(self._name, 0o700, dir_fd=self._parent)
             self._folder = self._opened(self._name, _DIRECTORY, self._parent)
+            # Held as long as this process lives: a folder that is not locked is nobody's any more.
+            fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._copy(library)
             # Whoever has the other end sees at once when this process is gone.
             self.orders = self._pipe(ORDERS, os.O_RDWR)
@@ -126,11 +127,11 @@ class PrivateFolder:
                 if not name.startswith(_PREFIX):
                     continue
                 found = os.stat(name, dir_fd=place, follow_symlinks=False)
-                is_old = time.time() - found.st_mtime > _STALE_SECONDS
-                if not (stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() == self._uid and is_old):
+                if not stat.S_ISDIR(found.st_mode) or not found.st_uid == os.geteuid() == self._uid:
                     continue
                 folder = os.open(name, _DIRECTORY, dir_fd=place)
                 try:
+                    fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     for file in (LIBRARY, ORDERS, ANSWERS, HEAP):
                         with contextlib.suppress(OSError):
                             os.unlink(file, dir_fd=folder)

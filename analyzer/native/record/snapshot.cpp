@@ -206,6 +206,8 @@ void keep_only(int fd) {
 
 [[noreturn]] void child(const Gathered& gathered, const sigset_t& faults) {
     if (!(gathered.input.flags & kFlagInProcess)) keep_only(gathered.input.fd);
+    // A service in production comes first.
+    if (gathered.input.flags & kFlagAgent) setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + 10);
     rlimit none{0, 0};
     setrlimit(RLIMIT_CORE, &none);
     stack_t stack{};
