@@ -94,11 +94,15 @@ def snapshot_of(pid: int, path: Path, **options: object) -> Counter[str]:
 def left_in(pid: int) -> dict[str, int]:
     """What an attach could have left in the process."""
     folder = Path("/proc") / str(pid)
-    names = [
-        (folder / "task" / thread / "comm").read_text().strip() for thread in os.listdir(folder / "task")
-    ]
+    names = []
+    for thread in os.listdir(folder / "task"):
+        with contextlib.suppress(OSError):
+            names.append((folder / "task" / thread / "comm").read_text().strip())
     maps = (folder / "maps").read_text()
-    links = [os.readlink(folder / "fd" / number) for number in os.listdir(folder / "fd")]
+    links = []
+    for number in os.listdir(folder / "fd"):
+        with contextlib.suppress(OSError):
+            links.append(os.readlink(folder / "fd" / number))
     return {
         "threads": names.count("leakscan"),
         "mappings": maps.count("leakscan-attach"),

@@ -6,6 +6,7 @@ import ctypes.util
 import os
 import signal
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -98,10 +99,10 @@ def test_references_are_named_and_frames_are_roots(tmp_path: Path):
 
 
 def test_keys_can_be_left_out(tmp_path: Path):
-    with running("kept = {'a secret key': 1}\nprint('ready'); sys.stdin.readline()") as target:
-        with Attachment(target.pid) as attached:
-            attached.snapshot(tmp_path / "with.heap")
-            attached.snapshot(tmp_path / "without.heap", redact_keys=True)
+    program = "kept = {'a secret key': 1}\nprint('ready'); sys.stdin.readline()"
+    with running(program) as target, Attachment(target.pid) as attached:
+        attached.snapshot(tmp_path / "with.heap")
+        attached.snapshot(tmp_path / "without.heap", redact_keys=True)
     found = [b"a secret key" in (tmp_path / name).read_bytes() for name in ("with.heap", "without.heap")]
     assert found == [True, False]
 
@@ -167,9 +168,7 @@ PLACES = {
 
 @pytest.mark.parametrize("where", PLACES)
 def test_it_does_not_matter_where_the_program_is(where: str, tmp_path: Path):
-    program = MARKERS + "\n".join(
-        line[8:] if line[:8] == " " * 8 else line for line in PLACES[where].split("\n")
-    )
+    program = MARKERS + textwrap.dedent(PLACES[where])
     with running(program) as target:
         found = [snapshot_of(target.pid, tmp_path / f"{i}.heap")["__main__.Marker"] for i in range(3)]
         assert (found, left_in(target.pid)) == ([1234] * 3, NOTHING)
@@ -213,7 +212,7 @@ def test_a_call_that_keeps_the_lock_is_reported_in_time_and_left_alone(tmp_path:
         sys.stdin.readline()
     """
     with running(program) as target:
-        with pytest.raises(AttachError, match="did not let go of Python's lock within 0.3 s"):
+        with pytest.raises(AttachError, match=r"did not let go of Python's lock within 0\.3 s"):
             snapshot_of(target.pid, tmp_path / "x.heap", timeout_seconds=0.3)
         assert list(tmp_path.iterdir()) == []
         said = target.ask()

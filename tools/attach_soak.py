@@ -24,10 +24,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "analyzer"), str(ROOT / "fixtures")]
 
-from chat_service.load import percentile
-from chat_service.started import Started, started
-from leakscan.capture.attach import Attachment
-from leakscan.errors import LeakscanError
+from chat_service.load import percentile  # noqa: E402
+from chat_service.started import Started, started  # noqa: E402
+from leakscan.capture.attach import Attachment  # noqa: E402
+from leakscan.errors import LeakscanError  # noqa: E402
 
 QUIET_SECONDS = 10.0
 WARM_UP_ATTACHES = 5
@@ -61,7 +61,7 @@ def holdings(pid: int) -> dict[str, int]:
         "descriptors": len(os.listdir(folder / "fd")),
         "mappings": len((folder / "maps").read_text().splitlines()),
         "children": len((folder / "task" / str(pid) / "children").read_text().split()),
-        "files_in_tmp": len(list(Path("/tmp").glob("leakscan-attach-*"))),
+        "private_folders": len(list(Path("/tmp").glob(f"leakscan-attach-{pid}-*"))),
     }
 
 

@@ -57,6 +57,8 @@ class Taken:
 class Attachment:
     """A context: the agent is in the target while inside, and has left it afterwards.
 
+    After an exception out of one of its methods only leaving it makes sense.
+
     AttachError and UnsupportedInterpreter while it is entered leave the target as it was.
     """
 
@@ -84,6 +86,8 @@ class Attachment:
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(LeakscanError, TargetGone):
             self._agent.order("end")
+        # Before the wait: a child that still writes for a reader who gave up must see that he is gone.
+        self._folder.close()
         self._wait_until_it_left()
         self._stack.close()
 

@@ -234,7 +234,7 @@ def _fields(taken: Taken) -> dict[str, Any]:  # Any: the fields of a dataclass
 def _command(folder: Path) -> str:
     words = (folder / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
     program = [word.rpartition("/")[2] for word in words[:1]]
-    return " ".join([*program, *words[1:4]]).strip()[:120]
+    return " ".join(" ".join([*program, *words[1:4]]).split())[:120]
 
 
 def _link(path: Path) -> str:

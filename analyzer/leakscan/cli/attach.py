@@ -145,8 +145,8 @@ def _series(
     except KeyboardInterrupt:
         status = "interrupted"
     capture.close(status)
-    if is_ours:
-        target.disarm()
+    if is_ours and status == "complete":
+        target.disarm()  # when it was interrupted, leaving does it
     said.end()
     return 0 if status == "complete" else INTERRUPTED
 
