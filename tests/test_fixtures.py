@@ -51,7 +51,9 @@ def test_leakscan_finds_what_the_fixture_promises(scenario, mode, tmp_path, monk
         mode=mode,
         measured=measured_of(captured, runs=runs),
     )
-    assert findings.verdict == scenario["verdict"], findings.headline
+    expected = scenario["verdict"]
+    # Several, where it depends on the libraries' own caches.
+    assert findings.verdict in ([expected] if isinstance(expected, str) else expected), findings.headline
     if findings.verdict is Verdict.LEAK:
         check_leak(findings, scenario)
 
