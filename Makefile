@@ -68,9 +68,15 @@ fuzz: native
 	    -artifact_prefix=fuzz-corpus/ fuzz-corpus/$$target fuzz-corpus/seeds/$$target || exit 1; \
 	done
 
-# Every seed's scenario through real captures; writes docs/explanation/streaming-agent.md. Takes some minutes.
+# Every scenario of the seeds through real captures, some 780; writes four pages of docs/explanation. Takes
+# some minutes, on as many cores as there are.
 seeds: native
 	$(BIN)/python tools/seeds.py
+
+# What the fixtures expect, in all ways to end and on every CPython that can be found.
+seeds-all: native
+	LEAKSCAN_SEEDS=all $(BIN)/python tools/test_all.py tests/test_streams_lab.py tests/test_session_maps.py \
+	  tests/test_native_server.py tests/test_chat_service.py tests/test_fixtures.py
 
 # ASan and UBSan over the tests of the native module, then valgrind where it is installed.
 sanitize: native
