@@ -75,9 +75,18 @@ def assemble_leaks(
     return [replace(one, leak=_with_cut(one.leak, with_cut.get(one.number))) for one in judged]
 
 
-def _badness(one: Judged) -> tuple[int, int, int, str, str]:
+def _badness(one: Judged) -> tuple[int, bool, int, int, str, str]:
     leak = one.leak
-    return ORDER.index(leak.verdict), -leak.exclusive_bytes, -leak.count, leak.type_name, leak.signature
+    # Of what is undecided, an exact multiple of the runs is the most suspect.
+    is_suspect = leak.every_run and leak.verdict is Verdict.INCONCLUSIVE
+    return (
+        ORDER.index(leak.verdict),
+        not is_suspect,
+        -leak.exclusive_bytes,
+        -leak.count,
+        leak.type_name,
+        leak.signature,
+    )
 
 
 def _with_cut(leak: Leak, cut: Cut | None) -> Leak:

@@ -63,9 +63,12 @@ class _Way:
 
     def past_folded(self, at: int) -> int:
         """The next reference that says something: scopes and backing stores are passed through."""
-        while at + 1 < len(self.refs) and self.kind(at) == Kind.DICT:
+        while at + 1 < len(self.refs) and (self.kind(at) == Kind.DICT or self._is_scope_of_bun(at)):
             at += 1
         return at
+
+    def _is_scope_of_bun(self, at: int) -> bool:
+        return not self.label(at) and self.target(at) == "system / JSLexicalEnvironment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +266,7 @@ def _property(way: _Way, at: int) -> _Read | None:
 
 def _plain(way: _Way, at: int) -> _Read:
     kind, label = way.kind(at) or Kind.UNNAMED, way.label(at)
-    if kind == Kind.UNNAMED:
+    if kind == Kind.UNNAMED or (kind == Kind.SLOT and not label):
         return _Read(at + 1, "<unnamed in {}>", way.source_type(at))
     if kind == Kind.STACK:
         # V8 does not keep the names of variables that no closure uses.

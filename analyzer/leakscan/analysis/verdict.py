@@ -179,7 +179,8 @@ def _exact_multiples(history: History) -> Judgement | None:
     text = f"exactly {count_text(rate)} each time, {count_text(history.runs * each)} times"
     # Bounds of caches are round numbers: one that was just filled is a multiple of a round number of runs.
     if each**history.runs * _CHANCE < 1 or (history.runs == 1 and _is_round(each)):
-        return Judgement(Verdict.INCONCLUSIVE, f"{text}; a cache that fills would look the same")
+        why = "a cache that fills would look the same"
+        return Judgement(Verdict.INCONCLUSIVE, f"{text}; {why}", rate=float(births[0]), every_run=True)
     return Judgement(Verdict.LEAK, text, rate=float(births[0]), every_run=True, since_run=1)
 
 
