@@ -74,36 +74,70 @@ def what_if(
         raise UsageError(
             "no reference to cut was named", hint="leakscan whatif DIR --cut 'Workflow._runs[*]'"
         )
-    is_new = np.zeros(graph.object_count, np.bool_) if is_new is None else is_new
-    survivors = is_new & _held_by_the_program(graph, life)
-    removals = [_find(graph, text, tuple(known_patterns)) for text in (*cut, *weak)]
-    effects = []
-    for number, (text, (refs, roots)) in enumerate(zip((*cut, *weak), removals, strict=True)):
-        freed = freed_by(graph, life, refs, roots)
-        effects.append(
-            PatternEffect(
-                pattern=text,
-                is_weak=number >= len(cut),
-                reference_count=len(refs) + len(roots),
-                frees=int(freed.sum()),
-                frees_bytes=_bytes(graph, freed),
-                frees_survivors=int((freed & survivors).sum()),
-            )
+    heap = Experiments(graph, life, is_new=is_new, known_patterns=known_patterns)
+    return heap.answer(cut=cut, weak=weak)
+
+
+class Experiments:
+    """Questions about one heap; what one pattern does alone is found once for all of them."""
+
+    def __init__(
+        self,
+        graph: HeapGraph,
+        life: Liveness,
+        *,
+        is_new: Bools | None = None,
+        known_patterns: Sequence[str] = (),
+    ) -> None:
+        self._graph, self._life = graph, life
+        self._is_new = np.zeros(graph.object_count, np.bool_) if is_new is None else is_new
+        self._survivors = self._is_new & _held_by_the_program(graph, life)
+        self._known = tuple(known_patterns)
+        self._found: dict[str, tuple[U32, U32]] = {}
+        self._alone: dict[str, Bools] = {}
+
+    def answer(self, *, cut: Sequence[str], weak: Sequence[str] = ()) -> WhatIf:
+        """What these patterns free. UsageError as for `what_if`."""
+        graph, texts = self._graph, (*cut, *weak)
+        effects = tuple(self._effect(text, number >= len(cut)) for number, text in enumerate(texts))
+        freed = self._freed(texts)
+        types = _by_type(graph, freed)
+        return WhatIf(
+            effects=effects,
+            frees=int(freed.sum()),
+            frees_bytes=_bytes(graph, freed),
+            frees_survivors=int((freed & self._survivors).sum()),
+            survivors=int(self._survivors.sum()),
+            frees_old=int((freed & ~self._is_new).sum()),
+            freed_types=types[:_TYPES_LISTED],
+            types_omitted=max(0, len(types) - _TYPES_LISTED),
         )
-    all_refs = distinct(np.concatenate([refs for refs, _ in removals]))
-    all_roots = distinct(np.concatenate([roots for _, roots in removals]))
-    freed = freed_by(graph, life, all_refs, all_roots)
-    types = _by_type(graph, freed)
-    return WhatIf(
-        effects=tuple(effects),
-        frees=int(freed.sum()),
-        frees_bytes=_bytes(graph, freed),
-        frees_survivors=int((freed & survivors).sum()),
-        survivors=int(survivors.sum()),
-        frees_old=int((freed & ~is_new).sum()),
-        freed_types=types[:_TYPES_LISTED],
-        types_omitted=max(0, len(types) - _TYPES_LISTED),
-    )
+
+    def _effect(self, text: str, is_weak: bool) -> PatternEffect:
+        freed = self._freed((text,))
+        refs, roots = self._found[text]
+        return PatternEffect(
+            pattern=text,
+            is_weak=is_weak,
+            reference_count=len(refs) + len(roots),
+            frees=int(freed.sum()),
+            frees_bytes=_bytes(self._graph, freed),
+            frees_survivors=int((freed & self._survivors).sum()),
+        )
+
+    def _freed(self, texts: Sequence[str]) -> Bools:
+        if len(texts) == 1 and texts[0] in self._alone:
+            return self._alone[texts[0]]
+        for text in texts:
+            if text not in self._found:
+                self._found[text] = _find(self._graph, text, self._known)
+        refs, roots = zip(*(self._found[text] for text in texts), strict=True)
+        freed = freed_by(
+            self._graph, self._life, distinct(np.concatenate(refs)), distinct(np.concatenate(roots))
+        )
+        if len(texts) == 1:
+            self._alone[texts[0]] = freed
+        return freed
 
 
 def _held_by_the_program(graph: HeapGraph, life: Liveness) -> Bools:

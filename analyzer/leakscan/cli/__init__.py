@@ -32,6 +32,7 @@ COMMANDS: Final[tuple[str, ...]] = (
     "paths",
     "top",
     "report",
+    "bundle",
     "export",
     "watch",
 )

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from leakscan.cli.capsules import capsule_at
 from leakscan.cli.sources import Source, Unreadable, source_of, sources_of
 from leakscan.errors import CaptureError, LeakscanError, UsageError
 
@@ -25,6 +26,11 @@ def analysed(
     A mode that cannot be analysed does not hide the others: it is among the unreadable, with the reason.
     Raises the LeakscanError when there is only one.
     """
+    capsule = capsule_at(paths, type_name=type_name)
+    if capsule is not None:
+        from leakscan.report.capsule import findings_of
+
+        return findings_of(capsule), [Unreadable(mode, reason) for mode, reason in capsule.unreadable]
     sources, unreadable = sources_of(paths)
     if len(sources) == 1:
         return [_analyse(sources[0], type_name, runs_each)], unreadable
@@ -41,6 +47,11 @@ def analysed(
 
 def analysed_one(paths: list[Path], *, type_name: str | None = None) -> Findings:
     """The findings of a capture of one mode, or of two snapshots. UsageError names the modes of several."""
+    if capsule_at(paths, type_name=type_name) is not None:
+        found, _ = analysed(paths)
+        if len(found) > 1:
+            raise UsageError(f"{paths[0]} holds several modes", hint="bundle one of them: DIR/MODE")
+        return found[0]
     sources, _ = sources_of(paths)
     if len(sources) > 1:
         modes = ", ".join(str(paths[0] / source.mode) for source in sources)

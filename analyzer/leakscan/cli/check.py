@@ -90,6 +90,11 @@ def _formatted(answer: Gate, form: Format) -> str:
 
 
 def _findings(what: str, runs: int, mode: str) -> list[Findings]:
+    from leakscan.cli.analyse import analysed
+    from leakscan.cli.capsules import capsule_at
+
+    if capsule_at([Path(what)]) is not None:
+        return analysed([Path(what)])[0]
     if Path(what).is_dir():
         return _analysed(Path(what))
     from leakscan.capture import Settings, capture, capture_modes

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from leakscan.cli.redact import Redact, level_of
+
 EXAMPLES = (
     "leakscan diff leak/",
     "leakscan diff leak/ --type ModelOutput --paths",
@@ -38,19 +40,23 @@ def diff(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print everything as JSON (docs/schema/findings-1.json).")
     ] = False,
+    redact: Redact = "none",
 ) -> None:
     """Find what survived the runs, what holds it, and what to cut.
 
     Finding a leak is no failure: exit code 0. The gate is `leakscan check`.
     """
     from leakscan.cli.analyse import analysed
-    from leakscan.report.json import findings_by_mode_json, findings_json
+    from leakscan.report.json import FindingsByMode, findings_by_mode_json, findings_json
+    from leakscan.report.redaction import redacted
     from leakscan.report.terminal import screen_of, write
     from leakscan.report.text import TextOptions, findings_text, modes_text
 
     results, unreadable = analysed(snapshots, type_name=type_name, runs_each=runs)
-    without_answer = [(mode.mode, mode.reason) for mode in unreadable]
     is_one = len(results) == 1 and not unreadable
+    whole = FindingsByMode(tuple(results), tuple((mode.mode, mode.reason) for mode in unreadable))
+    shown = redacted(whole, level_of(redact))
+    results, without_answer = list(shown.modes), shown.unreadable
     if as_json:
         sys.stdout.write(
             findings_json(results[0]) if is_one else findings_by_mode_json(results, without_answer)

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from leakscan.cli.redact import Redact, level_of
+
 EXAMPLES = (
     "leakscan export leak/ -o after.heapsnapshot",
     "leakscan export leak/after.heap --to parquet -o columns/",
@@ -30,6 +32,7 @@ def export(
     to: Annotated[
         Format, typer.Option(help="V8's format, which Chrome DevTools opens, or Parquet files.")
     ] = Format.V8,
+    redact: Redact = "none",
 ) -> None:
     """Write a snapshot in a format that other tools open.
 
@@ -38,8 +41,13 @@ def export(
     from leakscan.cli.sources import snapshot_in
     from leakscan.errors import UsageError
     from leakscan.heap.reader import load
+    from leakscan.report.redaction import STATEMENTS
+    from leakscan.report.redaction_graph import redacted_graph
 
-    graph = load(snapshot_in(snapshot))
+    level = level_of(redact)
+    graph = redacted_graph(load(snapshot_in(snapshot)), level)
+    if STATEMENTS[level]:
+        print(STATEMENTS[level], file=sys.stderr)
     try:
         if to is Format.PARQUET:
             from leakscan.heap.export_parquet import export_parquet

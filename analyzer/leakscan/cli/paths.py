@@ -29,13 +29,18 @@ def paths(
 ) -> None:
     """Show what keeps the objects of a type alive, in one snapshot."""
     from leakscan.analysis.single import paths_to_type
+    from leakscan.cli.capsules import capsule_at
     from leakscan.cli.sources import snapshot_in
     from leakscan.heap.reader import load
     from leakscan.report.json import document
     from leakscan.report.paths import type_paths_text
     from leakscan.report.terminal import screen_of, write
 
-    found = paths_to_type(load(snapshot_in(snapshot)), type_name, limit=limit)
+    capsule = capsule_at([snapshot])
+    if capsule is not None:
+        found = capsule.paths_of(type_name)
+    else:
+        found = paths_to_type(load(snapshot_in(snapshot)), type_name, limit=limit)
     if as_json:
         sys.stdout.write(document("paths", found))
         return

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from leakscan.cli.redact import Redact, level_of
 from leakscan.errors import LeakscanError, UsageError
 
 if TYPE_CHECKING:
     from leakscan.analysis.findings import Findings
-    from leakscan.report.html import Switches
 
 EXAMPLES = (
     "leakscan report leak/ -o report.html",
-    "leakscan report leak/ -o report.md",
+    "leakscan report leak/ --redact names -o report.md",
 )
-_MOST_SWITCHES = 5
-"""Every combination is computed: 2 to the power of this many searches of the heap."""
 
 
 def report(
@@ -32,25 +31,39 @@ def report(
         str | None,
         typer.Option("--type", metavar="T", help="Only types whose qualified name ends with T."),
     ] = None,
+    redact: Redact = "none",
 ) -> None:
     """Write a page to look at, or a bug report to file.
 
     The page is one file that loads nothing. Beside FILE.md stand FILE.dot and, with Graphviz, FILE.svg.
     """
     from leakscan.cli.analyse import analysed_one
+    from leakscan.cli.capsules import capsule_at, capsule_of, only_findings
+    from leakscan.report.html import html_report, switches_of
+    from leakscan.report.redaction import redacted
 
     ending = output.suffix.lower()
     if ending not in (".html", ".htm", ".md"):
         raise UsageError(
             f"cannot tell from {output.name!r} what to write", hint="end the file's name with .html or .md"
         )
-    findings = analysed_one(snapshots, type_name=type_name)
-    if ending == ".md":
-        _write_markdown(findings, output)
+    level = level_of(redact)
+    is_page = ending != ".md"
+    if is_page:
+        capsule = capsule_of(snapshots, type_name=type_name, with_paths=False)
     else:
-        from leakscan.report.html import html_report
-
-        _write(output, html_report(findings, switches=_switches(snapshots, findings)))
+        capsule = only_findings(analysed_one(snapshots, type_name=type_name))
+    if len(capsule.findings) > 1:
+        analysed_one(snapshots)  # says which modes there are
+    left_out = capsule.cut_out if capsule_at(snapshots) is not None else ()
+    # Patterns and findings at once, so that the same name is replaced by the same word in both.
+    capsule = redacted(capsule, level)
+    found = capsule.findings[0]
+    findings = replace(found, omitted=tuple(dict.fromkeys((*found.omitted, *left_out))))
+    if is_page:
+        _write(output, html_report(findings, switches=switches_of(capsule)))
+    else:
+        _write_markdown(findings, output)
 
 
 def _write_markdown(findings: Findings, output: Path) -> None:
@@ -68,25 +81,6 @@ def _write_markdown(findings: Findings, output: Path) -> None:
         typer.echo(f"warning: no {picture}: {error.message}", err=True)
         picture = ""
     _write(output, markdown_report(findings, picture=picture))
-
-
-def _switches(snapshots: list[Path], findings: Findings) -> Switches | None:
-    """What every combination of the first few references to cut would free."""
-    from leakscan.analysis.combinations import cut_combinations
-    from leakscan.cli.sources import sources_of
-    from leakscan.heap.reader import load
-    from leakscan.report.html import Switches
-
-    patterns = tuple(
-        dict.fromkeys(
-            member.pattern for leak in findings.leaks if leak.cut is not None for member in leak.cut.members
-        )
-    )[:_MOST_SWITCHES]
-    (source, *_), _ = sources_of(snapshots)
-    if not patterns or source.after is None:
-        return None
-    effects, survivors = cut_combinations(load(source.before, columns=()), load(source.after), patterns)
-    return Switches(patterns, survivors, effects)
 
 
 def _write(path: Path, text: str) -> None:

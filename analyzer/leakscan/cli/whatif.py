@@ -36,16 +36,21 @@ def whatif(
     from leakscan.analysis.garbage import liveness
     from leakscan.analysis.survivors import find_survivors
     from leakscan.analysis.whatif import what_if
+    from leakscan.cli.capsules import capsule_at
     from leakscan.cli.sources import pair_of
     from leakscan.heap.reader import load
     from leakscan.report.json import document
     from leakscan.report.terminal import screen_of, write
     from leakscan.report.whatif import whatif_text
 
-    first, last = pair_of(snapshots)
-    after = load(last)
-    is_new = None if first is None else find_survivors(load(first, columns=()), after).is_new
-    answer = what_if(after, liveness(after), cut=cut or (), weak=weak or (), is_new=is_new)
+    capsule = capsule_at(snapshots)
+    if capsule is not None:
+        answer = capsule.whatif(cut or (), weak or ())
+    else:
+        first, last = pair_of(snapshots)
+        after = load(last)
+        is_new = None if first is None else find_survivors(load(first, columns=()), after).is_new
+        answer = what_if(after, liveness(after), cut=cut or (), weak=weak or (), is_new=is_new)
     if as_json:
         sys.stdout.write(document("whatif", answer))
         return

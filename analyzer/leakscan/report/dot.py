@@ -96,7 +96,7 @@ def quoted(text: str, *, row_end: str = "") -> str:
 def _draw_path(drawing: _Drawing, leak: Leak, path: Path, names: TypeNames, *, all_steps: bool) -> None:
     cut = cut_steps(leak, path)
     start: _Key = (path.root_kind, path.root)
-    drawing.node(start, _wrapped(path.root), _ROOT)
+    drawing.node(start, wrapped(path.root), _ROOT)
     for piece in fold_steps(path.steps, all_steps=all_steps):
         if piece.step is None:
             key = (*start, piece.note)
@@ -108,7 +108,7 @@ def _draw_path(drawing: _Drawing, leak: Leak, path: Path, names: TypeNames, *, a
         # Paths meet only where they are known to: at the survivors of one leak.
         key = ("survivor", leak.signature) if step.is_survivor else (*start, step.reference, step.type_name)
         drawing.node(key, _label(step, leak, names), _style(step))
-        reference = _wrapped(step.reference)
+        reference = wrapped(step.reference)
         if piece.number in cut:
             drawing.edge(start, key, f"cut: {reference}", _CUT)
         else:
@@ -120,14 +120,14 @@ def _label(step: Step, leak: Leak, names: TypeNames) -> str:
     if step.is_survivor:
         what = names.leak(leak) if leak.name else object_text(step, names)
         count = f"{count_text(leak.count)} x {what}"
-        return f"{_wrapped(count)}\nsurvivors, {size_text(leak.exclusive_bytes)}\nleak {leak.signature}"
-    rows = [_wrapped(object_text(step, names))]
+        return f"{wrapped(count)}\nsurvivors, {size_text(leak.exclusive_bytes)}\nleak {leak.signature}"
+    rows = [wrapped(object_text(step, names))]
     if step.is_holder:
         rows.append("holder")
     if step.note:
-        rows.append(_wrapped(step.note))
+        rows.append(wrapped(step.note))
     if step.file:
-        rows.append(_wrapped(place(step.file, step.line)))
+        rows.append(wrapped(place(step.file, step.line)))
     return "\n".join(rows)
 
 
@@ -139,7 +139,7 @@ def _style(step: Step) -> str:
     return _NEW if step.is_new else ""
 
 
-def _wrapped(text: str) -> str:
+def wrapped(text: str) -> str:
     """`text` in short rows, broken after the signs that part a name, so that no box widens the picture."""
     rest = shortened(visible(text), _LONGEST_LABEL)
     rows = []

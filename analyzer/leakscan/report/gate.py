@@ -156,7 +156,7 @@ def _sarif_result(gated: Gated) -> dict[str, Any]:  # Any: JSON values
 def _uri(file: str) -> str:
     from urllib.parse import quote
 
-    return ("file://" if file.startswith("/") else "") + quote(file)
+    return ("file://" if file.startswith("/") else "") + quote(visible(file))
 
 
 def _message(text: str) -> str:
@@ -164,7 +164,7 @@ def _message(text: str) -> str:
 
 
 def _property(text: str) -> str:
-    return _message(text).replace(":", "%3A").replace(",", "%2C")
+    return _message(visible(text)).replace(":", "%3A").replace(",", "%2C")
 
 
 def _xml(text: str) -> str:

@@ -16,6 +16,7 @@ from leakscan import __version__
 from leakscan.analysis.findings import Findings, Path, Verdict
 from leakscan.analysis.headline import ROW_NAMES
 from leakscan.analysis.wording import count_text, rate_text, size_text, visible
+from leakscan.report.capsule import Capsule
 from leakscan.report.charts import Series, births_bars, line_chart
 from leakscan.report.cuts import cut_steps
 from leakscan.report.folding import Piece, fold_steps
@@ -37,6 +38,17 @@ class Switches:
     patterns: tuple[str, ...]
     survivors: int
     effects: tuple[tuple[int, int, int], ...]
+
+
+def switches_of(capsule: Capsule) -> Switches | None:
+    """The switches for the references whose answers were kept; None when there are none."""
+    kept = [(0, 0, 0)]
+    survivors = 0
+    for answer in capsule.answers:
+        if answer is not None:
+            kept.append((answer.frees_survivors, answer.frees, answer.frees_bytes))
+            survivors = answer.survivors
+    return Switches(capsule.patterns, survivors, tuple(kept)) if len(kept) > 1 else None
 
 
 def html_report(findings: Findings, *, switches: Switches | None = None) -> str:

@@ -22,6 +22,7 @@ from leakscan.analysis.gate import Gate
 from leakscan.analysis.single import TypePaths
 from leakscan.analysis.top import Top
 from leakscan.analysis.whatif import WhatIf
+from leakscan.report.capsule import CAPSULE_VERSION, Capsule
 from leakscan.report.json import FORMAT_PREFIX, FindingsByMode
 
 Schema = dict[str, Any]  # Any: JSON values
@@ -38,6 +39,7 @@ def documents() -> dict[str, tuple[type, int]]:
         "paths": (TypePaths, 1),
         "top": (Top, 1),
         "whatif": (WhatIf, 1),
+        "capsule": (Capsule, CAPSULE_VERSION),
     }
 
 

@@ -1,0 +1,92 @@
+"""The capsule that a command was pointed at, or the one made of a capture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leakscan.errors import CaptureError, UsageError
+
+if TYPE_CHECKING:
+    from leakscan.analysis.findings import Findings
+    from leakscan.report.capsule import Capsule
+
+MOST_PATTERNS = 5
+"""Every combination is searched for: 2 to the power of this many."""
+_MOST_TYPES = 8
+
+
+def capsule_at(paths: list[Path], *, type_name: str | None = None) -> Capsule | None:
+    """The capsule when `paths` is one, else None. UsageError: it is asked for a type of its own."""
+    from leakscan.report.capsule import is_capsule, read_capsule
+
+    if len(paths) != 1 or not is_capsule(paths[0]):
+        return None
+    if type_name is not None:
+        raise UsageError(f"{paths[0]} is a capsule: --type needs the heap", hint=f"leakscan diff {paths[0]}")
+    return read_capsule(paths[0])
+
+
+def capsule_of(snapshots: list[Path], *, type_name: str | None = None, with_paths: bool = True) -> Capsule:
+    """The capsule at `snapshots`, or all that one can hold about these snapshots."""
+    from leakscan.cli.analyse import analysed
+    from leakscan.report.capsule import Capsule
+
+    capsule = capsule_at(snapshots, type_name=type_name)
+    if capsule is not None:
+        return capsule
+    findings, unreadable = analysed(snapshots, type_name=type_name)
+    capsule = Capsule(
+        findings=tuple(findings),
+        unreadable=tuple((mode.mode, mode.reason) for mode in unreadable),
+        patterns=(),
+        answers=(),
+        paths=(),
+        cut_out=("the heap: only the answers kept in the capsule can be shown",),
+    )
+    if len(findings) > 1:
+        said = "what-if answers and paths: a capsule of several modes has none, bundle DIR/MODE for them"
+        return replace(capsule, cut_out=(*capsule.cut_out, said))
+    return _with_answers(capsule, snapshots, with_paths=with_paths)
+
+
+def only_findings(findings: Findings) -> Capsule:
+    """A capsule of these findings and nothing else."""
+    from leakscan.report.capsule import Capsule
+
+    return Capsule((findings,), (), (), (), (), ())
+
+
+def _with_answers(capsule: Capsule, snapshots: list[Path], *, with_paths: bool) -> Capsule:
+    from leakscan.analysis.combinations import cut_combinations
+    from leakscan.analysis.single import paths_to_type
+    from leakscan.cli.sources import pair_of
+    from leakscan.heap.reader import load
+
+    findings = capsule.findings[0]
+    try:
+        first, last = pair_of(snapshots)
+    except CaptureError as error:
+        said = f"what-if answers and paths: {error.message}"
+        return replace(capsule, cut_out=(*capsule.cut_out, said))
+    after = load(last)
+    patterns = cut_patterns(findings)
+    answers = cut_combinations(load(first, columns=()), after, patterns) if first and patterns else ()
+    kinds = [] if not with_paths else list(dict.fromkeys(leak.type_name for leak in findings.leaks))
+    paths = tuple(replace(paths_to_type(after, kind, limit=10), asked=kind) for kind in kinds[:_MOST_TYPES])
+    missing = []
+    proposed = len(cut_patterns(findings, limit=None))
+    if proposed > len(patterns):
+        missing.append(f"what-if answers beyond the first {len(patterns)} of {proposed} references to cut")
+    if len(kinds) > len(paths):
+        missing.append(f"paths to {len(kinds) - len(paths)} of {len(kinds)} types that leak")
+    return replace(
+        capsule, patterns=patterns, answers=answers, paths=paths, cut_out=(*capsule.cut_out, *missing)
+    )
+
+
+def cut_patterns(findings: Findings, *, limit: int | None = MOST_PATTERNS) -> tuple[str, ...]:
+    """The references that the report proposes to cut, of the worst leak first."""
+    found = (member.pattern for leak in findings.leaks if leak.cut for member in leak.cut.members)
+    return tuple(dict.fromkeys(found))[:limit]
