@@ -6,23 +6,29 @@ command line's libraries may not exist.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from leakscan.cli.analyse import shown as diff
     from leakscan.heap.reader import load as load
     from leakscan.record.snapshot import snapshot as snapshot
+    from leakscan.testing import assert_no_leaks as assert_no_leaks
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load", "snapshot"]
+__all__ = ["__version__", "assert_no_leaks", "diff", "load", "snapshot"]
+
+
+_PUBLIC = {
+    "snapshot": ("leakscan.record.snapshot", "snapshot"),
+    "load": ("leakscan.heap.reader", "load"),
+    "diff": ("leakscan.cli.analyse", "shown"),
+    "assert_no_leaks": ("leakscan.testing", "assert_no_leaks"),
+}
 
 
 def __getattr__(name: str) -> Any:  # Any: the public functions, imported on first use
-    if name == "snapshot":
-        from leakscan.record.snapshot import snapshot
-
-        return snapshot
-    if name == "load":
-        from leakscan.heap.reader import load
-
-        return load
-    raise AttributeError(f"module 'leakscan' has no attribute {name!r}")
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'leakscan' has no attribute {name!r}")
+    module, attribute = _PUBLIC[name]
+    return getattr(import_module(module), attribute)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from leakscan.analysis.memory import MemoryLedger
     from leakscan.capture.directory import Capture, Census
     from leakscan.heap.graph import HeapGraph
+    from leakscan.report.notebook import Shown
 
 
 def analysed(
@@ -57,6 +58,13 @@ def analysed_one(paths: list[Path], *, type_name: str | None = None) -> Findings
         modes = ", ".join(str(paths[0] / source.mode) for source in sources)
         raise UsageError(f"{paths[0]} holds one capture for each mode", hint=f"choose one: {modes}")
     return _analyse(sources[0], type_name, 0)
+
+
+def shown(*paths: str | Path, type_name: str | None = None) -> Shown:
+    """`leakscan.diff("leak/")`: findings of a capture, two snapshots or a capsule, as a notebook shows them."""
+    from leakscan.report.notebook import Shown
+
+    return Shown(analysed_one([Path(path) for path in paths], type_name=type_name))
 
 
 def measured_of(capture: Capture, *, runs: int, notes: tuple[str, ...] = ()) -> Measured:

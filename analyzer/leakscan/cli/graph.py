@@ -33,14 +33,18 @@ def graph(
 ) -> None:
     """Draw the paths that keep survivors alive.
 
-    Pictures need Graphviz's `dot`; a .dot file needs nothing.
+    .dot and .svg need nothing. With Graphviz's `dot` the .svg is laid out by it; .png and .pdf need it.
     """
     from leakscan.cli.analyse import analysed_one
     from leakscan.report.dot import findings_dot
-    from leakscan.report.graphviz import write_graph
+    from leakscan.report.graphviz import has_graphviz, write_graph, write_picture
+    from leakscan.report.picture import findings_svg
 
-    dot = findings_dot(analysed_one(snapshots, type_name=type_name), limit=limit, all_paths=paths)
+    findings = analysed_one(snapshots, type_name=type_name)
+    dot = findings_dot(findings, limit=limit, all_paths=paths)
     if output is None:
         sys.stdout.write(dot)
+    elif output.suffix.lower() == ".svg" and not has_graphviz():
+        write_picture(findings_svg(findings, limit=limit, all_paths=paths), output)
     else:
         write_graph(dot, output)

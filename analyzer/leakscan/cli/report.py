@@ -35,7 +35,7 @@ def report(
 ) -> None:
     """Write a page to look at, or a bug report to file.
 
-    The page is one file that loads nothing. Beside FILE.md stand FILE.dot and, with Graphviz, FILE.svg.
+    The page is one file that loads nothing. Beside FILE.md stand FILE.dot and FILE.svg.
     """
     from leakscan.cli.analyse import analysed_one
     from leakscan.cli.capsules import capsule_at, capsule_of, only_findings
@@ -68,19 +68,13 @@ def report(
 
 def _write_markdown(findings: Findings, output: Path) -> None:
     from leakscan.report.dot import findings_dot
-    from leakscan.report.graphviz import PictureError, write_graph
     from leakscan.report.markdown import markdown_report
+    from leakscan.report.picture import findings_svg
 
-    dot = findings_dot(findings)
-    write_graph(dot, output.with_suffix(".dot"))
-    picture = output.with_suffix(".svg").name
-    try:
-        write_graph(dot, output.with_suffix(".svg"))
-    except PictureError as error:
-        # The report is whole without its picture; the graph stands beside it as text.
-        typer.echo(f"warning: no {picture}: {error.message}", err=True)
-        picture = ""
-    _write(output, markdown_report(findings, picture=picture))
+    picture = output.with_suffix(".svg")
+    _write(output.with_suffix(".dot"), findings_dot(findings))
+    _write(picture, findings_svg(findings))
+    _write(output, markdown_report(findings, picture=picture.name))
 
 
 def _write(path: Path, text: str) -> None:

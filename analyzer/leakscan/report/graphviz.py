@@ -15,7 +15,7 @@ from leakscan.errors import LeakscanError, UsageError
 PICTURES: Final = ("svg", "png", "pdf")
 _LONGEST_LAYOUT_SECONDS: Final = 60.0
 _HOW_TO_GET: Final = (
-    "`apt install graphviz` or `brew install graphviz` gives it; -o FILE.dot writes the graph without it"
+    "`apt install graphviz` or `brew install graphviz` gives it; .dot and .svg can be written without it"
 )
 
 
@@ -38,6 +38,19 @@ def write_graph(dot: str, path: Path) -> None:
             f"cannot tell from {path.name!r} what to draw",
             hint="end the file's name with .dot, .svg, .png or .pdf",
         )
+    _write(path, written)
+
+
+def write_picture(svg: str, path: Path) -> None:
+    """Write a picture that was drawn without Graphviz."""
+    _write(path, svg.encode("utf-8"))
+
+
+def has_graphviz() -> bool:
+    return shutil.which("dot") is not None
+
+
+def _write(path: Path, written: bytes) -> None:
     try:
         path.write_bytes(written)
     except OSError as error:

@@ -23,6 +23,7 @@ from leakscan.report.folding import Piece, fold_steps
 from leakscan.report.leaks import growth_of
 from leakscan.report.memory import after_trim, needs_table, shown_rows, signed
 from leakscan.report.names import object_text, place, type_names
+from leakscan.report.picture import leak_svg
 from leakscan.report.reproduce import commands, measured
 
 _FINE = (Verdict.CLEAN, Verdict.WARM_UP, Verdict.BOUNDED, Verdict.GARBAGE, Verdict.SLACK)
@@ -72,6 +73,7 @@ def html_report(findings: Findings, *, switches: Switches | None = None) -> str:
         "is_folded": lambda path: len(_pieces(path, False)) < len(path.steps),
         "bars": lambda births, label: Markup(births_bars(births, label=label)),
         "births_label": _births_label,
+        "picture": lambda leak: Markup(leak_svg(leak, names)),
     }
     has_memory = findings.memory is not None and needs_table(findings)
     memory_rows, memory_rest = shown_rows(findings.memory) if findings.memory and has_memory else ([], 0)
