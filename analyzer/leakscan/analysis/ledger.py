@@ -14,7 +14,7 @@ from statistics import median
 from typing import Final
 
 from leakscan.analysis.findings import Verdict
-from leakscan.analysis.memory import Cause, FileGrowth, MemoryLedger, MemoryRow
+from leakscan.analysis.memory import Cause, FileGrowth, MemoryLedger, MemoryRow, NativeSite
 from leakscan.analysis.verdict import ENOUGH_RUNS
 
 Figures = Mapping[str, int]
@@ -70,6 +70,7 @@ class Rounds:
     allocator: str = "glibc"
     files: tuple[FileGrowth, ...] = ()
     trimmed_bytes: int | None = None
+    sites: tuple[NativeSite, ...] = ()
 
 
 def memory_ledger(rounds: Rounds) -> MemoryLedger | None:
@@ -105,9 +106,10 @@ def memory_ledger(rounds: Rounds) -> MemoryLedger | None:
         allocator=rounds.allocator,
         control_rounds=len(rounds.control),
         control_bytes=max(0, noise.get("total", 0)),
-        advice=tuple(_advice(row.kind, rounds) for row in causes if row.kind != "objects"),
+        advice=tuple(text for row in causes if row.kind != "objects" and (text := _advice(row.kind, rounds))),
         files=rounds.files,
         trimmed_bytes=rounds.trimmed_bytes,
+        sites=_told_sites(rounds.sites),
     )
 
 
@@ -236,6 +238,34 @@ def _verdict(rows: Sequence[MemoryRow], causes: Sequence[MemoryRow], runs: int) 
     return found.pop() if len(found) == 1 else Cause.SEVERAL
 
 
+def _told_sites(sites: Sequence[NativeSite]) -> tuple[NativeSite, ...]:
+    """The stacks as a reader needs them: without the interpreter's own frames, alike ones put together."""
+    found: dict[tuple[str, tuple[tuple[str, str, int], ...]], list[int]] = {}
+    for site in sites:
+        stack = tuple(frame for frame in site.stack if not _is_machinery(*frame[:2]))
+        total = found.setdefault((site.owner, stack), [0, 0])
+        total[0] += site.bytes
+        total[1] += site.blocks
+    told = [NativeSite(size, blocks, owner, stack) for (owner, stack), (size, blocks) in found.items()]
+    return tuple(sorted(told, key=lambda site: (-site.bytes, site.owner, site.stack)))
+
+
+def _is_machinery(function: str, file: str) -> bool:
+    return not file.endswith(".py") and (
+        function.startswith(_MACHINERY) or (function == "<unknown>" and file == "<unknown>")
+    )
+
+
+_MACHINERY: Final = (
+    *("_PyEval", "PyEval_", "_PyObject", "PyObject_", "_PyFunction", "_PyVectorcall", "PyVectorcall"),
+    *("_PyMem", "cfunction_", "method_vectorcall", "vectorcall_", "call_trace", "trace_call_function"),
+    *("type_call", "ffi_call", "_ctypes_callproc", "_call_function_pointer", "PyCFuncPtr_call"),
+    *("slot_tp_call", "PyRun_", "pymalloc_", "allocate_from_new_pool", "new_arena", "run_mod", "run_eval"),
+    *("pyrun_", "Py_RunMain", "Py_BytesMain", "__libc_start", "_start", "main", "builtin_exec", "gen_send"),
+    "method_call",
+)
+
+
 def _advice(kind: str, rounds: Rounds) -> str:
     if kind == "mapped_files":
         most = f": the most is of {rounds.files[0].path}" if rounds.files else ""
@@ -245,6 +275,8 @@ def _advice(kind: str, rounds: Rounds) -> str:
             f"{rounds.allocator} serves malloc and does not tell what is in use: capture with glibc's to tell"
             " a leak from what the allocator keeps"
         )
+    if kind == "native" and rounds.sites:
+        return ""
     return _ADVICE[kind]
 
 

@@ -49,6 +49,20 @@ class FileGrowth:
 
 
 @dataclass(frozen=True, slots=True)
+class NativeSite:
+    """Blocks that one stack allocated in the runs and nothing freed (`--native`).
+
+    `owner`: whose they are as far as the stack tells: `objects`, `numpy arrays`, ..., "" for nobody's known.
+    `stack`: (function, file, line), innermost first, without the frames of the interpreter.
+    """
+
+    bytes: int
+    blocks: int
+    owner: str
+    stack: tuple[tuple[str, str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryLedger:
     """Resident and swapped memory of the process, row by row; rows and residue add up to the whole."""
 
@@ -70,6 +84,8 @@ class MemoryLedger:
     files: tuple[FileGrowth, ...] = ()
     trimmed_bytes: int | None = None
     """what `malloc_trim` gave back (`--trim-probe`)"""
+    sites: tuple[NativeSite, ...] = ()
+    """who allocated what was not freed, the most first, when the runs were traced (`--native`)"""
 
     @property
     def delta(self) -> int:

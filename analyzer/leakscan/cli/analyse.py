@@ -209,7 +209,8 @@ def _counted(capture: Capture) -> Findings:
 
 def _memory(capture: Capture, rows: list[Census], settled: Census | None) -> MemoryLedger | None:
     from leakscan.analysis.ledger import Rounds, memory_ledger
-    from leakscan.analysis.memory import FileGrowth
+    from leakscan.analysis.memory import FileGrowth, NativeSite
+    from leakscan.capture.native import traced_sites
 
     figures = [row.memory for row in rows]
     if settled is not None and len(rows) > 1 and settled.run == rows[-1].run:
@@ -221,6 +222,10 @@ def _memory(capture: Capture, rows: list[Census], settled: Census | None) -> Mem
             figures=figures,
             control=[row.memory for row in capture.control],
             allocator=capture.allocator,
+            sites=tuple(
+                NativeSite(site.bytes, site.blocks, site.owner, site.stack)
+                for site in traced_sites(capture.directory)
+            ),
             files=tuple(FileGrowth(*row) for row in capture.mappings),
             trimmed_bytes=None if trim is None else trim.before["rss_bytes"] - trim.after["rss_bytes"],
         )

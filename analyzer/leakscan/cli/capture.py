@@ -75,12 +75,23 @@ def capture(
     prove: Annotated[
         bool, typer.Option("--prove", help="Apply the proposed cut in a forked child, and count.")
     ] = False,
+    native: Annotated[
+        bool,
+        typer.Option("--native", help="Then trace it with memray: who allocated what is not freed."),
+    ] = False,
+    trim_probe: Annotated[
+        bool, typer.Option("--trim-probe", help="At the end, see what malloc_trim(0) gives back.")
+    ] = False,
+    control: Annotated[
+        int, typer.Option(metavar="N", help="Rounds without work before the baseline, 3 at least.")
+    ] = 3,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the capture in DIR.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print run.json instead of a summary.")] = False,
 ) -> int:
     """Run a scenario N times; keep a snapshot before and after."""
     from leakscan.capture import Settings
     from leakscan.cli.capture_decide import decision
+    from leakscan.errors import UsageError
 
     limit = max(runs, most_runs) if until_sure else runs
     order: _Order = {
@@ -100,9 +111,16 @@ def capture(
             timeout_seconds=timeout,
             sites=sites,
             redact_keys=redact_keys,
+            control=control,
+            trim_probe=trim_probe,
         ),
     }
-    code = _capture_all(order, as_json=as_json) if mode == ALL else _capture_one(order, mode, as_json=as_json)
+    if mode == ALL:
+        if native:
+            raise UsageError("--native traces one mode", hint="choose it with --mode")
+        code = _capture_all(order, as_json=as_json)
+    else:
+        code = _capture_one(order, mode, as_json=as_json, is_native=native)
     if as_json:
         print((output / "run.json").read_text(), end="")
     return code
@@ -118,12 +136,15 @@ class _Order(TypedDict):
     decide: Decide | None
 
 
-def _capture_one(order: _Order, mode: str, *, as_json: bool) -> int:
+def _capture_one(order: _Order, mode: str, *, as_json: bool, is_native: bool) -> int:
     from leakscan.capture import capture as run_capture
+    from leakscan.capture.native import trace_natively
     from leakscan.cli.capture_progress import progress_on_stderr
 
     with progress_on_stderr(order["target"]) as on_progress:
         captured = run_capture(**order, mode=mode, on_progress=lambda progress: on_progress(mode, progress))
+    if is_native and captured.status == "complete":
+        trace_natively(captured, order["settings"], python=order["python"])
     if not as_json:
         print(_summary(captured), end="")
     return _exit_code(captured)

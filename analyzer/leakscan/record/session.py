@@ -41,6 +41,8 @@ def run_session(config: dict[str, Any]) -> int:  # Any: JSON values
     # Programs that the target starts must not read our commands.
     os.set_inheritable(config["control_fd"], False)
     try:
+        if config.get("native_trace"):
+            return _trace(config, events)
         session = Session(config, events, load=lambda: load_scenario(config["target"]))
         status = _attempt(session, events, [session.prepare, session.measure])
         if status == "complete" and config["is_interactive"]:
@@ -55,6 +57,22 @@ def run_session(config: dict[str, Any]) -> int:  # Any: JSON values
         pass  # while the target closes down: everything is written
     except CaptureGone:
         return 3
+    return 0
+
+
+def _trace(config: dict[str, Any], events: Events) -> int:
+    from leakscan.record.tracing import trace_runs
+
+    _allow_interrupts()
+    status = "complete"
+    try:
+        trace_runs(config, events)
+    except KeyboardInterrupt:
+        status = "interrupted"
+    except BaseException as error:  # SystemExit of the target, too
+        events.write("error", phase="native", run=0, **_describe(error))
+        status = "failed"
+    events.write("end", status=status, runs_completed=config["runs"])
     return 0
 
 

@@ -21,7 +21,7 @@ from leakscan.report.charts import Series, births_bars, line_chart
 from leakscan.report.cuts import cut_steps
 from leakscan.report.folding import Piece, fold_steps
 from leakscan.report.leaks import growth_of
-from leakscan.report.memory import after_trim, needs_table, shown_rows, signed
+from leakscan.report.memory import after_trim, needs_table, shown_rows, signed, site_text, told_sites
 from leakscan.report.names import object_text, place, type_names
 from leakscan.report.picture import leak_svg
 from leakscan.report.reproduce import commands, measured
@@ -160,7 +160,10 @@ def _verdict_class(verdict: Verdict) -> str:
 
 def _memory_advice(findings: Findings) -> list[str]:
     memory = findings.memory
-    return [] if memory is None else [text for text in (*memory.advice, after_trim(memory)) if text]
+    if memory is None:
+        return []
+    sites = [f"Not freed: {site_text(memory, site)}" for site in told_sites(memory)]
+    return [text for text in (*memory.advice, after_trim(memory), *sites) if text]
 
 
 def _memory_chart(findings: Findings) -> str:

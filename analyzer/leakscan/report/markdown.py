@@ -10,7 +10,7 @@ from leakscan.analysis.findings import Findings, Verdict
 from leakscan.analysis.headline import ROW_NAMES
 from leakscan.analysis.wording import count_text, rate_text, size_text, visible
 from leakscan.report.lines import plain
-from leakscan.report.memory import after_trim, needs_table, shown_rows, signed
+from leakscan.report.memory import after_trim, needs_table, shown_rows, signed, site_text, told_sites
 from leakscan.report.names import type_names
 from leakscan.report.reproduce import commands, measured
 from leakscan.report.tables import births_line, runs_per_column
@@ -132,6 +132,7 @@ def _memory(findings: Findings) -> str:
         f"| RSS and swap | {size_text(memory.bytes_before)} | {size_text(memory.bytes_after)} |"
         f" {signed(memory.delta)} | | |\n",
         *(f"- {escaped(text)}" for text in (*memory.advice, after_trim(memory)) if text),
+        *(f"- not freed: {escaped(site_text(memory, site))}" for site in told_sites(memory)),
     ]
     return "\n".join(rows) + "\n"
 
