@@ -34,16 +34,20 @@ class TracedSite:
 
 def trace_natively(captured: Capture, settings: Settings, *, python: str | None) -> None:
     """Write native.json into the directory of a complete capture. CaptureError: it could not be traced."""
+    if not captured.python:
+        raise CaptureError(
+            "--native traces Python programs only", hint=f"{captured.directory} keeps the capture without it"
+        )
     interpreter = find_interpreter(python)
     config = {
         **driver_config(captured.target, captured.mode, settings, captured.directory, is_interactive=False),
         "native_trace": str((captured.directory / NATIVE_FILE).absolute()),
         "trace_python_allocators": _is_in_pools(captured),
-        "python": str(interpreter.path),
+        "python": interpreter.command[0],
     }
     error: Mapping[str, Any] | None = None  # Any: JSON values
     status = ""
-    with Target(interpreter.path, config) as target, passing_on_interrupts(target):
+    with Target(interpreter.command, config) as target, passing_on_interrupts(target):
         for event in target.events():
             if event["event"] == "error":
                 error = event

@@ -7,6 +7,7 @@ of the environment that the target runs in.
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
 from collections.abc import Iterable
@@ -49,7 +50,8 @@ _INNERMOST = 6
 def trace_runs(config: dict[str, Any], events: EventSink) -> None:  # Any: JSON values
     """Import, warm up, run under memray, and write the file that `native_trace` names."""
     try:
-        import memray
+        # The target's, and only in this process: the recorder itself needs no package.
+        memray = importlib.import_module("memray")
     except ImportError as error:
         raise RecordError(
             f"memray cannot be imported by {config['python']}: {error}",
