@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: bench-v8 v8-against seeds sanitize bench demo docs fuzz test test-all check native clean
+.PHONY: attach-soak bench-v8 v8-against seeds sanitize bench demo docs fuzz test test-all check native clean
 $(VENV)/.ready: pyproject.toml constraints.txt CMakeLists.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
@@ -48,6 +48,11 @@ bench-v8: native
 # Sizes and dominators node by node against both engines, on a snapshot of each Node in NODES and of Chromium.
 v8-against: native
 	$(BIN)/python tools/v8_against.py $(NODES)
+
+# A thousand attaches to chat_service while clients stream from it; about five minutes. ATTACHES for another number.
+ATTACHES ?= 1000
+attach-soak: native
+	$(BIN)/python tools/attach_soak.py --attaches $(ATTACHES)
 
 test-all: native
 	$(BIN)/python tools/test_all.py --fetch

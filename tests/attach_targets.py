@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import select
 import shutil
@@ -115,6 +116,7 @@ def left_in(pid: int) -> dict[str, int]:
 NOTHING = {"threads": 0, "mappings": 0, "descriptors": 0, "folders": 0, "tracers": 0}
 
 
+@functools.cache
 def why_not_attachable() -> str:
     """ "" when this machine lets a process be attached to."""
     if sys.platform != "linux" or os.uname().machine != "x86_64":

@@ -306,6 +306,30 @@ def test_several_snapshots_in_one_stay(tmp_path: Path):
     assert [each.path.stat().st_size == each.bytes for each in taken] == [True] * 3
 
 
+def test_a_strict_system_call_filter_does_not_kill_the_process(tmp_path: Path):
+    # Kills the process for process_vm_readv, close_range, socket, connect and ptrace.
+    program = (
+        MARKERS
+        + """
+import ctypes, struct
+deadly = (310, 436, 41, 42, 101)
+code = [struct.pack('HBBI', 0x20, 0, 0, 0)]
+code += [struct.pack('HBBI', 0x15, len(deadly) - i, 0, number) for i, number in enumerate(deadly)]
+code += [struct.pack('HBBI', 0x06, 0, 0, 0x7FFF0000), struct.pack('HBBI', 0x06, 0, 0, 0x80000000)]
+block = ctypes.create_string_buffer(b''.join(code))
+libc = ctypes.CDLL(None)
+libc.prctl(38, 1, 0, 0, 0)
+assert libc.prctl(22, 2, struct.pack('HxxxxxxQ', len(code), ctypes.addressof(block)), 0, 0) == 0
+print('ready')
+sys.stdin.readline()
+print('alive')
+"""
+    )
+    with running(program) as target:
+        found = snapshot_of(target.pid, tmp_path / "x.heap")["__main__.Marker"]
+        assert (found, target.ask()) == (1234, "alive")
+
+
 def test_grpc_goes_on_serving(tmp_path: Path):
     pytest.importorskip("grpc")
     program = """
