@@ -208,8 +208,10 @@ def _frame(thread: int, words: list[int], stacks: list[Mapping], call: Call) -> 
     stack = next((each for each in stacks if each.start <= words[_RSP] < each.end), None)
     if stack is None or entry < stack.start + 4096:
         raise NotNow
-    # The main thread's grows by itself; the others are as large as they will ever be.
-    if stack.path != "[stack]" and entry < stack.start + _ROOM_ON_STACK:
+    # The main thread's grows by itself. The C library keeps a thread's own data at the upper end of its
+    # stack; where they are not, the thread is on another one, for a signal or a coroutine, of unknown size.
+    has_room = entry >= stack.start + _ROOM_ON_STACK and words[_RSP] < words[_FS_BASE] < stack.end
+    if stack.path != "[stack]" and not has_room:
         raise NotNow
     mask = ctypes.create_string_buffer(8)
     _ptrace(_GETSIGMASK, thread, 8, ctypes.addressof(mask))
