@@ -62,10 +62,12 @@ def find_python(pid: int, mappings: list[Mapping], memory: Memory) -> Python:
             f"process {pid} runs {program}, which exports none of Python's functions",
             hint="a build without its dynamic symbols cannot be attached to; use `leakscan capture`",
         )
-    raise AttachError(
-        f"process {pid} is not a Python process ({program or 'no program file'})",
-        hint="give the process that runs the interpreter, not its shell or its supervisor: `ps -ef --forest`",
-    )
+    hint = "give the process that runs the interpreter, not its shell or its supervisor: `ps -ef --forest`"
+    if program.rpartition("/")[2].startswith("node"):
+        hint = (
+            "Node writes its own: start it with --heapsnapshot-signal=SIGUSR2, and `leakscan diff` the files"
+        )
+    raise AttachError(f"process {pid} is not a Python process ({program or 'no program file'})", hint=hint)
 
 
 def find_c_library(pid: int, mappings: list[Mapping], memory: Memory) -> CLibrary:
