@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
 from leakscan.analysis.counted import findings_from_counts
 from leakscan.analysis.diff import Measured, diff
-from leakscan.analysis.findings import Findings, RunFigures
+from leakscan.analysis.findings import Findings, RunFigures, Verdict
 from leakscan.analysis.growth import census
+from leakscan.analysis.headline import headline
 from leakscan.analysis.leaks import Limits
 from leakscan.errors import UsageError
 from leakscan.heap.graph import HeapGraph
@@ -68,7 +70,7 @@ def series(
             hint="name the oldest first, the youngest last",
         )
     if intervals == 1 and not runs_each:
-        return diff(first, graph, type_filter=type_filter, limits=limits)
+        return _with_next(diff(first, graph, type_filter=type_filter, limits=limits), first, graph)
     return diff(
         first,
         with_births(graph, marks),
@@ -79,6 +81,14 @@ def series(
         unit="interval",
         runs_each=runs_each,
     )
+
+
+def _with_next(findings: Findings, first: HeapGraph, last: HeapGraph) -> Findings:
+    """Two snapshots rarely decide; a third one after as many runs again does."""
+    if findings.verdict is not Verdict.INCONCLUSIVE or not first.path or not last.path:
+        return findings
+    findings = replace(findings, next_command=f"leakscan diff {first.path} {last.path} THIRD --runs N")
+    return replace(findings, headline=headline(findings))
 
 
 def _measured(counts: list[Counts]) -> Measured:
