@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from leakscan.capture.directory import Capture
-from leakscan.capture.interpreter import find_interpreter
+from leakscan.capture.job import run_job
 from leakscan.capture.observe import driver_config
-from leakscan.capture.process import Target, passing_on_interrupts
 from leakscan.capture.settings import Settings
 from leakscan.errors import CaptureError
 
@@ -38,28 +36,12 @@ def trace_natively(captured: Capture, settings: Settings, *, python: str | None)
         raise CaptureError(
             "--native traces Python programs only", hint=f"{captured.directory} keeps the capture without it"
         )
-    interpreter = find_interpreter(python)
     config = {
         **driver_config(captured.target, captured.mode, settings, captured.directory, is_interactive=False),
         "native_trace": str((captured.directory / NATIVE_FILE).absolute()),
         "trace_python_allocators": _is_in_pools(captured),
-        "python": interpreter.command[0],
     }
-    error: Mapping[str, Any] | None = None  # Any: JSON values
-    status = ""
-    with Target(interpreter.command, config) as target, passing_on_interrupts(target):
-        for event in target.events():
-            if event["event"] == "error":
-                error = event
-            elif event["event"] == "end":
-                status = event["status"]
-        code = target.end()
-    if status != "complete":
-        why = error["message"] if error is not None else f"its process ended with {code}"
-        raise CaptureError(
-            f"the runs could not be traced: {why}",
-            hint=(error or {}).get("hint", "") or f"{captured.directory} keeps the capture without it",
-        )
+    run_job("tracing", config, python=python, what="the runs could not be traced")
 
 
 def traced_sites(directory: Path) -> tuple[TracedSite, ...]:

@@ -35,6 +35,7 @@ COMMANDS: Final[tuple[str, ...]] = (
     "bundle",
     "export",
     "watch",
+    "doctor",
 )
 """In the order of `leakscan --help`."""
 

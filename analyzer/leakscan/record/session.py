@@ -41,8 +41,8 @@ def run_session(config: dict[str, Any]) -> int:  # Any: JSON values
     # Programs that the target starts must not read our commands.
     os.set_inheritable(config["control_fd"], False)
     try:
-        if config.get("native_trace"):
-            return _trace(config, events)
+        if config.get("job"):
+            return _do_job(config, events)
         session = Session(config, events, load=lambda: load_scenario(config["target"]))
         status = _attempt(session, events, [session.prepare, session.measure])
         if status == "complete" and config["is_interactive"]:
@@ -60,17 +60,16 @@ def run_session(config: dict[str, Any]) -> int:  # Any: JSON values
     return 0
 
 
-def _trace(config: dict[str, Any], events: Events) -> int:
-    from leakscan.record.tracing import trace_runs
-
+def _do_job(config: dict[str, Any], events: Events) -> int:
+    """Something else than a capture: `job` is the module of this package with a function of its name."""
     _allow_interrupts()
     status = "complete"
     try:
-        trace_runs(config, events)
+        getattr(importlib.import_module(f"leakscan.record.{config['job']}"), config["job"])(config, events)
     except KeyboardInterrupt:
         status = "interrupted"
     except BaseException as error:  # SystemExit of the target, too
-        events.write("error", phase="native", run=0, **_describe(error))
+        events.write("error", phase=config["job"], run=0, **_describe(error))
         status = "failed"
     events.write("end", status=status, runs_completed=config["runs"])
     return 0

@@ -47,7 +47,7 @@ _OWNERS = (
 _INNERMOST = 6
 
 
-def trace_runs(config: dict[str, Any], events: EventSink) -> None:  # Any: JSON values
+def tracing(config: dict[str, Any], events: EventSink) -> None:  # Any: JSON values
     """Import, warm up, run under memray, and write the file that `native_trace` names."""
     try:
         # The target's, and only in this process: the recorder itself needs no package.
