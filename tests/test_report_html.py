@@ -127,7 +127,7 @@ def test_the_headings_have_one_first_level_and_skip_none():
 def test_each_chart_has_a_name_for_who_cannot_see_it():
     assert [svg.get("aria-label") for svg in Document(html_report(samples.CLEAN)).of("svg")] == [
         "Memory after each run",
-        "Objects after each run",
+        "Objects more than at the baseline",
     ]
 
 
@@ -140,7 +140,7 @@ def test_a_chart_needs_two_runs():
 
 
 def test_a_flat_line_at_zero_is_drawn():
-    assert 'points="62,166 396,166"' in line_chart("t", [0, 1], [Series("a", [0, 0], 0)], unit=str)
+    assert 'points="62,180 396,180"' in line_chart("t", [0, 1], [Series("a", [0, 0], 0)], unit=str)
 
 
 def test_many_runs_share_bars():

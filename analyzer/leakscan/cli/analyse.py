@@ -61,7 +61,7 @@ def analysed_one(paths: list[Path], *, type_name: str | None = None) -> Findings
 
 
 def shown(*paths: str | Path, type_name: str | None = None) -> Shown:
-    """`leakscan.diff("leak/")`: findings of a capture, two snapshots or a capsule, as a notebook shows them."""
+    """`leakscan.diff("leak/")`: findings of a capture, snapshots or a capsule, as a notebook shows them."""
     from leakscan.report.notebook import Shown
 
     return Shown(analysed_one([Path(path) for path in paths], type_name=type_name))

@@ -9,10 +9,10 @@ from math import ceil, floor, log10
 from typing import Final
 
 _WIDTH: Final = 460
-_HEIGHT: Final = 200
+_HEIGHT: Final = 214
 _LEFT: Final = 62
 _RIGHT: Final = 64
-_TOP: Final = 16
+_TOP: Final = 30
 _BOTTOM: Final = 34
 _TICKS: Final = 4
 _BAR: Final = 6
@@ -42,6 +42,7 @@ def line_chart(
     parts = [
         f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">',
         f"<title>{escape(title)}</title>",
+        f'<text class="heading" x="4" y="12">{escape(title)}</text>',
     ]
     for tick in range(round(top / step) + 1):
         value = tick * step

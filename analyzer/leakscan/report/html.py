@@ -21,7 +21,7 @@ from leakscan.report.charts import Series, births_bars, line_chart
 from leakscan.report.cuts import cut_steps
 from leakscan.report.folding import Piece, fold_steps
 from leakscan.report.leaks import growth_of
-from leakscan.report.memory import after_trim, needs_table, shown_rows, signed, site_text, told_sites
+from leakscan.report.memory import after_trim, shown_rows, signed, site_text, told_sites
 from leakscan.report.names import object_text, place, type_names
 from leakscan.report.picture import leak_svg
 from leakscan.report.reproduce import commands, measured
@@ -75,8 +75,7 @@ def html_report(findings: Findings, *, switches: Switches | None = None) -> str:
         "births_label": _births_label,
         "picture": lambda leak: Markup(leak_svg(leak, names)),
     }
-    has_memory = findings.memory is not None and needs_table(findings)
-    memory_rows, memory_rest = shown_rows(findings.memory) if findings.memory and has_memory else ([], 0)
+    memory_rows, memory_rest = shown_rows(findings.memory) if findings.memory is not None else ([], 0)
     style, script = _part("report.css"), _part("report.js")
     word, _, rest = findings.headline.partition("  ")
     answers = _answers(switches) if switches is not None else []
@@ -181,8 +180,9 @@ def _memory_chart(findings: Findings) -> str:
 
 def _count_chart(findings: Findings) -> str:
     rows = findings.per_run
-    counts = Series("objects", [row.object_count for row in rows], 0)
-    return line_chart("Objects after each run", [row.run for row in rows], [counts], unit=_whole)
+    first = rows[0].object_count if rows else 0
+    more = Series("objects", [max(0, row.object_count - first) for row in rows], 0)
+    return line_chart("Objects more than at the baseline", [row.run for row in rows], [more], unit=_whole)
 
 
 def _whole(value: float) -> str:
