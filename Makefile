@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: attach-soak bench-v8 v8-against seeds sanitize bench demo docs fuzz test test-all check native clean
+.PHONY: attach-soak bench-v8 v8-against seeds seeds-all sanitize bench demo docs fuzz test test-all check native clean
 $(VENV)/.ready: pyproject.toml constraints.txt CMakeLists.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip

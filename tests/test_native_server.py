@@ -1,4 +1,4 @@
-"""Native memory with known answers: what the heap says of each kind of growth, and which figures move."""
+"""Native memory with known answers: which figures each kind of growth moves, and what the ledger calls it."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -35,7 +35,7 @@ class Cell:
     """What one capture said, and what it counted."""
 
     findings: Findings
-    figures: tuple[dict[str, int], ...]
+    figures: tuple[Mapping[str, int], ...]
     """of the process's memory, at the baseline and after each run"""
 
     @property
