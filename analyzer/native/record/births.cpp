@@ -198,6 +198,7 @@ bool set_run(long value) {
         state.run = static_cast<std::uint16_t>(value);
     }
     settle();
+    recycling::renew();
     return true;
 }
 

@@ -11,6 +11,9 @@ void watch(bool with_sites);
 
 void unwatch();
 
+// Gives the current run to what the interpreter keeps over a collection. With the GIL.
+void renew();
+
 // Types whose free list could not be kept out of the way: their births may be too early.
 int unseen_types();
 
