@@ -135,6 +135,7 @@ DOORS: dict[str, Call] = {
     "births_boundary": lambda rng, g: [rng.choice((0, 1, 253, 0xFFFE))],
     "births_disarm": lambda rng, g: [],
     "births_of": lambda rng, g: [rng.choice((g, 1, None, len, Graph, [], "x"))],
+    "births_at": lambda rng, g: [array("Q", [id(g), rng.getrandbits(64), 0, 1 << 47])],
     "births_site": lambda rng, g: [rng.randrange(3)],
     "births_stats": lambda rng, g: [],
     "births_usage": lambda rng, g: [],

@@ -21,7 +21,7 @@ def each_run(text: str, runs: int = RUNS) -> str:
 def found(before: str, grown: str, *, runs: int = RUNS, type_filter: str | None = None) -> Findings:
     """The findings when `grown` is drawn beside `before` once for each run."""
     after = heap(f"{before}\n{each_run(grown, runs)}")
-    return diff(heap(before), after, runs=runs, type_filter=type_filter)
+    return diff(heap(before, meta={"births": True}), after, runs=runs, type_filter=type_filter)
 
 
 def the_leak(before: str, grown: str, *, runs: int = RUNS, type_filter: str | None = None) -> Leak:

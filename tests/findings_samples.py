@@ -180,7 +180,7 @@ TWO_HOLDERS = Findings(
     survivor_bytes=41_212_480,
     garbage_count=0,
     garbage_bytes=0,
-    proof="20 of 20 freed",
+    proof="proved: 20 of 20 ModelOutput freed by cutting Workflow._runs[*] and Emitter.handlers['chunk'][*]",
 )
 
 TASK_PATH = Path(

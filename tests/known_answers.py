@@ -11,11 +11,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from extensions import build_boxes
 from leakscan.analysis.findings import Findings, Leak, Verdict
 
 KNOWN: Final = Path(__file__).parent / "known"
 EXPECTED: Final[dict[str, dict[str, Any]]] = tomllib.loads((KNOWN / "expected.toml").read_text())
 _HELD_BY_NO_REFERENCE: Final = "root"
+
+
+def target_of(name: str) -> str:
+    """What `leakscan capture` is given for this program."""
+    return str(KNOWN / EXPECTED[name].get("target", f"{name}.py:run"))
+
+
+def missing_for(name: str) -> str:
+    """Why this program cannot run on this machine, "" when it can."""
+    return build_boxes() if EXPECTED[name].get("needs") == "boxes" else ""
 
 
 def problems(findings: Findings, name: str) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 
 from leakscan import load
 from leakscan.analysis.experiment import plan_experiment
+from leakscan.analysis.garbage import liveness
 from leakscan.capture import Prove, Settings, capture, read_capture
 from leakscan.cli import main
 
@@ -24,8 +25,8 @@ def in_a_folder_with_the_fixtures(tmp_path, monkeypatch):
 def test_the_proposed_cut_is_proved_in_the_process_that_leaks(capfd):
     assert main(["capture", "streamlab:stream_once", "--runs", "5", "--prove"]) == 0
     line = next(line for line in capfd.readouterr().out.splitlines() if "proved" in line)
-    what, cut = line.split(" freed by cutting ")
-    assert what == "  proved     5 of 5 ModelOutput"
+    what, cut = line.partition(", with ")[0].split(" freed by cutting ")
+    assert what == "  proved: 5 of 5 ModelOutput"
     assert sorted(cut.split(" and ")) == ["Emitter.handlers['chunk'][*]", "Workflow._runs[*]"]
 
 
@@ -36,7 +37,7 @@ def test_half_of_the_cut_frees_nothing():
         after = load(captured.after)
         row = after.type_names.index("streamlab.output.ModelOutput")
         outputs = np.flatnonzero(after.type_ids == row).astype(np.uint32)
-        plan = plan_experiment(after, cut=["Workflow._runs[*]"], survivors=outputs)
+        plan = plan_experiment(after, liveness(after), cut=["Workflow._runs[*]"], survivors=outputs)
         return Prove(
             cut=("Workflow._runs[*]",),
             types=("ModelOutput",),

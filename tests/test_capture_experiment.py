@@ -4,35 +4,58 @@ from __future__ import annotations
 
 import numpy as np
 
-from heaps import heap
-from leakscan.analysis.experiment import plan_experiment
+from heaps import DrawnHeap, heap
+from leakscan.analysis.experiment import Experiment, plan_experiment, survivors_to_count
+from leakscan.analysis.garbage import liveness
 from leakscan.heap.kinds import Kind
 
 DRAWING = """
     module flows -> m; m -[.default]-> flow; flow -[._runs]-> runs
     runs -['run-1']-> one -[.output]-> first; runs -['run-2']-> two -[.output]-> second
+    second -[.text]-> text; root -> other
     flow: flows.Workflow addr=0x10
     runs: dict addr=0x20
-    one: flows.Run addr=0x30
-    two: flows.Run addr=0x40
-    first: flows.Output addr=0x50
-    second: flows.Output flags=none addr=0x60
+    one: flows.Run addr=0x30 birth=1
+    two: flows.Run addr=0x40 birth=2
+    first: flows.Output addr=0x50 birth=1
+    second: flows.Output addr=0x60 birth=0 flags=none
+    text: str addr=0x70 birth=2
+    other: str addr=0x80 birth=2
+    type str flags=none
 """
+CUT = ("Workflow._runs[*]",)
+
+
+def plan(graph: DrawnHeap, *survivors: str, cut: tuple[str, ...] = CUT) -> Experiment:
+    chosen = np.array([graph[name] for name in survivors], np.uint32)
+    return plan_experiment(graph, liveness(graph), cut=cut, survivors=chosen)
 
 
 def test_a_pattern_becomes_the_references_it_stands_for():
-    graph = heap(DRAWING)
-    plan = plan_experiment(graph, cut=["Workflow._runs[*]"], survivors=np.zeros(0, np.uint32))
-    assert plan.references == ((0x20, Kind.KEY_STR, "run-1", 0x30), (0x20, Kind.KEY_STR, "run-2", 0x40))
+    assert plan(heap(DRAWING)).references == (
+        (0x20, Kind.KEY_STR, "run-1", 0x30),
+        (0x20, Kind.KEY_STR, "run-2", 0x40),
+    )
 
 
-def test_survivors_that_the_collector_does_not_track_cannot_be_counted():
+def test_survivors_without_a_birth_that_the_collector_does_not_track_cannot_be_counted():
+    planned = plan(heap(DRAWING), "first", "second")
+    assert (planned.survivors, planned.uncounted) == (((0x50, 1, True),), 1)
+
+
+def test_what_hangs_on_the_survivors_is_counted_too_though_no_collector_tracks_it():
+    planned = plan(heap(DRAWING), "first", "one", "two")
+    assert planned.others == ((0x70, 2, False),)
+
+
+def test_of_a_builtin_type_only_what_the_cut_should_free_is_counted():
     graph = heap(DRAWING)
-    survivors = np.array([graph["first"], graph["second"]], np.uint32)
-    plan = plan_experiment(graph, cut=["Workflow._runs[*]"], survivors=survivors)
-    assert (plan.survivors, plan.uncounted) == ((0x50,), 1)
+    chosen = survivors_to_count(
+        graph, liveness(graph), cut=CUT, types=["str"], is_new=np.ones(graph.object_count, np.bool_)
+    )
+    assert graph.spell(chosen) == ["text"]
 
 
 def test_a_pattern_that_leads_from_no_object_is_said():
-    plan = plan_experiment(heap(DRAWING), cut=["root 'atexit callbacks'"], survivors=np.zeros(0, np.uint32))
-    assert (plan.references, plan.uncleared) == ((), ("root 'atexit callbacks'",))
+    planned = plan(heap(DRAWING), cut=("root 'atexit callbacks'",))
+    assert (planned.references, planned.uncleared) == ((), ("root 'atexit callbacks'",))

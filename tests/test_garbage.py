@@ -21,7 +21,7 @@ def held_from_c(graph: DrawnHeap) -> list[str]:
 
 def test_a_cycle_that_nothing_holds_is_garbage():
     graph = heap("root -> a; x -> y; y -> x -> z")
-    garbage = find_garbage(graph, Analysed(graph).life)
+    garbage = find_garbage(Analysed(graph).life)
     assert graph.spell(np.flatnonzero(garbage.collectable)) == ["x", "y", "z"]
 
 
@@ -51,7 +51,7 @@ def test_a_cycle_through_a_type_that_takes_no_part_in_collection_is_told_apart()
     assert [
         (row.is_garbage, row.through_uncollected_type) for row in find_cycles(graph, run.life, run.is_new)
     ] == [(False, "ext.Element")]
-    assert graph.spell(np.flatnonzero(find_garbage(graph, run.life).stuck)) == ["x", "e"]
+    assert graph.spell(np.flatnonzero(find_garbage(run.life).stuck)) == ["x", "e"]
 
 
 def test_an_extension_object_that_hides_its_references_is_found_by_the_other_half_of_the_cycle():
@@ -70,7 +70,7 @@ def test_an_extension_object_that_hides_its_references_is_found_by_the_other_hal
 
 def test_what_such_a_cycle_holds_is_stuck_with_it():
     graph = heap("x -> e; e -> x -> cargo; p -> q -> p; e: ext.Element; type ext.Element flags=none")
-    garbage = find_garbage(graph, Analysed(graph).life)
+    garbage = find_garbage(Analysed(graph).life)
     assert graph.spell(np.flatnonzero(garbage.stuck)) == ["x", "e", "cargo"]
     assert graph.spell(np.flatnonzero(garbage.collectable)) == ["p", "q"]
 

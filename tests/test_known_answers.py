@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from known_answers import ASPECTS, EXPECTED, KNOWN, aspects_of
+from known_answers import ASPECTS, EXPECTED, aspects_of, missing_for, target_of
 from leakscan.analysis.findings import Findings
-from leakscan.capture import capture
-from leakscan.cli.analyse import analysed_one
 from leakscan.analysis.garbage import liveness
 from leakscan.analysis.survivors import find_survivors
 from leakscan.analysis.whatif import what_if
+from leakscan.capture import capture
+from leakscan.cli.analyse import analysed_one
 from leakscan.heap.reader import load
 
 FindingsOf = Callable[[str], Findings]
@@ -35,7 +35,9 @@ def findings_of(directory: Path) -> FindingsOf:
 
     def find(name: str) -> Findings:
         if name not in known:
-            capture(f"{KNOWN / name}.py:run", output=directory / name)
+            if reason := missing_for(name):
+                pytest.skip(reason)
+            capture(target_of(name), output=directory / name)
             known[name] = analysed_one([directory / name])
         return known[name]
 

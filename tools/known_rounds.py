@@ -1,7 +1,7 @@
 """Captures every program with a known answer again and again, under each interpreter.
 
-Each answer comes from a process of its own, as a user's would. What was found right is kept in a file, so that
-an interrupted call goes on where it stopped; a change of leakscan or of a program makes its rows void.
+Each answer comes from a process of its own, as a user's would. What was found right is kept in a file, so
+that an interrupted call goes on where it stopped; a change of leakscan or of a program makes its rows void.
 
 Usage: known_rounds.py [--rounds 20] [--jobs 2] [--folder .interpreters] [PROGRAM...]
        known_rounds.py --show          the first line of every program, under this interpreter
@@ -23,13 +23,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from known_answers import EXPECTED, KNOWN, problems  # noqa: E402 - it lies with the tests
-from test_all import find_interpreters  # noqa: E402
-
+from known_answers import EXPECTED, missing_for, problems, target_of  # noqa: E402 - it lies with the tests
 from leakscan.analysis.findings import Findings  # noqa: E402
 from leakscan.capture import capture  # noqa: E402
 from leakscan.cli.analyse import analysed_one  # noqa: E402
 from leakscan.errors import LeakscanError  # noqa: E402
+from test_all import find_interpreters  # noqa: E402
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Question:
 def ask(question: Question) -> Findings:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "capture"
-        capture(f"{KNOWN / question.program}.py:run", output=output, python=question.python)
+        capture(target_of(question.program), output=output, python=question.python)
         return analysed_one([output])
 
 
@@ -59,6 +58,10 @@ def what_is_wrong(question: Question) -> list[str]:
 def main() -> int:
     options = _options()
     programs = options.programs or list(EXPECTED)
+    for program in list(programs):
+        if reason := missing_for(program):
+            print(f"{program} is left out: {reason}")
+            programs.remove(program)
     if options.show:
         here = Question("", sys.executable, "", 0)
         return _print_first_lines([_of(here, program) for program in programs])
@@ -69,6 +72,7 @@ def main() -> int:
         for number in range(1, options.rounds + 1)
         for version in wanted
         for program in programs
+        if number <= EXPECTED[program].get("rounds", options.rounds)
     ]
     if options.signatures:
         return _compare_signatures([one for one in questions if one.round == 1], options.jobs)
@@ -131,7 +135,7 @@ def _digest(program: str) -> str:
     package = ROOT / "analyzer" / "leakscan"
     files = [
         *sorted(path for path in package.rglob("*") if path.suffix in (".py", ".so")),
-        KNOWN / f"{program}.py",
+        Path(target_of(program).partition(":")[0]),
     ]
     digest = hashlib.sha256(repr(sorted(EXPECTED[program].items())).encode())
     for path in files:

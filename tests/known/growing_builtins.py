@@ -1,4 +1,4 @@
-"""Only objects of builtin types grow, each scenario another type: what owns them must give the leak its name."""
+"""Only objects of builtin types grow, in each scenario of another type: what owns them must name the leak."""
 
 import functools
 import itertools

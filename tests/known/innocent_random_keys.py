@@ -1,4 +1,4 @@
-"""Every run looks up five of sixty users, at random: the table of users fills ever more slowly."""
+"""Every run looks up ten of a hundred users, at random: the table of users fills ever more slowly."""
 
 import random
 
@@ -18,7 +18,7 @@ DRAW = random.Random(7)
 
 
 def run():
-    for _ in range(5):
-        number = DRAW.randrange(60)
+    for _ in range(10):
+        number = DRAW.randrange(100)
         if number not in DIRECTORY.users:
             DIRECTORY.users[number] = User(number)

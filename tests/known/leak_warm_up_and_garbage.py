@@ -1,4 +1,4 @@
-"""A leak of one object per run between thirty that a warm-up leaves and hundreds that only the collector frees."""
+"""One object leaks per run, beside sixty that a warm-up leaves and hundreds that only the collector frees."""
 
 import itertools
 

@@ -53,12 +53,16 @@ class Assembly:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A leak, the group it was made of, and how many runs would decide it (0: it is decided)."""
+    """A leak, the group it was made of, and how many runs would decide it (0: it is decided).
+
+    `bytes_per_run` is what a single object grew by in each run, () for a leak of objects.
+    """
 
     leak: Leak
     group: LeakGroup
     number: int
     runs_needed: int
+    bytes_per_run: tuple[int, ...] = ()
 
 
 def assemble_leaks(

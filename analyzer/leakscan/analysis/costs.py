@@ -39,7 +39,8 @@ _BY_KIND: Final = {
     Kind.MEMBER: HOP,
     Kind.DICT: 0,
     Kind.LOCAL: HOP,
-    Kind.STACK: 30,
+    # What a statement is working on just now: a variable, even a few steps longer, is a place to look at.
+    Kind.STACK: 90,
     Kind.AWAIT: 5,
     Kind.TYPE: DETOUR,
     Kind.WEAK: BLOCKED,
@@ -57,6 +58,7 @@ _ROOT_BY_KIND: Final = {
     RootKind.INTERPRETER: 600,
     RootKind.STATIC_TYPE: 900,
     RootKind.HELD_FROM_C: HELD_FROM_C_COST,
+    RootKind.UNCOLLECTED_CYCLE: HELD_FROM_C_COST,
 }
 _DETOUR_SLOTS: Final = ("__globals__", "__builtins__", "f_globals", "f_builtins", "__module__")
 _DETOUR_GLOBALS: Final = ("__builtins__", "__spec__", "__loader__")

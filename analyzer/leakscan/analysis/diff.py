@@ -29,7 +29,7 @@ from leakscan.analysis.region import Region, find_region
 from leakscan.analysis.sizes import SizeLedger, measure_groups
 from leakscan.analysis.slotnames import SlotNames
 from leakscan.analysis.survivors import Mask, Survivors, find_survivors
-from leakscan.analysis.swelling import find_swelling
+from leakscan.analysis.swelling import Swelling, find_swelling
 from leakscan.analysis.units import in_units
 from leakscan.analysis.wording import count_text, size_text
 from leakscan.heap.graph import HeapGraph
@@ -84,8 +84,7 @@ def diff(
     found = find_survivors(before, after)
     runs = runs or _runs_between(before, after, found)
     reach = explore(after, found, life)
-    garbage = find_garbage(after, life)
-    dead = garbage.collectable | garbage.stuck
+    dead = find_garbage(life).collectable
     reach = replace(reach, survivors=_without_own(reach, dead))
     survivors = reach.survivors
     heads = None if type_filter is None else survivors_of_type(reach, type_filter)
@@ -109,7 +108,8 @@ def diff(
     assembly = Assembly(before, reach, names, measured.type_counts, measured.released, runs, runs_each)
     judged = assemble_leaks(assembly, search.groups, ledger, cuts)
     if type_filter is None:
-        judged += _swollen(before, reach, names, measured, runs, len(judged))
+        swollen = find_swelling(before, reach, names, type_bytes=measured.type_bytes, runs=runs)
+        judged += _judged_swelling(swollen, len(judged))
     waiting = dead & survivors.is_new
     findings = Findings(
         verdict=Verdict.CLEAN,
@@ -139,12 +139,9 @@ def diff(
     return _concluded(findings, judged, region, ledger, cuts)
 
 
-def _swollen(
-    before: HeapGraph, reach: Reach, names: SlotNames, measured: Measured, runs: int, first: int
-) -> list[Judged]:
+def _judged_swelling(found: Sequence[Swelling], first: int) -> list[Judged]:
     """Leaks of one object each, which has no heads to cut and no births to count."""
     none = np.zeros(0, np.uint32)
-    found = find_swelling(before, reach, names, type_bytes=measured.type_bytes, runs=runs)
     return [
         Judged(
             one.leak,
@@ -153,6 +150,7 @@ def _swollen(
             ),
             number,
             one.runs_needed,
+            one.bytes_per_run,
         )
         for number, one in enumerate(found, first)
     ]
@@ -206,7 +204,8 @@ def _common_cut(leaks: Sequence[Judged], cuts: CutSearch) -> Cut | None:
     """The smallest set of slots that frees the survivors of all leaks together."""
     if len(leaks) == 1:
         return leaks[0].leak.cut
-    return cuts.cut_for(distinct(np.concatenate([one.group.heads for one in leaks])))
+    heads = [one.group.heads for one in leaks if len(one.group.heads)]
+    return cuts.cut_for(distinct(np.concatenate(heads))) if heads else None
 
 
 def _projections(
@@ -214,6 +213,9 @@ def _projections(
 ) -> tuple[Projection, ...]:
     """More runs at the rate of the leaks, from what each run left that is exclusive to them."""
     first = min((one.leak.first_run for one in leaks if one.leak.first_run), default=0)
+    swelling = [one.bytes_per_run for one in leaks if one.bytes_per_run]
+    if swelling:
+        first = 1
     if not first:
         return ()
     owned = np.isin(ledger.owner, [one.number for one in leaks]) & region.is_new
@@ -222,6 +224,8 @@ def _projections(
     runs_of = births[owned].astype(np.int64) - first
     sizes = np.zeros(runs - first + 1, np.int64)
     np.add.at(sizes, runs_of, region.sizes[owned].astype(np.int64))
+    for grown in swelling:
+        sizes += np.array(grown[-runs:], np.int64)
     counts = np.bincount(runs_of, minlength=runs - first + 1)
     return project(sizes.tolist(), counts.tolist())
 

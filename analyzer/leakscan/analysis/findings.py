@@ -222,7 +222,7 @@ class Findings:
     others: tuple[Leak, ...] = ()
     """groups of survivors that weigh less than the verdict: warm-up and bounded ones beside a leak"""
     proof: str = ""
-    """what clearing the cut in a forked child of the target did, "" when it was not tried"""
+    """what clearing the cut in a forked child of the target did, in one sentence, "" when it was not tried"""
     memory: MemoryLedger | None = None
     """where the process's memory went, None when it was not measured"""
     next_command: str = ""

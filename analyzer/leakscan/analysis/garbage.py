@@ -11,7 +11,7 @@ import numpy.typing as npt
 from leakscan.analysis import kernels
 from leakscan.analysis.findings import CycleFinding
 from leakscan.analysis.kernels import Csr
-from leakscan.analysis.refs import distinct
+from leakscan.analysis.refs import distinct, refs_with_sources
 from leakscan.heap.graph import U8, U32, HeapGraph
 from leakscan.heap.kinds import BORROWED, IMMORTAL, KIND_MASK, Kind, RootFlag, TypeFlag
 
@@ -24,7 +24,9 @@ class Liveness:
 
     `weak` (mask over references) keep nothing alive: weak and borrowed ones. `external` u32[n] are the
     counts that nothing seen explains. `anchors` are the objects alive by themselves: targets of
-    roots, held from C, immortal. `state` u8[n] is kernels.GARBAGE, REACHED or HELD_FROM_C.
+    roots, held from C, immortal, and those that keep a cycle from the collector. `state` u8[n] is
+    kernels.GARBAGE, REACHED or HELD_FROM_C. `blockers` are objects of types that take no part in collection,
+    in cycles that nothing else holds: these (`stuck`, a mask, with all that they hold) live for ever.
     """
 
     csr: Csr
@@ -33,6 +35,8 @@ class Liveness:
     external: U32
     state: U8
     anchors: U32
+    blockers: U32
+    stuck: Bools
 
     @cached_property
     def is_live(self) -> Bools:
@@ -53,7 +57,8 @@ def liveness(graph: HeapGraph) -> Liveness:
     if graph.runtime != "cpython":
         state = kernels.reachable(csr, roots=roots, skip=weak).view(np.uint8)
         external = np.zeros(graph.object_count, np.uint32)
-        return Liveness(csr, weak, roots, external, state, distinct(roots))
+        none = np.zeros(0, np.uint32)
+        return Liveness(csr, weak, roots, external, state, distinct(roots), none, external > 0)
     view = kernels.collector_reachability(
         csr,
         graph.refcounts,
@@ -63,8 +68,44 @@ def liveness(graph: HeapGraph) -> Liveness:
     )
     stands_alone = (view.external > 0) | (graph.refcounts == IMMORTAL)
     stands_alone[roots] = True
+    dead = np.asarray(view.state == kernels.GARBAGE)
+    blockers = _blockers(graph, csr, weak, dead)
+    stuck = np.zeros(graph.object_count, np.bool_)
+    state = view.state
+    if len(blockers):
+        stands_alone[blockers] = True
+        stuck = np.asarray(kernels.reachable(csr, roots=blockers, skip=weak) & dead)
+        state = np.where(stuck, np.uint8(kernels.HELD_FROM_C), state)
     anchors = np.flatnonzero(stands_alone).astype(np.uint32)
-    return Liveness(csr, weak, roots, view.external, view.state, anchors)
+    return Liveness(csr, weak, roots, view.external, state, anchors, blockers, stuck)
+
+
+def _blockers(graph: HeapGraph, csr: Csr, weak: Bools, dead: Bools) -> U32:
+    """Dead objects in cycles whose type takes no part in collection.
+
+    The collector cannot explain the reference from such an object, so it takes what it holds for alive. One
+    that is in no cycle goes with what holds it.
+    """
+    holds = _is_uncollected_type(graph)[graph.type_ids] & dead
+    if not holds.any():
+        return np.zeros(0, np.uint32)
+    refs, owners = refs_with_sources(graph, np.flatnonzero(holds).astype(np.uint32))
+    inward = dead[graph.ref_targets[refs]] & ~weak[refs]
+    return _in_cycles(csr, distinct(owners[inward]), members=dead, skip=weak)
+
+
+def still_blocking(life: Liveness, skip: Bools) -> U32:
+    """The blockers whose cycles do without the references in `skip`."""
+    return _in_cycles(life.csr, life.blockers, members=life.stuck, skip=skip)
+
+
+def _in_cycles(csr: Csr, objects: U32, *, members: Bools, skip: Bools) -> U32:
+    if not len(objects):
+        return objects
+    parts = kernels.components(csr, members=members, skip=skip)
+    sizes = np.bincount(parts.ids[members], minlength=parts.count)
+    inside: U32 = objects[sizes[parts.ids[objects]] > 1]
+    return inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +120,9 @@ class Garbage:
     stuck: Bools
 
 
-def find_garbage(graph: HeapGraph, life: Liveness) -> Garbage:
-    """Splits what is not alive into what the collector would free and what it cannot."""
-    dead = ~life.is_live
-    if not dead.any() or graph.runtime != "cpython":
-        return Garbage(dead, np.zeros_like(dead))
-    uncollected = _is_uncollected_type(graph)[graph.type_ids]
-    # A reference from an object that the collector does not know is one it cannot explain.
-    holders = np.flatnonzero(dead & uncollected).astype(np.uint32)
-    stuck = (
-        kernels.reachable(life.csr, roots=holders, skip=life.weak) & dead if len(holders) else dead & False
-    )
-    return Garbage(dead & ~stuck, stuck)
+def find_garbage(life: Liveness) -> Garbage:
+    """What is not alive, and what is only because the collector cannot look into it."""
+    return Garbage(~life.is_live, life.stuck)
 
 
 def find_cycles(graph: HeapGraph, life: Liveness, members: Bools) -> tuple[CycleFinding, ...]:

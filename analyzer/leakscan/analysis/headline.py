@@ -56,6 +56,8 @@ def where(leak: Leak) -> str:
         return f"held by {leak.holder.label}"
     if leak.path.root_kind == "held_from_c":
         return "held from C: an extension keeps a reference"
+    if leak.path.root_kind == "uncollected_cycle":
+        return f"in a {leak.path.root}, a type that takes no part in garbage collection"
     return f"held by {leak.path.root}"
 
 

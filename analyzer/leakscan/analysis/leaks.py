@@ -20,15 +20,25 @@ from leakscan.analysis.modules import Tier
 from leakscan.analysis.noise import HELD_BY, noise_rule
 from leakscan.analysis.paths import RawPath, Reason, find_reasons
 from leakscan.analysis.reach import NewGraph, Reach
-from leakscan.analysis.refs import distinct, source_of
+from leakscan.analysis.refs import distinct, kinds_of, source_of
 from leakscan.analysis.slotnames import SlotNames
 from leakscan.analysis.steps import Writing, has_callback, name_of, root_text, write_path
 from leakscan.heap.graph import U32
 from leakscan.heap.kinds import IMMORTAL, Kind, RootKind
 
-_FUNCTION_LIKE: Final = frozenset(
-    ("function", "method", "coroutine", "generator", "async_generator", "code", "type")
-)
+_CALLED: Final = {
+    **{name: name for name in ("function", "method", "coroutine", "generator", "async_generator", "code")},
+    **{name: name for name in ("type", "property", "classmethod", "staticmethod", "method-wrapper")},
+    **{f"{name}_descriptor": f"{name} descriptor" for name in ("method", "wrapper", "getset", "member")},
+    "classmethod_descriptor": "classmethod descriptor",
+    "builtin_function_or_method": "builtin",
+    "builtin_method": "builtin",
+    "functools.partial": "partial",
+    "functools.partialmethod": "partialmethod",
+    "functools.cached_property": "cached_property",
+    "cell": "cell",
+}
+"""Builtin types whose objects have a name of their own, and the word before it."""
 _NAMES_COMPARED: Final = 200
 _FEWEST_TRACED: Final = 40
 _MOST_TRACED: Final = 400
@@ -143,7 +153,14 @@ def _noise(reach: Reach, heads: U32, reason: Reason, path: Path) -> tuple[str, b
     if path.root_kind == "held_from_c" and _are_immortal_strings(reach, heads):
         return "strings interned for ever by this version of Python", True
     rule = noise_rule(path)
-    return (rule.reason, rule.is_bounded) if rule else ("", False)
+    if rule is None or (rule.is_direct and not _are_held_by_roots(reach, heads)):
+        return "", False
+    return rule.reason, rule.is_bounded
+
+
+def _are_held_by_roots(reach: Reach, heads: U32) -> bool:
+    """Whether a root leads to each of most of them: one may also hold a whole chain of handlers."""
+    return 2 * int(np.isin(heads, reach.graph.roots.targets).sum()) > len(heads)
 
 
 def _held_by_library(reach: Reach, heads: U32, reason: Reason) -> str:
@@ -162,11 +179,17 @@ def _are_immortal_strings(reach: Reach, heads: U32) -> bool:
 
 
 def _are_live_weak_references(reach: Reach, heads: U32) -> bool:
-    """Whether these are weak references to living objects, with a callback that clears them away."""
+    """Whether these are weak references to new objects, with a callback that clears them away.
+
+    Many to one object that lives for ever do not go: something makes them again and again.
+    """
     graph = reach.graph
     for obj in heads[:_NAMES_COMPARED].tolist():
-        kinds = {graph.kind(ref) for ref in graph.references(obj)}
-        if Kind.WEAK not in kinds or not has_callback(graph, obj):
+        targets = [
+            int(graph.ref_targets[ref]) for ref in graph.references(obj) if graph.kind(ref) == Kind.WEAK
+        ]
+        is_new = any(reach.survivors.is_new[target] for target in targets)
+        if not is_new or not has_callback(graph, obj):
             return False
     return True
 
@@ -196,14 +219,28 @@ def _owner_name(reach: Reach, heads: U32, slots: Sequence[Slot]) -> str:
     """What builtin objects are called: by their function, or by the slot that holds them."""
     graph = reach.graph
     type_row = int(graph.type_ids[heads[0]])
-    if reach.modules.type_tiers[type_row] < Tier.BUILTIN:
-        return ""
     type_name = graph.type_names[type_row]
-    if type_name in _FUNCTION_LIKE:
+    if (word := _CALLED.get(type_name)) is not None:
         called = {normalised(name_of(graph, obj)) for obj in heads[:_NAMES_COMPARED].tolist()}
         if len(called) == 1 and (name := called.pop()):
-            return f"{type_name} {name}"
+            return f"{word} {name}"
+    if target := _weak_target(reach, heads):
+        return f"weak reference to {target}"
+    if reach.modules.type_tiers[type_row] < Tier.BUILTIN:
+        return ""
     return f"{type_name} in {slots[0].pattern}" if slots else ""
+
+
+def _weak_target(reach: Reach, heads: U32) -> str:
+    """The type that all of these refer to weakly, "" when they are no weak references or of several."""
+    graph = reach.graph
+    targets = set()
+    for obj in heads[:_NAMES_COMPARED].tolist():
+        weak = [int(graph.ref_targets[ref]) for ref in graph.references(obj) if graph.kind(ref) == Kind.WEAK]
+        if len(weak) != 1:
+            return ""
+        targets.add(graph.type_name(weak[0]).rpartition(".")[2])
+    return targets.pop() if len(targets) == 1 else ""
 
 
 def _signature(reach: Reach, type_name: str, name: str, reason: Reason) -> str:
@@ -245,16 +282,17 @@ def _old_name(reason: Reason, at: int) -> str:
 
 
 def _without_companions(reach: Reach, groups: list[LeakGroup]) -> list[LeakGroup]:
-    """Builtin survivors that lie where heavier ones lie go with them: a table's keys with its values."""
+    """What lies in the slots of a more telling group goes with it: a table's keys with its values."""
     kept: list[LeakGroup] = []
     for group in groups:
-        at = next((at for at, heavier in enumerate(kept) if _goes_with(reach, group, heavier)), None)
-        if at is None:
-            kept.append(group)
+        for at, heavier in enumerate(kept):
+            speaker, other = _by_name(reach, heavier, group)
+            if _goes_with(reach, other, speaker) or _is_on_its_stack(reach, other, speaker):
+                companions = distinct(np.concatenate((speaker.companions, other.companions, other.heads)))
+                kept[at] = replace(speaker, companions=companions)
+                break
         else:
-            speaker, other = _by_name(reach, kept[at], group)
-            companions = distinct(np.concatenate((speaker.companions, other.companions, other.heads)))
-            kept[at] = replace(speaker, companions=companions)
+            kept.append(group)
     return kept
 
 
@@ -262,18 +300,41 @@ def _by_name(reach: Reach, heavier: LeakGroup, lighter: LeakGroup) -> tuple[Leak
     """The group to tell of, and the one that goes with it: in the very same slots the better name counts."""
     tiers = [reach.modules.tier_of(int(group.heads[0])) for group in (heavier, lighter)]
     is_same = {slot.pattern for slot in heavier.slots} == {slot.pattern for slot in lighter.slots}
-    return (lighter, heavier) if is_same and tiers[1] < tiers[0] else (heavier, lighter)
+    is_same &= heavier.path.root_kind == lighter.path.root_kind or bool(heavier.slots)
+    is_better = tiers[1] < tiers[0] or (tiers[1] == tiers[0] and _are_keys(reach, heavier))
+    return (lighter, heavier) if is_same and is_better else (heavier, lighter)
 
 
-def _goes_with(reach: Reach, group: LeakGroup, heavier: LeakGroup) -> bool:
+def _goes_with(reach: Reach, group: LeakGroup, speaker: LeakGroup) -> bool:
     if not group.slots or group.path_count_omitted:
         return False
-    if reach.modules.tier_of(int(group.heads[0])) <= Tier.LIBRARY:
+    is_named = reach.modules.tier_of(int(group.heads[0])) <= Tier.LIBRARY
+    if is_named and not (_are_keys(reach, group) and not _are_keys(reach, speaker)):
         return False
     same_places = {(slot.pattern, slot.holder) for slot in group.slots} <= {
-        (slot.pattern, slot.holder) for slot in heavier.slots
+        (slot.pattern, slot.holder) for slot in speaker.slots
     }
-    return same_places and len(distinct(group.births)) <= len(distinct(heavier.births))
+    return same_places and len(distinct(group.births)) <= len(distinct(speaker.births))
+
+
+def _is_on_its_stack(reach: Reach, group: LeakGroup, speaker: LeakGroup) -> bool:
+    """Whether threads that never end hold both, on their stacks or in C calls made from there."""
+    if (
+        group.slots
+        or speaker.path.root_kind != "thread"
+        or not np.array_equal(np.sort(group.births), np.sort(speaker.births))
+    ):
+        return False
+    if group.path.root_kind == "thread":
+        return group.path.root == speaker.path.root
+    is_builtin = reach.modules.tier_of(int(group.heads[0])) == Tier.BUILTIN
+    return is_builtin and group.path.root_kind == "held_from_c"
+
+
+def _are_keys(reach: Reach, group: LeakGroup) -> bool:
+    """Whether these are the keys of tables and nothing else."""
+    refs = [slot.refs for slot in group.slots]
+    return bool(refs) and bool((kinds_of(reach.graph, np.concatenate(refs)) == Kind.KEY).all())
 
 
 def _merged(found: list[LeakGroup]) -> list[LeakGroup]:

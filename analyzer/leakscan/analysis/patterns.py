@@ -9,7 +9,7 @@
              | ['key'] | [17] | [<Point>] | [*]     an entry of a container; all of them
              | {*}                    members of a set
              | closure 'x' | local 'x'      of a function; of a frame, generator or coroutine
-             | key 'x' | <unnamed> | .get('x')
+             | key 'x' | value stack | <unnamed> | .get('x')
              V8: .get('key') | .get(17) | .get(*)   entries of a Map;  .has(*)  members of a Set
              | .on('chunk') | .on(*)       listeners of an emitter;  [Symbol(x)]  a property
 
@@ -49,6 +49,7 @@ class StepKind(Enum):
     CLOSURE = "closure"
     LOCAL = "local"
     KEY_OBJECT = "key object"
+    STACK = "value stack"
     UNNAMED = "unnamed"
     ELEMENT = "element"
 
@@ -108,7 +109,8 @@ _HEAD: Final = re.compile(
 _STEP: Final = re.compile(
     rf"(?P<element>\.\w+\({_ARGUMENT}?\)|{_WEAK_VALUE})|\.(?P<name>{_NAME}|\[\[\w+\]\])|\[Symbol\((?P<symbol>[^()]*)\)\]|(?P<any>\[\*\])|\[(?P<number>-?\d+)\]"
     rf"|\[(?P<key>{_QUOTED})\]|\[<(?P<other>[^\]]*)>\]|(?P<member>\{{(?:\*|\.\.\.)?\}})"
-    rf"|\s+(?P<word>closure|local|key)\s+(?P<quoted>{_QUOTED})|\s*(?P<unnamed><unnamed(?: in [^>]*)?>)"
+    rf"|\s+(?P<word>closure|local|key)\s+(?P<quoted>{_QUOTED})|\s+(?P<stack>value stack)"
+    rf"|\s*(?P<unnamed><unnamed(?: in [^>]*)?>)"
 )
 _WORDS: Final = {"closure": StepKind.CLOSURE, "local": StepKind.LOCAL, "key": StepKind.KEY_OBJECT}
 _ENTRIES: Final = (
@@ -175,6 +177,8 @@ def _step(found: re.Match[str]) -> PatternStep:
         return PatternStep(StepKind.ELEMENT, text, text)
     if found["member"]:
         return PatternStep(StepKind.MEMBER, "", text)
+    if found["stack"]:
+        return PatternStep(StepKind.STACK, "", text)
     return PatternStep(StepKind.ANY if found["any"] else StepKind.UNNAMED, "", text)
 
 
@@ -315,7 +319,9 @@ def _follow(graph: HeapGraph, objects: U32, step: PatternStep) -> U32:
         case StepKind.KEY_OBJECT:
             return _labelled(graph, refs, (Kind.KEY,), step.label)
         case StepKind.UNNAMED:
-            return _of_kind(graph, refs, Kind.UNNAMED, Kind.STACK)
+            return _of_kind(graph, refs, Kind.UNNAMED)
+        case StepKind.STACK:
+            return _of_kind(graph, refs, Kind.STACK)
         case StepKind.ELEMENT if is_v8 and step.label != WEAK_MAP_VALUE:
             return call_refs(graph, refs, step.label)
         case StepKind.ELEMENT:

@@ -70,6 +70,7 @@ def explore(graph: HeapGraph, survivors: Survivors, life: Liveness) -> Reach:
         np.uint16
     )
     c_held = _roots_in_c(graph, life)
+    c_held_rows = zip(c_held.tolist(), np.isin(c_held, life.blockers).tolist(), strict=True)
     root_targets = np.concatenate((graph.roots.targets, c_held))
     root_costs = np.concatenate(
         (costs.root_costs(graph, modules), np.full(len(c_held), costs.HELD_FROM_C_COST, np.uint32))
@@ -80,6 +81,7 @@ def explore(graph: HeapGraph, survivors: Survivors, life: Liveness) -> Reach:
     reached = paths.distance[sources] != NO
     frontier, inner = reached & is_entry, reached & ~is_entry
     labels = [graph.strings[number] for number in graph.roots.labels.tolist()]
+    beyond = [_beyond_the_roots(graph, obj, is_blocker) for obj, is_blocker in c_held_rows]
     return Reach(
         graph,
         survivors,
@@ -89,13 +91,20 @@ def explore(graph: HeapGraph, survivors: Survivors, life: Liveness) -> Reach:
         paths,
         root_targets,
         root_costs,
-        (*graph.roots.kinds.tolist(), *(int(RootKind.HELD_FROM_C),) * len(c_held)),
-        (*labels, *("held from C",) * len(c_held)),
+        (*graph.roots.kinds.tolist(), *(int(kind) for kind, _ in beyond)),
+        (*labels, *(label for _, label in beyond)),
         into_new[frontier],
         sources[frontier],
         into_new[inner],
         sources[inner],
     )
+
+
+def _beyond_the_roots(graph: HeapGraph, obj: int, is_blocker: bool) -> tuple[RootKind, str]:
+    """Kind and label of what keeps an object alive that no root leads to."""
+    if is_blocker:
+        return RootKind.UNCOLLECTED_CYCLE, f"cycle through {graph.type_name(obj)}"
+    return RootKind.HELD_FROM_C, "held from C"
 
 
 def _roots_in_c(graph: HeapGraph, life: Liveness) -> U32:

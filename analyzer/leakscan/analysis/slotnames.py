@@ -227,6 +227,8 @@ class SlotNames:
                 return f" local {quoted(graph.label(ref))}"
             case Kind.CLOSURE:
                 return f" closure {quoted(graph.label(ref))}"
+            case Kind.STACK:
+                return " value stack"
             case Kind.ELEMENT:
                 return "[*]" if every else graph.label(ref)
             case _:

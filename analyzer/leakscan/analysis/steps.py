@@ -18,8 +18,21 @@ from leakscan.heap.kinds import Kind, RootKind
 _ROOT_STEPS: Final = {
     RootKind.THREAD: "running frame",
     RootKind.HELD_FROM_C: "<held from C>",
+    RootKind.UNCOLLECTED_CYCLE: "passes",
 }
 _WEAK_BY_KEY: Final = ("weakref.WeakKeyDictionary",)
+_STANDS_FOR: Final = {
+    "method": "__func__",
+    "classmethod": "__func__",
+    "staticmethod": "__func__",
+    "functools.partial": "func",
+    "functools.partialmethod": "func",
+    "functools.cached_property": "func",
+    "property": "fget",
+    "builtins.property": "fget",
+}
+"""Types whose objects are known by the function they hold, in this attribute or slot."""
+_DEEPEST: Final = 8
 _ALIKE: Final = 3
 """More equal steps than this one after the other are a linked structure, written once."""
 
@@ -183,15 +196,18 @@ def _reads_like(one: Step, other: Step) -> bool:
 
 
 def name_of(graph: HeapGraph, obj: int) -> str:
-    """The object's own name; a bound method has its function's, a task its coroutine's."""
+    """The object's own name, or that of the function it stands for: a bound method's, a partial's."""
     name = graph.name_of(obj)
-    if name is not None:
+    if name is not None and graph.runtime == "v8":
         # A generator of V8's is of the type of its function.
-        return "" if graph.runtime == "v8" and name == graph.type_name(obj) else name
-    if graph.type_name(obj) != "method":
-        return ""
-    function = _slot(graph, obj, "__func__")
-    return "" if function is None else graph.name_of(function) or ""
+        return "" if name == graph.type_name(obj) else name
+    for _ in range(_DEEPEST):
+        part = _STANDS_FOR.get(graph.type_name(obj))
+        inner = None if part is None else _slot(graph, obj, part)
+        if name is not None or inner is None:
+            break
+        obj, name = inner, graph.name_of(inner)
+    return name or ""
 
 
 def place_of(graph: HeapGraph, obj: int) -> Location | None:
@@ -206,7 +222,7 @@ def place_of(graph: HeapGraph, obj: int) -> Location | None:
 
 def _slot(graph: HeapGraph, obj: int, name: str) -> int | None:
     for ref in graph.references(obj):
-        if graph.kind(ref) == Kind.SLOT and graph.label(ref) == name:
+        if graph.kind(ref) in (Kind.SLOT, Kind.ATTRIBUTE) and graph.label(ref) == name:
             return int(graph.ref_targets[ref])
     return None
 

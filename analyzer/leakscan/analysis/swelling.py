@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -19,6 +19,7 @@ from leakscan.analysis.holder import place_of, same_object
 from leakscan.analysis.hops import read_hops
 from leakscan.analysis.kernels import NO
 from leakscan.analysis.noise import noise_rule
+from leakscan.analysis.object_cut import cut_of_object
 from leakscan.analysis.paths import RawPath, Reason
 from leakscan.analysis.reach import Reach
 from leakscan.analysis.refs import source_of
@@ -52,10 +53,14 @@ class _Swollen:
 
 @dataclass(frozen=True, slots=True)
 class Swelling:
-    """A leak that is one object. `runs_needed` is the number of runs that would decide, 0 when decided."""
+    """A leak that is one object. `runs_needed` is the number of runs that would decide, 0 when decided.
+
+    `bytes_per_run` is what it grew by in each run: its share of what all objects of its type grew by.
+    """
 
     leak: Leak
     runs_needed: int
+    bytes_per_run: tuple[int, ...]
 
 
 def find_swelling(
@@ -80,18 +85,24 @@ def find_swelling(
         by_type.setdefault(reach.graph.type_name(one.obj), []).append(one)
     found = []
     for type_name, members in by_type.items():
-        verdict = _verdict(reach.graph, reach, type_bytes.get(type_name, ()), type_name, members, runs)
+        rises = _rises(reach, type_bytes.get(type_name, ()), type_name, members, runs)
+        total = sum(one.growth for one in members)
+        verdict = _verdict(rises, total)
         if verdict is None:
             continue
-        total = sum(one.growth for one in members)
         for one in members:
             if 10 * one.growth >= total:
                 leak = _leak(reach, names, one, verdict, runs)
                 if leak is not None:
                     needed = 0 if verdict is Verdict.LEAK else 3 * runs
-                    found.append(Swelling(leak, needed))
-    found.sort(key=lambda one: (-one.leak.exclusive_bytes, one.leak.signature))
-    return found[:_LISTED]
+                    share = tuple(rise * one.growth // total for rise in rises)
+                    found.append((one.obj, Swelling(leak, needed, share)))
+    found.sort(key=lambda row: (-row[1].leak.exclusive_bytes, row[1].leak.signature))
+    graph = reach.graph
+    return [
+        replace(one, leak=replace(one.leak, cut=cut_of_object(graph, reach.life, names, obj)))
+        for obj, one in found[:_LISTED]
+    ]
 
 
 def _grown(before: HeapGraph, reach: Reach) -> list[_Swollen]:
@@ -157,22 +168,21 @@ def _size_of_predecessor(before: HeapGraph, after: HeapGraph, holder: int, ref: 
     return None
 
 
-def _verdict(
-    graph: HeapGraph,
-    reach: Reach,
-    counted: Sequence[int],
-    type_name: str,
-    members: Sequence[_Swollen],
-    runs: int,
-) -> Verdict | None:
-    """LEAK when the type's bytes go on rising by what these objects grew, INCONCLUSIVE between, else None."""
+def _rises(
+    reach: Reach, counted: Sequence[int], type_name: str, members: Sequence[_Swollen], runs: int
+) -> list[int]:
+    """What the type's bytes rose by in each run, less what new objects account for; [] when not counted."""
     if len(counted) <= runs:
-        return None
+        return []
     rises = np.diff(np.array(counted[-runs - 1 :], np.int64))
-    rises -= _born_bytes(graph, reach, type_name, {one.obj for one in members}, runs)
-    total = sum(one.growth for one in members)
-    steps = sum(rise * 2 > _IS_OVER * total for rise in rises.tolist())
-    late = int(rises[runs // 2 :].sum()) / total
+    rises -= _born_bytes(reach.graph, reach, type_name, {one.obj for one in members}, runs)
+    return [int(rise) for rise in rises]
+
+
+def _verdict(rises: Sequence[int], total: int) -> Verdict | None:
+    """LEAK when the type's bytes go on rising by what these objects grew, INCONCLUSIVE between, else None."""
+    steps = sum(rise * 2 > _IS_OVER * total for rise in rises)
+    late = sum(rises[len(rises) // 2 :]) / total
     if steps < _STEPS or late <= _IS_OVER:
         return None
     return Verdict.LEAK if late >= _GOES_ON else Verdict.INCONCLUSIVE

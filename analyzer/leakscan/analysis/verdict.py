@@ -11,15 +11,23 @@ time. That leaves four ways to be innocent, each with its own test:
 - It is bounded by something one can see: `maxsize`, `maxlen`.
 - It was a single event. One run with births gives no rate.
 
+Two more say that a rate would be wrong, not that all is well:
+
+- It slows down. A table of a finite set of keys fills ever more slowly: births that fall from run to run
+  (Mann-Kendall, 2.5 %) are no rate, unless the second half alone has many and no fall of its own.
+- It was emptied. When as many went away just before the births of today's survivors began, the holder is
+  one that is emptied now and then.
+
 What none of them explains, in enough runs, is a leak. What is between is inconclusive, with the
 number of runs that would decide.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import comb
+from math import comb, sqrt
 from typing import Final
 
 from leakscan.analysis.findings import Verdict
@@ -34,6 +42,11 @@ _REPLACED: Final = 0.25
 _KEPT: Final = 0.75
 """Growth over births in a window, at least: old objects stay."""
 _MOST: Final = 0.8
+_FALLS: Final = 1.96
+"""Standard deviations: a fall that chance makes in one of forty captures."""
+_LEVEL: Final = 1.28
+_MANY: Final = 20
+"""Runs in the second half, with twice as many births, in which a fall that goes on would show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +295,12 @@ def _only_recent(history: History) -> Judgement | None:
         or comb(lasting, len(born)) / comb(history.runs, len(born)) >= _CHANCE
     ):
         return None
+    if dropped := _dropped(history, born[0]):
+        return _undecided(
+            history,
+            f"{count_text(dropped)} went away in run {born[0] - 1}, since then they pile up again: "
+            "emptied now and then, or not any more",
+        )
     growth = _growth(history, lasting)
     if growth is not None and growth >= _KEPT * history.total and lasting >= ENOUGH_RUNS:
         return None
@@ -302,6 +321,35 @@ def _too_few_events(history: History) -> Judgement | None:
     if len(born) > 3 or _period(history.births):
         return None
     return _undecided(history, f"born in runs {_listed(born)} only: too few to call it a rate")
+
+
+def _slows_down(history: History) -> Judgement | None:
+    """Births that grow fewer: what fills a finite set looks like a leak until it is nearly full."""
+    births, half = history.births, history.runs // 2
+    if _steady_rate(births)[2] or _period(births) or _trend(births) > -_FALLS:
+        return None
+    late = births[half:]
+    if len(late) >= _MANY and sum(late) >= 2 * _MANY and _trend(late) > -_LEVEL:
+        return None
+    return _undecided(
+        history,
+        f"{count_text(sum(births[:half]))} born in the first {_runs(half)}, {count_text(sum(late))} in the "
+        f"{_runs(history.runs - half)} after: filling up, or a leak that slows down",
+    )
+
+
+def _trend(births: tuple[int, ...]) -> float:
+    """Mann-Kendall: below 0 when later runs have fewer births, in standard deviations (ties corrected)."""
+    count = len(births)
+    score = sum(
+        (later > births[at]) - (later < births[at]) for at in range(count) for later in births[at + 1 :]
+    )
+    ties = Counter(births).values()
+    variance = (
+        count * (count - 1) * (2 * count + 5) - sum(tie * (tie - 1) * (2 * tie + 5) for tie in ties)
+    ) / 18
+    # One less: the counts are whole numbers.
+    return 0.0 if not variance or not score else (score - (1 if score > 0 else -1)) / sqrt(variance)
 
 
 def _leak(history: History) -> Judgement:
@@ -359,6 +407,15 @@ def _period(births: tuple[int, ...]) -> int:
         return 0
     gap = gaps.pop()
     return gap if gap > 1 and born[0] <= gap and len(births) - born[-1] < gap else 0
+
+
+def _dropped(history: History, first_born: int) -> int:
+    """How many of the type went away in the run before today's survivors began, 0 when it was few."""
+    counts = history.counts
+    if len(counts) <= first_born or first_born < 2:
+        return 0
+    fell = counts[first_born - 2] - counts[first_born - 1]
+    return fell if 2 * fell >= history.total and 2 * fell >= counts[first_born - 2] else 0
 
 
 def _standstill(history: History) -> int:
@@ -427,4 +484,5 @@ _RULES: Final = (
     _replaced,
     _only_recent,
     _too_few_events,
+    _slows_down,
 )

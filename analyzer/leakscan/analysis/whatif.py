@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leakscan.analysis import kernels
-from leakscan.analysis.garbage import Liveness
+from leakscan.analysis.garbage import Liveness, still_blocking
 from leakscan.analysis.patterns import match_pattern, nearest_patterns, parse_pattern
 from leakscan.analysis.refs import distinct
 from leakscan.errors import UsageError
@@ -144,7 +144,7 @@ def _held_by_the_program(graph: HeapGraph, life: Liveness) -> Bools:
     """Live objects that are reached without leakscan's own: what only those hold is no survivor."""
     is_own = (graph.flags & np.uint8(ObjectFlag.OWN)) != 0
     own_roots = (graph.roots.flags & np.uint8(RootFlag.OWN)) != 0
-    starts = np.concatenate((graph.roots.targets[~own_roots], _standing_alone(graph, life)))
+    starts = np.concatenate((graph.roots.targets[~own_roots], _standing_alone(graph, life), life.blockers))
     reached = kernels.reachable(
         life.csr, roots=starts[~is_own[starts]], skip=life.weak, barriers=is_own if is_own.any() else None
     )
@@ -164,12 +164,11 @@ def freed_by(graph: HeapGraph, life: Liveness, refs: U32, root_rows: U32) -> Boo
     skip = life.weak.copy()
     skip[refs] = True
     starts = life.anchors
-    if len(root_rows):
+    if len(root_rows) or len(life.blockers):
         kept = np.delete(graph.roots.targets, root_rows)
-        alone = life.external > 0
-        if graph.runtime == "cpython":
-            alone |= graph.refcounts == IMMORTAL
-        starts = distinct(np.concatenate((kept, np.flatnonzero(alone).astype(np.uint32))))
+        # A cycle that hides from the collector is freed when it is cut open.
+        blockers = still_blocking(life, skip)
+        starts = distinct(np.concatenate((kept, _standing_alone(graph, life), blockers)))
     return np.asarray(life.is_live & ~kernels.reachable(life.csr, roots=starts, skip=skip))
 
 

@@ -20,13 +20,18 @@ class Prove:
     """Clear these references in a forked child, and count the survivors that this frees.
 
     A reference is (address of the holder, kind, label, address of what it holds), as in `after.heap`.
-    `cut` and `types` are kept with the result: the patterns, and the types of the survivors.
+    A survivor is (address, run of its birth, whether its type has the collector's header); `others` are
+    objects that should go with them. `cut` and `types` are kept with the result: the patterns, and the
+    types of the survivors.
     """
 
     cut: tuple[str, ...]
     types: tuple[str, ...]
     references: tuple[tuple[int, int, str, int], ...]
-    survivors: tuple[int, ...]
+    survivors: tuple[tuple[int, int, bool], ...]
+    others: tuple[tuple[int, int, bool], ...] = ()
+    uncleared: tuple[str, ...] = ()
+    """patterns that name a root, which is nobody's reference to clear"""
 
 
 Decide = Callable[[Capture], MoreRuns | Prove | None]

@@ -87,13 +87,16 @@ class InFlight:
 class Proof:
     """A cut applied for real: `freed` of the `of` survivors went; `failed` says why it could not be tried.
 
-    `cut` are the patterns, `types` those of the survivors.
+    `others_freed` of the `others_of` objects that hang on them went too. `cut` are the patterns, `types`
+    those of the survivors.
     """
 
     cut: tuple[str, ...]
     types: tuple[str, ...]
     of: int
     freed: int
+    others_of: int
+    others_freed: int
     not_cleared: tuple[str, ...]
     failed: str
 
@@ -262,6 +265,8 @@ def _proof(proof: Mapping[str, Any]) -> Proof:  # Any: JSON values
         types=tuple(proof["types"]),
         of=proof["of"],
         freed=proof["freed"],
+        others_of=proof.get("others_of", 0),
+        others_freed=proof.get("others_freed", 0),
         not_cleared=tuple(proof["not_cleared"]),
         failed=proof["failed"],
     )

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import sysconfig
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from leakscan.errors import UnsupportedInterpreter
@@ -72,6 +73,7 @@ def _own_identity() -> _Identity:
     return _Identity(platform.python_implementation(), platform.python_version(), not is_free_threaded)
 
 
+@cache
 def _ask(path: str) -> _Identity:
     try:
         # -S -E: the question must not run the environment's start-up files.

@@ -199,17 +199,21 @@ class Ledger:
     def _on_settled(self, event: Event) -> None:
         self._run["in_flight"] = {name: value for name, value in event.items() if name != "event"}
 
-    def ask_for_proof(self, cut: tuple[str, ...], types: tuple[str, ...]) -> None:
-        """The next event `proved` is about this cut."""
+    def ask_for_proof(self, cut: tuple[str, ...], types: tuple[str, ...], uncleared: tuple[str, ...]) -> None:
+        """The next event `proved` is about this cut, of which `uncleared` will not be tried."""
+        left = [f"{pattern} is held by the interpreter itself" for pattern in uncleared]
         # Until the answer is there, for a stop in between.
-        unanswered = {"of": 0, "freed": 0, "not_cleared": [], "failed": "the target did not answer"}
+        counts = dict.fromkeys(("of", "freed", "others_of", "others_freed"), 0)
+        unanswered = {**counts, "not_cleared": left, "failed": "the target did not answer"}
         self._run["proof"] = {**unanswered, "cut": list(cut), "types": list(types)}
 
     def _on_proved(self, event: Event) -> None:
         self._run["proof"] |= {
             "of": event.get("of", 0),
             "freed": event.get("freed", 0),
-            "not_cleared": event.get("not_cleared", []),
+            "others_of": event.get("others_of", 0),
+            "others_freed": event.get("others_freed", 0),
+            "not_cleared": [*self._run["proof"]["not_cleared"], *event.get("not_cleared", [])],
             "failed": event.get("failed", ""),
         }
         self.write()

@@ -125,8 +125,9 @@ class Observation:
             self._ledger.reopen(asked.runs)
             target.command({"command": "more", "runs": asked.runs})
         elif isinstance(asked, Prove):
-            self._ledger.ask_for_proof(asked.cut, asked.types)
-            target.command({"command": "prove", "references": asked.references, "survivors": asked.survivors})
+            self._ledger.ask_for_proof(asked.cut, asked.types, asked.uncleared)
+            order = {"references": asked.references, "survivors": asked.survivors, "others": asked.others}
+            target.command({"command": "prove", **order})
         else:
             target.command({"command": "end"})
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leakscan.cli.capsules import capsule_at
+from leakscan.cli.proof import proof_text
 from leakscan.cli.sources import Source, Unreadable, source_of, sources_of
 from leakscan.errors import CaptureError, LeakscanError, UsageError
 
@@ -150,7 +151,7 @@ def _findings(source: Source, type_name: str | None, runs_each: int) -> Findings
         type_filter=type_name,
         unit=capture.unit,
     )
-    return replace(findings, proof=_proof(capture))
+    return replace(findings, proof=proof_text(capture.proof) if capture.proof else "")
 
 
 def dated_by_id(capture: Capture, after: HeapGraph, runs: int) -> HeapGraph:
@@ -178,16 +179,6 @@ def with_counts_of(measured: Measured, before: HeapGraph, after: HeapGraph) -> M
         for name in names
     }
     return replace(measured, type_counts=counts if between >= 0 else {})
-
-
-def _proof(capture: Capture) -> str:
-    if capture.proof is None:
-        return ""
-    proof = capture.proof
-    if proof.failed:
-        return f"could not be tried: {proof.failed}"
-    text = f"{proof.freed} of {proof.of} freed"
-    return f"{text}; could not clear {', '.join(proof.not_cleared)}" if proof.not_cleared else text
 
 
 def _counted(capture: Capture) -> Findings:

@@ -13,7 +13,6 @@ from leakscan.cli import exits
 
 if TYPE_CHECKING:
     from leakscan.capture import Capture, Decide, Settings
-    from leakscan.capture.directory import Proof
     from leakscan.errors import LeakscanError
 
 EXAMPLES = (
@@ -193,6 +192,7 @@ def _exit_code(captured: Capture) -> int:
 def _summary(captured: Capture) -> str:
     """What was run and how the heap moved, and the command to run next."""
     from leakscan.analysis.wording import count_text, size_text, visible
+    from leakscan.cli.proof import proof_text
 
     runtime = f"{_RUNTIMES[captured.runtime]} {captured.version}"
     lines = [
@@ -211,22 +211,9 @@ def _summary(captured: Capture) -> str:
         extra = captured.in_flight.tasks_after - captured.in_flight.tasks_at_rest
         lines.append(f"  in flight  {count_text(extra)} tasks of the runs have not ended")
     if captured.proof is not None:
-        lines.append(f"  {_proof_text(captured.proof)}")
+        lines.append(f"  {visible(proof_text(captured.proof))}")
     lines.append(f"next: leakscan diff {shlex.quote(str(captured.directory))}")
     return "\n".join(lines) + "\n"
-
-
-def _proof_text(proof: Proof) -> str:
-    """`proved     20 of 20 ModelOutput freed by cutting Workflow._runs[*]`, or why not."""
-    from leakscan.analysis.wording import count_text, visible
-
-    cut = visible(" and ".join(proof.cut))
-    if proof.failed:
-        return f"not proved {cut} could not be tried: {visible(proof.failed)}"
-    types = ", ".join(visible(name.rpartition(".")[2]) for name in proof.types)
-    word = "proved    " if proof.freed == proof.of > 0 else "not proved"
-    text = f"{word} {count_text(proof.freed)} of {count_text(proof.of)} {types} freed by cutting {cut}"
-    return f"{text}; not cleared: {visible('; '.join(proof.not_cleared))}" if proof.not_cleared else text
 
 
 def _ends(captured: Capture) -> str:

@@ -29,9 +29,7 @@ def decision(*, most_runs: int, is_proof_wanted: bool) -> Callable[[Capture], Mo
 
 
 def _experiment(captured: Capture, findings: Findings) -> Prove | None:
-    import numpy as np
-
-    from leakscan.analysis.experiment import plan_experiment
+    from leakscan.analysis.experiment import plan_experiment, survivors_to_count
     from leakscan.analysis.garbage import liveness
     from leakscan.analysis.survivors import find_survivors
     from leakscan.capture import Prove
@@ -41,13 +39,20 @@ def _experiment(captured: Capture, findings: Findings) -> Prove | None:
     if cut is None:
         return None
     after = load(captured.after)
+    life = liveness(after)
     types = tuple(sorted({leak.type_name for leak in findings.leaks}))
-    rows = [row for row, name in enumerate(after.type_names) if name in types]
-    is_new = find_survivors(load(captured.before, columns=()), after).is_new & liveness(after).is_live
-    survivors = np.flatnonzero(is_new & np.isin(after.type_ids, rows)).astype(np.uint32)
+    is_new = find_survivors(load(captured.before, columns=()), after).is_new
     patterns = tuple(member.pattern for member in cut.members)
-    plan = plan_experiment(after, cut=patterns, survivors=survivors)
-    return Prove(cut=patterns, types=types, references=plan.references, survivors=plan.survivors)
+    survivors = survivors_to_count(after, life, cut=patterns, types=types, is_new=is_new)
+    plan = plan_experiment(after, life, cut=patterns, survivors=survivors)
+    return Prove(
+        cut=patterns,
+        types=types,
+        references=plan.references,
+        survivors=plan.survivors,
+        others=plan.others,
+        uncleared=plan.uncleared,
+    )
 
 
 def _cut_of(findings: Findings) -> Cut | None:

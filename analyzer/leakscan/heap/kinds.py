@@ -49,6 +49,8 @@ class RootKind(IntEnum):
     STATIC_TYPE = 4
     HELD_FROM_C = 5
     """Never in a file: computed from reference counts (CPython only)."""
+    UNCOLLECTED_CYCLE = 6
+    """Never in a file: nothing holds it, and an object in it hides what it holds from the collector."""
 
 
 class RootFlag(IntFlag):

@@ -19,7 +19,8 @@ from leakscan import _native
 from leakscan.errors import SnapshotError
 from leakscan.heap.chunks import BYTES, ChunkFile
 from leakscan.heap.graph import U32, U64, HeapGraph, Roots, StringTable, TypeTable
-from leakscan.heap.kinds import BIRTH_UNKNOWN, NO_OBJECT, RootKind
+from leakscan.heap.kinds import BIRTH_UNKNOWN, NO_OBJECT, Kind, RootKind
+from leakscan.heap.late import LateReferences
 from leakscan.heap.sniff import printable
 from leakscan.heap.sparse import SparseColumn, SparsePlaces
 from leakscan.heap.v8 import looks_like_v8, read
@@ -52,6 +53,7 @@ _SAME_LENGTH: Final = (
     ("name.obj", "name.str"),
     ("loc.obj", "loc.file", "loc.line"),
     ("bound.obj", "bound.size"),
+    ("late.src", "late.dst"),
     ("big.obj", "big.size"),
     ("site.file", "site.line", "site.func"),
 )
@@ -183,7 +185,9 @@ class LoadedGraph(HeapGraph):
 
     @property
     def reference_count(self) -> int:
-        return self._chunks.items("ref.dst") if "_chunks" in self.__dict__ else len(self.ref_targets)
+        if "_chunks" not in self.__dict__:
+            return len(self.ref_targets)
+        return self._chunks.items("ref.dst") + self._chunks.items("late.src")
 
 
 def _opened(source: str | os.PathLike[str] | BinaryIO) -> tuple[BinaryIO, str]:
@@ -308,6 +312,25 @@ def _load_sizes(chunks: ChunkFile, graph: HeapGraph) -> U32 | U64:
 
 
 def _load_first_ref(chunks: ChunkFile, graph: HeapGraph) -> U64:
+    late = _late(chunks)
+    return late.shifted(_walked_first_ref(chunks)) if len(late) else _walked_first_ref(chunks)
+
+
+def _late(chunks: ChunkFile) -> LateReferences:
+    return LateReferences.of(_object_column(chunks, "late.src"), _object_column(chunks, "late.dst"))
+
+
+def _with_late(
+    chunks: ChunkFile, column: npt.NDArray[Any], value: int | None
+) -> npt.NDArray[Any]:  # Any: the columns differ in width
+    """The column of the walk with the late references between; their targets when `value` is None."""
+    late = _late(chunks)
+    if not len(late):
+        return column
+    return late.inserted(column, _walked_first_ref(chunks), late.targets if value is None else value)
+
+
+def _walked_first_ref(chunks: ChunkFile) -> U64:
     first = np.empty(chunks.items("obj.type") + 1, np.uint64)
     total = _native.prefix_sum(chunks.array("obj.refs", _U32), first)
     if total != chunks.items("ref.dst"):
@@ -320,17 +343,21 @@ def _load_ref_kinds(chunks: ChunkFile, graph: HeapGraph) -> npt.NDArray[np.uint8
     fault = _native.first_unknown_kind(kinds)
     if fault is not None:
         raise chunks.fault("ref.kind", f"item {fault} is of the unknown kind {int(kinds[fault]) & 0x7F}")
-    return kinds
+    return _with_late(chunks, kinds, Kind.UNNAMED)
 
 
 def _load_ref_labels(chunks: ChunkFile, graph: HeapGraph) -> U32:
     labels: U32 = chunks.array("ref.label", _U32)
-    fault = _native.first_bad_label(graph.ref_kinds, labels, len(graph.strings))
+    fault = _native.first_bad_label(
+        chunks.array("ref.kind", _U8) if chunks.items("late.src") else graph.ref_kinds,
+        labels,
+        len(graph.strings),
+    )
     if fault is not None:
         raise chunks.fault(
             "ref.label", f"item {fault} is {int(labels[fault])}, there are only {len(graph.strings)} strings"
         )
-    return labels
+    return _with_late(chunks, labels, 0)
 
 
 def _load_sites(chunks: ChunkFile, graph: HeapGraph) -> U32:
@@ -364,7 +391,7 @@ _LOADERS: Final[Mapping[str, _Loader]] = {
     "flags": lambda chunks, graph: _optional(chunks, "obj.flags", _U8, 0),
     "sites": _load_sites,
     "first_ref": _load_first_ref,
-    "ref_targets": lambda chunks, graph: _object_column(chunks, "ref.dst"),
+    "ref_targets": lambda chunks, graph: _with_late(chunks, _object_column(chunks, "ref.dst"), None),
     "ref_kinds": _load_ref_kinds,
     "ref_labels": _load_ref_labels,
     "roots": _load_roots,

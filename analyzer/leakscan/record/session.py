@@ -88,7 +88,9 @@ def _obey(session: Session, events: Events, control_fd: int) -> str:
                 session.runs = command["runs"]
                 status = _attempt(session, events, [session.measure])
             else:
-                events.write("proved", **prove(command["references"], command["survivors"]))
+                events.write(
+                    "proved", **prove(command["references"], command["survivors"], command["others"])
+                )
     return status
 
 

@@ -20,6 +20,9 @@ def cut_steps(leak: Leak, path: Path) -> frozenset[int]:
     """
     if leak.cut is None or leak.cut.frees < leak.cut.of or path.root_kind == "held_from_c":
         return frozenset()
+    if leak.growth_bytes:
+        # One object, as old as the program perhaps: the cut is the reference to it.
+        return frozenset((len(path.steps) - 1,)) if len(leak.cut.members) == 1 else frozenset()
     ends = {_ending(member.pattern) for member in leak.cut.members}
     patterns = {member.pattern for member in leak.cut.members}
     inner = [number for number in _inner_steps(path) if patterns & _attribute_patterns(path, number)]

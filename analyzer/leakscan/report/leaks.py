@@ -13,6 +13,10 @@ from leakscan.report.names import TypeNames, path_sentence, place
 from leakscan.report.tables import births_line, runs_per_column
 from leakscan.report.tree import path_tree
 
+_UNCOLLECTED = (
+    "The collector cannot look into such an object, so it never frees what is in a cycle with it: break the "
+    "cycle by hand, or give the type tp_traverse and tp_clear."
+)
 _CONTENTS_SHOWN = 4
 _SITES_SHOWN = 3
 _HOLDERS_SHOWN = 3
@@ -25,7 +29,7 @@ def cut_lines(leak: Leak, *, indent: str, width: int, says_held_from_c: bool = T
         lines += _beside(
             Span("Held by  ", "faint"),
             Span(visible(leak.holder.label), "mark"),
-            f"  ({growth_of(leak.holder)})",
+            f"  ({growth_of(leak)})",
             place(leak.holder.file, leak.holder.line),
             indent=indent,
             width=width,
@@ -34,15 +38,21 @@ def cut_lines(leak: Leak, *, indent: str, width: int, says_held_from_c: bool = T
         lines.append(
             line(indent, Span("Held from C: an extension keeps a reference it never drops.", "mark"))
         )
+    elif leak.path.root_kind == "uncollected_cycle":
+        lines += wrapped(_UNCOLLECTED, width, first=indent, indent=indent, style="mark")
     if leak.cut is not None and leak.cut.members:
-        lines += set_to_cut(
-            leak.cut, f"all {count_text(leak.cut.of)}", leak.holder, indent=indent, width=width
-        )
+        what = "it" if leak.cut.of == 1 else f"all {count_text(leak.cut.of)}"
+        lines += set_to_cut(leak.cut, what, leak.holder, indent=indent, width=width)
     return lines
 
 
-def growth_of(holder: Holder) -> str:
-    """`dict, grew 0 -> 20, bound 128`."""
+def growth_of(leak: Leak) -> str:
+    """`dict, grew 0 -> 20, bound 128`: of the leak's holder, "" when it has none."""
+    holder = leak.holder
+    if holder is None:
+        return ""
+    if leak.growth_bytes:
+        return f"{visible(holder.type_name.rpartition('.')[2])}, one object that grows"
     if holder.entries_before is None:
         # No container, but a slot of one name: nothing was counted in it before.
         grew = (

@@ -70,6 +70,8 @@ def _what_to_do(findings: Findings) -> str:
                 f"  - removing {patterns} frees {count_text(leak.cut.frees)} of {count_text(leak.cut.of)}"
                 f" ({size_text(leak.cut.frees_bytes)})"
             )
+    if findings.proof:
+        rows.append(f"- tried in a forked child of the program: {escaped(findings.proof)}")
     return "\n".join(rows) + "\n" if rows else ""
 
 

@@ -3,10 +3,14 @@
 // except arming itself.
 #include "births.h"
 
+#include "../buffer.h"
+
 #include "recycling.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
+
+#include <cstring>
 
 namespace births {
 
@@ -310,6 +314,21 @@ PyObject* births_of(PyObject*, PyObject* object) {
     return Py_BuildValue("(Hk)", run_of(block), static_cast<unsigned long>(site_of(block)));
 }
 
+// births_at(addresses): for each u64 the run of the block that starts there, as u16; 0 where none of the runs'
+// blocks does. Follows no address.
+PyObject* births_at(PyObject*, PyObject* source) {
+    Buffer<std::uint64_t> addresses;
+    if (!addresses.take(source, false, "births_at")) return nullptr;
+    PyObject* const runs = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(addresses.size() * 2));
+    if (runs == nullptr) return nullptr;
+    char* const out = PyBytes_AsString(runs);
+    for (std::size_t i = 0; i < addresses.size(); ++i) {
+        const std::uint16_t run = run_of(reinterpret_cast<const void*>(addresses[i]));
+        std::memcpy(out + 2 * i, &run, 2);
+    }
+    return runs;
+}
+
 // births_site(row): (file, line, function) of a row of the site table.
 PyObject* births_site(PyObject*, PyObject* arg) {
     const unsigned long index = PyLong_AsUnsignedLong(arg);
@@ -374,6 +393,7 @@ PyMethodDef birth_methods[] = {
     {"births_boundary", births::births_boundary, METH_O, nullptr},
     {"births_disarm", births::births_disarm, METH_NOARGS, nullptr},
     {"births_of", births::births_of, METH_O, nullptr},
+    {"births_at", births::births_at, METH_O, nullptr},
     {"births_site", births::births_site, METH_O, nullptr},
     {"births_stats", births::births_stats, METH_NOARGS, nullptr},
     {"births_usage", births::births_usage, METH_NOARGS, nullptr},

@@ -189,6 +189,31 @@ void name_function(Walk& walk, const Object* function) {
                        object_at(names, L->tuple_items + (first + i) * 8));
 }
 
+void name_builtin(Walk& walk, const Object* function) {
+    // PyMethodDef begins with the name; it belongs to the extension and outlives its functions.
+    const char* const* definition = load<const char* const*>(function, 16);
+    const Object* self = object_at(function, 24);
+    if (!definition || !*definition) return;
+    const TypeObject* owner = nullptr;
+    if (self && self->type->flags & tpflag::TYPE)
+        owner = reinterpret_cast<const TypeObject*>(self);  // `dict.fromkeys`
+    else if (self && std::strcmp(self->type->name, "module"))
+        owner = self->type;
+    walk.name_bound(owner, *definition, *definition, std::strlen(*definition));
+}
+
+void name_method_wrapper(Walk& walk, const Object* wrapper) {
+    const Object *descriptor = object_at(wrapper, 16), *self = object_at(wrapper, 24);
+    if (!descriptor || !self) return;
+    const Object* name = object_at(descriptor, 24);
+    const Text text = text_of(name);
+    if (text.kind == 1) walk.name_bound(self->type, name, text.data, text.length);
+}
+
+void name_descriptor(Walk& walk, const Object* descriptor) {
+    walk.name(walk.strings.whole(object_at(descriptor, 24)));
+}
+
 void name_code(Walk& walk, const Object* code) {
     walk.name(walk.strings.whole(object_at(code, L->code_qualname)));
     walk.locate(walk.strings.whole(object_at(code, L->code_filename)),

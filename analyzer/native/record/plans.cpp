@@ -56,6 +56,13 @@ constexpr KnownShape kShapes[] = {
     {"_PyWeakref_RefType", Shape::WEAKREF, false, true},
     {"_PyWeakref_ProxyType", Shape::WEAKREF, false, true},
     {"_PyWeakref_CallableProxyType", Shape::WEAKREF, false, true},
+    {"PyCFunction_Type", Shape::BUILTIN, false, true},
+    {"method-wrapper", Shape::METHOD_WRAPPER, false, false},
+    {"PyMethodDescr_Type", Shape::DESCRIPTOR, false, true},
+    {"PyClassMethodDescr_Type", Shape::DESCRIPTOR, false, true},
+    {"PyWrapperDescr_Type", Shape::DESCRIPTOR, false, true},
+    {"PyGetSetDescr_Type", Shape::DESCRIPTOR, false, true},
+    {"PyMemberDescr_Type", Shape::DESCRIPTOR, false, true},
     {"collections.deque", Shape::DEQUE, true, false},
     {"collections.defaultdict", Shape::DICT, true, false},
     {"numpy.ndarray", Shape::OBJECT_ARRAY, true, false},
@@ -185,9 +192,6 @@ void name_plan(Walk& walk, TypePlan* plan) {
                            : walk.strings.of("builtins");
     char bracketed[130];
     const int length = std::snprintf(bracketed, sizeof(bracketed), "<%.120s>", dot ? dot + 1 : type->name);
-    char held[160];
-    const int held_length = std::snprintf(held, sizeof(held), "C fields of a %.120s", type->name);
-    plan->c_field = walk.strings.fresh(held, static_cast<std::size_t>(held_length));
     plan->bracketed = walk.strings.fresh(bracketed, static_cast<std::size_t>(length));
 }
 

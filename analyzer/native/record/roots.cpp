@@ -196,7 +196,7 @@ void walk_threads(Walk& walk) {
     }
 }
 
-// Words of the interpreter's own memory and of C variables that explain a missing count.
+// Words of the interpreter's own memory, of C variables and of opaque objects that explain a missing count.
 void walk_interpreter_words(Walk& walk) {
     walk.drain();
     const auto interpreter = static_cast<const char*>(walk.input->interpreter);
@@ -220,12 +220,11 @@ void walk_interpreter_words(Walk& walk) {
     if (walk.input->runtime) scan(walk.input->runtime, static_cast<std::size_t>(L->runtime_bytes), "runtime state");
     for (const std::uint32_t id : walk.opaque()) {
         const auto object = static_cast<const Object*>(walk.nodes.address(id));
-        const TypePlan* plan = walk.plan_of(object->type);
         for (std::ptrdiff_t at = 16; at + 8 <= object->type->basicsize; at += 8) {
             // A datetime without a time zone is allocated shorter than its type says.
             const auto word = reinterpret_cast<const Object*>(word_at(object, static_cast<std::size_t>(at)));
             std::uint32_t found;
-            if (walk.is_unexplained(word, &found)) walk.root(format::INTERPRETER, plan->c_field, word, 0);
+            if (walk.is_unexplained(word, &found)) walk.late_reference(id, found);
         }
     }
     for (std::size_t i = 0; i < walk.input->segment_count; i++) {

@@ -49,6 +49,13 @@ void Walk::bound(std::uint64_t size) {
     writer.u64(BOUND_SIZE, size);
 }
 
+void Walk::late_reference(std::uint32_t source, std::uint32_t target) {
+    nodes.add_seen(target);
+    if (census_) return;
+    writer.u32(LATE_SRC, source);
+    writer.u32(LATE_DST, target);
+}
+
 void Walk::root(format::RootKind kind, std::uint32_t label, const void* target, std::uint8_t flags) {
     if (!is_plausible(target)) return;
     const std::uint32_t id = nodes.intern(target);
@@ -79,6 +86,25 @@ void Walk::name_cell(const Object* cell, const Object* variable) {
     if (!cell || !string || census_) return;
     writer.u32(NAME_OBJ, nodes.intern(cell));
     writer.u32(NAME_STR, string);
+}
+
+void Walk::name_bound(const TypeObject* owner, const void* name, const char* text, std::size_t count) {
+    if (census_ || !text || !count || count > kLabelLimit) return;
+    const auto key = reinterpret_cast<std::uintptr_t>(name) ^ reinterpret_cast<std::uintptr_t>(owner);
+    BuiltinName& known = builtin_names_[(key * 0x9E3779B97F4A7C15ull) >> 56];
+    if (known.name != name || known.owner != owner || !known.string) {
+        char joined[2 * kLabelLimit + 2];
+        std::size_t length = 0;
+        if (owner) {
+            const char* dot = std::strrchr(owner->name, '.');
+            const char* type = dot ? dot + 1 : owner->name;
+            while (length < kLabelLimit && type[length]) joined[length] = type[length], length++;
+            joined[length++] = '.';
+        }
+        std::memcpy(joined + length, text, count);
+        known = {name, owner, strings.fresh(joined, length + count)};
+    }
+    this->name(known.string);
 }
 
 bool Walk::is_unexplained(const void* target, std::uint32_t* id) {
@@ -222,6 +248,9 @@ void Walk::name_references(const Object* object, TypePlan* plan) {
         case Shape::LRU_CACHE: name_lru_cache(*this, object); break;
         case Shape::EXCEPTION: break;
         case Shape::OBJECT_ARRAY: name_object_array(*this, object); break;
+        case Shape::BUILTIN: name_builtin(*this, object); break;
+        case Shape::METHOD_WRAPPER: name_method_wrapper(*this, object); break;
+        case Shape::DESCRIPTOR: name_descriptor(*this, object); break;
     }
     name_instance(*this, object, plan);
     if (staging_) check(object, plan);

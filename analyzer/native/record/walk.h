@@ -32,6 +32,9 @@ enum class Shape : std::uint8_t {
     LRU_CACHE,
     EXCEPTION,
     OBJECT_ARRAY,  // numpy arrays of objects
+    BUILTIN,       // a function or bound method written in C
+    METHOD_WRAPPER,
+    DESCRIPTOR,
 };
 
 struct Field {
@@ -43,7 +46,7 @@ struct Field {
 
 struct TypePlan {
     const TypeObject* type;
-    std::uint32_t row, name, module, bracketed, c_field;  // strings: name, module, `<name>` ...
+    std::uint32_t row, name, module, bracketed;  // strings: name, module, `<name>`
     Shape shape;
     std::uint8_t sizer;
     bool python_class;  // instances are traversed by subtype_traverse
@@ -104,11 +107,15 @@ class Walk {
     }
     void name(std::uint32_t string);
     void name_cell(const Object* cell, const Object* variable);
+    // `list.append`: what an object of type `owner` gives under this name.
+    void name_bound(const TypeObject* owner, const void* name, const char* text, std::size_t count);
     // Emits only when the object is known and has counts that nothing seen so far explains.
     void emit_if_unexplained(const Object* target, std::uint8_t kind, std::uint32_t label);
     bool is_unexplained(const void* target, std::uint32_t* id);
     void locate(std::uint32_t file, std::int64_t line);
     void bound(std::uint64_t size);
+    // A reference whose source was written without it; both are numbers of nodes.
+    void late_reference(std::uint32_t source, std::uint32_t target);
     void own() { current_flags_ |= format::OWN; }
 
     Strings strings;
@@ -186,6 +193,12 @@ class Walk {
     std::size_t plan_mask_ = 0;
     Array<TypePlan*> plans_;
     TypePlan* last_plan_ = nullptr;
+    struct BuiltinName {
+        const void* name;
+        const TypeObject* owner;
+        std::uint32_t string;
+    };
+    BuiltinName builtin_names_[256] = {};
     std::uint32_t frame_row_ = 0, unreadable_row_ = 0;
 
     Pending ring_[kRing];
@@ -240,6 +253,9 @@ bool is_bound_text(const char* name);
 void name_type(Walk& walk, const Object* type);
 void name_module(Walk& walk, const Object* module);
 void name_function(Walk& walk, const Object* function);
+void name_builtin(Walk& walk, const Object* function);
+void name_method_wrapper(Walk& walk, const Object* wrapper);
+void name_descriptor(Walk& walk, const Object* descriptor);
 void name_code(Walk& walk, const Object* code);
 void name_frame_object(Walk& walk, const Object* frame);
 void name_generator(Walk& walk, const Object* generator, const TypePlan* plan);

@@ -37,6 +37,8 @@ enum Column : int {
     LOC_LINE,
     BOUND_OBJ,
     BOUND_SIZE,
+    LATE_SRC,
+    LATE_DST,
     SITE_FILE,
     SITE_LINE,
     SITE_FUNC,
