@@ -26,7 +26,7 @@ def test_the_proposed_cut_is_proved_in_the_process_that_leaks(capfd):
     assert main(["capture", "streamlab:stream_once", "--runs", "5", "--prove"]) == 0
     line = next(line for line in capfd.readouterr().out.splitlines() if "proved" in line)
     what, cut = line.partition(", with ")[0].split(" freed by cutting ")
-    assert what == "  proved: 5 of 5 ModelOutput"
+    assert what == "  proved in a forked child: 5 of 5 ModelOutput"
     assert sorted(cut.split(" and ")) == ["Emitter.handlers['chunk'][*]", "Workflow._runs[*]"]
 
 

@@ -211,7 +211,7 @@ def _summary(captured: Capture) -> str:
         extra = captured.in_flight.tasks_after - captured.in_flight.tasks_at_rest
         lines.append(f"  in flight  {count_text(extra)} tasks of the runs have not ended")
     if captured.proof is not None:
-        lines.append(f"  {visible(proof_text(captured.proof))}")
+        lines.append(f"  {visible(proof_text(captured.proof, by=' and '.join(captured.proof.cut)))}")
     lines.append(f"next: leakscan diff {shlex.quote(str(captured.directory))}")
     return "\n".join(lines) + "\n"
 

@@ -1,4 +1,4 @@
-"""What applying a cut for real came to, in one sentence: the same after a capture and in every report."""
+"""What applying a cut for real came to, in one sentence."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ if TYPE_CHECKING:
     from leakscan.capture.directory import Proof
 
 
-def proof_text(proof: Proof) -> str:
-    """`proved: 20 of 20 ModelOutput freed by cutting Workflow._runs[*], with ...`, or why not."""
+def proof_text(proof: Proof, *, by: str = "") -> str:
+    """`proved in a forked child: 20 of 20 ModelOutput freed, with 1 740 of 1 740 objects that hang on them`.
+
+    Or why not. `by` names the cut, for where it is not said already.
+    """
     from leakscan.analysis.wording import count_text
 
-    cut = " and ".join(proof.cut)
+    cutting = f" by cutting {by}" if by else ""
     if proof.failed:
-        return f"not proved: cutting {cut} could not be tried: {proof.failed}"
+        return f"not proved{cutting}: {proof.failed}"
     if not proof.of:
-        return f"not proved: of what cutting {cut} should free, nothing could be counted in the process"
+        return f"not proved{cutting}: nothing of what it should free could be counted in the process"
     types = ", ".join(name.rpartition(".")[2] for name in proof.types)
     word = "proved" if proof.freed == proof.of else "not proved"
-    text = f"{word}: {count_text(proof.freed)} of {count_text(proof.of)} {types} freed by cutting {cut}"
+    text = f"{word} in a forked child: {count_text(proof.freed)} of {count_text(proof.of)} {types} freed{cutting}"
     if proof.others_of:
         others = f"{count_text(proof.others_freed)} of {count_text(proof.others_of)}"
         text += f", with {others} objects that hang on them"

@@ -71,7 +71,7 @@ def _what_to_do(findings: Findings) -> str:
                 f" ({size_text(leak.cut.frees_bytes)})"
             )
     if findings.proof:
-        rows.append(f"- tried in a forked child of the program: {escaped(findings.proof)}")
+        rows.append(f"- {escaped(findings.proof)}")
     return "\n".join(rows) + "\n" if rows else ""
 
 

@@ -104,8 +104,8 @@ def _head(findings: Findings, names: TypeNames, options: TextOptions) -> list[Li
             everything = f"all {count_text(findings.cut.of)} of them"
             lines += set_to_cut(findings.cut, everything, None, indent=_INDENT, width=width)
     if findings.proof:
-        text = f"Tried in a forked child: {visible(findings.proof)}"
-        lines += wrapped(text, width, first=_INDENT, indent=_INDENT + "  ")
+        text = visible(findings.proof)
+        lines += wrapped(text[:1].upper() + text[1:], width, first=_INDENT, indent=_INDENT + "  ")
     # The headline of an undecided capture may name the command itself.
     if findings.next_command and findings.next_command not in findings.headline:
         command = visible(findings.next_command)
