@@ -414,8 +414,11 @@ def _dropped(history: History, first_born: int) -> int:
     counts = history.counts
     if len(counts) <= first_born or first_born < 2:
         return 0
-    fell = counts[first_born - 2] - counts[first_born - 1]
-    return fell if 2 * fell >= history.total and 2 * fell >= counts[first_born - 2] else 0
+    earlier, later = counts[first_born - 2], counts[first_born - 1]
+    if earlier is None or later is None:
+        return 0
+    fell = earlier - later
+    return fell if 2 * fell >= max(history.total, earlier) else 0
 
 
 def _standstill(history: History) -> int:

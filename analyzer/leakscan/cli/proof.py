@@ -22,7 +22,8 @@ def proof_text(proof: Proof, *, by: str = "") -> str:
         return f"not proved{cutting}: nothing of what it should free could be counted in the process"
     types = ", ".join(name.rpartition(".")[2] for name in proof.types)
     word = "proved" if proof.freed == proof.of else "not proved"
-    text = f"{word} in a forked child: {count_text(proof.freed)} of {count_text(proof.of)} {types} freed{cutting}"
+    share = f"{count_text(proof.freed)} of {count_text(proof.of)}"
+    text = f"{word} in a forked child: {share} {types} freed{cutting}"
     if proof.others_of:
         others = f"{count_text(proof.others_freed)} of {count_text(proof.others_of)}"
         text += f", with {others} objects that hang on them"
