@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+_AT_THREE_AND_FOUR = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.dup2(int(sys.argv[2]), 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -24,11 +32,11 @@ class Browser:
         program = chromium()
         assert program is not None
         from_us, to_us = os.pipe(), os.pipe()
-        # Chromium reads its commands from descriptor 3 and answers on 4.
-        at_three_and_four = f'exec "$0" "$@" 3<&{from_us[0]} 4>&{to_us[1]}'
+        # Above 9, so that neither is 3 or 4: Chromium reads its commands from 3 and answers on 4.
+        commands, answers = (fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (from_us[0], to_us[1]))
         self._process = subprocess.Popen(
             [
-                *("sh", "-c", at_three_and_four, program),
+                *(sys.executable, "-c", _AT_THREE_AND_FOUR, str(commands), str(answers), program),
                 "--headless=new",
                 "--no-sandbox",
                 "--disable-gpu",
@@ -38,12 +46,12 @@ class Browser:
                 "--remote-debugging-pipe",
                 f"--user-data-dir={profile}",
             ],
-            pass_fds=(from_us[0], to_us[1]),
+            pass_fds=(commands, answers),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        os.close(from_us[0])
-        os.close(to_us[1])
+        for end in (from_us[0], to_us[1], commands, answers):
+            os.close(end)
         self._write, self._read = from_us[1], os.fdopen(to_us[0], "rb")
         self._number = 0
         self.messages: list[dict[str, Any]] = []
