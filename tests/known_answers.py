@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from extensions import build_boxes
 from leakscan.analysis.findings import Findings, Leak, Verdict
+from leakscan.analysis.headline import subject
 
 KNOWN: Final = Path(__file__).parent / "known"
 EXPECTED: Final[dict[str, dict[str, Any]]] = tomllib.loads((KNOWN / "expected.toml").read_text())
@@ -115,6 +116,15 @@ def _freed(findings: Findings, expected: dict[str, Any]) -> str:
     return _differs((leak.cut.frees, leak.cut.of), (leak.count, leak.count))
 
 
+def _called(findings: Findings, expected: dict[str, Any]) -> str:
+    found = {}
+    for leak in _of_verdict(findings):
+        slot = leak.holder.label.removeprefix("Store.") if leak.holder else leak.path.root
+        found[slot] = subject(leak).removeprefix("20 ")
+    wrong = {slot: found.get(slot) for slot, name in expected["called"].items() if found.get(slot) != name}
+    return f"{wrong}" if wrong else ""
+
+
 def _signature(findings: Findings, expected: dict[str, Any]) -> str:
     return _differs(_worst(findings).signature, expected["signature"])
 
@@ -141,6 +151,7 @@ ASPECTS: Final[dict[str, Callable[[Findings, dict[str, Any]], str]]] = {
     "names": _names,
     "root": _root,
     "cuts": _cuts,
+    "called": _called,
     "signature": _signature,
     "cycle_through": _cycle_through,
     "one bug is one leak": _one_leak,

@@ -1,7 +1,8 @@
-"""Only objects of builtin types grow, in each scenario of another type: what owns them must name the leak."""
+"""Objects of every builtin type grow, each in a list of its own: what owns them must name the leak."""
 
 import functools
 import itertools
+import sys
 import weakref
 from collections import OrderedDict, deque
 
@@ -9,8 +10,7 @@ numbers = itertools.count()
 
 
 class Store:
-    def __init__(self):
-        self.kept = []
+    pass
 
 
 STORE = Store()
@@ -24,7 +24,8 @@ ANCHORS = [Anchor()]
 
 
 def keep(made):
-    STORE.kept.append(made)
+    name = sys._getframe(1).f_code.co_name.removeprefix("grow_")
+    vars(STORE).setdefault(name, []).append(made)
 
 
 def grow_dict():
@@ -179,3 +180,11 @@ def grow_mappingproxy():
 
 def grow_exception():
     keep(ValueError("line"))
+
+
+ALL = [function for name, function in list(globals().items()) if name.startswith("grow_")]
+
+
+def run():
+    for grow in ALL:
+        grow()
