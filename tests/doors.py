@@ -68,7 +68,7 @@ def ended_child() -> int:
     return child
 
 
-V8_LAYOUT = (7, 0, 1, 2, 3, 4, 6, 3, 0, 1, 2, 4, 0, 1, 2, 14, 7, 2, 0b10010)
+V8_LAYOUT = (7, 0, 1, 2, 3, 4, 6, 3, 0, 1, 2, 4, 0, 1, 2, 3, 14, 7, 2, 0b10010)
 V8_TEXT = b"""{"snapshot":{"meta":{},"node_count":2,"edge_count":1},
 "nodes":[9,0,1,0,1,0,0, 3,1,3,16,0,0,0],"edges":[1,0,7],"locations":[7,1,2,3],
 "strings":["","a\\u00e9\\ud83d\\ude00"]}"""
@@ -94,7 +94,7 @@ def v8_text(rng: random.Random) -> bytes:
 def v8_taking(rng: random.Random) -> list[object]:
     scanner = v8_scanner(rng)
     texts, size, places = _native.v8_finish(scanner)[4:]
-    return [scanner, out(U8, size), out(U64, texts), out(U32, 3 * places)]
+    return [scanner, out(U8, size), out(U64, texts), out(U32, 4 * places)]
 
 
 def v8_strings(rng: random.Random, count: int) -> tuple[array[int], array[int]]:

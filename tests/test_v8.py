@@ -407,3 +407,44 @@ def test_a_closure_variable_reads_as_one_step_however_far_out_its_scope():
 def written_numbers(runs):
     names = [f"{name}{run}" for run in range(runs) for name in ("run", "listener", "scope", "code")]
     return {**DRAWING.numbers, **{name: len(DRAWING.numbers) + at for at, name in enumerate(names)}}
+
+
+def block(*, names, filled):
+    """A block's scope with these variables, of which the first `filled` hold objects, not small integers."""
+    drawing = Drawing()
+    drawing.node("scope", "object", "system / Context", size=40)
+    drawing.node("info", "code", "system / ScopeInfo", size=40)
+    drawing.edge("scope", "internal", "scope_info", "info")
+    for number, name in enumerate(names):
+        drawing.node(f"name {name}", "string", name)
+        drawing.edge("info", "hidden", number, f"name {name}")
+    for number in range(filled):
+        drawing.node(f"value {number}", "object", "Run")
+        drawing.edge("scope", "hidden", number, f"value {number}")
+    return drawing
+
+
+@pytest.mark.parametrize(
+    ("names", "filled", "labels"),
+    [
+        (["run"], 1, ["run"]),
+        (["run", "output"], 2, ["run", "output"]),
+        (["run", "output"], 1, ["run or output"]),
+        (["a", "b", "c"], 2, ["a or b", "b or c"]),
+        ([], 1, [""]),
+        ([f"v{number}" for number in range(100)], 1, [""]),
+    ],
+)
+def test_variables_of_a_block_have_the_names_of_its_description(names, filled, labels):
+    drawing = block(names=names, filled=filled)
+    graph = load(io.BytesIO(written(drawing.content())))
+    assert [row[1] for row in references_of("scope", graph, drawing)[1:]] == labels
+
+
+def test_a_prototype_is_no_instance():
+    drawing = workflow()
+    drawing.node("prototype", "object", "Workflow")
+    drawing.edge("class", "property", "prototype", "prototype")
+    graph = load(io.BytesIO(written(drawing.content())))
+    assert graph.type_name(drawing.numbers["prototype"]) == "(prototype)"
+    assert graph.type_name(drawing.numbers["wf"]) == "Workflow"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def analysed(
-    paths: list[Path], *, type_name: str | None = None, runs_each: int = 0
+    paths: list[Path], *, type_name: str | None = None, runs_each: int = 0, source_maps: Path | None = None
 ) -> tuple[list[Findings], list[Unreadable]]:
     """The findings of a capture (one for each of its modes) or of two or more snapshots.
 
@@ -35,11 +35,11 @@ def analysed(
         return findings_of(capsule), [Unreadable(mode, reason) for mode, reason in capsule.unreadable]
     sources, unreadable = sources_of(paths)
     if len(sources) == 1:
-        return [_analyse(sources[0], type_name, runs_each)], unreadable
+        return [_analyse(sources[0], type_name, runs_each, source_maps)], unreadable
     results = []
     for source in sources:
         try:
-            results.append(_analyse(source, type_name, 0))
+            results.append(_analyse(source, type_name, 0, source_maps))
         except LeakscanError as error:
             unreadable.append(Unreadable(source.mode, error.message))
     if not results:
@@ -104,11 +104,13 @@ def analysed_capture(capture: Capture) -> Findings:
     return _analyse(source_of(capture), None, 0)
 
 
-def _analyse(source: Source, type_name: str | None, runs_each: int) -> Findings:
+def _analyse(
+    source: Source, type_name: str | None, runs_each: int = 0, source_maps: Path | None = None
+) -> Findings:
     from leakscan.analysis.sourcelines import with_exact_lines
     from leakscan.report.relative import relative_to
 
-    findings = with_exact_lines(_findings(source, type_name, runs_each), _read_source)
+    findings = with_exact_lines(_findings(source, type_name, runs_each, source_maps), _read_source)
     started_in = source.capture.started_in if source.capture else ""
     return relative_to(findings, Path(started_in or Path.cwd()))
 
@@ -120,11 +122,13 @@ def _read_source(file: str) -> str | None:
         return None
 
 
-def _findings(source: Source, type_name: str | None, runs_each: int) -> Findings:
+def _findings(source: Source, type_name: str | None, runs_each: int, source_maps: Path | None) -> Findings:
     from leakscan.analysis.diff import diff
     from leakscan.analysis.series import series
     from leakscan.heap.reader import load
+    from leakscan.heap.source_maps import SourceMaps
 
+    maps = SourceMaps(source_maps) if source_maps is not None else None
     capture = source.capture
     if source.after is None:
         if capture is None or type_name is not None:
@@ -132,10 +136,12 @@ def _findings(source: Source, type_name: str | None, runs_each: int) -> Findings
         return _counted(capture)
     if capture is None:
         paths = (source.before, *source.between, source.after)
-        return series((load(path) for path in paths), runs_each=runs_each, type_filter=type_name)
+        return series(
+            (load(path, source_maps=maps) for path in paths), runs_each=runs_each, type_filter=type_name
+        )
     if runs_each:
         raise UsageError("a capture knows how many runs it made", hint="leave --runs out")
-    before, after = load(source.before, columns=()), load(source.after)
+    before, after = load(source.before, columns=()), load(source.after, source_maps=maps)
     measured = measured_of(capture, runs=source.runs, notes=(source.note,) if source.note else ())
     if capture.runtime == "node":
         after = dated_by_id(capture, after, source.runs)

@@ -33,6 +33,12 @@ def diff(
             min=0, metavar="N", help="The scenario ran N times between one bare V8 snapshot and the next."
         ),
     ] = 0,
+    source_maps: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Places of JavaScript by maps in DIR, else by those of the scripts."
+        ),
+    ] = None,
     paths: Annotated[bool, typer.Option("--paths", help="Show every path, with all of its steps.")] = False,
     limit: Annotated[
         int, typer.Option(min=0, metavar="N", help="Most leaks and types to show; 0 shows all.")
@@ -52,7 +58,7 @@ def diff(
     from leakscan.report.terminal import screen_of, write
     from leakscan.report.text import TextOptions, findings_text, modes_text
 
-    results, unreadable = analysed(snapshots, type_name=type_name, runs_each=runs)
+    results, unreadable = analysed(snapshots, type_name=type_name, runs_each=runs, source_maps=source_maps)
     is_one = len(results) == 1 and not unreadable
     whole = FindingsByMode(tuple(results), tuple((mode.mode, mode.reason) for mode in unreadable))
     shown = redacted(whole, level_of(redact))

@@ -24,6 +24,12 @@ def paths(
     all_paths: Annotated[
         bool, typer.Option("--paths", help="Show every path, with all of its steps.")
     ] = False,
+    source_maps: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Places of JavaScript by maps in DIR, else by those of the scripts."
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option(min=0, metavar="N", help="Most ways to show; 0 shows all.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
 ) -> None:
@@ -32,6 +38,7 @@ def paths(
     from leakscan.cli.capsules import capsule_at
     from leakscan.cli.sources import snapshot_in
     from leakscan.heap.reader import load
+    from leakscan.heap.source_maps import SourceMaps
     from leakscan.report.json import document
     from leakscan.report.paths import type_paths_text
     from leakscan.report.terminal import screen_of, write
@@ -40,7 +47,9 @@ def paths(
     if capsule is not None:
         found = capsule.paths_of(type_name)
     else:
-        found = paths_to_type(load(snapshot_in(snapshot)), type_name, limit=limit)
+        maps = SourceMaps(source_maps) if source_maps is not None else None
+        graph = load(snapshot_in(snapshot), source_maps=maps)
+        found = paths_to_type(graph, type_name, limit=limit)
     if as_json:
         sys.stdout.write(document("paths", found))
         return

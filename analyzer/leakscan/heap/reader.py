@@ -22,6 +22,7 @@ from leakscan.heap.graph import U32, U64, HeapGraph, Roots, StringTable, TypeTab
 from leakscan.heap.kinds import BIRTH_UNKNOWN, NO_OBJECT, Kind, RootKind
 from leakscan.heap.late import LateReferences
 from leakscan.heap.sniff import printable
+from leakscan.heap.source_maps import SourceMaps
 from leakscan.heap.sparse import SparseColumn, SparsePlaces
 from leakscan.heap.v8 import looks_like_v8, read
 from leakscan.heap.v8_graph import graph_of
@@ -59,13 +60,19 @@ _SAME_LENGTH: Final = (
 )
 
 
-def load(source: str | os.PathLike[str] | BinaryIO, *, columns: Collection[str] | None = None) -> HeapGraph:
+def load(
+    source: str | os.PathLike[str] | BinaryIO,
+    *,
+    columns: Collection[str] | None = None,
+    source_maps: SourceMaps | None = None,
+) -> HeapGraph:
     """The heap of one snapshot, checked: every index in it may be followed.
 
     `columns` names the HeapGraph fields to read now; the others are read (and checked) when they are
     first used, for which the file stays open. None reads everything and closes the file. `source` may be
     a file object, a pipe too; it is read from its beginning unless it has none. What is in it decides how it
     is read: a V8 heap snapshot is always read whole, and both kinds may be gzip'ed.
+    `source_maps` say where the scripts of a V8 heap were compiled from.
     Raises SnapshotError for a file that is missing, truncated, corrupt or not a snapshot.
     """
     file, name = _opened(source)
@@ -80,7 +87,7 @@ def load(source: str | os.PathLike[str] | BinaryIO, *, columns: Collection[str] 
             start = unpacked
     if looks_like_v8(start):
         with file:
-            return graph_of(read(file, name))
+            return graph_of(read(file, name), source_maps)
     chunks = ChunkFile(file, name)
     _check_lengths(chunks)
     graph = LoadedGraph.of(chunks)

@@ -56,7 +56,7 @@ class RawSnapshot:
     string_bytes: U8
     string_ends: U64
     places: U32
-    """k rows of node, script, line (from 0)"""
+    """k rows of node, script, line and column (both from 0)"""
 
 
 def looks_like_v8(start: bytes) -> bool:
@@ -115,11 +115,11 @@ def _read(stream: Any, name: str, limit: int) -> RawSnapshot:  # Any: file or gz
     tail = (
         np.empty(string_bytes, np.uint8),
         np.empty(strings, np.uint64),
-        np.empty(3 * places, np.uint32),
+        np.empty(4 * places, np.uint32),
     )
     _native.v8_take(scanner, *tail)
     return RawSnapshot(
-        name, snapshot, node_types, edge_types, *columns, tail[0], tail[1], tail[2].reshape(-1, 3)
+        name, snapshot, node_types, edge_types, *columns, tail[0], tail[1], tail[2].reshape(-1, 4)
     )
 
 
@@ -147,9 +147,10 @@ def _layout(meta: Mapping[str, Any]) -> tuple[tuple[int, ...], tuple[str, ...], 
     node_fields = [nodes.index(field) for field in ("type", "name", "id", "self_size", "edge_count")]
     detached = nodes.index("detachedness") if "detachedness" in nodes else _ABSENT
     edge_fields = [edges.index(field) for field in ("type", "name_or_index", "to_node")]
-    place_fields = [0, 0, 0]
+    place_fields = [0, 0, 0, _ABSENT]
     if {"object_index", "script_id", "line"} <= set(places):
         place_fields = [places.index(field) for field in ("object_index", "script_id", "line")]
+        place_fields.append(places.index("column") if "column" in places else _ABSENT)
     else:
         places = []
     numbered = sum(1 << number for number, name in enumerate(edge_types) if name in NUMBERED_EDGES)

@@ -11,6 +11,7 @@ from leakscan import _native
 from leakscan.heap import v8_names as names
 from leakscan.heap.graph import U8, U32, U64, HeapGraph, Roots, TypeTable
 from leakscan.heap.kinds import BIRTH_UNKNOWN, Kind, ObjectFlag, RootKind, TypeFlag
+from leakscan.heap.source_maps import SourceMaps
 from leakscan.heap.sparse import SparseColumn
 from leakscan.heap.v8 import RawSnapshot
 from leakscan.heap.v8_driver import driver_flags
@@ -23,7 +24,7 @@ SIZES_MOVED: Final = "self sizes; those of backing stores are counted with their
 SIZES_AS_WRITTEN: Final = "self sizes as in the file, as DevTools does when the root names no global object"
 
 
-def graph_of(raw: RawSnapshot) -> HeapGraph:
+def graph_of(raw: RawSnapshot, source_maps: SourceMaps | None = None) -> HeapGraph:
     """The heap in `raw`, whose arrays it takes over: node i becomes object i.
 
     References out of synthetic nodes become roots. `addresses` are node ids; `refcounts` are 0.
@@ -39,7 +40,7 @@ def graph_of(raw: RawSnapshot) -> HeapGraph:
     scripts = Scripts(raw, strings, references)
     types, type_ids = types_of(raw, strings, scripts)
     roots = _roots(raw, strings, sources, targets)
-    places = scripts.places()
+    places = scripts.places(source_maps)
     named = _names(raw, strings, references)
     # Last: every label has been added by now.
     table = strings.table()

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from leakscan.heap import v8_names as names
 from leakscan.heap.graph import U8, U32, U64, TypeTable
 from leakscan.heap.kinds import NO_OBJECT, Kind, TypeFlag
+from leakscan.heap.source_maps import SourceMaps
 from leakscan.heap.sparse import SparsePlaces
 from leakscan.heap.v8 import RawSnapshot
 from leakscan.heap.v8_strings import Strings, mask
@@ -33,12 +34,26 @@ class Scripts:
         self._shared = set(strings.all("shared"))
         self.files = self._names_of_scripts()
 
-    def places(self) -> SparsePlaces:
-        objects, scripts, lines = self._raw.places.T
+    def places(self, source_maps: SourceMaps | None = None) -> SparsePlaces:
+        objects, scripts, lines, columns = self._raw.places.T
         known, rows = np.unique(scripts, return_inverse=True)
-        files = np.array([self._strings.add(_file(self.files.get(int(s), ""))) for s in known], np.uint32)
-        is_known = np.array([bool(self.files.get(int(script))) for script in known], np.bool_)[rows]
-        return SparsePlaces(objects[is_known], files[rows][is_known], lines[is_known] + np.uint32(1))
+        names_of = [_file(self.files.get(int(script), "")) for script in known]
+        files = np.array([self._strings.add(name) for name in names_of], np.uint32)[rows]
+        is_known = np.array([bool(name) for name in names_of], np.bool_)[rows]
+        lines = lines + np.uint32(1)
+        if source_maps is not None:
+            is_user = is_known & self.is_of_user()
+            spots = np.stack((rows[is_user].astype(np.uint32), lines[is_user], columns[is_user]))
+            distinct, spot_of = np.unique(spots, axis=1, return_inverse=True)
+            mapped = [
+                source_maps.original(names_of[row], line, column) for row, line, column in distinct.T.tolist()
+            ]
+            chosen = np.flatnonzero(is_user)
+            for spot, found in enumerate(mapped):
+                if found is not None:
+                    at = chosen[spot_of == spot]
+                    files[at], lines[at] = self._strings.add(found[0]), found[1]
+        return SparsePlaces(objects[is_known], files[is_known], lines[is_known])
 
     def is_of_user(self) -> npt.NDArray[np.bool_]:
         """For each place, whether its script belongs to the program."""
@@ -177,7 +192,7 @@ def _constructors(
     raw: RawSnapshot, scripts: Scripts, type_ids: U32, is_user: npt.NDArray[np.bool_]
 ) -> dict[int, int]:
     """type row -> its constructor: an object has the place of its class, so has the class itself."""
-    objects, script_ids, lines = raw.places.T
+    objects, script_ids, lines, _ = raw.places.T
     is_function: npt.NDArray[np.bool_] = scripts.is_closure[objects]
     at = {
         (script, line, name): function

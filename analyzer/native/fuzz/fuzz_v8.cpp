@@ -13,7 +13,7 @@
 
 namespace {
 
-constexpr v8::Layout kLayout{7, 0, 1, 2, 3, 4, 6, 3, 0, 1, 2, 4, 0, 1, 2, 16, 7, 2, (1u << 1) | (1u << 4)};
+constexpr v8::Layout kLayout{7, 0, 1, 2, 3, 4, 6, 3, 0, 1, 2, 4, 0, 1, 2, 3, 16, 7, 2, (1u << 1) | (1u << 4)};
 
 struct Arrays {
     explicit Arrays(std::size_t n, std::size_t m)

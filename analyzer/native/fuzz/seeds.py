@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tests"))
 
 from heaps import heap
 from leakscan.heap.writer import write
-from test_v8 import workflow
+from test_v8 import block, workflow
 from v8_files import Drawing, written
 
 DRAWINGS = {
@@ -30,6 +30,8 @@ def main(folder: Path) -> None:
         write(heap(drawing), folder / "snapshot" / f"{name}-packed.heap", compress=True)
     (folder / "v8" / "small.heapsnapshot").write_bytes(written(Drawing().content()))
     (folder / "v8" / "workflow.heapsnapshot").write_bytes(written(workflow().content()))
+    scope = block(names=["a", "b", "c"], filled=2)
+    (folder / "v8" / "block.heapsnapshot").write_bytes(written(scope.content()))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 #include "v8_build.h"
 #include "v8_scan.h"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -69,21 +70,22 @@ bool is_good(const v8::Layout& layout) {
            all(layout.edge_stride, {layout.edge_type, layout.edge_name, layout.edge_target}) &&
            (layout.place_stride == 0 ||
             all(layout.place_stride, {layout.place_object, layout.place_script, layout.place_line})) &&
+           layout.place_column < std::max(layout.place_stride, 1) &&
            layout.node_types <= 256 && layout.edge_types <= 64;
 }
 
 // v8_open(layout, arrays) -> scanner
-// layout: the 18 numbers of v8::Layout in order. arrays: node types u8[n], names u32[n], ids u64[n],
+// layout: the 20 numbers of v8::Layout in order. arrays: node types u8[n], names u32[n], ids u64[n],
 // sizes u64[n], edge counts u32[n], detachedness u8[n]; edge types u8[m], names u32[m], targets u32[m].
 // The scanner writes to them until it is gone.
 PyObject* v8_open(PyObject*, PyObject* args) {
     v8::Layout l{};
     PyObject* o[9];
     Number numbered = 0;
-    if (!PyArg_ParseTuple(args, "(iiiiiiiiiiiiiiiIIiK)(OOOOOOOOO):v8_open", &l.node_stride, &l.node_type,
+    if (!PyArg_ParseTuple(args, "(iiiiiiiiiiiiiiiiIIiK)(OOOOOOOOO):v8_open", &l.node_stride, &l.node_type,
                           &l.node_name, &l.node_id, &l.node_size, &l.node_edges, &l.node_detached, &l.edge_stride,
                           &l.edge_type, &l.edge_name, &l.edge_target, &l.place_stride, &l.place_object,
-                          &l.place_script, &l.place_line, &l.node_types, &l.edge_types, &l.string_type, &numbered,
+                          &l.place_script, &l.place_line, &l.place_column, &l.node_types, &l.edge_types, &l.string_type, &numbered,
                           &o[0], &o[1], &o[2], &o[3], &o[4], &o[5], &o[6], &o[7], &o[8]))
         return nullptr;
     l.numbered_edges = numbered;
@@ -162,7 +164,7 @@ PyObject* v8_finish(PyObject*, PyObject* capsule) {
                          static_cast<Number>(scanner.places().size()));
 }
 
-// v8_take(scanner, bytes u8, ends u64, places u32[3 k]) -> None
+// v8_take(scanner, bytes u8, ends u64, places u32[4 k]) -> None
 // Copies out what `v8_finish` announced, into arrays of exactly that size.
 PyObject* v8_take(PyObject*, PyObject* args) {
     PyObject *capsule, *bytes_object, *ends_object, *places_object;
@@ -177,7 +179,7 @@ PyObject* v8_take(PyObject*, PyObject* args) {
         return nullptr;
     const v8::Scanner& scanner = reading->scanner;
     if (bytes.size() != scanner.string_size() || ends.size() != scanner.string_ends().size() ||
-        places.size() != scanner.places().size() * 3) {
+        places.size() != scanner.places().size() * 4) {
         PyErr_SetString(PyExc_ValueError, "v8_take: arrays of another size than announced");
         return nullptr;
     }
@@ -188,6 +190,7 @@ PyObject* v8_take(PyObject*, PyObject* args) {
         places[at++] = place.object;
         places[at++] = place.script;
         places[at++] = place.line;
+        places[at++] = place.column;
     }
     Py_RETURN_NONE;
 }

@@ -15,7 +15,7 @@ constexpr int kMostFields = 16;
 struct Layout {
     int node_stride, node_type, node_name, node_id, node_size, node_edges, node_detached;
     int edge_stride, edge_type, edge_name, edge_target;
-    int place_stride, place_object, place_script, place_line;
+    int place_stride, place_object, place_script, place_line, place_column;
     std::uint32_t node_types, edge_types;  // how many of each there are
     int string_type;                       // of nodes that are strings: their names are contents
     std::uint64_t numbered_edges;          // bit t: the name of edges of type t is a number
@@ -36,7 +36,7 @@ struct Columns {
 };
 
 struct Place {
-    std::uint32_t object, script, line;
+    std::uint32_t object, script, line, column;
 };
 
 enum class Fault {
