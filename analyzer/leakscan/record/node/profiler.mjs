@@ -18,9 +18,11 @@ export class HeapProfiler {
     this.#ask("HeapProfiler.collectGarbage");
   }
 
-  // An id larger than that of every object alive now, smaller than those of objects still to come.
-  boundary() {
+  // An id larger than that of every object alive now, smaller than those of objects still to come. Finalizers
+  // of what the first look collects get their turn in `between`; what they make may count for the next run.
+  async boundary(between) {
     this.#look();
+    await between();
     // Made after the first look and numbered by the second: ids within one look have no order.
     const { result } = this.#ask("Runtime.evaluate", { expression: "({})" });
     this.#look();

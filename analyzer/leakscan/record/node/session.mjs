@@ -7,7 +7,7 @@ import process from "node:process";
 import v8 from "node:v8";
 import { HeapProfiler } from "./profiler.mjs";
 import { Scenario } from "./scenario.mjs";
-import { countOf, drain, inFlight, settle } from "./settle.mjs";
+import { countOf, drain, inFlight, settle, turns } from "./settle.mjs";
 import { ModeDoesNotApply } from "./streams.mjs";
 import { TargetError, loadScenario } from "./target.mjs";
 
@@ -108,10 +108,10 @@ export class Session {
     await this.#unlessStopped(() => drain(this.#collect, 0, this.#config.warmup ? this.#config.settle_seconds : 0));
     this.#atRest = countOf(inFlight());
     // What the first measurements make for good must be older than the baseline.
-    for (let i = 0; i < 2; i++) this.#count();
+    for (let i = 0; i < 2; i++) await this.#count();
     await settle(this.#collect);
     this.#snapshot("before");
-    this.#census("baseline", 0);
+    await this.#census("baseline", 0);
   }
 
   async #measure() {
@@ -142,7 +142,7 @@ export class Session {
       waited_seconds: rounded(waited, 3),
       kinds: after,
     });
-    this.#census("settled", waited);
+    await this.#census("settled", waited);
     this.#snapshot("after");
   }
 
@@ -150,14 +150,14 @@ export class Session {
     this.#say({ event: "run_start", run, warmup: isWarmup });
     const start = performance.now();
     const ended = await this.#unlessStopped(() => this.#scenario.run(run));
-    await this.#unlessStopped(() => settle(this.#collect));
+    await this.#unlessStopped(turns);
     const seconds = (performance.now() - start) / 1000;
     this.#say({ event: "run_end", run, warmup: isWarmup, ended, kind: this.#scenario.kind });
-    if (!isWarmup) this.#census("run", seconds);
+    if (!isWarmup) await this.#census("run", seconds);
   }
 
-  #census(phase, seconds) {
-    const figures = this.#count();
+  async #census(phase, seconds) {
+    const figures = await this.#unlessStopped(() => this.#count());
     // V8 does not count by type: now and then a snapshot is taken for that, and not kept.
     const isCounted = phase === "run" && this.#config.count_after.includes(this.#run);
     const file = isCounted ? `.census-${this.#run}.heapsnapshot` : "";
@@ -165,9 +165,9 @@ export class Session {
     this.#say({ event: "census", phase, run: this.#run, seconds: rounded(seconds, 6), file, ...figures });
   }
 
-  #count() {
+  async #count() {
     this.#heap.forgetConsole();
-    return { last_id: this.#heap.boundary(), tasks: countOf(inFlight()), memory: memory() };
+    return { last_id: await this.#heap.boundary(turns), tasks: countOf(inFlight()), memory: memory() };
   }
 
   #snapshot(name) {

@@ -9,11 +9,16 @@ const POLL_MILLISECONDS = 20;
 // Less than one part in this many is what the measuring itself moves.
 const QUIET = 2000;
 
+// Callbacks that are ready, and those that they make ready.
+export async function turns() {
+  for (let turn = 0; turn < TURNS; turn++) await nextTurn();
+}
+
 // Pending callbacks, collections and finalizers in turn, until the heap no longer shrinks.
 export async function settle(collect) {
   let used = Infinity;
   for (let i = 0; i < MOST_COLLECTIONS; i++) {
-    for (let turn = 0; turn < TURNS; turn++) await nextTurn();
+    await turns();
     collect();
     const now = process.memoryUsage().heapUsed;
     if (now >= used - used / QUIET) break;
