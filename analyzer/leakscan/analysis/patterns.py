@@ -103,7 +103,7 @@ _NAME: Final = r"(?:(?:[^\W\d]|\$)[\w$]*|<\w+>|#[\w$]+)"
 _ARGUMENT: Final = rf"(?:{_QUOTED}|\*|-?\d+|<[^<>]*>|Symbol\([^()]*\))"
 _WEAK_VALUE: Final = re.escape(WEAK_MAP_VALUE)
 _HEAD: Final = re.compile(
-    rf"(?P<word>type|context variable|thread local|root)\s+(?P<quoted>{_QUOTED})"
+    rf"(?P<word>type|context variable|thread local|root|module)\s+(?P<quoted>{_QUOTED})"
     rf"|(?:(?P<module>module)\s+)?(?P<dotted>{_NAME}(?:\.{_NAME}(?![\w$]*\())*)(?::(?P<member>{_NAME}))?"
 )
 _STEP: Final = re.compile(

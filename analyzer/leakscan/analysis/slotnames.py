@@ -93,7 +93,10 @@ class SlotNames:
         """What a reader calls this object, "" when it is better known from what holds it."""
         graph = self.graph
         if graph.runtime == "v8" and (obj in self._globals or self._is_program_function(obj)):
-            return v8_names.GLOBAL if obj in self._globals else self._dotted(graph.name_of(obj) or "")
+            name = graph.name_of(obj) or ""
+            if obj not in self._globals:
+                return self._dotted(name)
+            return f"module {quoted(name)}" if name else v8_names.GLOBAL
         if int(graph.flags[obj]) & ObjectFlag.TYPE:
             return self._dotted(self._class_of_type(obj) or graph.name_of(obj) or "")
         type_name = graph.type_name(obj)

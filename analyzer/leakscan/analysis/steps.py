@@ -14,6 +14,7 @@ from leakscan.analysis.reach import Reach
 from leakscan.analysis.wording import count_text
 from leakscan.heap.graph import HeapGraph, Location
 from leakscan.heap.kinds import Kind, RootKind
+from leakscan.heap.v8_names import GLOBAL
 
 _ROOT_STEPS: Final = {
     RootKind.THREAD: "running frame",
@@ -67,7 +68,7 @@ def root_text(reach: Reach, path: RawPath) -> str:
     label = reach.root_labels[path.root]
     if _root_kind(reach, path) == RootKind.STATIC_TYPE:
         return f"type {label}"
-    if _root_kind(reach, path) != RootKind.MODULE or reach.graph.runtime == "v8":
+    if _root_kind(reach, path) != RootKind.MODULE or label == GLOBAL:
         return label
     row = reach.modules.rows.get(path.root_object)
     return f"module {label if row is None else reach.modules.names[row]}"

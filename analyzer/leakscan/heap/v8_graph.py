@@ -15,6 +15,7 @@ from leakscan.heap.source_maps import SourceMaps
 from leakscan.heap.sparse import SparseColumn
 from leakscan.heap.v8 import RawSnapshot
 from leakscan.heap.v8_driver import driver_flags
+from leakscan.heap.v8_modules import ModuleCode, modules_of
 from leakscan.heap.v8_strings import NO_STRING, VARIABLE, Strings, mask
 from leakscan.heap.v8_types import References, Scripts, types_of
 
@@ -39,9 +40,10 @@ def graph_of(raw: RawSnapshot, source_maps: SourceMaps | None = None) -> HeapGra
     references, sources, targets = _build(raw, strings, first, classes)
     scripts = Scripts(raw, strings, references)
     types, type_ids = types_of(raw, strings, scripts)
-    roots = _roots(raw, strings, sources, targets)
     places = scripts.places(source_maps)
-    named = _names(raw, strings, references)
+    modules = modules_of(raw, strings, references, places)
+    roots = _roots(raw, strings, sources, targets, modules)
+    named = _names(raw, strings, references, modules)
     # Last: every label has been added by now.
     table = strings.table()
     return HeapGraph(
@@ -166,8 +168,8 @@ def _add_variables(strings: Strings, listed: list[int]) -> None:
         at = end
 
 
-def _roots(raw: RawSnapshot, strings: Strings, sources: U32, targets: U32) -> Roots:
-    """References out of synthetic nodes; the nameless root of all is one too, lest it seem garbage."""
+def _roots(raw: RawSnapshot, strings: Strings, sources: U32, targets: U32, modules: ModuleCode) -> Roots:
+    """References out of synthetic nodes, and modules; so is the nameless root, lest it seem garbage."""
     known, rows = np.unique(sources, return_inverse=True)
     spelled = [strings[int(raw.node_names[node])] for node in known]
     kinds = np.array([names.ROOT_KINDS.get(name, RootKind.INTERPRETER) for name in spelled], np.uint8)
@@ -182,22 +184,28 @@ def _roots(raw: RawSnapshot, strings: Strings, sources: U32, targets: U32) -> Ro
         labels_of_roots[is_context] = strings.add(names.GLOBAL)
     top = np.flatnonzero(is_synthetic[:1]).astype(np.uint32)
     return Roots(
-        np.append(root_kinds, np.full(len(top), RootKind.STATIC_TYPE, np.uint8)),
-        np.append(labels_of_roots, np.zeros(len(top), np.uint32)),
-        np.append(targets, top),
-        np.zeros(len(targets) + len(top), np.uint8),
+        np.concatenate(
+            (
+                root_kinds,
+                np.full(len(top), RootKind.STATIC_TYPE, np.uint8),
+                np.full(len(modules.bodies), RootKind.MODULE, np.uint8),
+            )
+        ),
+        np.concatenate((labels_of_roots, np.zeros(len(top), np.uint32), modules.labels)),
+        np.concatenate((targets, top, modules.bodies)),
+        np.zeros(len(targets) + len(top) + len(modules.bodies), np.uint8),
     )
 
 
-def _names(raw: RawSnapshot, strings: Strings, references: References) -> SparseColumn:
-    """Functions have their own names, generators and async functions under way those of their functions."""
+def _names(raw: RawSnapshot, strings: Strings, references: References, modules: ModuleCode) -> SparseColumn:
+    """Functions have their own names, generators those of their functions, modules those of files."""
     functions = np.flatnonzero(mask(raw, ["closure"])[raw.node_types]).astype(np.uint32)
     label = strings.add(names.GENERATOR_FUNCTION)
     refs = np.flatnonzero((references.kinds == Kind.SLOT) & (references.labels == label))
     generators = np.searchsorted(references.first, refs.astype(np.uint64), side="right") - 1
     return SparseColumn(
-        np.concatenate([functions, generators.astype(np.uint32)]),
-        np.concatenate([raw.node_names[functions], raw.node_names[references.targets[refs]]]),
+        np.concatenate([functions, generators.astype(np.uint32), modules.bodies]),
+        np.concatenate([raw.node_names[functions], raw.node_names[references.targets[refs]], modules.labels]),
     )
 
 

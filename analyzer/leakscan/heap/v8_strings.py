@@ -39,6 +39,11 @@ class Strings:
         start = int(self.ends[index - 1]) if index else 0
         return bytes(self.bytes[start : int(self.ends[index])]).decode("utf-8", "replace")
 
+    def spelled(self, index: int) -> str:
+        """The string with that number, also when leakscan added it."""
+        own = index - len(self.ends)
+        return self[index] if own < 0 else self._texts[own]
+
     def all(self, name: str) -> list[int]:
         """Indexes of the strings that match a name of `v8_names`."""
         return self._found[name]
@@ -87,7 +92,7 @@ _WANTED: Final = tuple(
             *(*names.CLASS_OF_NAME, *names.INTERNAL_EDGES, *names.HIDDEN_EDGES),
             *(*names.SCRIPT_EDGES, *names.MARKS, *names.ENGINE_PREFIXES),
             *("shared", "<*", names.EXTERNAL_STRING, names.NATIVE_CONTEXT, names.CONTEXT),
-            *("prototype", "Generator", names.PROXY),
+            *("prototype", "Generator", names.PROXY, "system / SourceTextModule"),
         ]
     )
 )
