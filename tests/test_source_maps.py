@@ -10,7 +10,7 @@ from leakscan.heap.reader import load
 from leakscan.heap.source_maps import SourceMaps
 from test_v8 import DRAWING, WHOLE
 
-# Line 1: column 0 is line 3 of a.ts, column 8 its line 5; line 2: nothing; line 3: column 4 is line 1 of b.ts.
+# Line 1: column 0 is line 3 of a.ts, column 8 its line 5; line 2: nothing; line 3: column 4 is b.ts, line 1.
 MAP = {"version": 3, "sources": ["../src/a.ts", "../src/b.ts"], "names": [], "mappings": "AAEA,QAEA;;ICJA"}
 PLACES = [
     (1, 0, "/app/src/a.ts", 3),

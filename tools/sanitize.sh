@@ -27,7 +27,7 @@ asan=$("$compiler" -print-file-name=libasan.so)
 ubsan=$("$compiler" -print-file-name=libubsan.so)
 if [ $# -eq 0 ]; then
     set -- tests/test_births*.py tests/test_native_doors.py tests/test_walk_*.py tests/test_kernels_*.py \
-        tests/test_format.py tests/test_reader.py tests/test_v8*.py
+        tests/test_format.py tests/test_reader.py tests/test_v8.py tests/test_v8_series.py
 fi
 echo "== ASan and UBSan: $*"
 # CPython itself leaves memory at exit, hence no leak check; the interpreter's blocks come from malloc,
