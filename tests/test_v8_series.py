@@ -98,9 +98,9 @@ def test_engine_internals_are_one_row_of_the_table():
 
 
 def test_a_directory_of_snapshots_is_a_series_in_the_order_of_their_names(tmp_path):
-    for count in (2, 3, 4, 5, 6, 7, 8, 9, 10, 11):
+    for count in (5, 6, 7, 8, 9, 10, 11):
         (tmp_path / f"after-{count}.heapsnapshot").write_bytes(written(drawn(range(count)).content()))
     done = subprocess.run(
         [sys.executable, "-m", "leakscan", "diff", tmp_path], capture_output=True, text=True, check=False
     )
-    assert done.stdout.startswith("LEAK  9 Run survive 9 intervals"), done.stderr
+    assert done.stdout.startswith("LEAK  6 Run survive 6 intervals"), done.stderr

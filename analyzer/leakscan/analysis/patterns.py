@@ -12,6 +12,7 @@
              | key 'x' | value stack | <unnamed> | .get('x')
              V8: .get('key') | .get(17) | .get(*)   entries of a Map;  .has(*)  members of a Set
              | .on('chunk') | .on(*)       listeners of an emitter;  [Symbol(x)]  a property
+             | local [1] | local [*]       of a suspended function
 
 A dotted name may leave out leading modules: `Workflow` is every class of that name. What a reader
 need not see (`__dict__`, the tuple and cell of a closure) is passed without being written.
@@ -109,7 +110,7 @@ _HEAD: Final = re.compile(
 _STEP: Final = re.compile(
     rf"(?P<element>\.\w+\({_ARGUMENT}?\)|{_WEAK_VALUE})|\.(?P<name>{_NAME}|\[\[\w+\]\])|\[Symbol\((?P<symbol>[^()]*)\)\]|(?P<any>\[\*\])|\[(?P<number>-?\d+)\]"
     rf"|\[(?P<key>{_QUOTED})\]|\[<(?P<other>[^\]]*)>\]|(?P<member>\{{(?:\*|\.\.\.)?\}})"
-    rf"|\s+(?P<word>closure|local|key)\s+(?P<quoted>{_QUOTED})|\s+(?P<stack>value stack)"
+    rf"|\s+(?P<word>closure|local|key)\s+(?P<quoted>{_QUOTED})|\s+(?P<stack>value stack|local \[(?:\*|\d+)\])"
     rf"|\s*(?P<unnamed><unnamed(?: in [^>]*)?>)"
 )
 _WORDS: Final = {"closure": StepKind.CLOSURE, "local": StepKind.LOCAL, "key": StepKind.KEY_OBJECT}
@@ -178,7 +179,8 @@ def _step(found: re.Match[str]) -> PatternStep:
     if found["member"]:
         return PatternStep(StepKind.MEMBER, "", text)
     if found["stack"]:
-        return PatternStep(StepKind.STACK, "", text)
+        # V8 numbers the locals of a suspended function, and keeps no names.
+        return PatternStep(StepKind.STACK, "".join(filter(str.isdigit, text)), text)
     return PatternStep(StepKind.ANY if found["any"] else StepKind.UNNAMED, "", text)
 
 
@@ -321,7 +323,8 @@ def _follow(graph: HeapGraph, objects: U32, step: PatternStep) -> U32:
         case StepKind.UNNAMED:
             return _of_kind(graph, refs, Kind.UNNAMED)
         case StepKind.STACK:
-            return _of_kind(graph, refs, Kind.STACK)
+            stack = _of_kind(graph, refs, Kind.STACK)
+            return stack[graph.ref_labels[stack] == int(step.label)] if step.label else stack
         case StepKind.ELEMENT if is_v8 and step.label != WEAK_MAP_VALUE:
             return call_refs(graph, refs, step.label)
         case StepKind.ELEMENT:

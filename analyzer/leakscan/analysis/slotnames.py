@@ -260,6 +260,8 @@ class SlotNames:
                 return "[*]" if every else f"[{graph.label(ref)}]"
             case Kind.CLOSURE:
                 return f" closure {quoted(graph.label(ref))}"
+            case Kind.STACK:
+                return " local [*]" if every else f" local [{graph.label(ref)}]"
             case Kind.ELEMENT:
                 return graph.label(ref)
             case _:
