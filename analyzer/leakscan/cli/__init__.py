@@ -12,13 +12,15 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated, Final
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 import typer
 
 from leakscan import __version__
 from leakscan.analysis.wording import visible
 from leakscan.cli import exits
+from leakscan.cli.configuration import Defaults, defaults, settings_of, unknown_variables
 from leakscan.errors import LeakscanError
 
 COMMANDS: Final[tuple[str, ...]] = (
@@ -66,7 +68,15 @@ def _examples(rows: Sequence[str]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code: 0 fine, 1 the check failed, 2 it could not run."""
     try:
-        code = build_app()(args=arguments, prog_name="leakscan", standalone_mode=False)
+        given = list(sys.argv[1:] if arguments is None else arguments)
+        tree = typer.main.get_command(build_app())
+        code = tree.main(
+            args=given,
+            prog_name="leakscan",
+            standalone_mode=False,
+            # Help must be there whatever the configuration says.
+            default_map={} if {"--help", "-h", "--version"} & set(given) else _configured(tree),
+        )
         sys.stdout.flush()
     except LeakscanError as error:
         _complain(error.message, error.hint)
@@ -86,6 +96,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if code == exits.INTERRUPTED:
         print("interrupted", file=sys.stderr)
     return code if isinstance(code, int) else 0
+
+
+def _configured(tree: Any) -> Defaults:  # Any: a click group, whose class typer hides
+    settings = settings_of(tree)
+    for sentence in unknown_variables(settings, os.environ):
+        print(f"warning: {visible(sentence)}", file=sys.stderr)
+    return defaults(settings, folder=Path.cwd(), environment=os.environ)
 
 
 def _leakscan(

@@ -1,0 +1,154 @@
+"""Defaults of options from `[tool.leakscan]` in pyproject.toml and from the environment.
+
+Weakest first: what the command says, pyproject.toml, LEAKSCAN_* variables, flags. A key or variable without a
+command's name is for every command that has such an option.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+from leakscan.errors import UsageError
+
+FILE: Final = "pyproject.toml"
+PREFIX: Final = "LEAKSCAN_"
+SWITCHES: Final = frozenset(("LEAKSCAN_DEBUG",))
+"""Variables that are no option of any command."""
+OWN_MEANING: Final = frozenset((("diff", "runs"),))
+"""Options that share a name with another's and mean something else: only set under their command."""
+Defaults = dict[str, dict[str, Any]]  # Any: what a flag may be given, or TOML values
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """An option as it can be configured: `key` in TOML, `parameter` for the command, `default` in words."""
+
+    command: str
+    key: str
+    parameter: str
+    is_list: bool
+    is_flag: bool
+    help: str
+    default: str
+
+    @property
+    def variable(self) -> str:
+        return f"{PREFIX}{self.command}_{self.key}".upper().replace("-", "_")
+
+    @property
+    def general_variable(self) -> str:
+        """The variable for every command, "" when the option means something of its own here."""
+        if (self.command, self.key) in OWN_MEANING:
+            return ""
+        return f"{PREFIX}{self.key}".upper().replace("-", "_")
+
+
+def settings_of(tree: Any) -> list[Setting]:  # Any: a click group, whose class typer hides
+    """Every option of every command that can be configured."""
+    found = []
+    for name, command in tree.commands.items():
+        for option in command.params:
+            words = [word for word in option.opts if word.startswith("--")]
+            if option.param_type_name != "option" or not words or words[0] == "--help":
+                continue
+            default = option.default if option.default is not None else ""
+            found.append(
+                Setting(
+                    command=name,
+                    key=words[0][2:],
+                    parameter=option.name,
+                    is_list=bool(option.multiple),
+                    is_flag=bool(option.is_flag),
+                    help=option.help or "",
+                    default=str(getattr(default, "value", default)),
+                )
+            )
+    return found
+
+
+def defaults(settings: list[Setting], *, folder: Path, environment: Mapping[str, str]) -> Defaults:
+    """What click's `default_map` takes. UsageError: a key is unknown, with the nearest one."""
+    configured = _from_file(settings, folder)
+    for setting in settings:
+        text = environment.get(setting.variable, environment.get(setting.general_variable))
+        if text is not None:
+            value = [part.strip() for part in text.split(",")] if setting.is_list else text
+            configured.setdefault(setting.command, {})[setting.parameter] = value
+    return configured
+
+
+def unknown_variables(settings: list[Setting], environment: Mapping[str, str]) -> list[str]:
+    """Sentences about LEAKSCAN_* variables that look like an option's and are none."""
+    known = {setting.variable for setting in settings}
+    known |= {setting.general_variable for setting in settings}
+    said = []
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known | SWITCHES:
+            near = get_close_matches(name, sorted(known), n=1, cutoff=0.8)
+            said += [f"{name} is not known; nearest: {near[0]}"] if near else []
+    return said
+
+
+def _from_file(settings: list[Setting], folder: Path) -> Defaults:
+    path = next((each / FILE for each in (folder, *folder.parents) if (each / FILE).is_file()), None)
+    if path is None:
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return {}
+    try:
+        table = tomllib.loads(text).get("tool", {}).get("leakscan", {})
+    except tomllib.TOMLDecodeError as error:
+        if "tool.leakscan" not in text:
+            return {}
+        raise UsageError(f"{path} is not TOML: {error}", hint="[tool.leakscan] is read from it") from None
+    if not isinstance(table, dict):
+        raise UsageError(f"{path}: tool.leakscan is not a table", hint="[tool.leakscan]")
+    configured: Defaults = {}
+    commands = {setting.command for setting in settings}
+    general = {key: value for key, value in table.items() if key not in commands}
+    shared = [setting for setting in settings if setting.general_variable]
+    _take(configured, shared, general, place=f"{path}: [tool.leakscan]", also=commands)
+    for command in sorted(commands & set(table)):
+        if not isinstance(table[command], dict):
+            raise UsageError(
+                f"{path}: tool.leakscan.{command} is not a table", hint=f"[tool.leakscan.{command}]"
+            )
+        own = [setting for setting in settings if setting.command == command]
+        _take(configured, own, table[command], place=f"{path}: [tool.leakscan.{command}]", also=set())
+    return configured
+
+
+def _take(
+    configured: Defaults, settings: list[Setting], table: dict[str, Any], *, place: str, also: set[str]
+) -> None:
+    for key, value in table.items():
+        written = key.replace("_", "-")
+        meant = [setting for setting in settings if setting.key == written]
+        if not meant:
+            near = get_close_matches(written, sorted({each.key for each in settings} | also), n=1, cutoff=0.5)
+            raise UsageError(
+                f"{place} has no key {key!r}",
+                hint=f"nearest: {near[0]}" if near else "docs/reference/configuration.md has all keys",
+            )
+        for setting in meant:
+            configured.setdefault(setting.command, {})[setting.parameter] = _checked(setting, value, place)
+
+
+def _checked(setting: Setting, value: Any, place: str) -> Any:  # Any: TOML values
+    if setting.is_flag:
+        fits = isinstance(value, bool)
+    elif setting.is_list:
+        fits = isinstance(value, list) and all(isinstance(item, str) for item in value)
+    else:
+        fits = isinstance(value, (str, int, float)) and not isinstance(value, bool)
+    if not fits:
+        wanted = "true or false" if setting.is_flag else "a list of texts" if setting.is_list else "one value"
+        raise UsageError(f"{place}: {setting.key} is not {wanted}", hint=f"--{setting.key}: {setting.help}")
+    return value
