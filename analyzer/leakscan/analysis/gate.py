@@ -15,6 +15,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 from leakscan.analysis.findings import Findings, Leak, Verdict
+from leakscan.analysis.native_leak import TYPE_NAME as NATIVE
+from leakscan.analysis.native_leak import native_leak
 from leakscan.analysis.wording import rate_text, size_text, visible
 from leakscan.errors import UsageError
 from leakscan.units import parse_size
@@ -82,7 +84,7 @@ def parse_budget(text: str) -> Budget:
     """`ModelOutput=0.5` (objects per run), `3f9a1c22=20kB` or `total=10kB` (bytes). UsageError otherwise."""
     match = _BUDGET.fullmatch(text)
     if match is None:
-        raise UsageError(f"not a budget: {text!r}", hint="write ModelOutput=0.5, 3f9a1c22=20kB or total=10kB")
+        raise UsageError(f"not a budget: {text!r}", hint="write ModelOutput=0.5, native=100kB or total=10kB")
     if match["unit"]:
         return Budget(match["what"], None, float(parse_size(match["number"] + match["unit"])))
     if match["what"] == ANY:
@@ -111,8 +113,8 @@ def baseline_text(findings: Sequence[Findings], *, expires: datetime.date) -> st
     rows = {
         leak.signature: f"{leak.name or leak.type_name}, held by {_holder_of(leak)}"
         for found in findings
-        for leak in found.leaks
-        if leak.verdict is Verdict.LEAK
+        for leak in (*found.leaks, native_leak(found))
+        if leak is not None and leak.verdict is Verdict.LEAK
     }
     parts = ["# Known leaks: `leakscan check --baseline` does not fail on them until they expire.\n"]
     for signature, what in sorted(rows.items()):
@@ -137,6 +139,8 @@ def gate(
                 gated.append(_gated(leak, found, by_signature, budgets, today))
             elif leak.verdict is Verdict.INCONCLUSIVE:
                 gated.append(Gated(leak, found.mode, Status.UNDECIDED, leak.evidence))
+        if (native := native_leak(found)) is not None:
+            gated.append(_gated(native, found, by_signature, budgets, today))
     seen = {item.leak.signature for item in gated}
     warnings = [
         f"the baseline's {row.signature} was not found: remove it"
@@ -201,7 +205,7 @@ def _keeps(leak: Leak, found: Findings, budget: Budget) -> bool:
     if budget.what != leak.signature and not _is_type(leak, budget.what):
         return False
     if budget.per_run is not None:
-        return leak.rate <= budget.per_run
+        return leak.rate <= budget.per_run and leak.type_name != NATIVE
     return leak.exclusive_bytes / max(found.runs, 1) <= (budget.bytes_per_run or 0.0)
 
 
@@ -223,7 +227,7 @@ def _headline(gated: Sequence[Gated], findings: Sequence[Findings]) -> str:
         more = f" {len(failing)} leaks fail the check; this is the worst." if len(failing) > 1 else ""
         return (
             f"FAIL  {found.headline}{more}"
-            if found.verdict is Verdict.LEAK
+            if found.verdict in (Verdict.LEAK, Verdict.NATIVE)
             else f"FAIL  {worst.leak.evidence}"
         )
     allowed = [item for item in gated if item.status in (Status.KNOWN, Status.WITHIN_BUDGET)]

@@ -24,6 +24,9 @@ _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010f
 def sentence(gated: Gated) -> str:
     """One leak in one sentence that stands alone."""
     leak = gated.leak
+    if not leak.count:
+        # Memory outside of the heap: there are no objects to count.
+        return visible(leak.evidence)
     where = f", held by {leak.holder.label}" if leak.holder else f", held by {leak.path.root}"
     cut = leak.cut.members if leak.cut is not None else ()
     remedy = f"; to free them cut {' and '.join(member.pattern for member in cut)}" if cut else ""

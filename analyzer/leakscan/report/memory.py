@@ -81,16 +81,16 @@ def _parts(memory: MemoryLedger) -> str:
 def _table(memory: MemoryLedger, width: int) -> list[Line]:
     shown, rest = shown_rows(memory)
     names = [ROW_NAMES[row.kind] for row in shown]
-    longest = max(len(name) for name in (*names, "asked for and not written to"))
-    titles = f"{'memory':<{longest}}   {'before':>8}   {'after':>8}   {'growth':>9}   {'/run':>8}"
+    longest = max(len(name) for name in (*names, "asked for, not written to"))
+    titles = f"{'memory':<{longest}}  {'before':>8}  {'after':>8}  {'growth':>9}  {'/run':>8}"
     lines = [line(Span(titles, "title"))]
     for name, row in zip(names, shown, strict=True):
-        mark = "   goes on" if row.goes_on else ""
+        mark = "  goes on" if row.goes_on else ""
         style = "bad" if row.goes_on and row.kind != "objects" else ""
         lines.append(line(Span(_row(name, longest, row, size_text(row.per_run)) + mark, style)))
-    lines.append(line(f"{'all others':<{longest}}   {'':>8}   {'':>8}   {signed(rest):>9}"))
-    residue = "residue" if memory.residue_bytes >= 0 else "asked for and not written to"
-    lines.append(line(f"{residue:<{longest}}   {'':>8}   {'':>8}   {signed(memory.residue_bytes):>9}"))
+    lines.append(line(f"{'all others':<{longest}}  {'':>8}  {'':>8}  {signed(rest):>9}"))
+    residue = "residue" if memory.residue_bytes >= 0 else "asked for, not written to"
+    lines.append(line(f"{residue:<{longest}}  {'':>8}  {'':>8}  {signed(memory.residue_bytes):>9}"))
     whole = MemoryRow("", memory.bytes_before, memory.bytes_after, 0.0, False)
     lines.append(line(_row("RSS and swap", longest, whole, size_text(memory.delta / max(1, memory.runs)))))
     for text in (*memory.advice, after_trim(memory)):
@@ -144,4 +144,4 @@ def _place(file: str, number: int) -> str:
 
 def _row(name: str, longest: int, row: MemoryRow, per_run: str) -> str:
     before, after = size_text(row.bytes_before), size_text(row.bytes_after)
-    return f"{name:<{longest}}   {before:>8}   {after:>8}   {signed(row.delta):>9}   {per_run:>8}"
+    return f"{name:<{longest}}  {before:>8}  {after:>8}  {signed(row.delta):>9}  {per_run:>8}"
