@@ -189,7 +189,7 @@ class Session:
             self.run = run
             self._one_run(run, is_warmup=True)
         self.phase, self.run = "baseline", 0
-        _, collected = self._drain()
+        collected = self._drain()[1]
         self._tasks_at_rest = tasks_in_flight(self._scenario.loop)
         self._recorder.arm_births()
         # What the first measurements allocate for good must be older than the baseline: glibc keeps a
