@@ -73,22 +73,29 @@ class Attachment:
         self._stack = contextlib.ExitStack()
         self._stack.callback(self.process.close)
         self._via = via
+        self._folder: PrivateFolder | None = None
+        self._is_stuck = False
         self.python = ""
 
     def __enter__(self) -> Attachment:
         try:
             self._enter()
         except BaseException:
-            self._stack.close()
+            self._leave()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(LeakscanError, TargetGone):
             self._agent.order("end")
-        # Before the wait: a child that still writes for a reader who gave up must see that he is gone.
-        self._folder.close()
-        self._wait_until_it_left()
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._folder is not None:
+            # Before the wait: a child that still writes for a reader who gave up must see that he is gone.
+            self._folder.close()
+            if not self._is_stuck:
+                self._wait_until_it_left()
         self._stack.close()
 
     def _enter(self) -> None:
@@ -214,6 +221,7 @@ class Attachment:
                 soon += _HELLO_SECONDS
 
     def _is_mapped(self) -> bool:
+        assert self._folder is not None
         with contextlib.suppress(OSError):
             return self._folder.path in Path(f"/proc/{self.pid}/maps").read_text(errors="replace")
         return False
@@ -227,6 +235,7 @@ class Attachment:
     def _gone_or_stuck(self, error: Exception, when: str) -> AttachError:
         if isinstance(error, TargetGone):
             return AttachError(f"process {self.pid} ended {when}", hint="nothing was left behind")
+        self._is_stuck = True
         return AttachError(
             f"process {self.pid} did not let go of Python's lock within {self._timeout:g} s",
             hint="it computes or waits in C code that keeps the lock; leakscan's waiting thread leaves by"
