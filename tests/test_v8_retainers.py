@@ -72,6 +72,7 @@ def test_what_holds_an_object_reads_as_its_source_does(paths, class_name):
         ("deep closure 'outer'", "InOuterScope"),
         ("innermost local [*]", "InAsyncFunction"),
         ("globalThis.key[value in a WeakMap]", "InWeakMap"),
+        ("globalThis.extras", "InWeakMap"),
         ("globalThis.settled.[[PromiseResult]]", "InPromise"),
         ("globalThis.registry", "InRegistry"),
     ],

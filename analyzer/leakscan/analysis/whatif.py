@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leakscan.analysis import kernels
+from leakscan.analysis.ephemerons import lost_values
 from leakscan.analysis.garbage import Liveness, still_blocking
 from leakscan.analysis.patterns import match_pattern, nearest_patterns, parse_pattern
 from leakscan.analysis.refs import distinct
@@ -169,7 +170,12 @@ def freed_by(graph: HeapGraph, life: Liveness, refs: U32, root_rows: U32) -> Boo
         # A cycle that hides from the collector is freed when it is cut open.
         blockers = still_blocking(life, skip)
         starts = distinct(np.concatenate((kept, _standing_alone(graph, life), blockers)))
-    return np.asarray(life.is_live & ~kernels.reachable(life.csr, roots=starts, skip=skip))
+    reached = kernels.reachable(life.csr, roots=starts, skip=skip)
+    # A WeakMap that is gone lets go of values, which may have held the next one.
+    while graph.runtime == "v8" and len(lost := lost_values(graph, reached)) and not skip[lost].all():
+        skip[lost] = True
+        reached = kernels.reachable(life.csr, roots=starts, skip=skip)
+    return np.asarray(life.is_live & ~reached)
 
 
 def _find(graph: HeapGraph, text: str, known: tuple[str, ...]) -> tuple[U32, U32]:
