@@ -186,9 +186,19 @@ def fixes_document(streams: Streams) -> list[Said]:
             "of 128 rows says which fixes break which",
             SETS,
         ),
-        Said("Question 1: what keeps outputs alive?", Judged.RIGHT, "Answered: two slots", QUESTIONS),
-        Said("Question 2: can the end of all reading be detected?", Judged.RIGHT, "Answered", QUESTIONS),
-        Said("Question 3: automatic or explicit clean-up?", Judged.RIGHT, "Answered: automatic", QUESTIONS),
+        Said(
+            "Question 1: what keeps outputs alive?",
+            Judged.ANSWERED,
+            "Two slots, the map of runs and the listeners",
+            QUESTIONS,
+        ),
+        Said(
+            "Question 2: can the end of all reading be detected?",
+            Judged.ANSWERED,
+            "Of views that are open, yes; of views to come, no",
+            QUESTIONS,
+        ),
+        Said("Question 3: automatic or explicit clean-up?", Judged.ANSWERED, "Automatic", QUESTIONS),
         Said("Question 4: how do other libraries do it?", Judged.OPEN, "A model cannot say", QUESTIONS),
         Said("Question 5: is it specific to deployments?", Judged.OPEN, "A model cannot say", QUESTIONS),
         Said(

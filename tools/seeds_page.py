@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from leakscan.analysis.wording import rate_text, size_text
+from leakscan.analysis.wording import count_text, rate_text, size_text
 from seeds_combinations import combinations
 from seeds_fixes import LEAKING, WAYS, Matrix, Row
 from seeds_measure import Cell
@@ -45,7 +45,6 @@ def streams_page(streams: Streams) -> Page:
     matrix = streams.matrix
     told = combinations(matrix)
     asked = questions(streams)
-    fifty_six = streams.test("sustained_load", "abandon")
     parts = [
         "## The seven fixes, measured",
         "Outputs that survive, and bytes that the heap grows by, per run; `-` where nothing leaks. The "
@@ -56,11 +55,22 @@ def streams_page(streams: Streams) -> Page:
         "## All 128 combinations",
         paragraphs(told),
         "## What is ahead",
-        "At the slopes measured without a fix. The document on tests expects 5-10 MB, 50-100 MB and 500 "
-        "MB to 1 GB for streams of 56 chunks.",
+        "The projection of the document on tests, and what leakscan measures in its scenario: streams of "
+        "56 chunks with 40 characters each, which are left after three of them, or read to their end.",
+        table(
+            [
+                "streams",
+                "chunks expected",
+                "when left",
+                "when read",
+                "memory expected",
+                "when left",
+                "when read",
+            ],
+            _expected(streams),
+        ),
+        "The streams of the matrix, with 80 kB of text each, without a fix:",
         table(["streams end", "100 streams", "1 000", "10 000"], _projections(streams.none)),
-        "The scenario with 56 chunks of 40 characters, left: "
-        f"{', '.join(projected(fifty_six.bytes_per_run))}; read to the end: 0 B.",
         "## What leakscan proposes",
         table(["streams end", "held by", "cut", "what people proposed for it"], _cuts(matrix)),
         "## The open questions",
@@ -206,6 +216,14 @@ def _breakages(matrix: Matrix) -> Iterable[str]:
     for name in SEVEN:
         for check, what in matrix.row(name).broken.items():
             yield f"- `{name}`, `{check}`: {what}."
+
+
+def _expected(streams: Streams) -> Iterable[list[str]]:
+    cells = [streams.test("sustained_load", mode) for mode in ("abandon", "consume")]
+    for count, memory in ((100, "5-10 MB"), (1_000, "50-100 MB"), (10_000, "500 MB - 1 GB")):
+        chunks = [count_text(round(count * cell.per_run("Chunk"))) for cell in cells]
+        sizes = [size_text(count * cell.bytes_per_run if cell.is_leak else 0) for cell in cells]
+        yield [count_text(count), count_text(56 * count), *chunks, memory, *sizes]
 
 
 def _projections(none: Row) -> Iterable[list[str]]:

@@ -10,6 +10,8 @@ class Judged(StrEnum):
     RIGHT = "right"
     PARTLY = "partly"
     WRONG = "wrong"
+    ANSWERED = "answered"
+    """a question of the document"""
     OPEN = "not decided"
     """a model cannot say"""
 
