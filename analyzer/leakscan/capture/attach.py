@@ -114,7 +114,7 @@ class Attachment:
         self._agent.order("hello filtered" if who.is_filtered else "hello")
         self._check_it_is_the_same()
         until = time.monotonic() + self._timeout
-        way.open_library(folder.path + "/leakscan-agent.so", until=until)
+        way.open_library(folder, until=until)
         hello = self._hello(until)
         if reason := hello.text("reason"):
             raise _refusal(self.pid, reason)

@@ -17,6 +17,8 @@ from typing import Final
 from leakscan.errors import AttachError
 
 LIBRARY, ORDERS, ANSWERS, HEAP = "leakscan-agent.so", "orders", "answers", "heap"
+SCRIPT = "open.py"
+_FILES: Final = (LIBRARY, ORDERS, ANSWERS, HEAP, SCRIPT)
 _PLACES: Final = (("tmp",), ("var", "tmp"), ("dev", "shm"))
 _PREFIX: Final = "leakscan-attach-"
 _DIRECTORY: Final = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -40,7 +42,7 @@ class PrivateFolder:
             self._folder = self._opened(self._name, _DIRECTORY, self._parent)
             # Held as long as this process lives: a folder that is not locked is nobody's any more.
             fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._copy(library)
+            self._write(LIBRARY, library.read_bytes(), 0o500)
             # Whoever has the other end sees at once when this process is gone.
             self.orders = self._pipe(ORDERS, os.O_RDWR)
             self.answers = self._pipe(ANSWERS, os.O_RDWR)
@@ -66,7 +68,7 @@ class PrivateFolder:
     def close(self) -> None:
         """Remove what is left of it; the agent may have been there first."""
         if hasattr(self, "_folder"):
-            for name in (LIBRARY, ORDERS, ANSWERS, HEAP):
+            for name in _FILES:
                 with contextlib.suppress(OSError):
                     os.unlink(name, dir_fd=self._folder)
             with contextlib.suppress(OSError):
@@ -75,6 +77,16 @@ class PrivateFolder:
         for descriptor in self._descriptors:
             os.close(descriptor)
         self._descriptors = []
+
+    @property
+    def library(self) -> str:
+        """As the target sees it."""
+        return f"{self.path}/{LIBRARY}"
+
+    def add_script(self, text: str) -> str:
+        """A file of Python for the target; its path as the target sees it."""
+        self._write(SCRIPT, text.encode(), 0o400)
+        return f"{self.path}/{SCRIPT}"
 
     def _writable_place(self, pid: int) -> tuple[int, tuple[str, ...]]:
         root = self._opened(f"/proc/{pid}/root", os.O_DIRECTORY | os.O_CLOEXEC)
@@ -99,16 +111,16 @@ class PrivateFolder:
         self._descriptors.append(descriptor)
         return descriptor
 
-    def _copy(self, library: Path) -> None:
+    def _write(self, name: str, content: bytes, mode: int) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        copy = os.open(LIBRARY, flags, 0o500, dir_fd=self._folder)
+        file = os.open(name, flags, mode, dir_fd=self._folder)
         try:
-            block = memoryview(library.read_bytes())
+            block = memoryview(content)
             while block:
-                block = block[os.write(copy, block) :]
-            self._give(copy)
+                block = block[os.write(file, block) :]
+            self._give(file)
         finally:
-            os.close(copy)
+            os.close(file)
 
     def _pipe(self, name: str, flags: int) -> int:
         os.mkfifo(name, 0o600, dir_fd=self._folder)
@@ -132,7 +144,7 @@ class PrivateFolder:
                 folder = os.open(name, _DIRECTORY, dir_fd=place)
                 try:
                     fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    for file in (LIBRARY, ORDERS, ANSWERS, HEAP):
+                    for file in _FILES:
                         with contextlib.suppress(OSError):
                             os.unlink(file, dir_fd=folder)
                 finally:

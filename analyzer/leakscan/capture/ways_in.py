@@ -7,7 +7,6 @@ import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from typing import Final, Protocol
 
 from leakscan.capture.borrow import Call, NotNow, borrow, candidates
 from leakscan.capture.memory_map import Mapping, Memory, mappings_of
+from leakscan.capture.private_folder import PrivateFolder
 from leakscan.capture.python_inside import CLibrary, Python, find_c_library, find_python
 from leakscan.capture.refusals import check_may_attach, not_permitted
 from leakscan.errors import AttachError, UnsupportedInterpreter, UsageError
@@ -30,7 +30,7 @@ class Way(Protocol):
 
     python: str
 
-    def open_library(self, path: str, *, until: float) -> None: ...
+    def open_library(self, folder: PrivateFolder, *, until: float) -> None: ...
     def close(self) -> None: ...
 
 
@@ -69,11 +69,11 @@ class ByBorrowedThread:
     def close(self) -> None:
         self._memory.close()
 
-    def open_library(self, path: str, *, until: float) -> None:
+    def open_library(self, folder: PrivateFolder, *, until: float) -> None:
         loop = self._python.loop
         call = Call(
             function=self._libc.open_library,
-            text=path.encode(),
+            text=folder.library.encode(),
             argument=self._libc.open_flags,
             sigreturn=self._libc.sigreturn,
             loop_start=loop.address if loop else 0,
@@ -129,7 +129,6 @@ class ByRemoteExec:
     def __init__(self, pid: int, python: Python) -> None:
         self.python = python.text
         self._pid = pid
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
         if not hasattr(sys, "remote_exec") or python.version[:2] != sys.version_info[:2]:
             own = ".".join(map(str, sys.version_info[:2]))
             raise UnsupportedInterpreter(
@@ -139,16 +138,13 @@ class ByRemoteExec:
             )
 
     def close(self) -> None:
-        if self._folder is not None:
-            self._folder.cleanup()
+        pass
 
-    def open_library(self, path: str, *, until: float) -> None:
+    def open_library(self, folder: PrivateFolder, *, until: float) -> None:
         remote_exec: Callable[[int, str], None] = sys.remote_exec  # type: ignore[attr-defined,unused-ignore]  # 3.14
-        script = Path(f"/proc/{self._pid}/root{path}").with_name("orders.py")
-        # Beside the library, where the target's user alone can read it.
-        script.write_text(f"import _ctypes\n_ctypes.dlopen({path!r}, 2)\n")
+        script = folder.add_script(f"import _ctypes\n_ctypes.dlopen({folder.library!r}, 2)\n")
         try:
-            remote_exec(self._pid, str(Path(path).with_name("orders.py")))
+            remote_exec(self._pid, script)
         except (OSError, RuntimeError) as error:
             raise AttachError(
                 f"process {self._pid} does not take code by sys.remote_exec: {error}",
@@ -168,8 +164,8 @@ class ByDebugger:
     def close(self) -> None:
         pass
 
-    def open_library(self, path: str, *, until: float) -> None:
-        call = f'((void*(*)(const char*,int))dlopen)("{path}", 2)'
+    def open_library(self, folder: PrivateFolder, *, until: float) -> None:
+        call = f'((void*(*)(const char*,int))dlopen)("{folder.library}", 2)'
         command = {
             "gdb": ["gdb", "-nx", "-batch", "-p", str(self._pid), "-ex", f"call {call}"],
             "lldb": ["lldb", "--no-lldbinit", "--batch", "-p", str(self._pid), "-o", f"expr {call}"],

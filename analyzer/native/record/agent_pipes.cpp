@@ -13,7 +13,7 @@
 namespace agent {
 namespace {
 
-constexpr const char* kFiles[] = {"orders", "answers", "heap", "leakscan-agent.so"};
+constexpr const char* kFiles[] = {"orders", "answers", "heap", "leakscan-agent.so", "open.py"};
 
 // A child that the program forks meanwhile, and that runs no other program, must not keep them.
 int held[2] = {-1, -1};
