@@ -30,7 +30,12 @@ class Series:
 
 
 def line_chart(
-    title: str, runs: Sequence[int], series: Sequence[Series], *, unit: Callable[[float], str]
+    title: str,
+    runs: Sequence[int],
+    series: Sequence[Series],
+    *,
+    unit: Callable[[float], str],
+    axis: str = "run",
 ) -> str:
     """Values over the runs, from zero, each line named at its end. "" with fewer than two runs."""
     if len(runs) < 2:
@@ -57,7 +62,7 @@ def line_chart(
             f"{run}</text>"
         )
     middle = (_LEFT + _WIDTH - _RIGHT) // 2
-    parts.append(f'<text class="tick" text-anchor="middle" x="{middle}" y="{_HEIGHT - 4}">run</text>')
+    parts.append(f'<text class="tick" text-anchor="middle" x="{middle}" y="{_HEIGHT - 4}">{axis}</text>')
     for line in series:
         points = " ".join(
             f"{across(run)},{down(value)}" for run, value in zip(runs, line.values, strict=True)

@@ -167,22 +167,20 @@ def _memory_advice(findings: Findings) -> list[str]:
 
 def _memory_chart(findings: Findings) -> str:
     rows = findings.per_run
-    return line_chart(
-        "Memory after each run",
-        [row.run for row in rows],
-        [
-            Series("RSS", [row.rss_bytes for row in rows], 1),
-            Series("objects", [row.object_bytes for row in rows], 0),
-        ],
-        unit=size_text,
-    )
+    objects = Series("objects", [row.object_bytes for row in rows], 0)
+    rss = Series("RSS", [row.rss_bytes for row in rows], 1)
+    # Bare snapshots do not say what the process took.
+    series = [rss, objects] if any(rss.values) else [objects]
+    title = f"Memory after each {findings.unit}"
+    return line_chart(title, [row.run for row in rows], series, unit=size_text, axis=findings.unit)
 
 
 def _count_chart(findings: Findings) -> str:
     rows = findings.per_run
     first = rows[0].object_count if rows else 0
     more = Series("objects", [max(0, row.object_count - first) for row in rows], 0)
-    return line_chart("Objects more than at the baseline", [row.run for row in rows], [more], unit=_whole)
+    title = "Objects more than at the baseline"
+    return line_chart(title, [row.run for row in rows], [more], unit=_whole, axis=findings.unit)
 
 
 def _whole(value: float) -> str:

@@ -95,10 +95,10 @@ def _paths(findings: Findings, limit: int) -> str:
 def _types(findings: Findings) -> str:
     if not findings.growth:
         return ""
-    bin_size = runs_per_column(findings.runs)
+    bin_size, unit = runs_per_column(findings.runs), findings.unit
     rows = [
         "### Types by growth\n",
-        "| type | before | after | per run | births, run by run | retained | verdict |",
+        f"| type | before | after | per {unit} | births, {unit} by {unit} | retained | verdict |",
         "|---|---:|---:|---:|---|---:|---|",
     ]
     for row in findings.growth[:_TYPES_SHOWN]:
