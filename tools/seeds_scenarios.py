@@ -80,7 +80,7 @@ def disagreement(case: Case, cell: Cell) -> str:
 
 def _expected(case: Case) -> dict[str, Any]:
     return {
-        "type": "ModelOutput",
+        "type": case.held[0].get("type", "ModelOutput"),
         "per_run": (1.0, True),
         "holder": case.held[0]["holder"],
         "cut": [slot["cut"] for slot in case.held],
