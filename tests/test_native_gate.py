@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 import findings_samples as samples
+from leakscan.analysis.compare import compare
 from leakscan.analysis.findings import Verdict
 from leakscan.analysis.gate import KnownLeak, Status, baseline_text, gate, parse_baseline, parse_budget
 from leakscan.analysis.headline import headline
@@ -93,3 +94,15 @@ def test_the_table_on_the_screen_adds_up_and_fits():
     assert row.split()[-3:] == ["MB", "goes", "on"]
     (total,) = [line for line in lines if line.startswith("RSS and swap")]
     assert "+8.00 MB" in total
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "headline"),
+    [
+        (NATIVE, replace(samples.CLEAN, runs=8), "PASS  fixed: 1 gone"),
+        (replace(samples.CLEAN, runs=8), NATIVE, "FAIL  worse: 1 new"),
+        (NATIVE, NATIVE, "FAIL  not fixed: 1 same"),
+    ],
+)
+def test_a_fix_is_compared_like_any_other(before, after, headline):
+    assert compare(before, after).headline == headline

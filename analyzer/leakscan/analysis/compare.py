@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from leakscan.analysis.findings import Findings, Leak, Path, Verdict
+from leakscan.analysis.native_leak import native_leak
 from leakscan.analysis.wording import rate_text, size_text
 
 _SAME_WITHIN: Final = 0.1
@@ -85,7 +86,9 @@ def compare(baseline: Findings, candidate: Findings) -> Comparison:
 
 
 def _leaking(findings: Findings) -> list[Leak]:
-    return [leak for leak in findings.leaks if leak.verdict is Verdict.LEAK]
+    native = native_leak(findings)
+    leaks = [leak for leak in findings.leaks if leak.verdict is Verdict.LEAK]
+    return leaks if native is None else [*leaks, native]
 
 
 def _matched(before: list[Leak], after: list[Leak]) -> list[tuple[Leak | None, Leak | None, str]]:
