@@ -144,6 +144,8 @@ def _births_label(births: Sequence[int]) -> str:
 
 def _leaks_title(findings: Findings) -> str:
     leaks = sum(leak.verdict is Verdict.LEAK for leak in findings.leaks)
+    if not findings.leaks and findings.verdict is Verdict.NATIVE:
+        return "No leak in the heap"
     if leaks == len(findings.leaks):
         return "No leak" if not leaks else "The leak" if leaks == 1 else f"The {leaks} leaks"
     return (

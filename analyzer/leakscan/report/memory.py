@@ -28,7 +28,7 @@ def memory_lines(findings: Findings, width: int) -> list[Line]:
         return []
     memory = findings.memory
     if memory is not None and needs_table(findings):
-        return _table(memory, width)
+        return _table(memory, width, findings.unit)
     first, last = findings.per_run[0], findings.per_run[-1]
     # Files that somebody else wrote do not say what the process took.
     rss = f", RSS {size_text(first.rss_bytes)} -> {size_text(last.rss_bytes)}" if last.rss_bytes else ""
@@ -78,11 +78,11 @@ def _parts(memory: MemoryLedger) -> str:
     return ", ".join([*names, f"all else {signed(rest)}"])
 
 
-def _table(memory: MemoryLedger, width: int) -> list[Line]:
+def _table(memory: MemoryLedger, width: int, unit: str) -> list[Line]:
     shown, rest = shown_rows(memory)
     names = [ROW_NAMES[row.kind] for row in shown]
     longest = max(len(name) for name in (*names, "asked for, not written to"))
-    titles = f"{'memory':<{longest}}  {'before':>8}  {'after':>8}  {'growth':>9}  {'/run':>8}"
+    titles = f"{'memory':<{longest}}  {'before':>8}  {'after':>8}  {'growth':>9}  {'/' + unit:>9}"
     lines = [line(Span(titles, "title"))]
     for name, row in zip(names, shown, strict=True):
         mark = "  goes on" if row.goes_on else ""
@@ -144,4 +144,4 @@ def _place(file: str, number: int) -> str:
 
 def _row(name: str, longest: int, row: MemoryRow, per_run: str) -> str:
     before, after = size_text(row.bytes_before), size_text(row.bytes_after)
-    return f"{name:<{longest}}  {before:>8}  {after:>8}  {signed(row.delta):>9}  {per_run:>8}"
+    return f"{name:<{longest}}  {before:>8}  {after:>8}  {signed(row.delta):>9}  {per_run:>9}"
