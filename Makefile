@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: attach-soak bench-v8 v8-against seeds seeds-all sanitize bench demo docs fuzz test test-all check native clean
+.PHONY: dist suites attach-soak bench-v8 v8-against seeds seeds-all sanitize bench demo docs fuzz test test-all check native clean
 $(VENV)/.ready: pyproject.toml constraints.txt CMakeLists.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
@@ -35,6 +35,17 @@ docs: native
 	$(BIN)/pip install -q -c constraints.txt --group docs
 	$(BIN)/python tools/command_reference.py
 	$(BIN)/python -m sphinx -q -W -b html docs docs/_build
+
+# sdist, wheel and SBOM in dist/, from a clean clone of what is committed, installed and tried in empty
+# environments of every interpreter at hand.
+dist: native
+	$(BIN)/pip install -q -c constraints.txt --group dist
+	$(BIN)/python tools/dist.py
+
+# The plugin on whole test suites of released packages, fetched with pip: no false alarm. Takes many minutes.
+SUITES ?= itsdangerous
+suites: native
+	$(BIN)/python tools/suites.py $(SUITES)
 
 bench: native
 	$(BIN)/pip install -q -c constraints.txt --group bench
