@@ -36,6 +36,9 @@ def next_command(findings: Findings, runs_needed: int) -> str:
     """The command that would decide, "" when the target is not known."""
     if not findings.target or runs_needed <= 0:
         return ""
+    if findings.target.startswith("inspector "):
+        address = findings.target.removeprefix("inspector ")
+        return f"leakscan capture --inspect {address} --snapshots {max(6, findings.runs + 4)} -o DIR"
     if findings.mode == "attach":
         return "leakscan attach PID -o DIR, once more after the same time"
     mode = "" if findings.mode in ("", "consume") else f" --mode {findings.mode}"

@@ -159,7 +159,9 @@ class Ledger:
 
     def _numbered(self, event: Event) -> dict[str, Any]:  # Any: JSON values
         # V8 counts no objects by itself: only where a snapshot was taken for it.
-        types = self._read_and_remove(event["file"], count_snapshot) if event.get("file") else None
+        types = event.get("types")
+        if event.get("file"):
+            types = self._read_and_remove(event["file"], count_snapshot)
         return {
             "object_count": sum(count for count, _ in types.values()) if types else 0,
             "object_bytes": event["memory"]["heap_used_bytes"],

@@ -26,11 +26,11 @@ _RUNTIMES = {"cpython": "CPython", "node": "Node"}
 
 def capture(
     target: Annotated[
-        str,
+        str | None,
         typer.Argument(
             help="The scenario: package.module:callable, path/to/file.py:callable or file.mjs:name."
         ),
-    ],
+    ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write the capture.")
     ] = Path("leak"),
@@ -50,6 +50,21 @@ def capture(
     node: Annotated[
         str | None, typer.Option(metavar="PATH", help="The Node (18 or newer) that runs a JavaScript file.")
     ] = None,
+    inspect: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Instead of a scenario: a running Node, by its inspector (`--inspect`)."
+        ),
+    ] = None,
+    pid: Annotated[
+        int | None, typer.Option(metavar="PID", help="The same, asked by SIGUSR1 to open its inspector.")
+    ] = None,
+    snapshots: Annotated[
+        int, typer.Option(metavar="N", help="With --inspect or --pid: how many, in all.")
+    ] = 2,
+    wait: Annotated[
+        float, typer.Option(metavar="SECONDS", help="With --inspect or --pid: between two snapshots.")
+    ] = 60.0,
     every: Annotated[
         int, typer.Option(metavar="K", help="Also a snapshot after every K runs (0: none).")
     ] = 0,
@@ -92,6 +107,24 @@ def capture(
     from leakscan.cli.capture_decide import decision
     from leakscan.errors import UsageError
 
+    if inspect is not None or pid is not None:
+        if target is not None or (inspect is not None and pid is not None):
+            raise UsageError(
+                "a scenario, --inspect and --pid are three things to capture", hint="name one of them"
+            )
+        from leakscan.cli.capture_inspected import capture_inspected
+
+        return capture_inspected(
+            address=inspect,
+            pid=pid,
+            output=output,
+            snapshots=snapshots,
+            wait=wait,
+            overwrite=overwrite,
+            as_json=as_json,
+        )
+    if target is None:
+        raise UsageError("name a scenario", hint="package.module:callable, file.py:callable or file.mjs:name")
     limit = max(runs, most_runs) if until_sure else runs
     order: _Order = {
         "target": target,

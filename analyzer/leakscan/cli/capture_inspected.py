@@ -1,0 +1,67 @@
+"""`leakscan capture --inspect`: snapshots of a running Node, with progress on stderr."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from leakscan.capture.inspected import OnStep
+
+
+def capture_inspected(
+    *,
+    address: str | None,
+    pid: int | None,
+    output: Path,
+    snapshots: int,
+    wait: float,
+    overwrite: bool,
+    as_json: bool,
+) -> int:
+    """Capture the Node at that address, or of that PID; the exit code."""
+    from leakscan.analysis.wording import size_text, visible
+    from leakscan.capture.inspected import capture_inspected as run_capture
+    from leakscan.capture.open_inspector import open_inspector
+
+    if pid is not None:
+        address = open_inspector(pid)
+        print(f"process {pid} opened its inspector at {address}; it stays open", file=sys.stderr)
+    assert address is not None
+    captured = run_capture(
+        address,
+        output=output,
+        snapshots=snapshots,
+        wait_seconds=wait,
+        overwrite=overwrite,
+        on_step=_progress(),
+    )
+    if as_json:
+        print((output / "run.json").read_text(), end="")
+        return 0
+    first, last = captured.census[0], captured.census[-1]
+    pauses = ", ".join(f"{entry.pause_seconds:.1f} s" for entry in captured.snapshots)
+    print(f"captured {visible(captured.target)}: {len(captured.snapshots)} snapshots, paused for {pauses}")
+    print(f"  heap       {size_text(first.object_bytes)} -> {size_text(last.object_bytes)}")
+    if first.memory.get("rss_bytes"):
+        rss = [size_text(row.memory["rss_bytes"]) for row in (first, last)]
+        print(f"  rss        {rss[0]} -> {rss[1]}")
+    print(f"next: leakscan diff {shlex.quote(str(captured.directory))}")
+    return 0
+
+
+def _progress() -> OnStep:
+    told = ""
+    is_terminal = sys.stderr.isatty()
+
+    def on_step(what: str, share: float) -> None:
+        nonlocal told
+        if is_terminal and what.startswith("snapshot"):
+            print(f"\r{what}: {share:4.0%}", end="\n" if share >= 1 else "", file=sys.stderr, flush=True)
+        elif what != told:
+            print(what, file=sys.stderr, flush=True)
+        told = what
+
+    return on_step
