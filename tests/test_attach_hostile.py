@@ -144,7 +144,7 @@ def test_symbols_are_where_the_loader_finds_them():
     memory = Memory(os.getpid())
     names = ("malloc", "open", "getpid", "fopen", "qsort")
     image = Image(memory, head)
-    libc = ctypes.CDLL(None)
+    libc = ctypes.CDLL("libc.so.6")
     found = [symbol.address if (symbol := image.symbol(name)) else 0 for name in names]
     memory.close()
     assert found == [ctypes.cast(getattr(libc, name), ctypes.c_void_p).value for name in names]

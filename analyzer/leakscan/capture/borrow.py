@@ -9,7 +9,7 @@ and no signal that arrives meanwhile is lost.
 
 A thread is borrowed only where calling into the C library is harmless: while it waits in the kernel (in
 one of the calls below, which nothing that holds the locks of malloc() or of the loader makes), or in the
-interpreter's own loop.
+interpreter's own code, which nothing with those locks calls, unless a signal handler interrupted it.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ _RED_ZONE: Final = 128
 _ROOM_ON_STACK: Final = 48 * 1024
 """dlopen() and starting a thread need about a quarter of it."""
 _HOLD_SECONDS: Final = 1.0
+_HANDLER_DEPTH: Final = 32 * 1024
 
 _FUTEX, _READ, _NANOSLEEP, _CLOCK_NANOSLEEP = 202, 0, 35, 230
 _FUTEX_WAIT_BITSET: Final = 9
@@ -78,9 +79,9 @@ class Call:
     text: bytes
     argument: int
     sigreturn: int
-    loop_start: int = 0
-    """The interpreter's loop, where a thread that is computing may be borrowed; empty: nowhere."""
-    loop_end: int = 0
+    code_start: int = 0
+    """The interpreter's code, where a thread that is computing may be borrowed; empty: nowhere."""
+    code_end: int = 0
 
 
 class _Vector(ctypes.Structure):
@@ -116,9 +117,10 @@ def borrow(pid: int, thread: int, memory: Memory, stacks: list[Mapping], call: C
         if stop_signal:
             raise NotNow
         words = list(_REGISTERS.unpack(_registers(thread)))
-        if not _is_harmless(pid, words, call):
+        stack = next((each for each in stacks if each.start <= words[_RSP] < each.end), None)
+        if stack is None or not _is_harmless(pid, words, memory, stack, call):
             raise NotNow
-        frame, entry = _frame(thread, words, stacks, call)
+        frame, entry = _frame(thread, words, stack, call)
         memory.write(entry, frame)
         words[_RIP], words[_RSP] = call.function, entry
         words[_RDI], words[_RSI] = entry + 8 + _UCONTEXT_BYTES, call.argument
@@ -143,10 +145,21 @@ def _may_borrow_in(pid: int, number: int, first: int, second: int) -> bool:
     return number in _WAITING
 
 
-def _is_harmless(pid: int, words: list[int], call: Call) -> bool:
+def _is_harmless(pid: int, words: list[int], memory: Memory, stack: Mapping, call: Call) -> bool:
     if words[_ORIG_RAX] >> 63:
-        return call.loop_start <= words[_RIP] < call.loop_end
+        is_inside = call.code_start <= words[_RIP] < call.code_end
+        return is_inside and not _is_in_handler(words[_RSP], memory, stack, call)
     return _may_borrow_in(pid, words[_ORIG_RAX], words[_RDI], words[_RSI])
+
+
+def _is_in_handler(top: int, memory: Memory, stack: Mapping, call: Call) -> bool:
+    """Whether a signal handler may be at work: its frame begins with the address of the signal return.
+
+    The interpreter's own handlers go no deeper than a few hundred bytes. A stale word only costs a retry.
+    """
+    top &= ~7
+    words = memory.read(top, min(_HANDLER_DEPTH, stack.end - top) & ~7)
+    return struct.pack("<Q", call.sigreturn) in words
 
 
 @contextlib.contextmanager
@@ -199,14 +212,13 @@ _INVALID_STACK_FLAGS: Final = 0x7FFF0000
 """So that the signal return leaves the thread's alternate signal stack, which cannot be asked, as it is."""
 
 
-def _frame(thread: int, words: list[int], stacks: list[Mapping], call: Call) -> tuple[bytes, int]:
+def _frame(thread: int, words: list[int], stack: Mapping, call: Call) -> tuple[bytes, int]:
     """What a signal handler would find on its stack, and where to write it."""
     vectors = _vector_state(thread)
     vectors_at = (words[_RSP] - _RED_ZONE - len(vectors)) & ~63
     text = call.text + b"\0"
     entry = ((vectors_at - 8 - _UCONTEXT_BYTES - len(text)) & ~15) - 8
-    stack = next((each for each in stacks if each.start <= words[_RSP] < each.end), None)
-    if stack is None or entry < stack.start + 4096:
+    if entry < stack.start + 4096:
         raise NotNow
     # The main thread's grows by itself. The C library keeps a thread's own data at the upper end of its
     # stack; where they are not, the thread is on another one, for a signal or a coroutine, of unknown size.

@@ -9,7 +9,7 @@ from typing import Final
 from leakscan.capture.borrow import SIGRETURN_CODE
 from leakscan.capture.interpreter import NEWEST, OLDEST
 from leakscan.capture.memory_map import Mapping, Memory
-from leakscan.capture.symbols import Image, NotAnImage, Symbol
+from leakscan.capture.symbols import Image, NotAnImage
 from leakscan.errors import AttachError, UnsupportedInterpreter
 
 _X86_64: Final = 62
@@ -22,10 +22,10 @@ _RECORDS: Final = f"leakscan records CPython {OLDEST[0]}.{OLDEST[1]} to {NEWEST[
 
 @dataclass(frozen=True, slots=True)
 class Python:
-    """`loop` is the interpreter's loop, None where it is not one function."""
+    """`code` is where its machine code lies; (0, 0) where malloc() is among it."""
 
     version: tuple[int, int, int]
-    loop: Symbol | None
+    code: tuple[int, int]
 
     @property
     def text(self) -> str:
@@ -49,7 +49,7 @@ def find_python(pid: int, mappings: list[Mapping], memory: Memory) -> Python:
             if image.symbol("PyGILState_Ensure") is None:
                 continue
             seen = mapping
-            return _identified(pid, image, memory)
+            return _identified(pid, image, memory, _code_of(mapping, mappings))
         except (NotAnImage, OSError):
             continue
     if seen is not None:
@@ -107,7 +107,7 @@ def find_c_library(pid: int, mappings: list[Mapping], memory: Memory) -> CLibrar
     raise UnsupportedInterpreter(f"the C library of process {pid} has no dlopen()")
 
 
-def _identified(pid: int, image: Image, memory: Memory) -> Python:
+def _identified(pid: int, image: Image, memory: Memory, code: tuple[int, int]) -> Python:
     version_at = image.symbol("Py_Version")  # since 3.11
     number = memory.number(version_at.address, 4) if version_at else 0
     version = (number >> 24 & 255, number >> 16 & 255, number >> 8 & 255)
@@ -119,7 +119,14 @@ def _identified(pid: int, image: Image, memory: Memory) -> Python:
             f"process {pid} runs a free-threaded build of CPython {version[0]}.{version[1]}",
             hint="leakscan records builds with the interpreter's lock",
         )
-    return Python(version, image.symbol("_PyEval_EvalFrameDefault"))
+    return Python(version, (0, 0) if image.symbol("malloc") else code)
+
+
+def _code_of(head: Mapping, mappings: list[Mapping]) -> tuple[int, int]:
+    for mapping in mappings:
+        if mapping.path == head.path and mapping.start >= head.start and "x" in mapping.permissions:
+            return mapping.start, mapping.end
+    return 0, 0
 
 
 def _by_likelihood(mappings: list[Mapping]) -> Iterator[Mapping]:

@@ -70,14 +70,14 @@ class ByBorrowedThread:
         self._memory.close()
 
     def open_library(self, folder: PrivateFolder, *, until: float) -> None:
-        loop = self._python.loop
+        start, end = self._python.code
         call = Call(
             function=self._libc.open_library,
             text=folder.library.encode(),
             argument=self._libc.open_flags,
             sigreturn=self._libc.sigreturn,
-            loop_start=loop.address if loop else 0,
-            loop_end=loop.address + loop.size if loop else 0,
+            code_start=start,
+            code_end=end,
         )
         outcome: list[BaseException | None] = []
         # On a thread of its own: whatever happens, the kernel lets go of what a thread holds when it ends.
