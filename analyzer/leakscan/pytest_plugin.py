@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from leakscan.errors import LeakscanError
+
 if TYPE_CHECKING:
     from leakscan.analysis.findings import Findings
 
@@ -71,6 +73,10 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     except _RunFailed as failure:
         # The ordinary run follows; when it passes, nobody would know that nothing was measured.
         item.stash[_REMARK] = f"leaks were not looked for: a run failed. {failure}" if str(failure) else ""
+        return
+    except LeakscanError as error:
+        # The suite goes on: one test that cannot be measured fails, and says why.
+        item.stash[_OUTCOME] = f"leaks could not be looked for: {error.message}\n{error.hint}".rstrip()
         return
     if texts:
         item.stash[_OUTCOME] = "\n\n".join(texts)

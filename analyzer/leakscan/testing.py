@@ -175,7 +175,9 @@ def _capture_here(run: Callable[[], Any], how: Measurement, directory: Path, cal
     }
     head = {name: config[name] for name in ("target", "mode", "runs", "warmup", "chunks", "sites")}
     head["mode"] = called_mode or how.mode
-    ledger = Ledger(directory, {**head, "births": True, "redacted": False, "python": ""})
+    ledger = Ledger(
+        directory, {**head, "births": True, "redacted": False, "python": "", "runtime": "cpython"}
+    )
     session = Session(config, _ToLedger(ledger), load=lambda: run)
     try:
         session.prepare()
