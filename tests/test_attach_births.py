@@ -174,3 +174,34 @@ def test_a_capture_of_another_process_is_not_mixed_in(tmp_path: Path):
             else:
                 with pytest.raises(AttachError, match=expected):
                     AttachedCapture(tmp_path / "cap", attached, overwrite=False)
+
+
+def take(pid: int, directory: Path, *, arm: bool = False) -> None:
+    with Attachment(pid) as target:
+        if arm:
+            target.arm(for_capture=True)
+        AttachedCapture(directory, target, overwrite=False).take(target, redact_keys=False)
+        if arm:
+            target.keep_armed()
+
+
+def test_a_look_aside_does_not_end_the_interval_of_a_capture(tmp_path: Path):
+    with running(MAKES_MARKERS) as target:
+        take(target.pid, tmp_path / "cap", arm=True)
+        target.ask("100")
+        with Attachment(target.pid) as attached:
+            attached.snapshot(tmp_path / "aside.heap", is_aside=True)
+        target.ask("50")
+        take(target.pid, tmp_path / "cap")
+    found = [births_of_markers(path) for path in (tmp_path / "aside.heap", tmp_path / "cap" / "after.heap")]
+    assert found == [[10, 100], [10, 150]]
+
+
+def test_a_capture_does_not_go_on_when_births_do_not(tmp_path: Path):
+    with running(MAKES_MARKERS) as target:
+        take(target.pid, tmp_path / "cap", arm=True)
+        with Attachment(target.pid) as attached:
+            attached.disarm()
+        with pytest.raises(AttachError, match="no longer counts births since the last snapshot"):
+            take(target.pid, tmp_path / "cap")
+    assert [path.name for path in (tmp_path / "cap").glob("*.heap")] == ["before.heap"]

@@ -40,7 +40,7 @@ def next_command(findings: Findings, runs_needed: int) -> str:
         address = findings.target.removeprefix("inspector ")
         return f"leakscan capture --inspect {address} --snapshots {max(6, findings.runs + 4)} -o DIR"
     if findings.mode == "attach":
-        return "leakscan attach PID -o DIR, once more after the same time"
+        return "leakscan attach again, for more intervals"
     mode = "" if findings.mode in ("", "consume") else f" --mode {findings.mode}"
     return f"leakscan capture {findings.target} --runs {runs_needed}{mode}"
 

@@ -70,6 +70,8 @@ class Attachment:
         self.process = Process(pid)
         self.pid = pid
         self.is_armed = False
+        self.interval = 0
+        """That births are counted in now."""
         self._stack = contextlib.ExitStack()
         self._stack.callback(self.process.close)
         self._via = via
@@ -119,10 +121,12 @@ class Attachment:
         if reason := hello.text("reason"):
             raise _refusal(self.pid, reason)
         self.is_armed = bool(hello.number("armed"))
+        self.interval = hello.number("run")
 
-    def snapshot(self, path: Path, *, redact_keys: bool = False) -> Taken:
+    def snapshot(self, path: Path, *, redact_keys: bool = False, is_aside: bool = False) -> Taken:
         """Write the heap to `path`, which appears when it is whole.
 
+        It ends an interval where births are armed, unless it `is_aside` and they were armed for a capture.
         AttachError, RecordError: there is none, and nothing was left behind.
         """
         start, time_unix = time.monotonic(), time.time()
@@ -130,7 +134,7 @@ class Attachment:
         try:
             with partial.open("wb") as file:
                 os.fchmod(file.fileno(), 0o600)
-                self._agent.order("snapshot redact" if redact_keys else "snapshot")
+                self._agent.order("snapshot" + " redact" * redact_keys + " aside" * is_aside)
                 forked = self._answer("forked", time.monotonic() + self._timeout)
                 _check_forked(self.pid, forked)
                 try:
@@ -158,10 +162,10 @@ class Attachment:
             memory=_allocator_figures(ended),
         )
 
-    def arm(self) -> bool:
+    def arm(self, *, for_capture: bool = False) -> bool:
         """Count births in the target from now on; False when they already were. They stop when this
         process ends, unless `keep_armed` is called."""
-        self._agent.order("arm")
+        self._agent.order("arm capture" if for_capture else "arm")
         answer = self._answer("armed", time.monotonic() + self._timeout)
         if reason := answer.text("reason"):
             raise AttachError(
@@ -169,6 +173,7 @@ class Attachment:
                 hint="attach twice without --arm: new objects are then told by their addresses",
             )
         self.is_armed = True
+        self.interval = 0 if not answer.number("already") else self.interval
         return not answer.number("already")
 
     def keep_armed(self) -> None:

@@ -37,6 +37,7 @@ class AttachedCapture:
         if is_capture(directory) and not overwrite:
             self._run = self._earlier(directory)
             self._check_is_same(attachment)
+            self._check_births_go_on(attachment)
         elif directory.is_dir() and any(directory.iterdir()) and not is_capture(directory):
             raise AttachError(f"{directory} is not empty and holds no capture", hint="choose another -o")
         else:
@@ -117,6 +118,7 @@ class AttachedCapture:
                 "pause_seconds": round(taken.pause_seconds, 6),
                 "bytes": taken.bytes,
                 "time_unix": round(taken.time_unix, 3),
+                "interval": taken.interval,
             }
         )
         self._add_census(path, number, taken, entries)
@@ -219,6 +221,20 @@ class AttachedCapture:
             raise AttachError(
                 f"{self.directory} holds snapshots of {run['target']}, which was another process", hint=hint
             )
+
+    def _check_births_go_on(self, attachment: Attachment) -> None:
+        """The target counts intervals by itself: they must be the ones of this capture."""
+        run = self._run
+        if not run["births"] or not run["snapshots"]:
+            return
+        expected = run["snapshots"][-1].get("interval", 0) + 1
+        if attachment.is_armed and attachment.interval == expected:
+            return
+        what = "counts births anew" if attachment.is_armed else "no longer counts births"
+        raise AttachError(
+            f"process {attachment.pid} {what} since the last snapshot in {self.directory}",
+            hint="begin another capture: --arm with another -o, or with --overwrite",
+        )
 
     def _empty(self) -> None:
         for name in (RUN_FILE, CENSUS_FILE):

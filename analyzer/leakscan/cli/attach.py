@@ -69,8 +69,9 @@ def attach(
     with interrupts_as_exceptions(), Attachment(pid, via=via, timeout_seconds=timeout) as target:
         if minutes is not None:
             return _series(target, place, minutes, every, redact_keys, overwrite, said)
+        is_file = place.suffix == _SUFFIX
         if arm:
-            target.arm()
+            target.arm(for_capture=not is_file)
         if not disarm or output is not None:
             _snapshot(target, place, redact_keys, overwrite, said)
         if arm:
@@ -104,7 +105,7 @@ def _snapshot(target: Attachment, place: Path, redact_keys: bool, overwrite: boo
     from leakscan.capture.attached import AttachedCapture
 
     if place.suffix == _SUFFIX:
-        said.taken(target, target.snapshot(place, redact_keys=redact_keys), None)
+        said.taken(target, target.snapshot(place, redact_keys=redact_keys, is_aside=True), None)
         return
     capture = AttachedCapture(place, target, overwrite=overwrite)
     taken = capture.take(target, redact_keys=redact_keys)
@@ -130,7 +131,7 @@ def _series(
             f"--minutes {minutes:g} holds no interval of --every {every:g}", hint="--every must fit"
         )
     capture = AttachedCapture(place, target, overwrite=overwrite)
-    is_ours = not capture.has_snapshots and target.arm()
+    is_ours = not capture.has_snapshots and target.arm(for_capture=True)
     status = ""
     try:
         if not capture.has_snapshots:
@@ -176,13 +177,12 @@ class _Said:
         )
         self._next = self._next_step(target, taken, capture)
         if not self._as_json:
-            print(
-                visible(
-                    f"{taken.path}  {size_text(taken.bytes)}; process {target.pid} stood still for"
-                    f" {taken.pause_seconds * 1000:.1f} ms, {taken.seconds:.1f} s in all"
-                ),
-                flush=True,
-            )
+            what = str(taken.path)
+            if capture is not None:
+                what = f"{capture.directory}: interval {len(capture) - 1}" if len(capture) > 1 else what
+            cost = f"{taken.pause_seconds * 1000:.1f} ms, {taken.seconds:.1f} s in all"
+            text = f"{what}  {size_text(taken.bytes)}; process {target.pid} stood still for {cost}"
+            print(visible(text), flush=True)
 
     def disarmed(self, target: Attachment, was_armed: bool) -> None:
         self._document |= {"pid": target.pid, "python": target.python, "disarmed": was_armed}

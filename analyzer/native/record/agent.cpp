@@ -38,6 +38,7 @@ char folder[kPathBytes];  // the library's own, as this process sees it
 struct Session {
     std::uint16_t interval;   // that new blocks are born in; 0: births were never armed here
     bool armed_now;           // by the caller that is connected, who has not said `keep` yet
+    bool for_capture;         // a capture counts the intervals: a snapshot aside ends none
 };
 Session session;
 
@@ -98,7 +99,7 @@ class Held {
     double got_;
 };
 
-void snapshot(Pipes& pipes, bool redacts_keys, bool is_filtered) {
+void snapshot(Pipes& pipes, bool redacts_keys, bool is_aside, bool is_filtered) {
     record::Started started;
     double waited, pause;
     long blocks;
@@ -114,7 +115,8 @@ void snapshot(Pipes& pipes, bool redacts_keys, bool is_filtered) {
         started = record::start({heap, flags, meta.text(), meta.bytes(), "", 0});
         close(heap);
         blocks = allocated_blocks();
-        if (births::armed() && started.pid > 0 && births::begin_run(static_cast<std::uint16_t>(run + 1)))
+        const bool ends_interval = !(is_aside && session.for_capture);
+        if (births::armed() && started.pid > 0 && ends_interval && births::begin_run(static_cast<std::uint16_t>(run + 1)))
             session.interval++;
         pause = held.held_for();
     }
@@ -131,7 +133,7 @@ void snapshot(Pipes& pipes, bool redacts_keys, bool is_filtered) {
         pipes.say("ended status=%s code=%d blocks=%ld", ended.status, ended.code, blocks);
 }
 
-void arm(Pipes& pipes) {
+void arm(Pipes& pipes, bool for_capture) {
     Held held;
     if (pipes.is_lost()) return;
     if (births::armed()) return pipes.say("armed already=1 reason=");
@@ -141,6 +143,7 @@ void arm(Pipes& pipes) {
     // Interval 0 is what was there before; the first snapshot is taken at its end.
     session.interval = 0;
     session.armed_now = !reason;
+    session.for_capture = for_capture;
     pipes.say("armed already=0 reason=%s", reason ? reason : "");
 }
 
@@ -169,9 +172,9 @@ void obey(Pipes& pipes) {
         } else if (const char* const reason = why_not()) {
             pipes.say("refused reason=%s", reason);
         } else if (!std::strncmp(order, "snapshot", 8)) {
-            snapshot(pipes, std::strstr(order, "redact"), is_filtered);
-        } else if (!std::strcmp(order, "arm")) {
-            arm(pipes);
+            snapshot(pipes, std::strstr(order, "redact"), std::strstr(order, "aside"), is_filtered);
+        } else if (!std::strncmp(order, "arm", 3)) {
+            arm(pipes, std::strstr(order, "capture"));
         } else if (!std::strcmp(order, "disarm")) {
             const bool was_armed = disarm();
             pipes.say("disarmed was_armed=%d", was_armed);
