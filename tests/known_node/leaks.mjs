@@ -1,0 +1,100 @@
+// Programs that leak one Thing for each run, each in its own way; known.toml says what holds it.
+
+import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
+import { EventEmitter } from "node:events";
+
+class Thing {
+  constructor() {
+    this.payload = { text: `of a run: ${Math.random()}` };
+  }
+}
+
+const runs = new Map();
+export function map_of_runs() {
+  runs.set(`run-${runs.size}`, new Thing());
+}
+
+const seen = new Set();
+export function set_of_things() {
+  seen.add(new Thing());
+}
+
+const list = [];
+export function module_array() {
+  list.push(new Thing());
+}
+
+const bus = new EventEmitter().setMaxListeners(0);
+export function listener() {
+  const thing = new Thing();
+  bus.on("chunk", () => thing);
+}
+
+const callbacks = [];
+export function closure() {
+  const captured = new Thing();
+  callbacks.push(() => captured);
+}
+
+export function timer() {
+  const thing = new Thing();
+  setInterval(() => thing, 1_000_000).unref();
+}
+
+const waiting = [];
+export function promise_never_settled() {
+  const gate = new Promise((resolve) => waiting.push(resolve));
+  (async () => {
+    const thing = new Thing();
+    await gate;
+    return thing;
+  })();
+}
+
+const storage = new AsyncLocalStorage();
+const later = [];
+export function async_context() {
+  storage.run(new Thing(), () => {
+    later.push(AsyncResource.bind(() => storage.getStore()));
+  });
+}
+
+const keys = [];
+const byKey = new WeakMap();
+export function weak_map_with_kept_keys() {
+  const key = {};
+  keys.push(key);
+  byKey.set(key, new Thing());
+}
+
+class Registry {
+  #entries = [];
+  add(thing) {
+    this.#entries.push(thing);
+  }
+}
+const registry = new Registry();
+export function private_field() {
+  registry.add(new Thing());
+}
+
+export async function abandoned_generator() {
+  async function* stream() {
+    const thing = new Thing();
+    try {
+      while (true) yield thing.payload;
+    } finally {
+      thing.closed = true;
+    }
+  }
+  const iterator = stream();
+  await iterator.next();
+  list.push(iterator);
+}
+
+const controller = new AbortController();
+EventEmitter.setMaxListeners(0, controller.signal);
+export function abort_signal() {
+  const thing = new Thing();
+  controller.signal.addEventListener("abort", () => thing);
+}
