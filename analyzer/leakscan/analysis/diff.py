@@ -11,7 +11,7 @@ import numpy as np
 from leakscan.analysis.assemble import ORDER, Assembly, Judged, assemble_leaks
 from leakscan.analysis.baseline import since
 from leakscan.analysis.cuts import CutSearch, CutSlot, prepare_cuts
-from leakscan.analysis.findings import Cut, Findings, Projection, RunFigures, Verdict
+from leakscan.analysis.findings import Cut, Findings, Growth, Projection, RunFigures, Verdict
 from leakscan.analysis.garbage import find_cycles, find_garbage, liveness
 from leakscan.analysis.groups import LeakGroup
 from leakscan.analysis.growth import growth_rows
@@ -35,6 +35,8 @@ from leakscan.analysis.wording import count_text, size_text
 from leakscan.heap.graph import HeapGraph
 
 _NOISE_LISTED: Final = 40
+_MEASURED: Final = (Verdict.LEAK, Verdict.INCONCLUSIVE, Verdict.BOUNDED)
+"""Verdicts of types whose retained bytes a reader expects to see."""
 _GARBAGE_PER_RUN: Final = 200
 """With fewer objects that only the collector frees, there is nothing to say: every exception makes some."""
 
@@ -133,7 +135,7 @@ def diff(
         garbage_bytes=_size(after, waiting),
         memory=measured.memory,
         warnings=tuple(dict.fromkeys((*before.warnings, *after.warnings, *measured.warnings))),
-        omitted=_omitted(search),
+        omitted=(*_omitted(search), *_not_measured(grown)),
         unit=unit,
     )
     return _concluded(findings, judged, region, ledger, cuts)
@@ -249,6 +251,14 @@ def _named_slots(search: LeakSearch, names: SlotNames) -> list[CutSlot]:
         CutSlot(slot.pattern, slot.refs, location=place_of(names, slot.holder))
         for slot in {slot.pattern: slot for group in search.groups for slot in group.slots}.values()
     ]
+
+
+def _not_measured(rows: Sequence[Growth]) -> tuple[str, ...]:
+    count = sum(row.retained_bytes is None and row.verdict in _MEASURED and any(row.births) for row in rows)
+    if not count:
+        return ()
+    types = "1 growing type retains" if count == 1 else f"{count_text(count)} growing types retain"
+    return (f"what {types} was not computed, to stay fast: --type shows it for one",)
 
 
 def _omitted(search: LeakSearch) -> tuple[str, ...]:

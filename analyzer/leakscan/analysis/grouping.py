@@ -13,7 +13,7 @@ from leakscan.analysis.kernels import NO
 from leakscan.analysis.kinship import Kinship, merged_places, name_numbers
 from leakscan.analysis.modules import Tier
 from leakscan.analysis.reach import Reach
-from leakscan.analysis.refs import sources_of
+from leakscan.analysis.refs import distinct, sources_of
 from leakscan.analysis.telling import Telling, tell, tell_heads
 from leakscan.heap.graph import U32
 
@@ -54,6 +54,7 @@ def group_clusters(reach: Reach, clusters: Clusters, kinship: Kinship) -> list[G
     if not len(heads):
         return []
     numbers, is_entry = _number_groups(reach, clusters, kinship, heads)
+    numbers, is_entry = _with_chains(reach, clusters, heads, numbers, is_entry)
     count = int(numbers.max()) + 1
     order = np.argsort(numbers, kind="stable")
     bounds = np.searchsorted(numbers[order], np.arange(count + 1))
@@ -109,6 +110,36 @@ def _number_groups(
             key = (type_row, "inner", int(graph.type_ids[source]), int(graph.kind(ref)))
         numbers.append(ids.setdefault(key, len(ids)))
     return np.array(numbers, np.int64)[sample_of], is_entry[heads]
+
+
+def _with_chains(
+    reach: Reach,
+    clusters: Clusters,
+    heads: U32,
+    numbers: npt.NDArray[np.int64],
+    is_entry: npt.NDArray[np.bool_],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """A list linked both ways is held at its ends, which are as young or as old as one run: one group with
+    what lies between."""
+    types = reach.graph.type_ids[clusters.new.objects[heads]]
+    births = reach.survivors.births_of(clusters.new.objects[heads])
+    numbers, is_entry = numbers.copy(), is_entry.copy()
+    for type_row in distinct(types[~is_entry]).tolist():
+        if reach.modules.type_tiers[type_row] > Tier.LIBRARY:
+            continue
+        between = distinct(numbers[(types == type_row) & ~is_entry])
+        inner = np.flatnonzero((types == type_row) & np.isin(numbers, between))
+        runs = len(distinct(births[inner]))
+        ends = [
+            members
+            for number in np.setdiff1d(numbers[types == type_row], between).tolist()
+            if 2 * len(distinct(births[members := np.flatnonzero(numbers == number)])) <= runs
+        ]
+        if ends:
+            joined = np.concatenate((inner, *ends))
+            numbers[joined] = numbers[ends[0][0]]
+            is_entry[joined] = True
+    return np.unique(numbers, return_inverse=True)[1].astype(np.int64), is_entry
 
 
 def _distinct_slots(

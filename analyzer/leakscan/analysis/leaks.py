@@ -287,7 +287,11 @@ def _without_companions(reach: Reach, groups: list[LeakGroup]) -> list[LeakGroup
     for group in groups:
         for at, heavier in enumerate(kept):
             speaker, other = _by_name(reach, heavier, group)
-            if _goes_with(reach, other, speaker) or _is_on_its_stack(reach, other, speaker):
+            if (
+                _goes_with(reach, other, speaker)
+                or _is_library_part(reach, other, speaker)
+                or _is_on_its_stack(reach, other, speaker)
+            ):
                 companions = distinct(np.concatenate((speaker.companions, other.companions, other.heads)))
                 kept[at] = replace(speaker, companions=companions)
                 break
@@ -302,7 +306,8 @@ def _by_name(reach: Reach, heavier: LeakGroup, lighter: LeakGroup) -> tuple[Leak
     is_same = {slot.pattern for slot in heavier.slots} == {slot.pattern for slot in lighter.slots}
     is_same &= heavier.path.root_kind == lighter.path.root_kind or bool(heavier.slots)
     is_better = tiers[1] < tiers[0] or (tiers[1] == tiers[0] and _are_keys(reach, heavier))
-    return (lighter, heavier) if is_same and is_better else (heavier, lighter)
+    is_better &= is_same or _is_library_part(reach, heavier, lighter)
+    return (lighter, heavier) if is_better else (heavier, lighter)
 
 
 def _goes_with(reach: Reach, group: LeakGroup, speaker: LeakGroup) -> bool:
@@ -315,6 +320,15 @@ def _goes_with(reach: Reach, group: LeakGroup, speaker: LeakGroup) -> bool:
         (slot.pattern, slot.holder) for slot in speaker.slots
     }
     return same_places and len(distinct(group.births)) <= len(distinct(speaker.births))
+
+
+def _is_library_part(reach: Reach, group: LeakGroup, speaker: LeakGroup) -> bool:
+    """Whether a library keeps one object for each of the program's, and in the same place."""
+    tiers = [reach.modules.tier_of(int(one.heads[0])) for one in (group, speaker)]
+    if tiers[0] < Tier.LIBRARY or tiers[1] != Tier.APPLICATION or len(group.heads) != len(speaker.heads):
+        return False
+    places = [{(slot.pattern, slot.holder) for slot in one.slots} for one in (group, speaker)]
+    return bool(places[0] & places[1]) and np.array_equal(np.sort(group.births), np.sort(speaker.births))
 
 
 def _is_on_its_stack(reach: Reach, group: LeakGroup, speaker: LeakGroup) -> bool:

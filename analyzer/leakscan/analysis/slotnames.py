@@ -74,7 +74,8 @@ class SlotNames:
         fallback = ""
         for _ in range(_LONGEST_CLIMB):
             if head := self._head(obj):
-                return head + steps
+                # The module that runs the scenario keeps the loop: nobody knows it from there.
+                return fallback if fallback and self._is_own_module(obj) else head + steps
             if not fallback and self._is_instance(obj):
                 fallback = self._class_name(obj) + steps
             ref = int(self.parent_ref[obj])
@@ -123,6 +124,10 @@ class SlotNames:
         if place is None:
             return graph.type_name(obj) != "Function"
         return not place.file.startswith(v8_names.INTERNAL_SCRIPTS) and "/node_modules/" not in place.file
+
+    def _is_own_module(self, obj: int) -> bool:
+        place = self.graph.location_of(obj) if self.graph.type_name(obj) == "module" else None
+        return place is not None and "/leakscan/record/" in place.file
 
     def _is_instance(self, obj: int) -> bool:
         """An object of a class that somebody wrote in Python, though not in this application."""

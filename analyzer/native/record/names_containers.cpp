@@ -77,7 +77,7 @@ void name_dict(Walk& walk, const Object* dict) {
 void name_ordered_dict(Walk& walk, const Object* dict) {
     name_dict(walk, dict);
     // struct _odictobject: the list of nodes behind the dict; each node owns its key again.
-    const std::ptrdiff_t first = L->dict_values + 16;
+    const std::ptrdiff_t first = L->dict_values + 8;
     std::int64_t left = load<std::int64_t>(dict, L->dict_used) + 1;
     for (const char* node = load<const char*>(dict, first); node && left-- > 0; node = load<const char*>(node, 16)) {
         const Object* key = object_at(node, 0);
