@@ -215,3 +215,34 @@ def test_a_store_that_keeps_its_last_entries_is_never_a_leak_once_it_was_full_fo
 @given(births=st.lists(st.integers(0, 5), min_size=1, max_size=40))
 def test_any_births_get_a_verdict_with_evidence(births: list[int]):
     assert judge(History(tuple(births))).evidence
+
+
+def test_a_table_of_a_finite_set_of_keys_that_fills_ever_more_slowly_is_inconclusive():
+    births = (9, 7, 8, 6, 6, 5, 5, 4, 4, 3, 4, 3, 2, 3, 2, 2, 1, 2, 1, 1)
+    assert "filling up, or a leak that slows down" in evidence(*births)
+
+
+def test_a_noisy_leak_after_a_warm_up_does_not_slow_down():
+    births = (30, 4, 1, 2, 0, 3, 1, 2, 2, 0, 1, 3, 2, 1, 0, 2, 3, 1, 2, 1)
+    assert verdict(*births) is Verdict.LEAK
+
+
+def test_a_leak_at_random_is_called_in_at_least_nine_of_ten():
+    draws = (random.Random(seed) for seed in range(200))
+    found = [verdict(*(sum(draw.random() < 0.5 for _ in range(3)) for _ in range(20))) for draw in draws]
+    assert found.count(Verdict.LEAK) >= 180
+
+
+def test_a_store_that_was_emptied_and_fills_again_is_inconclusive():
+    counts = (3, *range(4, 13), 0, *range(1, 11))
+    assert "12 went away in run 10" in evidence(*[0] * 10, *[1] * 10, counts=counts)
+
+
+def test_a_leak_that_began_is_not_taken_for_a_store_that_was_emptied():
+    assert verdict(*[0] * 10, *[1] * 10, counts=(5,) * 11 + tuple(range(6, 16))) is Verdict.LEAK
+
+
+def test_a_backlog_that_is_worked_off_too_slowly_is_a_leak_at_the_rate_of_its_count():
+    births = (*[0] * 8, 2, *[4] * 11)
+    found = judge(History(births, counts=tuple(range(6, 48, 2))))
+    assert (found.verdict, found.rate, found.every_run) == (Verdict.LEAK, 2.0, True)

@@ -11,10 +11,12 @@ time. That leaves four ways to be innocent, each with its own test:
 - It is bounded by something one can see: `maxsize`, `maxlen`.
 - It was a single event. One run with births gives no rate.
 
-Two more say that a rate would be wrong, not that all is well:
+Three more for what the births alone would get wrong:
 
 - It slows down. A table of a finite set of keys fills ever more slowly: births that fall from run to run
   (Mann-Kendall, 2.5 %) are no rate, unless the second half alone has many and no fall of its own.
+- It piles up. What goes is younger and younger, but the count rises in every run all the same: a leak, at
+  the rate of the count.
 - It was emptied. When as many went away just before the births of today's survivors began, the holder is
   one that is emptied now and then.
 
@@ -301,6 +303,8 @@ def _only_recent(history: History) -> Judgement | None:
             f"{count_text(dropped)} went away in run {born[0] - 1}, since then they pile up again: "
             "emptied now and then, or not any more",
         )
+    if piling_up := _piles_up(history):
+        return piling_up
     growth = _growth(history, lasting)
     if growth is not None and growth >= _KEPT * history.total and lasting >= ENOUGH_RUNS:
         return None
@@ -407,6 +411,24 @@ def _period(births: tuple[int, ...]) -> int:
         return 0
     gap = gaps.pop()
     return gap if gap > 1 and born[0] <= gap and len(births) - born[-1] < gap else 0
+
+
+def _piles_up(history: History) -> Judgement | None:
+    """A backlog that is worked off too slowly: the oldest go, yet the count rises in every run."""
+    counts = [count for count in history.counts if count is not None]
+    if history.released or history.runs < 2 * ENOUGH_RUNS or len(counts) <= history.runs:
+        return None
+    rises = [later - earlier for earlier, later in pairwise(counts[-history.runs - 1 :])]
+    if min(rises) < 0 or sum(rise > 0 for rise in rises) < _MOST * history.runs:
+        return None
+    rate = sum(rises) / history.runs
+    return Judgement(
+        Verdict.LEAK,
+        f"{rate_text(round(rate, 2))} more after each run: old ones go, new ones come faster",
+        rate=rate,
+        every_run=len(set(rises)) == 1,
+        since_run=1,
+    )
 
 
 def _dropped(history: History, first_born: int) -> int:
