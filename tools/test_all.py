@@ -79,7 +79,8 @@ def main(arguments: list[str]) -> int:
             print(f"== {version}: absent, not tested", flush=True)
             failed.append(version)
             continue
-        site = folder / f"site-{version}"
+        # By the name of its folder a library is told from the program that uses it.
+        site = folder / f"site-{version}" / "site-packages"
         install_dependencies(version, site)
         print(f"== {version}: {found[version]}", flush=True)
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "analyzer"), str(site)])}
