@@ -205,3 +205,22 @@ def test_a_capture_does_not_go_on_when_births_do_not(tmp_path: Path):
         with pytest.raises(AttachError, match="no longer counts births since the last snapshot"):
             take(target.pid, tmp_path / "cap")
     assert [path.name for path in (tmp_path / "cap").glob("*.heap")] == ["before.heap"]
+
+
+def test_a_second_caller_of_an_armed_process_is_told_to_wait():
+    with running(MAKES_MARKERS) as target:
+        with Attachment(target.pid) as attached:
+            attached.arm()
+            attached.keep_armed()
+        with Attachment(target.pid) as first:
+            with pytest.raises(AttachError, match="another leakscan is attached"), Attachment(target.pid):
+                pass
+            is_served = first.disarm()
+        assert (is_served, target.ask("5")) == (True, "15")
+
+
+def test_two_callers_of_a_process_that_is_not_armed_are_both_served(tmp_path: Path):
+    with running(MAKES_MARKERS) as target, Attachment(target.pid) as first, Attachment(target.pid) as second:
+        for number, attached in enumerate((first, second, first)):
+            attached.snapshot(tmp_path / f"{number}.heap")
+    assert len(list(tmp_path.glob("*.heap"))) == 3

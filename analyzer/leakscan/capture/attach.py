@@ -278,6 +278,10 @@ def _refusal(pid: int, reason: str) -> LeakscanError:
         return AttachError(
             f"Python is not running yet, or no longer, in process {pid}", hint="try again in a moment"
         )
+    if reason == "busy":
+        return AttachError(
+            f"another leakscan is attached to process {pid}", hint="wait until its series or snapshot is done"
+        )
     if reason == "finalizing":
         return AttachError(f"process {pid} is ending: its Python is being taken down")
     return AttachError(f"the agent in process {pid} refused: {reason[:200]}")

@@ -182,24 +182,35 @@ void obey(Pipes& pipes) {
     }
 }
 
-// Another copy of the agent that stayed in this process; its name is what it was opened by.
-int find_other(dl_phdr_info* library, std::size_t, void* name) {
+// The other copies of the agent in this process; their names are what they were opened by.
+struct Others {
+    char names[8][kPathBytes];
+    std::size_t count;
+};
+
+int find_others(dl_phdr_info* library, std::size_t, void* context) {
+    auto& others = *static_cast<Others*>(context);
     const char* const path = library->dlpi_name ? library->dlpi_name : "";
     const char* const file = std::strrchr(path, '/');
     if (!file || std::strcmp(file, kFileName) || !std::strncmp(path, folder, std::strlen(folder))) return 0;
-    std::snprintf(static_cast<char*>(name), kPathBytes, "%s", path);
-    return 1;
+    std::snprintf(others.names[others.count++], kPathBytes, "%s", path);
+    return others.count == sizeof others.names / sizeof others.names[0];
 }
 
-Outcome serve_by_other(bool* is_served) {
-    char name[kPathBytes] = "";
-    dl_iterate_phdr(find_other, name);
-    void* const other = name[0] ? dlopen(name, RTLD_NOLOAD | RTLD_LAZY) : nullptr;
-    if (!other) return Outcome::MAY_GO;
-    const auto serve = reinterpret_cast<Serve*>(dlsym(other, kServeName));
-    *is_served = serve && serve(folder, kProtocol) != Outcome::NOT_MINE;
-    dlclose(other);
-    return Outcome::MAY_GO;
+bool is_served_by_other() {
+    Others others{};
+    dl_iterate_phdr(find_others, &others);
+    bool is_served = false;
+    for (std::size_t i = 0; i < others.count && !is_served; i++) {
+        void* const other = dlopen(others.names[i], RTLD_NOLOAD | RTLD_LAZY);
+        if (!other) continue;
+        const auto serve = reinterpret_cast<Serve*>(dlsym(other, kServeName));
+        // One that may go belongs to a caller of this moment, and goes with him.
+        is_served = serve && serve(nullptr, kProtocol) == Outcome::MUST_STAY;
+        if (is_served) serve(folder, kProtocol);
+        dlclose(other);
+    }
+    return is_served;
 }
 
 }  // namespace
@@ -208,8 +219,15 @@ Outcome serve_by_other(bool* is_served) {
 extern "C" __attribute__((visibility("default"))) agent::Outcome leakscan_agent_serve(const char* folder, int protocol) {
     using namespace agent;
     if (protocol != kProtocol) return Outcome::NOT_MINE;
+    if (!folder) return births::was_ever_armed() ? Outcome::MUST_STAY : Outcome::MAY_GO;
     Pipes pipes(folder);
-    if (pipes.open()) obey(pipes);
+    const bool is_open = pipes.open();
+    if (!pipes.is_alone()) {
+        pipes.say("hello reason=busy");
+        pipes.remove();
+        return Outcome::MAY_GO;
+    }
+    if (is_open) obey(pipes);
     if (session.armed_now) disarm();
     pipes.remove();
     return births::was_ever_armed() ? Outcome::MUST_STAY : Outcome::MAY_GO;
@@ -219,10 +237,7 @@ extern "C" __attribute__((visibility("default"))) agent::Outcome leakscan_agent_
 extern "C" __attribute__((visibility("hidden"), used)) void* leakscan_agent_main(void*) {
     using namespace agent;
     pthread_setname_np(pthread_self(), "leakscan");
-    bool is_served = false;
-    Outcome outcome = serve_by_other(&is_served);
-    if (!is_served) outcome = leakscan_agent_serve(folder, kProtocol);
-    if (outcome == Outcome::MUST_STAY) return nullptr;
+    if (!is_served_by_other() && leakscan_agent_serve(folder, kProtocol) == Outcome::MUST_STAY) return nullptr;
     char path[kPathBytes + sizeof kFileName];
     std::snprintf(path, sizeof path, "%s%s", folder, kFileName);
     // The count is back at what the borrowed thread's dlopen() left: one more close is the last.

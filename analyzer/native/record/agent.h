@@ -8,6 +8,7 @@ namespace agent {
 inline constexpr int kProtocol = 1;
 inline constexpr std::size_t kPathBytes = 512;
 
+// `leakscan_agent_serve` without a folder only says whether that copy must stay.
 enum class Outcome : int { MAY_GO, MUST_STAY, NOT_MINE };
 inline constexpr char kServeName[] = "leakscan_agent_serve";
 using Serve = Outcome(const char* folder, int protocol);

@@ -15,24 +15,40 @@ namespace {
 
 constexpr const char* kFiles[] = {"orders", "answers", "heap", "leakscan-agent.so", "open.py"};
 
-// A child that the program forks meanwhile, and that runs no other program, must not keep them.
+// Whose pipes are open: one caller at a time, for they share what the library keeps.
+pthread_mutex_t serving = PTHREAD_MUTEX_INITIALIZER;
 int held[2] = {-1, -1};
-void close_in_child() {
+
+void close_held() {
     for (int& fd : held) {
         if (fd >= 0) close(fd);
         fd = -1;
     }
 }
 
-}  // namespace
-
-Pipes::Pipes(const char* folder) {
-    std::snprintf(folder_, sizeof folder_, "%s", folder);
-    static bool is_registered = false;
-    if (!is_registered) is_registered = pthread_atfork(nullptr, nullptr, close_in_child) == 0;
+// A child that the program forks meanwhile, and that runs no other program, has no agent.
+void forget_in_child() {
+    close_held();
+    pthread_mutex_init(&serving, nullptr);
 }
 
-Pipes::~Pipes() { close_in_child(); }
+}  // namespace
+
+Pipes::Pipes(const char* folder) : is_alone_(pthread_mutex_trylock(&serving) == 0) {
+    std::snprintf(folder_, sizeof folder_, "%s", folder);
+    static bool is_registered = false;
+    if (is_alone_ && !is_registered) is_registered = pthread_atfork(nullptr, nullptr, forget_in_child) == 0;
+}
+
+Pipes::~Pipes() {
+    if (is_alone_) {
+        close_held();
+        pthread_mutex_unlock(&serving);
+        return;
+    }
+    if (orders_ >= 0) close(orders_);
+    if (answers_ >= 0) close(answers_);
+}
 
 int Pipes::open_pipe(const char* name, int flags) const {
     char path[kPathBytes + 32];
@@ -41,8 +57,12 @@ int Pipes::open_pipe(const char* name, int flags) const {
 }
 
 bool Pipes::open() {
-    orders_ = held[0] = open_pipe("orders", O_RDONLY);
-    answers_ = held[1] = open_pipe("answers", O_WRONLY);
+    orders_ = open_pipe("orders", O_RDONLY);
+    answers_ = open_pipe("answers", O_WRONLY);
+    if (is_alone_) {
+        held[0] = orders_;
+        held[1] = answers_;
+    }
     return orders_ >= 0 && answers_ >= 0;
 }
 

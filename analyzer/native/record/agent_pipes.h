@@ -14,6 +14,9 @@ class Pipes {
     // False when nobody is at the other end any more.
     bool open();
 
+    // False while another caller is served: nothing may be done then but to say so.
+    bool is_alone() const { return is_alone_; }
+
     // Waits for a line; false when the other end is gone.
     bool next_order(char* line, std::size_t capacity);
 
@@ -27,6 +30,7 @@ class Pipes {
   private:
     int open_pipe(const char* name, int flags) const;
     char folder_[kPathBytes];
+    const bool is_alone_;
     int orders_ = -1, answers_ = -1;
     char pending_[256];
     std::size_t pending_bytes_ = 0;
