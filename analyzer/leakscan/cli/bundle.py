@@ -34,6 +34,7 @@ def bundle(
     diff, graph, report, check, compare, whatif and paths take it in place of DIR. It holds answers, not the
     heap, and says what was cut out.
     """
+    from leakscan.analysis.wording import size_text
     from leakscan.cli.capsules import capsule_of
     from leakscan.errors import LeakscanError
     from leakscan.report.capsule import capsule_text
@@ -44,4 +45,4 @@ def bundle(
         output.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise LeakscanError(f"cannot write {output}: {error.strerror}") from error
-    print(f"{output}: {len(text)} bytes, redacted: {level.value}")
+    print(f"{output}: {size_text(len(text))}, redacted: {level.value}")
