@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -54,7 +53,8 @@ def build(output: Path, work: Path) -> tuple[Path, Path]:
 
 
 def missing_in(wheel: Path) -> list[str]:
-    names = zipfile.ZipFile(wheel).namelist()
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
     return [wanted for wanted in WANTED if not any(name.endswith(wanted) for name in names)]
 
 
@@ -97,8 +97,8 @@ def main(arguments: Sequence[str]) -> int:
         work = Path(folder)
         sdist, wheel = build(output, work)
         lacking = missing_in(wheel)
-        print(f"{sdist.name}: {len(tarfile.open(sdist).getnames())} files, {sdist.stat().st_size} bytes")
-        print(f"{wheel.name}: {len(zipfile.ZipFile(wheel).namelist())} files, {wheel.stat().st_size} bytes")
+        for path in (sdist, wheel):
+            print(f"{path.name}: {path.stat().st_size} bytes")
         failed = [f"the wheel lacks {name}" for name in lacking]
         for version, python in interpreters().items():
             environment(wheel, version, work / f"env-{version}")

@@ -36,7 +36,7 @@ def run_suite(package: str, arguments: Sequence[str]) -> int:
         subprocess.run([*PIP, "install", "-q", str(root), *NEEDS.get(package, ())], check=True)
         command = [sys.executable, "-m", "pytest", "-q", "--leakscan", "-p", "no:cacheprovider"]
         # An editable leakscan is imported before pytest can rewrite it; suites make errors of warnings.
-        quiet = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+        quiet = ["-W", "ignore::pytest.PytestAssertRewriteWarning", "-W", "ignore::DeprecationWarning"]
         return subprocess.run([*command, *quiet, "tests", *arguments], cwd=root, check=False).returncode
 
 
