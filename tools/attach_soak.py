@@ -113,7 +113,8 @@ def soak(options: argparse.Namespace) -> dict[str, Any]:
         for _ in range(WARM_UP_ATTACHES):
             warm_up.attach(service.pid, into)
         before = holdings(service.pid)
-        while attaches.count < options.attaches:
+        until = time.monotonic() + options.minutes * 60
+        while attaches.count < options.attaches and time.monotonic() < until:
             quiet.append(Clients(service, options.clients, options.window).seen())
             clients = Clients(service, options.clients, options.window)
             while clients.is_running and attaches.count < options.attaches:
@@ -164,6 +165,7 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--every-ms", type=float, default=250.0)
     parser.add_argument("--window", type=float, default=15.0, help="seconds of load at a time")
+    parser.add_argument("--minutes", type=float, default=60.0, help="stop after so long, whatever the number")
     parser.add_argument("--python", default=sys.executable, help="that runs the service")
     parser.add_argument("--untimed", action="store_true", help="do not judge the waits: for a busy machine")
     options = parser.parse_args()
