@@ -68,3 +68,10 @@ def test_what_the_report_proposes_can_be_asked_back(name: str, findings_of: Find
     # One object that swells is older than the runs, and no survivor.
     freed = answer.frees if leak.growth_bytes else answer.frees_survivors
     assert (freed >= leak.count, answer.frees_bytes >= leak.cut.frees_bytes) == (True, True)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_memory_outside_of_the_heap_gives_no_alarm(name: str, findings_of: Callable[[str], Findings]):
+    memory = findings_of(name).memory
+    assert memory is not None and set(memory.causes) <= {"objects"}
+    assert abs(memory.residue_bytes) <= 2_000_000
