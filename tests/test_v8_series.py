@@ -14,8 +14,11 @@ from leakscan.heap.v8_births import last_id, with_births
 from v8_files import Drawing, written
 
 
-def drawn(kept, *, cached=(), renumbered=0):
-    """A Map with a Run for each number in `kept`, and a cache; nodes are numbered as V8 does, by time."""
+def drawn(kept, *, cached=(), also_cached=0, renumbered=0):
+    """A Map with a Run for each number in `kept`, and a cache; nodes are numbered as V8 does, by time.
+
+    The last `also_cached` of the Runs are in the cache, too.
+    """
     d = Drawing()
     d.node("gc", "synthetic", "(GC roots)", size=0)
     d.node("global", "object", "global")
@@ -37,6 +40,9 @@ def drawn(kept, *, cached=(), renumbered=0):
                 d.node(key, "object" if part else "string", name if part else f"{what}-{number}", size=24)
                 d.nodes[-1].id = 1001 + 100 * number + 2 * part + (50 if what == "Entry" else 0)
                 d.edge(store, "internal", str(first + 3 * at + part), key)
+    for at, number in enumerate(list(kept)[-also_cached:] if also_cached else ()):
+        for part in (0, 1):
+            d.edge("entries", "internal", str(7 + 3 * at + part), f"Run {number} {part}")
     for node in d.nodes:
         node.id += renumbered
     return d
@@ -104,3 +110,18 @@ def test_a_directory_of_snapshots_is_a_series_in_the_order_of_their_names(tmp_pa
         [sys.executable, "-m", "leakscan", "diff", tmp_path], capture_output=True, text=True, check=False
     )
     assert done.stdout.startswith("LEAK  6 Run survive 6 intervals"), done.stderr
+
+
+def test_a_leak_whose_youngest_objects_lie_in_a_full_cache_as_well_has_not_stopped():
+    found = series(program(range(count), also_cached=3) for count in range(5, 14))
+    assert found.verdict is Verdict.LEAK
+    assert {leak.evidence for leak in found.leaks} == {"1 per interval, every interval"}
+    assert sum(leak.count for leak in found.leaks) == 8
+
+
+def test_what_only_the_last_of_several_long_intervals_left_is_in_flight():
+    found = series((program(range(count)) for count in (2, 2, 2, 9)), runs_each=17)
+    assert (found.verdict, found.leaks[0].evidence[:39]) == (
+        Verdict.BOUNDED,
+        "only what the last interval made is ali",
+    )

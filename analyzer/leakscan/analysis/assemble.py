@@ -13,9 +13,9 @@ from leakscan.analysis.cuts import CutSearch
 from leakscan.analysis.findings import Cut, Holder, Leak, Path, Verdict
 from leakscan.analysis.groups import ANY_LABEL, LeakGroup
 from leakscan.analysis.growth import births_of
-from leakscan.analysis.holder import HolderFacts, find_holder
+from leakscan.analysis.holder import HolderFacts, count_entries, find_holder, same_object
 from leakscan.analysis.reach import Reach
-from leakscan.analysis.refs import source_of
+from leakscan.analysis.refs import distinct, source_of
 from leakscan.analysis.sizes import GroupSize, SizeLedger
 from leakscan.analysis.slotnames import SlotNames
 from leakscan.analysis.verdict import History, Judgement, judge, judge_growth, judge_replaced, judge_undated
@@ -33,6 +33,9 @@ ORDER: Final = (
 )
 """Worst first."""
 _CONTENTS: Final = 20
+_SLOTS_LOOKED_AT: Final = 8
+_KEPT: Final = 0.9
+"""Growth of a container over what is new in it, at least: it lets go of nothing."""
 _SITES: Final = 10
 _CUTS: Final = 20
 """Leaks that a smallest cut is searched for, the heaviest first."""
@@ -146,6 +149,8 @@ def _judgement(
         return judge_growth(_count(assembly.before, name), _count(assembly.reach.graph, name))
     if not any(births[:-1]) and (replaced := _replacement(assembly, group)):
         return replaced
+    if (kept := _accumulated(assembly, group)) is not None:
+        return judge(replace(kept, counts=tuple(assembly.counts.get(group.type_name, ()))))
     return judge(
         History(
             births=births,
@@ -160,6 +165,33 @@ def _judgement(
             runs_each=assembly.runs_each,
         )
     )
+
+
+def _accumulated(assembly: Assembly, group: LeakGroup) -> History | None:
+    """What a container of the group took in and kept, when that is more than the group.
+
+    The youngest objects of a list may lie in a full cache as well, and are then told of there: the list alone
+    seems to have stopped, and the cache to replace its entries. None where no container says more.
+    """
+    reach = assembly.reach
+    graph, found = reach.graph, None
+    for slot in group.slots[:_SLOTS_LOOKED_AT]:
+        if slot.label != ANY_LABEL:
+            continue
+        start, end = np.searchsorted(reach.frontier_sources, [slot.holder, slot.holder + 1])
+        inside = distinct(graph.ref_targets[reach.frontier[start:end]])
+        own = distinct(graph.ref_targets[slot.refs])
+        inside = inside[np.isin(graph.type_ids[inside], graph.type_ids[own])]
+        if len(inside) <= len(group.heads) or not np.isin(own, group.heads).all():
+            continue
+        earlier = same_object(assembly.before, graph, slot.holder)
+        before = None if earlier is None else count_entries(assembly.before, earlier)
+        after = count_entries(graph, slot.holder)
+        births = births_of(reach.survivors.births_of(inside), assembly.runs)
+        is_kept = before is not None and after is not None and after - before >= _KEPT * len(inside)
+        if is_kept and births and (found is None or sum(births) > found.total):
+            found = History(births, (), before, after, len(inside), runs_each=assembly.runs_each)
+    return found
 
 
 def _replacement(assembly: Assembly, group: LeakGroup) -> Judgement | None:

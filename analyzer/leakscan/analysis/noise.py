@@ -113,6 +113,9 @@ NOISE: Final = (
         ".*cache.*",
     ),
     NoiseRule("builtins", "builtins"),
+    NoiseRule(
+        "resource timings of fetch, 250 at most", anywhere=r"closure `resourceTimingBuffer`", is_bounded=True
+    ),
     NoiseRule("V8's own bookkeeping", anywhere=r"internal `.*`", is_bounded=True),
     NoiseRule(
         "values at hand when the snapshot was taken",

@@ -180,6 +180,12 @@ def _visible_bound(history: History) -> Judgement | None:
     )
 
 
+def _only_replaced(history: History) -> Judgement | None:
+    """A container that is as full as before, and holds what is new: too few runs do not matter then."""
+    is_theirs = 2 * history.entries_new >= history.total
+    return judge_replaced(history.entries_before, history.entries_after) if is_theirs else None
+
+
 def _exact_multiples(history: History) -> Judgement | None:
     """Between snapshots that the same number of runs lies between, an exact multiple is no accident."""
     births, each = history.births, history.runs_each
@@ -209,6 +215,9 @@ def _is_round(number: int) -> bool:
 def _too_few_runs(history: History) -> Judgement | None:
     if history.runs >= ENOUGH_RUNS:
         return None
+    # Intervals of many runs each: what only the last one left alive did not live through all of the others.
+    if history.runs > 2 and history.runs_each >= ENOUGH_RUNS and (event := _single_event(history)):
+        return event
     return Judgement(
         Verdict.INCONCLUSIVE,
         f"{_alive(history)} after {_runs(history.runs)}: too few to tell a leak from a warm-up",
@@ -502,6 +511,7 @@ def _listed(runs: list[int]) -> str:
 
 _RULES: Final = (
     _visible_bound,
+    _only_replaced,
     _exact_multiples,
     _too_few_runs,
     _stopped,
