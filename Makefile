@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: dist suites attach-soak bench-v8 v8-against seeds seeds-all sanitize bench demo docs fuzz test test-all check native clean
+.PHONY: node-framework dist suites attach-soak bench-v8 v8-against seeds seeds-all sanitize bench demo docs fuzz test test-all check native clean
 $(VENV)/.ready: pyproject.toml constraints.txt CMakeLists.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
@@ -67,6 +67,11 @@ attach-soak: native
 
 test-all: native
 	$(BIN)/python tools/test_all.py --fetch
+
+# The agent framework of the how-to, from npm, in every situation; prints the table. About half an hour.
+node-framework: native
+	cd fixtures/node/agent_framework && npm ci --ignore-scripts --no-audit --no-fund
+	$(BIN)/python tools/node_framework.py
 
 # Needs clang. FUZZ_SECONDS for each target; what was found stays in fuzz-corpus/.
 FUZZ_SECONDS ?= 60

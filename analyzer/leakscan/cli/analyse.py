@@ -245,7 +245,13 @@ def _warnings(capture: Capture) -> tuple[str, ...]:
         warnings.append(f"the capture {capture.status} in {failure.phase} {failure.run}: {failure.message}")
     if capture.in_flight is not None:
         tasks = capture.in_flight.tasks_after - capture.in_flight.tasks_at_rest
-        if tasks > 0:
+        if tasks > 0 and capture.runtime == "node":
+            kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(capture.in_flight.kinds.items()))
+            warnings.append(
+                f"{tasks} timers, sockets or requests of the runs are still open ({kinds}): what only they "
+                "keep alive is waiting, and goes when they end; give it a longer --settle, or end them"
+            )
+        elif tasks > 0:
             warnings.append(
                 f"{tasks} tasks of the runs have not ended: work in flight, or tasks that never end"
             )

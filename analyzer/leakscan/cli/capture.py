@@ -242,7 +242,8 @@ def _summary(captured: Capture) -> str:
             lines.append(f"  rss        {rss[0]} -> {rss[1]}")
     if captured.in_flight is not None and captured.in_flight.tasks_after > captured.in_flight.tasks_at_rest:
         extra = captured.in_flight.tasks_after - captured.in_flight.tasks_at_rest
-        lines.append(f"  in flight  {count_text(extra)} tasks of the runs have not ended")
+        what = "timers, sockets or requests" if captured.runtime == "node" else "tasks"
+        lines.append(f"  in flight  {count_text(extra)} {what} of the runs have not ended")
     if captured.proof is not None:
         lines.append(f"  {visible(proof_text(captured.proof, by=' and '.join(captured.proof.cut)))}")
     lines.append(f"next: leakscan diff {shlex.quote(str(captured.directory))}")
