@@ -146,6 +146,7 @@ def _capture_here(run: Callable[[], Any], how: Measurement, directory: Path, cal
     import asyncio
 
     from leakscan.capture.ledger import Ledger
+    from leakscan.capture.settings import Settings, ledger_head, session_config
     from leakscan.record.session import Session
 
     try:
@@ -157,27 +158,17 @@ def _capture_here(run: Callable[[], Any], how: Measurement, directory: Path, cal
             "leaks cannot be measured from inside a running event loop",
             hint="call it from a synchronous test, with the coroutine function as its argument",
         )
-    config: dict[str, Any] = {
-        "target": _name_of(run),
-        "mode": how.mode,
-        "runs": how.runs,
-        "most_runs": how.runs,
-        "warmup": how.warmup,
-        "chunks": how.chunks,
-        "every": 0,
-        "settle_seconds": how.settle_seconds,
-        "sites": how.sites,
-        "redact_keys": False,
-        "control": 0,
-        "trim_probe": False,
-        "owns_main": False,
-        "output": str(directory),
-    }
-    head = {name: config[name] for name in ("target", "mode", "runs", "warmup", "chunks", "sites")}
-    head["mode"] = called_mode or how.mode
-    ledger = Ledger(
-        directory, {**head, "births": True, "redacted": False, "python": "", "runtime": "cpython"}
+    settings = Settings(
+        runs=how.runs,
+        warmup=how.warmup,
+        chunks=how.chunks,
+        settle_seconds=how.settle_seconds,
+        sites=how.sites,
     )
+    target = _name_of(run)
+    config = session_config(target, how.mode, settings, directory, owns_main=False)
+    head = ledger_head(target, called_mode or how.mode, settings, runtime="cpython", python="")
+    ledger = Ledger(directory, head)
     session = Session(config, _ToLedger(ledger), load=lambda: run)
     try:
         session.prepare()

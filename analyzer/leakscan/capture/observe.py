@@ -13,7 +13,7 @@ from leakscan.capture.decision import Decide, MoreRuns, Prove
 from leakscan.capture.interpreter import Interpreter
 from leakscan.capture.ledger import Ledger
 from leakscan.capture.process import Target, passing_on_interrupts
-from leakscan.capture.settings import Progress, Settings
+from leakscan.capture.settings import Progress, Settings, session_config
 from leakscan.errors import CaptureError, LeakscanError
 
 OnProgress = Callable[[Progress], None] | None
@@ -25,22 +25,9 @@ def driver_config(
 ) -> dict[str, Any]:
     """What record/driver.py needs to know (Any: JSON values), without the pipe it reports on."""
     return {
-        "target": target,
-        "mode": mode,
-        "runs": settings.runs,
-        "most_runs": max(settings.runs, settings.most_runs),
+        **session_config(target, mode, settings, directory, owns_main=True),
         "is_interactive": is_interactive,
-        "warmup": settings.warmup,
-        "chunks": settings.chunks,
-        "every": settings.every,
         "count_after": _runs_to_count(settings.runs),
-        "settle_seconds": settings.settle_seconds,
-        "sites": settings.sites,
-        "redact_keys": settings.redact_keys,
-        "control": settings.control,
-        "trim_probe": settings.trim_probe,
-        "owns_main": True,
-        "output": str(directory.absolute()),
         "package_dir": str(Path(leakscan.__file__).parent),
         "native_path": native_path(),
     }

@@ -14,7 +14,7 @@ from leakscan.capture.ledger import Ledger, write_modes
 from leakscan.capture.node import find_node, is_script
 from leakscan.capture.observe import Observation, OnProgress, driver_config, place_of
 from leakscan.capture.place import Place
-from leakscan.capture.settings import DEFAULT_SETTINGS, MODES, Progress, Settings
+from leakscan.capture.settings import DEFAULT_SETTINGS, MODES, Progress, Settings, ledger_head
 from leakscan.errors import CaptureError, LeakscanError, UsageError
 
 TARGETS_PHASES = ("import", "warm-up", "run", "settle")
@@ -128,18 +128,8 @@ def _fill(
     decide: Decide | None,
 ) -> tuple[dict[str, Any] | None, str]:
     """Run the target; what went wrong (Any: JSON values), and the status."""
-    head = {
-        "target": target,
-        "mode": mode,
-        "runs": settings.runs,
-        "warmup": settings.warmup,
-        "chunks": settings.chunks,
-        "runtime": interpreter.runtime,
-        "births": True,
-        "sites": settings.sites,
-        "redacted": settings.redact_keys,
-        "python": interpreter.version if interpreter.runtime == "cpython" else "",
-    }
+    version = interpreter.version if interpreter.runtime == "cpython" else ""
+    head = ledger_head(target, mode, settings, runtime=interpreter.runtime, python=version)
     try:
         ledger = Ledger(place.directory, head)
         try:

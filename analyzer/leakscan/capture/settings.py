@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from leakscan.errors import UsageError
 
@@ -61,3 +63,42 @@ class Settings:
 
 
 DEFAULT_SETTINGS = Settings()
+
+
+# Any in these two: JSON values.
+def session_config(
+    target: str, mode: str, settings: Settings, directory: Path, *, owns_main: bool
+) -> dict[str, Any]:
+    """What record/session.py needs to know, in a process of its own (`owns_main`) or in the caller's."""
+    return {
+        "target": target,
+        "mode": mode,
+        "runs": settings.runs,
+        "most_runs": max(settings.runs, settings.most_runs),
+        "warmup": settings.warmup,
+        "chunks": settings.chunks,
+        "every": settings.every,
+        "settle_seconds": settings.settle_seconds,
+        "sites": settings.sites,
+        "redact_keys": settings.redact_keys,
+        "control": settings.control,
+        "trim_probe": settings.trim_probe,
+        "owns_main": owns_main,
+        "output": str(directory.absolute()),
+    }
+
+
+def ledger_head(target: str, mode: str, settings: Settings, *, runtime: str, python: str) -> dict[str, Any]:
+    """What run.json says of how it was made."""
+    return {
+        "target": target,
+        "mode": mode,
+        "runs": settings.runs,
+        "warmup": settings.warmup,
+        "chunks": settings.chunks,
+        "runtime": runtime,
+        "births": True,
+        "sites": settings.sites,
+        "redacted": settings.redact_keys,
+        "python": python,
+    }
