@@ -246,3 +246,8 @@ def test_a_backlog_that_is_worked_off_too_slowly_is_a_leak_at_the_rate_of_its_co
     births = (*[0] * 8, 2, *[4] * 11)
     found = judge(History(births, counts=tuple(range(6, 48, 2))))
     assert (found.verdict, found.rate, found.every_run) == (Verdict.LEAK, 2.0, True)
+
+
+def test_a_backlog_that_was_still_draining_when_the_wait_ended_is_no_leak_yet():
+    births, counts = (0,) * 8 + (5,) * 12, (0,) * 9 + tuple(range(5, 65, 5))
+    assert "a backlog that drains" in evidence(*births, counts=counts, released=15)

@@ -44,6 +44,8 @@ _REPLACED: Final = 0.25
 _KEPT: Final = 0.75
 """Growth over births in a window, at least: old objects stay."""
 _MOST: Final = 0.8
+_DRAINING: Final = 10
+"""Where one for each so many survivors went away while nothing ran, the others may be on their way too."""
 _FALLS: Final = 1.96
 """Standard deviations: a fall that chance makes in one of forty captures."""
 _LEVEL: Final = 1.28
@@ -316,7 +318,13 @@ def _only_recent(history: History) -> Judgement | None:
         return piling_up
     growth = _growth(history, lasting)
     if growth is not None and growth >= _KEPT * history.total and lasting >= ENOUGH_RUNS:
-        return None
+        if _DRAINING * history.released < history.total:
+            return None
+        return _undecided(
+            history,
+            f"{count_text(history.released)} more went while it settled, {count_text(history.total)} are still "
+            "there: a backlog that drains (a longer --settle shows it), or a leak",
+        )
     if history.released:
         return Judgement(
             Verdict.BOUNDED,
