@@ -1,7 +1,7 @@
-"""Measure the agent framework of docs/howto/node-agent-framework.md: every situation, every version, as a table.
+"""Measure the agent framework of docs/howto/node-agent-framework.md: every situation and version, as a table.
 
-Needs Node 20 or newer and `npm ci --ignore-scripts` in fixtures/node/agent_framework (285 MB). A capture takes half
-a minute to three: name situations or versions to measure fewer. Not part of the tests.
+Needs Node 20 or newer and `npm ci --ignore-scripts` in fixtures/node/agent_framework (285 MB). One takes
+half a minute to three: name situations or versions to measure fewer. Not part of the tests.
 """
 
 from __future__ import annotations
