@@ -1,7 +1,7 @@
 """`pytest --leakscan` on the tests of a real package raises no false alarm.
 
-Here with the few that jsonschema carries in its wheel; `make suites SUITES="itsdangerous more-itertools"` does
-the same with hundreds of tests out of the sdists of released packages.
+Here with the few that jsonschema carries in its wheel; `make suites SUITES="itsdangerous more-itertools"`
+does the same with hundreds of tests out of the sdists of released packages.
 """
 
 from __future__ import annotations
