@@ -322,8 +322,8 @@ def _only_recent(history: History) -> Judgement | None:
             return None
         return _undecided(
             history,
-            f"{count_text(history.released)} more went while it settled, {count_text(history.total)} are still "
-            "there: a backlog that drains (a longer --settle shows it), or a leak",
+            f"{count_text(history.released)} more went while it settled, {count_text(history.total)} are "
+            "still there: a backlog that drains (a longer --settle shows it), or a leak",
         )
     if history.released:
         return Judgement(
