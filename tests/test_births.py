@@ -53,6 +53,24 @@ def test_an_object_carries_the_run_that_allocated_it() -> None:
 
 
 @pytest.mark.usefixtures("armed")
+def test_what_a_callback_of_the_collector_drops_is_not_recycled_in_the_next_run() -> None:
+    heard = []
+
+    def hear(phase: str, details: dict[str, int]) -> None:
+        heard.append(phase)
+        [{}, {}, [], [], 1.5 * int("3"), 2.5 * int("3")].clear()
+
+    gc.callbacks.append(hear)
+    try:
+        births.begin_run(2)
+        made = [{"a": made} for made in range(3)] + [[made] for made in range(3)] + [1.5 * int("3")]
+        assert {born(value) for value in made} == {2}
+        assert (heard, hear in gc.callbacks) == (["start", "stop"], True)
+    finally:
+        gc.callbacks.remove(hear)
+
+
+@pytest.mark.usefixtures("armed")
 def test_a_resized_object_keeps_its_run_wherever_it_moves() -> None:
     text = "x" * int("100")
     neighbours = []

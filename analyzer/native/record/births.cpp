@@ -276,6 +276,32 @@ PyObject* births_set(PyObject*, PyObject* arg) {
     Py_RETURN_NONE;
 }
 
+// The attribute of a module. Interned: 3.11's type cache would keep the fresh string of
+// PyObject_GetAttrString of every run.
+PyObject* attribute(PyObject* const module, const char* const name) {
+    PyObject* const key = PyUnicode_InternFromString(name);
+    PyObject* const found = key ? PyObject_GetAttr(module, key) : nullptr;
+    Py_XDECREF(key);
+    return found;
+}
+
+// A second collection that gc.callbacks do not hear of: what they drop after the first one lies on the free
+// lists, and would be recycled in the new run as if it were of the old one. The callbacks that were set
+// aside, to be put back and let go once the new run has begun; nullptr when there are none, or with an
+// exception set.
+PyObject* collect_unheard(PyObject* const collect, PyObject* const callbacks) {
+    const Py_ssize_t count = PyList_Check(callbacks) ? PyList_Size(callbacks) : 0;
+    if (count == 0) return nullptr;
+    PyObject* const aside = PyList_GetSlice(callbacks, 0, count);
+    if (aside == nullptr || PyList_SetSlice(callbacks, 0, count, nullptr) < 0) {
+        Py_XDECREF(aside);
+        return nullptr;
+    }
+    PyObject* const found = PyObject_CallNoArgs(collect);
+    Py_XDECREF(found);
+    return aside;
+}
+
 // births_boundary(value): a full collection, which empties the interpreter's free lists, an empty
 // type attribute cache, and the new run before any Python code can fill them again; returns what gc.collect() returned.
 PyObject* births_boundary(PyObject*, PyObject* arg) {
@@ -284,22 +310,32 @@ PyObject* births_boundary(PyObject*, PyObject* arg) {
     verify();
     PyObject* const gc = PyImport_ImportModule("gc");
     if (gc == nullptr) return nullptr;
-    // Interned: 3.11's type cache would keep the fresh string of PyObject_GetAttrString of every run.
-    PyObject* const name = PyUnicode_InternFromString("collect");
-    PyObject* const collect = name ? PyObject_GetAttr(gc, name) : nullptr;
-    Py_XDECREF(name);
+    PyObject* const collect = attribute(gc, "collect");
+    PyObject* const callbacks = collect ? attribute(gc, "callbacks") : nullptr;
     Py_DECREF(gc);
-    if (collect == nullptr) return nullptr;
-    PyObject* const found = PyObject_CallNoArgs(collect);
-    Py_DECREF(collect);
+    PyObject* const found = callbacks ? PyObject_CallNoArgs(collect) : nullptr;
+    PyObject* const aside = found ? collect_unheard(collect, callbacks) : nullptr;
     // Up to 3.12 it keeps the fresh string of each look-up by a C function (PyObject_GetAttrString):
     // in up to 4096 slots, which would read as a leak of a few strings a run.
     PyType_ClearCache();
-    if (found != nullptr && !set_run(value)) {
-        Py_DECREF(found);
-        return nullptr;
+    bool done = found != nullptr && !PyErr_Occurred() && set_run(value);
+    if (aside != nullptr) {
+        // With what others may have registered meanwhile behind it.
+        PyObject *type, *error, *trace;
+        PyErr_Fetch(&type, &error, &trace);
+        if (PyList_SetSlice(callbacks, 0, 0, aside) < 0) {
+            PyErr_Clear();
+            done = false;
+        }
+        PyErr_Restore(type, error, trace);
+        Py_DECREF(aside);
     }
-    return found;
+    Py_XDECREF(callbacks);
+    Py_XDECREF(collect);
+    if (done) return found;
+    Py_XDECREF(found);
+    if (!PyErr_Occurred()) PyErr_NoMemory();
+    return nullptr;
 }
 
 // births_disarm(): takes the hook out when it is still the outermost one, else lets it pass calls on.
