@@ -121,6 +121,11 @@ class ChunkFile:
     def close(self) -> None:
         self._file.close()
 
+    def __del__(self) -> None:
+        # Columns that nobody asked for leave it open; under pytest a forgotten file is a failure.
+        if hasattr(self, "_file"):
+            self._file.close()
+
     def _check_end(self, chunks_before: int) -> None:
         self.end = self.json("end")
         if self.end.get("chunks") != chunks_before:
