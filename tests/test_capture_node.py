@@ -7,6 +7,7 @@ import json
 import pytest
 
 from leakscan.capture import ModeDoesNotApply, Settings, capture, read_capture
+from leakscan.cli import main
 from leakscan.cli.analyse import analysed_capture
 from leakscan.errors import CaptureError, UnsupportedInterpreter, UsageError
 from node_runs import NODE, captured, needs_node
@@ -161,9 +162,17 @@ def test_a_failing_scenario_says_where_and_keeps_what_there_is(tmp_path, name):
 
 
 def test_typescript_is_refused_with_a_way_out(tmp_path):
+    (tmp_path / "scenario.ts").touch()
     with pytest.raises(UsageError, match=r"not \.ts files") as raised:
-        capture("scenario.ts:run", output=tmp_path / "leak")
+        capture(f"{tmp_path / 'scenario.ts'}:run", output=tmp_path / "leak")
     assert "compile it first" in raised.value.hint
+
+
+@pytest.mark.parametrize("flag", ["--prove", "--native", "--sites", "--trim-probe", "--redact-keys"])
+def test_what_only_python_has_is_refused_before_the_runs(tmp_path, capsys, flag):
+    code = main(["capture", "scenario.mjs:run", flag, "-o", str(tmp_path / "leak")])
+    said = capsys.readouterr().err
+    assert (code, f"{flag} is for Python scenarios" in said, (tmp_path / "leak").exists()) == (2, True, False)
 
 
 def test_a_missing_node_is_named(tmp_path):

@@ -25,6 +25,8 @@ def is_script(target: str) -> bool:
     if match is None:
         return False
     if match[1] not in _RUNS:
+        if not Path(target.removesuffix(match[2] or "")).is_file():
+            return False  # `app.ts:run`, a module of Python
         raise UsageError(
             f"{target}: leakscan runs JavaScript, not .{match[1]} files",
             hint="compile it first (tsc, esbuild --format=esm), and name the .mjs or .js file",

@@ -125,6 +125,16 @@ def capture(
         )
     if target is None:
         raise UsageError("name a scenario", hint="package.module:callable, file.py:callable or file.mjs:name")
+    _refuse_what_node_has_not(
+        target,
+        {
+            "--prove": prove,
+            "--native": native,
+            "--sites": sites,
+            "--trim-probe": trim_probe,
+            "--redact-keys": redact_keys,
+        },
+    )
     limit = max(runs, most_runs) if until_sure else runs
     order: _Order = {
         "target": target,
@@ -156,6 +166,17 @@ def capture(
     if as_json:
         print((output / "run.json").read_text(), end="")
     return code
+
+
+def _refuse_what_node_has_not(target: str, asked: dict[str, bool]) -> None:
+    from leakscan.capture.node import is_script
+    from leakscan.errors import UsageError
+
+    flags = [flag for flag, is_asked in asked.items() if is_asked]
+    if flags and is_script(target):
+        raise UsageError(
+            f"{flags[0]} is for Python scenarios; V8 offers nothing like it", hint="leave it out for Node"
+        )
 
 
 class _Order(TypedDict):
