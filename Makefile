@@ -22,8 +22,9 @@ demo: native
 	$(BIN)/leakscan graph demo/leak -o demo/leak.dot
 	@echo "demo/ holds leak.txt, leak.dot and the snapshots leak/before.heap and leak/after.heap"
 
+# Most of a capture is waiting: three processes fill two cores.
 test: native
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 check: native
 	$(BIN)/ruff check analyzer tests fixtures benchmarks

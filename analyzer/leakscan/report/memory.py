@@ -34,7 +34,7 @@ def memory_lines(findings: Findings, width: int) -> list[Line]:
     rss = f", RSS {size_text(first.rss_bytes)} -> {size_text(last.rss_bytes)}" if last.rss_bytes else ""
     text = (
         f"objects {size_text(first.object_bytes)} -> {size_text(last.object_bytes)}"
-        f"{rss} in {count_text(last.run - first.run)} {findings.unit}s"
+        f"{rss} in {_rounds(last.run - first.run, findings.unit)}"
     )
     if memory is not None and memory.delta >= _LEAST_TOLD:
         text += f"; of {signed(memory.delta)}: {_parts(memory)}"
@@ -76,6 +76,10 @@ def _parts(memory: MemoryLedger) -> str:
     rest = memory.delta - sum(row.delta for row in told)
     names = [f"{ROW_NAMES[row.kind]} {signed(row.delta)}" for row in told]
     return ", ".join([*names, f"all else {signed(rest)}"])
+
+
+def _rounds(count: int, unit: str) -> str:
+    return f"{count_text(count)} {unit}" if count == 1 else f"{count_text(count)} {unit}s"
 
 
 def _table(memory: MemoryLedger, width: int, unit: str) -> list[Line]:
