@@ -89,6 +89,7 @@ class Agent:
             _set_pipe_size(self._heap, _BLOCK_BYTES)
         total = 0
         until = time.monotonic() + stall_seconds
+        ended: Answer | None = None
         while True:
             block = self._heap_block()
             if block:
@@ -99,18 +100,13 @@ class Agent:
                     )
                 into.write(block)
                 until = time.monotonic() + stall_seconds
-            elif (answer := self._next_answer()) is not None:
-                if answer.word != "ended":
-                    raise AttachError("the target answered what it was not asked")
-                # What the child wrote before it ended is in the pipe by now.
-                while block := self._heap_block():
-                    total += len(block)
-                    if total > most_bytes:
-                        raise AttachError("the target sent more than a heap of its size can be")
-                    into.write(block)
-                return answer
-            else:
+            elif ended is not None:
+                # What the child wrote before it ended was in the pipe by then, and has been read.
+                return ended
+            elif (ended := self._next_answer()) is None:
                 self._wait(until, self._answers, self._heap)
+            elif ended.word != "ended":
+                raise AttachError("the target answered what it was not asked")
 
     def _heap_block(self) -> bytes:
         try:
