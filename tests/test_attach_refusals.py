@@ -46,9 +46,10 @@ def test_a_process_that_is_not_there():
         Attachment(child.pid)
 
 
-@needs_program("sleep")
+@needs_program("cat")
 def test_a_program_that_is_not_python():
-    with started(["sleep", "1000"]) as target:
+    with started(["cat"]) as target:
+        assert target.ask("ready") == "ready"  # `Popen` returns before the program is mapped
         assert refusal(target.pid).startswith("process PID is not a Python process (/")
 
 

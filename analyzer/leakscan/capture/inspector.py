@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -45,6 +46,7 @@ class Inspector:
     def __init__(self, address: str) -> None:
         self.address = address_of(address)
         self.browser = ""
+        self._open = ExitStack()
         self._socket: ClientConnection | None = None
         self._last = 0
 
@@ -58,7 +60,7 @@ class Inspector:
             ) from error
         url = self._find()
         try:
-            self._socket = connect(
+            connection = connect(
                 url,
                 open_timeout=CONNECT_SECONDS,
                 # While V8 walks its heap nobody answers a ping.
@@ -67,6 +69,7 @@ class Inspector:
                 compression=None,
                 proxy=None,
             )
+            self._socket = self._open.enter_context(connection)
         except (OSError, WebSocketException) as error:
             raise AttachError(
                 f"the inspector at {self.address} does not take a connection: {error}",
@@ -77,8 +80,7 @@ class Inspector:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._socket is not None:
-            self._socket.close()
+        self._open.close()
 
     def memory(self) -> dict[str, int]:
         """What the process says of its memory, by the names of the census; less of it outside Node."""
