@@ -40,8 +40,13 @@ def test_two_holders_of_one_object_are_one_leak_with_two_paths():
 def test_the_first_line_names_the_class_that_retains_the_bytes():
     assert found(STREAMLAB, RUN).headline == (
         "LEAK  6 ModelOutput survive 6 runs: 1 per run, every run, held by Workflow._runs."
-        " 11.7 kB retained, 1.96 kB per run."
+        " 13.1 kB retained, 2.18 kB per run."
     )
+
+
+def test_a_leak_weighs_what_its_cut_frees():
+    leak = the_leak(STREAMLAB, RUN)
+    assert leak.exclusive_bytes == leak.cut.frees_bytes
 
 
 def test_the_smallest_cut_takes_both_holders():

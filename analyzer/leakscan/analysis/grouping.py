@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -30,13 +30,15 @@ class Group:
     """Clusters of one type in one place. All object numbers are those of the new graph.
 
     `is_entry`: an old object or a root leads to the heads; else they are only held by other clusters.
-    `telling` are the survivors the group is named after.
+    `telling` are the survivors the group is named after. `spoken_for` are the heads of groups that are not
+    told of because they only hold this one: what they keep besides goes with it.
     """
 
     heads: U32
     is_entry: bool
     retained_bytes: int
     telling: Telling
+    spoken_for: U32
 
     @property
     def rank(self) -> tuple[int, int, int]:
@@ -71,7 +73,7 @@ def group_clusters(reach: Reach, clusters: Clusters, kinship: Kinship) -> list[G
         objects = by_group[object_bounds[number] : object_bounds[number + 1]]
         telling = (tell if number in told else tell_heads)(reach, clusters, members, objects)
         entry = bool(is_entry[order[bounds[number]]])
-        groups.append(Group(members, entry, int(clusters.retained[members].sum()), telling))
+        groups.append(Group(members, entry, int(clusters.retained[members].sum()), telling, members[:0]))
     chosen = _speakers(reach, clusters, groups, of_head)
     return sorted(chosen, key=lambda group: (group.telling.run_count != 1, *group.rank), reverse=True)
 
@@ -181,11 +183,23 @@ def _speakers(reach: Reach, clusters: Clusters, groups: list[Group], of_head: U3
         if best is None or _telling_first(groups[best]) < _telling_first(heavy):
             spoken_for[source] = target
     speaking = set(spoken_for.values())
+    carried: dict[int, list[U32]] = {number: [] for number in range(len(groups))}
+    for number in spoken_for:
+        carried[_speaker_of(number, spoken_for)].append(groups[number].heads)
     return [
-        group
+        replace(group, spoken_for=np.concatenate([group.spoken_for, *carried[number]]))
         for number, group in enumerate(groups)
         if number not in spoken_for and (group.is_entry or number in speaking)
     ]
+
+
+def _speaker_of(number: int, spoken_for: dict[int, int]) -> int:
+    """Who speaks in the end; the groups get heavier on the way, but for stacks, which are looked at once."""
+    seen = {number}
+    while (heavier := spoken_for.get(number)) is not None and heavier not in seen:
+        seen.add(heavier)
+        number = heavier
+    return number
 
 
 def _speaks_for(heavy: Group, light: Group) -> bool:

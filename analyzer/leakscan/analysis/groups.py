@@ -50,7 +50,8 @@ class LeakGroup:
     slots: tuple[Slot, ...]
     name: str = ""
     companions: U32 = field(default_factory=lambda: np.zeros(0, np.uint32))
-    """survivors of another type that lie in the very same slots: the keys of a table, say"""
+    """survivors that go with it and are counted in its bytes: what lies in its slots and holds the heads, the
+    keys of a table"""
     path_count_omitted: int = 0
     noise: str = ""
     noise_is_bounded: bool = False

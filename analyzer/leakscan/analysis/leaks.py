@@ -77,7 +77,7 @@ def find_leaks(
     if heads is None:
         clustered = group_clusters(reach, find_clusters(reach, new), kinship)
         groups = [group.telling.objects for group in clustered]
-        companions = [group.heads[: len(group.heads) * group.telling.is_part] for group in clustered]
+        companions = [np.concatenate((group.heads, group.spoken_for)) for group in clustered]
     else:
         groups = _by_place(kinship, new, heads)
         companions = [group[:0] for group in groups]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -25,16 +25,12 @@ Indexes = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """`objects` (numbers of the new graph, ascending) of one type, and in how many runs they were born.
-
-    `is_part`: another type retains more of what the heads hold, so the sizes must be those of the heads.
-    """
+    """`objects` (numbers of the new graph, ascending) of one type, and in how many runs they were born."""
 
     objects: U32
     type_row: int
     tier: int
     run_count: int
-    is_part: bool = False
 
 
 def tell_heads(reach: Reach, clusters: Clusters, heads: U32, objects: U32) -> Telling:
@@ -73,10 +69,8 @@ def tell(reach: Reach, clusters: Clusters, heads: U32, objects: U32) -> Telling:
         if named.any():
             # One for each head says more than the many small ones that it shares with its neighbours.
             each = named & (summary.count == len(heads)) & (tiers == tiers[named].min())
-            heaviest = _best(named, tiers, summary)
-            chosen = _best(each, tiers, summary) if each.any() else heaviest
-            telling = _topmost(reach, clusters, objects, summary, chosen)
-            return replace(telling, is_part=chosen != heaviest)
+            chosen = _best(each if each.any() else named, tiers, summary)
+            return _topmost(reach, clusters, objects, summary, chosen)
         return _telling(reach, clusters, heads, type_row)
     inside = (
         (tiers <= tiers[own]) & (summary.count == len(heads)) & (summary.retained >= _THIN_WRAPPER * total)
