@@ -49,6 +49,17 @@ def test_a_leak_weighs_what_its_cut_frees():
     assert leak.exclusive_bytes == leak.cut.frees_bytes
 
 
+COUNTED = "items -[.handler_#]-> h#; h#: app.Handler size=9 birth=#\n"
+
+
+@pytest.mark.parametrize(
+    ("runs", "names"), [(4, ["app.ITEMS.handler_*"]), (3, ["app.ITEMS.handler_1", "app.ITEMS.handler_2"])]
+)
+def test_names_that_a_program_counts_are_one_slot(runs: int, names: list[str]):
+    leak = the_leak(APP, COUNTED, runs=runs)
+    assert [member.pattern for member in leak.cut.members][:2] == names
+
+
 def test_the_smallest_cut_takes_both_holders():
     cut = the_leak(STREAMLAB, RUN).cut
     assert [member.pattern for member in cut.members] == ["Workflow._runs[*]", "Emitter.handlers['chunk'][*]"]

@@ -65,6 +65,8 @@ def ask(graph: DrawnHeap, *cut: str, **options: object) -> WhatIf:
         ("Workflow._runs['b']", ["kb", "r2"]),
         ("Workflow._runs", ["runs"]),
         ("Workflow.count", ["total"]),
+        ("Workflow.c*t", ["total"]),
+        ("Emitter.hand*", ["handlers"]),
         ("app.flows.default._runs['a']", ["r1"]),
         ("module app.flows:default", ["workflow"]),
         ("module app.bus:bus.handlers", ["handlers"]),

@@ -105,7 +105,7 @@ def diff(
     ledger = measure_groups(
         region, [np.concatenate((group.heads, group.companions)) for group in search.groups]
     )
-    names = SlotNames(after, reach.modules.type_tiers, reach.paths.parent_ref)
+    names = SlotNames(after, reach.modules.type_tiers, reach.paths.parent_ref, reach.numbered)
     cuts = prepare_cuts(region, names, slots=_named_slots(search, names))
     assembly = Assembly(before, reach, names, measured.type_counts, measured.released, runs, runs_each)
     judged = assemble_leaks(assembly, search.groups, ledger, cuts)

@@ -59,12 +59,15 @@ class Kinship:
         graph = self.reach.graph
         kind = graph.kind(ref)
         if kind == Kind.KEY_STR and self.reach.is_namespace[source]:
-            return f".{self._text(ref)}"
+            return f".{self._name(ref)}"
         if kind in DATA_KINDS:
             return f"['{normalised(self._text(ref))}']" if exact and kind == Kind.KEY_STR else "[*]"
         if kind in _NAMED:
-            return f".{self._text(ref)}"
+            return f".{self._name(ref)}"
         return kind.name if kind in _UNLABELLED else f"{kind.name} {self._text(ref)}"
+
+    def _name(self, ref: int) -> str:
+        return self.reach.numbered.get(int(self.reach.graph.ref_labels[ref])) or self._text(ref)
 
     def _text(self, ref: int) -> str:
         graph = self.reach.graph

@@ -81,7 +81,7 @@ def find_leaks(
     else:
         groups = _by_place(kinship, new, heads)
         companions = [group[:0] for group in groups]
-    names = SlotNames(reach.graph, reach.modules.type_tiers, reach.paths.parent_ref)
+    names = SlotNames(reach.graph, reach.modules.type_tiers, reach.paths.parent_ref, reach.numbered)
     most = limits.leaks or _affordable(new)
     chosen = groups[:most]
     found = [

@@ -49,6 +49,10 @@ NOISE: Final = (
     ),
     # Bases, subclasses and caches of a class go with the class, which is told of where it is held.
     NoiseRule("type machinery", anywhere=r"\.(__(subclasses|mro|bases?)__|tp_cache)", is_bounded=True),
+    # At most 30 (`SHARED_KEYS_MAX_SIZE` of CPython's Objects/dictobject.c); they outlive the attributes.
+    NoiseRule(
+        "names of attributes, in the keys that a class shares", anywhere=r"\.shared keys", is_bounded=True
+    ),
     NoiseRule("tables of asyncio", anywhere=r"\['__asyncio_running_event_loop__'\]"),
     NoiseRule("codecs looked up", root="codec "),
     NoiseRule("warnings already given", root="warnings state"),

@@ -6,6 +6,7 @@
              | type 'any text'        a type whose name is not a dotted name
              | context variable 'x' | thread local 'x' | root 'atexit callbacks'
     step     = .name                  attribute, slot, module global, class attribute
+             | .name_*                all whose names read so, with any text for each *
              | ['key'] | [17] | [<Point>] | [*]     an entry of a container; all of them
              | {*}                    members of a set
              | closure 'x' | local 'x'      of a function; of a frame, generator or coroutine
@@ -100,7 +101,7 @@ class Matched:
 
 
 _QUOTED: Final = r"(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`)"
-_NAME: Final = r"(?:(?:[^\W\d]|\$)[\w$]*|<\w+>|#[\w$]+)"
+_NAME: Final = r"(?:(?:[^\W\d]|[$*])[\w$*]*|<\w+>|#[\w$]+)"
 _ARGUMENT: Final = rf"(?:{_QUOTED}|\*|-?\d+|<[^<>]*>|Symbol\([^()]*\))"
 _WEAK_VALUE: Final = re.escape(WEAK_MAP_VALUE)
 _HEAD: Final = re.compile(
@@ -334,12 +335,14 @@ def _follow(graph: HeapGraph, objects: U32, step: PatternStep) -> U32:
 def _attribute_refs(graph: HeapGraph, refs: U32, name: str) -> U32:
     if name == "__dict__":
         return _of_kind(graph, refs, Kind.DICT)
-    direct = _labelled(graph, refs, _ATTRIBUTES, name)
+    # With all the names of a kind go the names themselves, which one name shares with others.
+    in_namespace = (Kind.KEY_STR, Kind.KEY) if "*" in name else (Kind.KEY_STR,)
+    direct = _called(graph, refs, _ATTRIBUTES, name)
     namespaces = np.unique(graph.ref_targets[refs[kinds_of(graph, refs) == Kind.DICT]])
-    in_dict = _labelled(graph, refs_from(graph, namespaces), (Kind.KEY_STR,), name)
+    in_dict = _called(graph, refs_from(graph, namespaces), in_namespace, name)
     if not len(direct) and not len(in_dict):
         # A namespace may be recorded without the dict between.
-        return _labelled(graph, refs, (Kind.KEY_STR,), name)
+        return _called(graph, refs, in_namespace, name)
     return np.unique(np.concatenate((direct, in_dict)))
 
 
@@ -356,6 +359,18 @@ def _labelled(graph: HeapGraph, refs: U32, kinds: tuple[Kind, ...], label: str) 
     refs = _of_kind(graph, refs, *kinds)
     labelled: U32 = refs[np.isin(graph.ref_labels[refs], strings_equal(graph.strings, label))]
     return labelled
+
+
+def _called(graph: HeapGraph, refs: U32, kinds: tuple[Kind, ...], name: str) -> U32:
+    """Those with this name, which may have a `*` for any text."""
+    if "*" not in name:
+        return _labelled(graph, refs, kinds, name)
+    refs = _of_kind(graph, refs, *kinds)
+    wanted = re.compile(".*".join(re.escape(part) for part in name.split("*")), re.DOTALL)
+    labels = np.unique(graph.ref_labels[refs]).tolist()
+    meant = [label for label in labels if wanted.fullmatch(graph.strings[label])]
+    named: U32 = refs[np.isin(graph.ref_labels[refs], meant)]
+    return named
 
 
 def _of_kind(graph: HeapGraph, refs: U32, *kinds: Kind) -> U32:

@@ -11,6 +11,7 @@ from leakscan.analysis import costs, kernels
 from leakscan.analysis.garbage import Liveness
 from leakscan.analysis.kernels import BLOCKED, BLOCKED_ROOT, NO, Csr, ShortestPaths
 from leakscan.analysis.modules import Modules, find_modules
+from leakscan.analysis.numbered import numbered_names
 from leakscan.analysis.refs import distinct, sources_of
 from leakscan.analysis.survivors import Mask, Survivors
 from leakscan.heap.graph import U16, U32, HeapGraph
@@ -55,6 +56,11 @@ class Reach:
         found[graph.ref_targets[(graph.ref_kinds & np.uint8(KIND_MASK)) == Kind.DICT]] = True
         found[self.modules.objects] = True
         return found
+
+    @cached_property
+    def numbered(self) -> dict[int, str]:
+        """Counted names under which old objects hold new ones: number of the string to `name_*`."""
+        return numbered_names(self.graph, self.frontier, self.frontier_sources, self.is_namespace)
 
 
 def explore(graph: HeapGraph, survivors: Survivors, life: Liveness) -> Reach:

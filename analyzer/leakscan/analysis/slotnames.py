@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
@@ -40,12 +41,14 @@ class SlotNames:
     """Writes labels and patterns for the references of one snapshot.
 
     `type_tiers` is one number for each row of the type table (`modules.Tier`); `parent_ref` the
-    cheapest way to each object from the roots (kernels.shortest_paths), NO_OBJECT at a root.
+    cheapest way to each object from the roots (kernels.shortest_paths), NO_OBJECT at a root. `numbered`
+    says what counted names share (`Reach.numbered`).
     """
 
     graph: HeapGraph
     type_tiers: U8
     parent_ref: U32
+    numbered: Mapping[int, str] = field(default_factory=dict)
 
     def holder_label(self, obj: int) -> str:
         """The slot that holds this object: `Workflow._runs`, `app.registry.CACHE`, `f closure 'seen'`.
@@ -56,7 +59,8 @@ class SlotNames:
 
     def slot_pattern(self, ref: int, *, every: bool) -> str:
         """The pattern that names this reference; with `every`, all entries of its container."""
-        return self._written(self._climb(source_of(self.graph, ref), self._step(ref, every=every)))
+        step = self._numbered_step(ref) or self._step(ref, every=every)
+        return self._written(self._climb(source_of(self.graph, ref), step))
 
     def owners_of(self, obj: int) -> list[int]:
         """`obj` and what holds it, up to and with the object that it is known from."""
@@ -203,6 +207,15 @@ class SlotNames:
             if target == obj and self.graph.root_kind(row) != RootKind.MODULE:
                 return f"root {quoted(self.graph.root_label(row))}"
         return self._dotted(self.graph.type_name(obj))
+
+    def _numbered_step(self, ref: int) -> str:
+        """`.handler_*` for a name that was made by counting, and for the name itself; "" for any other."""
+        kind = self.graph.kind(ref)
+        is_name = kind == Kind.ATTRIBUTE or (
+            kind in (Kind.KEY_STR, Kind.KEY) and self._is_namespace(source_of(self.graph, ref))
+        )
+        shared = self.numbered.get(int(self.graph.ref_labels[ref]), "") if is_name else ""
+        return f".{shared}" if shared.replace("*", "_").isidentifier() else ""
 
     def _step(self, ref: int, *, every: bool) -> str:
         """How this reference is written after its source; "" for those a reader need not see."""
