@@ -300,6 +300,29 @@ def test_many_attaches_leave_the_process_as_it_was(tmp_path: Path):
         assert holdings() == before
 
 
+BLOCKS = """
+import ctypes
+class Mallinfo(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks".split()] + [
+        ("uordblks", ctypes.c_size_t), ("fordblks", ctypes.c_size_t), ("keepcost", ctypes.c_size_t)]
+count = ctypes.CDLL(None).mallinfo2
+count.restype = Mallinfo
+print("ready")
+for line in sys.stdin:
+    print(count().uordblks)
+"""
+
+
+def test_many_attaches_leave_no_block_of_malloc_behind(tmp_path: Path):
+    with running(BLOCKS) as target:
+        for _ in range(3):
+            snapshot_of(target.pid, tmp_path / "x.heap")
+        before = int(target.ask())
+        for _ in range(10):
+            snapshot_of(target.pid, tmp_path / "x.heap")
+        assert int(target.ask()) - before < 10 * 1_000
+
+
 def test_several_snapshots_in_one_stay(tmp_path: Path):
     with running("print('ready'); sys.stdin.readline()") as target, Attachment(target.pid) as attached:
         taken = [attached.snapshot(tmp_path / f"{i}.heap") for i in range(3)]

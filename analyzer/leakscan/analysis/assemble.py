@@ -19,6 +19,7 @@ from leakscan.analysis.refs import distinct, source_of
 from leakscan.analysis.sizes import GroupSize, SizeLedger
 from leakscan.analysis.slotnames import SlotNames
 from leakscan.analysis.verdict import History, Judgement, judge, judge_growth, judge_replaced, judge_undated
+from leakscan.analysis.waiting import OpenSockets
 from leakscan.analysis.wording import count_text
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import BIRTH_OWN, NO_OBJECT, ObjectFlag
@@ -52,13 +53,15 @@ class Assembly:
     released: Mapping[str, int]
     runs: int
     runs_each: int = 0
+    sockets: OpenSockets | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
     """A leak, the group it was made of, and how many runs would decide it (0: it is decided).
 
-    `bytes_per_run` is what a single object grew by in each run, () for a leak of objects.
+    `bytes_per_run` is what a single object grew by in each run, () for a leak of objects. `is_waiting`: only
+    open sockets keep it.
     """
 
     leak: Leak
@@ -66,6 +69,7 @@ class Judged:
     number: int
     runs_needed: int
     bytes_per_run: tuple[int, ...] = ()
+    is_waiting: bool = False
 
 
 def assemble_leaks(
@@ -109,6 +113,10 @@ def _judged(assembly: Assembly, group: LeakGroup, number: int, size: GroupSize) 
     is_noise = group.noise and (group.noise_is_bounded or judgement.verdict is not Verdict.LEAK)
     if is_noise and judgement.verdict is Verdict.LEAK:
         judgement = replace(judgement, verdict=Verdict.BOUNDED, evidence=f"{group.noise}: bounded by design")
+    sockets = assembly.sockets
+    is_waiting = judgement.verdict is Verdict.LEAK and sockets is not None and sockets.alone_hold(group.heads)
+    if is_waiting and sockets is not None:
+        judgement = _waiting(judgement, sockets.count)
     leak = Leak(
         signature=group.signature,
         type_name=group.type_name,
@@ -131,7 +139,17 @@ def _judged(assembly: Assembly, group: LeakGroup, number: int, size: GroupSize) 
         sites=_sites(assembly.reach.graph, group),
         name=group.name,
     )
-    return Judged(leak, group, number, judgement.runs_needed)
+    return Judged(leak, group, number, judgement.runs_needed, is_waiting=is_waiting)
+
+
+def _waiting(judgement: Judgement, sockets: int) -> Judgement:
+    held = (
+        "1 socket that is still open"
+        if sockets == 1
+        else f"{count_text(sockets)} sockets that are still open"
+    )
+    evidence = f"{judgement.evidence}; only {held} keep it: it waits for an answer, or nobody closes them"
+    return replace(judgement, verdict=Verdict.INCONCLUSIVE, evidence=evidence)
 
 
 def _judgement(

@@ -31,6 +31,7 @@ from leakscan.analysis.slotnames import SlotNames
 from leakscan.analysis.survivors import Mask, Survivors, find_survivors
 from leakscan.analysis.swelling import Swelling, find_swelling
 from leakscan.analysis.units import in_units
+from leakscan.analysis.waiting import find_open_sockets
 from leakscan.analysis.wording import count_text, size_text
 from leakscan.heap.graph import HeapGraph
 
@@ -107,7 +108,16 @@ def diff(
     )
     names = SlotNames(after, reach.modules.type_tiers, reach.paths.parent_ref, reach.numbered)
     cuts = prepare_cuts(region, names, slots=_named_slots(search, names))
-    assembly = Assembly(before, reach, names, measured.type_counts, measured.released, runs, runs_each)
+    assembly = Assembly(
+        before,
+        reach,
+        names,
+        measured.type_counts,
+        measured.released,
+        runs,
+        runs_each,
+        find_open_sockets(reach),
+    )
     judged = assemble_leaks(assembly, search.groups, ledger, cuts)
     if type_filter is None:
         swollen = find_swelling(before, reach, names, type_bytes=measured.type_bytes, runs=runs)
@@ -187,7 +197,9 @@ def _concluded(
         omitted=tuple(omitted),
     )
     if verdict is Verdict.INCONCLUSIVE:
-        findings = replace(findings, next_command=next_command(findings, runs_needed))
+        waits = all(one.is_waiting for one in decisive)
+        command = next_command(findings, findings.runs if waits else runs_needed, waits=waits)
+        findings = replace(findings, next_command=command)
     return replace(findings, headline=headline(findings))
 
 

@@ -10,6 +10,9 @@ from leakscan.analysis.ledger import major_causes
 from leakscan.analysis.memory import MemoryRow
 from leakscan.analysis.wording import count_text, size_text, visible
 
+_LONGER_SETTLE: Final = 60
+"""Seconds in which a request that is answered at all is answered."""
+
 
 def headline(findings: Findings) -> str:
     """The first line for these findings (whose own `headline` is not looked at)."""
@@ -32,8 +35,8 @@ def headline(findings: Findings) -> str:
             return f"NO LEAK  slack: {_slack(findings)}"
 
 
-def next_command(findings: Findings, runs_needed: int) -> str:
-    """The command that would decide, "" when the target is not known."""
+def next_command(findings: Findings, runs_needed: int, *, waits: bool = False) -> str:
+    """The command that would decide, "" when the target is not known. `waits`: time would, not runs."""
     if not findings.target or runs_needed <= 0:
         return ""
     if findings.target.startswith("inspector "):
@@ -42,7 +45,8 @@ def next_command(findings: Findings, runs_needed: int) -> str:
     if findings.mode == "attach":
         return "leakscan attach again, for more intervals"
     mode = "" if findings.mode in ("", "consume") else f" --mode {findings.mode}"
-    return f"leakscan capture {findings.target} --runs {runs_needed}{mode}"
+    longer = f" --settle {_LONGER_SETTLE}" if waits else ""
+    return f"leakscan capture {findings.target} --runs {runs_needed}{mode}{longer}"
 
 
 def subject(leak: Leak) -> str:

@@ -216,6 +216,16 @@ bool is_served_by_other() {
 }  // namespace
 }  // namespace agent
 
+#if defined(__GLIBCXX__)
+namespace __gnu_cxx {
+void __freeres();
+}
+
+// The C++ runtime inside this library sets 73 kB aside when it is loaded, for exceptions thrown without memory
+// (libsupc++/eh_alloc.cc of GCC 5 to 15), and has no destructor: each attach would leave them behind.
+__attribute__((destructor)) static void free_reserve() { __gnu_cxx::__freeres(); }
+#endif
+
 extern "C" __attribute__((visibility("default"))) agent::Outcome leakscan_agent_serve(const char* folder, int protocol) {
     using namespace agent;
     if (protocol != kProtocol) return Outcome::NOT_MINE;
