@@ -303,8 +303,10 @@ def test_many_attaches_leave_the_process_as_it_was(tmp_path: Path):
 BLOCKS = """
 import ctypes
 class Mallinfo(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks".split()] + [
-        ("uordblks", ctypes.c_size_t), ("fordblks", ctypes.c_size_t), ("keepcost", ctypes.c_size_t)]
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
+    ]
 count = ctypes.CDLL(None).mallinfo2
 count.restype = Mallinfo
 print("ready")
