@@ -60,7 +60,10 @@ _ROOT_BY_KIND: Final = {
     RootKind.HELD_FROM_C: HELD_FROM_C_COST,
     RootKind.UNCOLLECTED_CYCLE: HELD_FROM_C_COST,
 }
-_DETOUR_SLOTS: Final = ("__globals__", "__builtins__", "f_globals", "f_builtins", "__module__")
+# A future of 3.14 refers to the task that waits for it as well as to the callback that wakes it.
+_DETOUR_SLOTS: Final = (
+    "__globals__", "__builtins__", "f_globals", "f_builtins", "__module__", "_asyncio_awaited_by",
+)  # fmt: skip
 _DETOUR_GLOBALS: Final = ("__builtins__", "__spec__", "__loader__")
 # Caches of the standard library with a limit of their own: they let go again, so that another path is
 # the better explanation whenever there is one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,6 +11,8 @@ from leakscan.analysis.ledger import major_causes
 from leakscan.analysis.memory import MemoryRow
 from leakscan.analysis.wording import count_text, size_text, visible
 
+_ROOT: Final = re.compile(r"root '(\w[\w ]*)'")
+"""A root is quoted in a pattern, not in a sentence."""
 _LONGER_SETTLE: Final = 60
 """Seconds in which a request that is answered at all is answered."""
 
@@ -60,7 +63,8 @@ def subject(leak: Leak) -> str:
 def where(leak: Leak) -> str:
     """The place to look at: the holder's slot, or the root when no old object holds the survivors."""
     if leak.holder is not None:
-        return f"held by {leak.holder.label}"
+        root = _ROOT.fullmatch(leak.holder.label)
+        return f"held by {root[1] if root else leak.holder.label}"
     if leak.path.root_kind == "held_from_c":
         return "held from C: an extension keeps a reference"
     if leak.path.root_kind == "uncollected_cycle":

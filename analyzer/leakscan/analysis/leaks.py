@@ -39,6 +39,7 @@ _CALLED: Final = {
     "cell": "cell",
 }
 """Builtin types whose objects have a name of their own, and the word before it."""
+_END_CALLBACKS: Final = "atexit callbacks"
 _NAMES_COMPARED: Final = 200
 _FEWEST_TRACED: Final = 40
 _MOST_TRACED: Final = 400
@@ -261,16 +262,24 @@ def _suspect_words(reach: Reach, reason: Reason) -> list[str]:
     """From the holder down: the old object, then each step and the type it leads to."""
     is_new, graph = reach.survivors.is_new, reach.graph
     hops = reason.members[0].hops
-    first_new = next((at for at, hop in enumerate(hops) if is_new[hop.target]), len(hops))
+    start = _inside_root(reach, reason.members[0])
+    first_new = next((at for at, hop in enumerate(hops) if at >= start and is_new[hop.target]), len(hops))
     words: list[str] = []
     # The names above the holder that its class gives it: `Workflow` and `_runs`, not the whole way.
-    for at in range(max(0, first_new - 2), first_new):
+    for at in range(max(start, first_new - 2), first_new):
         words += [_old_name(reason, at), graph.type_name(hops[at].target)]
     for hop in hops[first_new:]:
         step = [hop.name_text, graph.type_name(hop.target)]
         if words[-2:] != step:
             words += step
     return words
+
+
+def _inside_root(reach: Reach, path: RawPath) -> int:
+    """Steps within the interpreter's callbacks for its end: an array until 3.13, then a list of tuples."""
+    if reach.root_labels[path.root] != _END_CALLBACKS:
+        return 0
+    return next((at for at, hop in enumerate(path.hops) if hop.kind != Kind.INDEX), len(path.hops))
 
 
 def _old_name(reason: Reason, at: int) -> str:

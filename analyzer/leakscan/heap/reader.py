@@ -17,9 +17,10 @@ import numpy.typing as npt
 
 from leakscan import _native
 from leakscan.errors import SnapshotError
+from leakscan.heap.buffers import owned_buffers, with_items
 from leakscan.heap.chunks import BYTES, ChunkFile
-from leakscan.heap.graph import U32, U64, HeapGraph, Roots, StringTable, TypeTable
-from leakscan.heap.kinds import BIRTH_UNKNOWN, NO_OBJECT, Kind, RootKind
+from leakscan.heap.graph import U8, U32, U64, HeapGraph, Roots, StringTable, TypeTable
+from leakscan.heap.kinds import BIRTH_UNKNOWN, NO_OBJECT, Kind, ObjectFlag, RootKind
 from leakscan.heap.late import LateReferences
 from leakscan.heap.sniff import printable
 from leakscan.heap.source_maps import SourceMaps
@@ -311,11 +312,18 @@ def _load_sizes(chunks: ChunkFile, graph: HeapGraph) -> U32 | U64:
     announced = np.flatnonzero(sizes == _BIG_SIZE)
     if not np.array_equal(np.sort(big), announced):
         raise chunks.fault("big.obj", "does not list exactly the objects whose size is elsewhere")
+    buffers = owned_buffers(graph)
     if not len(big):
-        return sizes
+        return with_items(sizes, buffers, 0)
     wide: U64 = sizes.astype(np.uint64)
     wide[big] = big_sizes
-    return wide
+    return with_items(wide, buffers, 0)
+
+
+def _load_flags(chunks: ChunkFile, graph: HeapGraph) -> U8:
+    flags: U8 = _optional(chunks, "obj.flags", _U8, 0)
+    buffers = owned_buffers(graph)
+    return with_items(flags, buffers, flags[buffers] | np.uint8(ObjectFlag.SYNTHETIC))
 
 
 def _load_first_ref(chunks: ChunkFile, graph: HeapGraph) -> U64:
@@ -395,7 +403,7 @@ _LOADERS: Final[Mapping[str, _Loader]] = {
     "sizes": _load_sizes,
     "refcounts": lambda chunks, graph: _optional(chunks, "obj.refcount", _U32, 0),
     "births": lambda chunks, graph: _optional(chunks, "obj.birth", _U16, BIRTH_UNKNOWN),
-    "flags": lambda chunks, graph: _optional(chunks, "obj.flags", _U8, 0),
+    "flags": _load_flags,
     "sites": _load_sites,
     "first_ref": _load_first_ref,
     "ref_targets": lambda chunks, graph: _with_late(chunks, _object_column(chunks, "ref.dst"), None),
