@@ -99,6 +99,22 @@ def test_json_of_several_modes_fits_its_schema(command: CommandLine, tmp_path: P
     assert ([error.message for error in validator.iter_errors(found)], len(found["modes"])) == ([], 2)
 
 
+def test_captures_of_several_modes_are_compared_mode_by_mode(command: CommandLine, tmp_path: Path):
+    leaking_one = draw_modes(tmp_path / "all", {"consume": CLEAN, "cancel": leaking(), "error": None})
+    fixed = draw_modes(tmp_path / "fixed", {"consume": CLEAN, "cancel": CLEAN, "abandon": CLEAN})
+    text = command.transcript("compare", str(leaking_one), str(fixed), hide=str(tmp_path))
+    assert text == expected("cli/compare_modes.txt", text)
+
+
+def test_json_of_modes_compared_fits_its_schema(command: CommandLine, tmp_path: Path):
+    modes = str(draw_modes(tmp_path / "all", {"consume": CLEAN, "cancel": leaking()}))
+    code, out, _ = command("compare", modes, modes, "--json")
+    validator = jsonschema.Draft202012Validator(json.loads(schema_text("compare-by-mode")))
+    found = json.loads(out)
+    assert ([error.message for error in validator.iter_errors(found)], code) == ([], 1)
+    assert [(mode, one["is_fixed"]) for mode, one in found["modes"]] == [("consume", True), ("cancel", False)]
+
+
 def test_a_graph_of_several_modes_asks_which(command: CommandLine, tmp_path: Path):
     modes = draw_modes(tmp_path / "all", {"consume": CLEAN, "cancel": leaking()})
     assert command("graph", str(modes)) == (

@@ -1,5 +1,7 @@
 // Programs that look as if they leaked, and do not; known.toml says what must be said of them.
 
+import { createServer, get } from "node:http";
+
 class Thing {
   constructor() {
     this.payload = { text: `of a run: ${Math.random()}` };
@@ -57,4 +59,12 @@ export function nothing() {}
 
 export async function* finished_stream() {
   for (let i = 0; i < 5; i++) yield new Thing();
+}
+
+// A server that takes a connection and says nothing; each run waits for its answer.
+const silent = createServer(() => {});
+export async function waits_for_an_answer() {
+  if (!silent.listening) await new Promise((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  const thing = new Thing();
+  get({ port: silent.address().port, agent: false }, () => thing.payload).on("error", () => {});
 }

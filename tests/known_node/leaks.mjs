@@ -2,6 +2,7 @@
 
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { EventEmitter } from "node:events";
+import { connect, createServer } from "node:net";
 
 class Thing {
   constructor() {
@@ -12,6 +13,16 @@ class Thing {
 const runs = new Map();
 export function map_of_runs() {
   runs.set(`run-${runs.size}`, new Thing());
+}
+
+// Open sockets that the program keeps itself do not wait for anything.
+const connections = new Map();
+const server = createServer();
+export async function connections_kept() {
+  if (!server.listening) await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const socket = connect(server.address().port, "127.0.0.1");
+  socket.thing = new Thing();
+  connections.set(`client-${connections.size}`, socket);
 }
 
 const seen = new Set();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -58,6 +59,34 @@ class Comparison:
     is_no_worse: bool
     headline: str
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonByMode:
+    """Two captures of several modes: what changed in those that both have. `unmatched` are (mode, why) of the
+    others."""
+
+    modes: tuple[tuple[str, Comparison], ...]
+    unmatched: tuple[tuple[str, str], ...]
+
+
+def compare_modes(
+    baseline: Mapping[str, Findings], candidate: Mapping[str, Findings], unread: Mapping[str, str]
+) -> ComparisonByMode:
+    """Mode by mode. `unread` are modes of either side without an answer, with the reason."""
+    names = dict.fromkeys((*baseline, *candidate, *unread))
+    common = tuple(
+        (mode, compare(baseline[mode], candidate[mode]))
+        for mode in names
+        if mode in baseline and mode in candidate
+    )
+    compared = {mode for mode, _ in common}
+    reasons = {
+        mode: "only in the baseline" if mode in baseline else "only in the candidate" for mode in names
+    }
+    return ComparisonByMode(
+        common, tuple((mode, unread.get(mode, reasons[mode])) for mode in names if mode not in compared)
+    )
 
 
 def compare(baseline: Findings, candidate: Findings) -> Comparison:

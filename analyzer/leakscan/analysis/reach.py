@@ -81,6 +81,10 @@ def explore(graph: HeapGraph, survivors: Survivors, life: Liveness) -> Reach:
     root_costs = np.concatenate(
         (costs.root_costs(graph, modules), np.full(len(c_held), costs.HELD_FROM_C_COST, np.uint32))
     )
+    if graph.runtime == "v8":
+        # Handles of C++ lead to whatever is open: a map of connections in the program is the better answer.
+        into_new_root = is_new[root_targets] & (root_costs < BLOCKED_ROOT)
+        root_costs = root_costs + into_new_root.astype(np.uint32) * np.uint32(costs.ENTER_NEW)
     paths = kernels.shortest_paths(
         Csr(graph.first_ref, graph.ref_targets), roots=root_targets, costs=prices, root_costs=root_costs
     )

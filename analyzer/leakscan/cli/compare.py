@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from leakscan.cli import exits
+
+if TYPE_CHECKING:
+    from leakscan.analysis.compare import Comparison, ComparisonByMode
 
 EXAMPLES = (
     "leakscan compare leak/ fixed/",
@@ -26,21 +29,36 @@ def compare(
 ) -> None:
     """Say what a change did to each leak: gone, smaller, same, new.
 
-    Exit code 0: the candidate passes. 1: it leaks. 2: too few runs to say.
+    Captures of several modes are compared mode by mode. Exit code 0: the candidate passes. 1: it leaks.
+    2: too few runs to say, or a mode that only one of the two has.
     """
+    from leakscan.analysis.compare import ComparisonByMode, compare_modes
     from leakscan.analysis.compare import compare as compare_findings
-    from leakscan.cli.analyse import analysed_one
-    from leakscan.report.compare import compare_text
+    from leakscan.cli.analyse import analysed
+    from leakscan.report.compare import compare_modes_text, compare_text
     from leakscan.report.json import document
     from leakscan.report.terminal import screen_of, write
 
-    comparison = compare_findings(analysed_one([baseline]), analysed_one([candidate]))
-    if as_json:
-        sys.stdout.write(document("compare", comparison))
+    (before, unread_before), (after, unread_after) = analysed([baseline]), analysed([candidate])
+    screen = screen_of(sys.stdout)
+    found: Comparison | ComparisonByMode
+    if len(before) == len(after) == 1 and not unread_before and not unread_after:
+        found = compare_findings(before[0], after[0])
+        compared, is_whole = [found], True
+        text = compare_text(found, screen, accepts_same=no_worse)
     else:
-        screen = screen_of(sys.stdout)
-        write(compare_text(comparison, screen, accepts_same=no_worse), sys.stdout, screen)
-    if comparison.is_fixed or (no_worse and comparison.is_no_worse):
-        return
-    is_undecided = comparison.headline.startswith("UNDECIDED")
-    raise typer.Exit(exits.CANNOT_RUN if is_undecided else exits.LEAKS_FOUND)
+        unread = {one.mode: one.reason for one in (*unread_before, *unread_after)}
+        by_mode = [{one.mode: one for one in side} for side in (before, after)]
+        found = compare_modes(by_mode[0], by_mode[1], unread)
+        compared, is_whole = [one for _, one in found.modes], not found.unmatched
+        text = compare_modes_text(found, screen, accepts_same=no_worse)
+    if as_json:
+        kind = "compare-by-mode" if isinstance(found, ComparisonByMode) else "compare"
+        sys.stdout.write(document(kind, found))
+    else:
+        write(text, sys.stdout, screen)
+    failing = [one for one in compared if not (one.is_fixed or (no_worse and one.is_no_worse))]
+    if any(not one.headline.startswith("UNDECIDED") for one in failing):
+        raise typer.Exit(exits.LEAKS_FOUND)
+    if failing or not is_whole:
+        raise typer.Exit(exits.CANNOT_RUN)

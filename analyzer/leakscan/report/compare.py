@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leakscan.analysis.compare import Change, Comparison, LeakChange
+from leakscan.analysis.compare import Change, Comparison, ComparisonByMode, LeakChange
 from leakscan.analysis.wording import count_text, rate_text, size_text, visible
 from leakscan.report.lines import Line, Span, line, shortened, wrapped
 from leakscan.report.names import TypeNames, short_names
@@ -36,6 +36,31 @@ def compare_text(comparison: Comparison, screen: Screen, *, accepts_same: bool =
     for note in comparison.notes:
         lines += wrapped(visible(note), width, first="note: ", indent="  ", style="doubt")
     return lines
+
+
+def compare_modes_text(found: ComparisonByMode, screen: Screen, *, accepts_same: bool = False) -> list[Line]:
+    """One comparison for each mode, below a line that says in how many the candidate passes."""
+    failing = [mode for mode, one in found.modes if not _passes(one, accepts_same)]
+    count = len(found.modes) + len(found.unmatched)
+    if failing:
+        word, text = "FAIL", f"in {len(failing)} of {count} modes: {', '.join(map(visible, failing))}"
+    elif found.unmatched or not found.modes:
+        word, text = "UNDECIDED", f"{len(found.unmatched)} of {count} modes could not be compared"
+    else:
+        word, text = "PASS", f"in all {count} modes"
+    style = _WORD_STYLES.get(word, "doubt")
+    lines = wrapped(text, screen.width, first=f"{word}  ", indent=" " * 6, style=style)
+    for mode, reason in found.unmatched:
+        lines += wrapped(f"{visible(mode)}: {visible(reason)}", screen.width, first="      ", indent=" " * 8)
+    for mode, one in found.modes:
+        rule = f"---- mode {visible(mode)} "
+        lines += [line(), line(Span(rule + "-" * (screen.width - len(rule)), "faint")), line()]
+        lines += compare_text(one, screen, accepts_same=accepts_same)
+    return lines
+
+
+def _passes(comparison: Comparison, accepts_same: bool) -> bool:
+    return comparison.is_fixed or (accepts_same and comparison.is_no_worse)
 
 
 def _headline(comparison: Comparison, headline: str, screen: Screen) -> list[Line]:

@@ -16,7 +16,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
-from leakscan.analysis.compare import Comparison
+from leakscan.analysis.compare import Comparison, ComparisonByMode
 from leakscan.analysis.findings import FINDINGS_VERSION, Findings
 from leakscan.analysis.gate import Gate
 from leakscan.analysis.single import TypePaths
@@ -34,6 +34,7 @@ def documents() -> dict[str, tuple[type, int]]:
     return {
         "findings": (Findings, FINDINGS_VERSION),
         "findings-by-mode": (FindingsByMode, 1),
+        "compare-by-mode": (ComparisonByMode, 1),
         "check": (Gate, 1),
         "compare": (Comparison, 1),
         "paths": (TypePaths, 1),
