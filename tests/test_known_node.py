@@ -47,3 +47,13 @@ def test_what_leaks_is_found_with_what_holds_it(name: str, tmp_path: Path):
 def test_what_does_not_leak_is_acquitted(name: str, tmp_path: Path):
     findings = findings_of("innocents.mjs", name, tmp_path)
     assert findings.verdict in KNOWN["innocents"][name]
+
+
+@needs_node
+def test_memory_of_buffers_has_a_row_and_a_projection(tmp_path: Path):
+    findings = findings_of("leaks.mjs", "buffers", tmp_path)
+    assert findings.memory is not None
+    row = findings.memory.row("buffers")
+    assert row is not None
+    assert (row.goes_on, row.delta // 100_000) == (True, 8 * 5)
+    assert round(findings.projections[0].bytes / 1e6) == 50

@@ -204,3 +204,43 @@ def test_what_rounds_without_work_grow_by_is_no_finding():
     control = drawn(native=[0, 50 * KB, 100 * KB]).figures
     assert memory_ledger(rounds).causes == ("native",)
     assert memory_ledger(Rounds(figures=rounds.figures, control=control)).causes == ()
+
+
+NODE_AT_REST = {
+    "rss_bytes": 90 * MB,
+    "anonymous_bytes": 50 * MB,
+    "swap_bytes": 0,
+    "heap_total_bytes": 10 * MB,
+    "heap_used_bytes": 8 * MB,
+    "external_bytes": 2 * MB,
+}
+NODE_MOVES = {
+    "objects": ("rss_bytes", "anonymous_bytes", "heap_total_bytes", "heap_used_bytes"),
+    "heap_slack": ("rss_bytes", "anonymous_bytes", "heap_total_bytes"),
+    "buffers": ("rss_bytes", "anonymous_bytes", "external_bytes"),
+    "outside_v8": ("rss_bytes", "anonymous_bytes"),
+    "mapped_files": ("rss_bytes",),
+}
+
+
+def node_ledger(kind: str, series: Sequence[int]) -> MemoryLedger:
+    moved = [dict.fromkeys(NODE_MOVES[kind], grown) for grown in series]
+    rounds = [{name: value + more.get(name, 0) for name, value in NODE_AT_REST.items()} for more in moved]
+    ledger = memory_ledger(Rounds(figures=rounds))
+    assert ledger is not None
+    return ledger
+
+
+@pytest.mark.parametrize("kind", NODE_MOVES)
+def test_growth_of_a_node_is_found_in_its_row_alone(kind: str):
+    ledger = node_ledger(kind, [4 * grown for grown in STEADY])
+    assert {row.kind: row.delta for row in ledger.rows if row.delta} == {kind: 32 * MB}
+
+
+def test_what_grows_outside_of_v8_is_undecided():
+    ledger = node_ledger("outside_v8", [4 * grown for grown in STEADY])
+    assert beyond_the_heap(Verdict.CLEAN, ledger) is Verdict.INCONCLUSIVE
+
+
+def test_a_few_megabytes_outside_of_v8_are_its_own_affair():
+    assert node_ledger("outside_v8", [grown // 2 for grown in STEADY]).causes == ()

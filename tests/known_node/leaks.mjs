@@ -109,3 +109,11 @@ export function abort_signal() {
   const thing = new Thing();
   controller.signal.addEventListener("abort", () => thing);
 }
+
+// The data lies outside of V8's heap.
+const packets = [];
+export function buffers() {
+  const thing = new Thing();
+  thing.data = Buffer.alloc(500_000, 1);
+  packets.push(thing);
+}

@@ -232,15 +232,18 @@ def _projections(
         first = 1
     if not first:
         return ()
-    owned = np.isin(ledger.owner, [one.number for one in leaks]) & region.is_new
+    owned = np.isin(ledger.owner, [one.number for one in leaks])
     births = region.graph.births[region.objects]
-    owned &= (births >= first) & (births <= runs)
-    runs_of = births[owned].astype(np.int64) - first
+    is_dated = owned & region.is_new & (births >= first) & (births <= runs)
+    runs_of = births[is_dated].astype(np.int64) - first
     sizes = np.zeros(runs - first + 1, np.int64)
-    np.add.at(sizes, runs_of, region.sizes[owned].astype(np.int64))
+    np.add.at(sizes, runs_of, region.sizes[is_dated].astype(np.int64))
     for grown in swelling:
         sizes += np.array(grown[-runs:], np.int64)
     counts = np.bincount(runs_of, minlength=runs - first + 1)
+    # The data of a buffer has no birth of its own: it came with what holds it.
+    undated = int(region.sizes[owned & ~region.is_new].sum())
+    sizes += undated * counts // max(1, int(counts.sum()))
     return project(sizes.tolist(), counts.tolist())
 
 

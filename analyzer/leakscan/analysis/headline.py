@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from leakscan.analysis.findings import Findings, Leak, Verdict
 from leakscan.analysis.ledger import major_causes
-from leakscan.analysis.memory import MemoryRow
+from leakscan.analysis.memory import MemoryLedger, MemoryRow
 from leakscan.analysis.wording import count_text, size_text, visible
 
 _ROOT: Final = re.compile(r"root '(\w[\w ]*)'")
@@ -95,10 +95,10 @@ def _leaks(findings: Findings) -> str:
 def _undecided(findings: Findings) -> str:
     undecided = [leak for leak in findings.leaks if leak.verdict is Verdict.INCONCLUSIVE]
     more = f" Run next: {findings.next_command}" if findings.next_command else ""
-    unknown = next((row for row in growing_rows(findings, slack=False) if row.kind == "malloc"), None)
+    unknown = next((row for row in growing_rows(findings, slack=False) if row.kind in _UNTOLD), None)
     if not undecided and unknown is not None and findings.memory is not None:
-        grown = _growth([unknown], findings)
-        return f"{grown}; {visible(findings.memory.allocator)} does not tell used from kept.{more}"
+        who = "Node" if unknown.kind == "outside_v8" else visible(findings.memory.allocator)
+        return f"{_growth([unknown], findings)}; {who} does not tell used from kept.{more}"
     if not undecided:
         why = "; ".join(findings.warnings[:1]) or "there is too little to judge"
         return f"{why.rstrip('.')}.{more}"
@@ -160,7 +160,18 @@ ROW_NAMES: Final = {
     "stacks": "stacks",
     "leakscan": "leakscan's own",
     "malloc": "malloc and mappings",
+    "heap_slack": "free memory in V8's heap",
+    "buffers": "buffers outside V8's heap",
+    "outside_v8": "memory outside V8",
 }
+
+
+def row_names(memory: MemoryLedger) -> Mapping[str, str]:
+    """What each row is called, in this ledger."""
+    return {**ROW_NAMES, "objects": "objects in V8's heap"} if memory.row("outside_v8") else ROW_NAMES
+
+
+_UNTOLD: Final = ("malloc", "outside_v8")
 
 
 def growing_rows(findings: Findings, *, slack: bool) -> list[MemoryRow]:
@@ -187,7 +198,7 @@ def _slack(findings: Findings) -> str:
 def _growth(rows: Sequence[MemoryRow], findings: Findings) -> str:
     """`native blocks grow by 524 kB per run, 4.19 MB in 8 runs`."""
     names = " and ".join(ROW_NAMES[row.kind] for row in rows)
-    is_one = len(rows) == 1 and (rows[0].kind.endswith("slack") or rows[0].kind == "shared_memory")
+    is_one = len(rows) == 1 and rows[0].kind.endswith(("slack", "shared_memory", "outside_v8"))
     verb = "grows" if is_one else "grow"
     total = sum(row.delta for row in rows)
     per_run = size_text(total / max(1, findings.runs))

@@ -37,6 +37,10 @@ _LEAST: Final = {
     "shared_memory": 300_000,
     "stacks": 300_000,
     "malloc": 2_000_000,
+    # V8 takes and gives back its heap in steps of megabytes, and compiles for many runs.
+    "heap_slack": 16_000_000,
+    "buffers": 300_000,
+    "outside_v8": 8_000_000,
 }
 """Growth in all runs below this is no finding. Rows in whole pages of many mappings need more."""
 _BESIDE_OBJECTS: Final = 0.05
@@ -53,8 +57,18 @@ _CAUSES: Final = {
     "shared_memory": Cause.MAPPINGS,
     "stacks": Cause.NATIVE,
     "malloc": Cause.UNDECIDED,
+    "heap_slack": Cause.SLACK,
+    "buffers": Cause.NATIVE,
+    "outside_v8": Cause.UNDECIDED,
 }
 _NEEDED: Final = ("rss_bytes", "other_anonymous_bytes", "object_block_bytes", "pool_resident_bytes")
+_NEEDED_OF_V8: Final = (
+    "rss_bytes",
+    "anonymous_bytes",
+    "heap_total_bytes",
+    "heap_used_bytes",
+    "external_bytes",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +90,7 @@ class Rounds:
 def memory_ledger(rounds: Rounds) -> MemoryLedger | None:
     """The ledger of these rounds; None when they do not have the figures (no /proc, an older capture)."""
     figures = rounds.figures
-    if len(figures) < 2 or any(name not in each for each in figures for name in _NEEDED):
+    if len(figures) < 2 or not all(map(_is_told, figures)):
         return None
     tables = [_rows_of(each) for each in figures]
     kinds = [kind for kind in tables[0] if all(kind in table for table in tables)]
@@ -140,8 +154,27 @@ def _resident(figures: Figures) -> int:
     return figures["rss_bytes"] + figures.get("swap_bytes", 0)
 
 
+def _is_told(figures: Figures) -> bool:
+    return all(name in figures for name in _NEEDED) or all(name in figures for name in _NEEDED_OF_V8)
+
+
+def _v8_rows(figures: Figures) -> dict[str, int]:
+    """The same for a process of V8's, by its own words; what malloc keeps free cannot be told in it."""
+    resident, heap = _resident(figures), figures["heap_total_bytes"]
+    files = figures["rss_bytes"] - figures["anonymous_bytes"]
+    return {
+        "objects": figures["heap_used_bytes"],
+        "heap_slack": heap - figures["heap_used_bytes"],
+        "buffers": figures["external_bytes"],
+        "outside_v8": resident - files - heap - figures["external_bytes"],
+        "mapped_files": files,
+    }
+
+
 def _rows_of(figures: Figures) -> dict[str, int]:
     """The rows of one round. They add up to what is resident, `mappings` taking what is left over."""
+    if "heap_total_bytes" in figures:
+        return _v8_rows(figures)
     objects = figures["object_block_bytes"]
     pools, pools_used = figures["pool_resident_bytes"], figures["pool_used_bytes"]
     own = figures.get("births_bytes", 0)
@@ -195,7 +228,7 @@ def _mapped(figures: Sequence[Figures], tables: Sequence[Mapping[str, int]]) -> 
 
 def _control_growth(control: Sequence[Figures]) -> dict[str, int]:
     """What each row, and the whole, grew by in the last round without work."""
-    if len(control) < 2 or any(name not in each for each in control[-2:] for name in _NEEDED):
+    if len(control) < 2 or not all(map(_is_told, control[-2:])):
         return {}
     before, after = _rows_of(control[-2]), _rows_of(control[-1])
     grown = {kind: max(0, after[kind] - before[kind]) for kind in after if kind in before}
@@ -301,5 +334,13 @@ _ADVICE: Final = {
         "memory is mapped and not unmapped, past malloc: `strace -f -k -e trace=mmap,munmap` names who asks"
     ),
     "shared_memory": "close and unlink shared memory: SharedMemory, mmap(-1, n), memfd",
+    "heap_slack": "V8 keeps room in its heap: --max-old-space-size makes it keep less",
+    "buffers": (
+        "memory of Buffer, ArrayBuffer and WebAssembly belongs to objects: look at what keeps those alive"
+    ),
+    "outside_v8": (
+        "an addon that keeps memory, compiled code, or what glibc keeps free: run it again with"
+        " MALLOC_ARENA_MAX=2, and look whether it still grows"
+    ),
     "stacks": "threads are started and do not end: look for threading.Thread and executors in the growth",
 }

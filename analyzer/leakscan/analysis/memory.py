@@ -23,7 +23,8 @@ class MemoryRow:
     """One line of the ledger: so much of the process's resident and swapped memory, before and after.
 
     `kind`: objects, native, pymalloc_slack, glibc_slack, thread_arena_slack, mappings, mapped_files,
-    shared_memory, stacks, leakscan, malloc (all of an allocator that does not tell).
+    shared_memory, stacks, leakscan, malloc (all of an allocator that does not tell). Of V8: objects,
+    heap_slack, buffers, outside_v8, mapped_files.
     """
 
     kind: str

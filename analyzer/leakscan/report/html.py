@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from leakscan import __version__
 from leakscan.analysis.findings import Findings, Path, Verdict
-from leakscan.analysis.headline import ROW_NAMES
+from leakscan.analysis.headline import row_names
 from leakscan.analysis.wording import count_text, rate_text, size_text, visible
 from leakscan.report.capsule import Capsule
 from leakscan.report.charts import Series, births_bars, line_chart
@@ -65,7 +65,7 @@ def html_report(findings: Findings, *, switches: Switches | None = None) -> str:
         "leak_name": names.leak,
         "object": lambda step: object_text(step, names),
         "growth_of": growth_of,
-        "row_names": ROW_NAMES,
+        "row_names": row_names(findings.memory) if findings.memory else {},
         "signed": signed,
         "dotted": _dotted,
         "cuts": cut_steps,

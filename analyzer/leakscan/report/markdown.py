@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from leakscan.analysis.findings import Findings, Verdict
-from leakscan.analysis.headline import ROW_NAMES
+from leakscan.analysis.headline import row_names
 from leakscan.analysis.wording import count_text, rate_text, size_text, visible
 from leakscan.report.lines import plain
 from leakscan.report.memory import after_trim, needs_table, shown_rows, signed, site_text, told_sites
@@ -120,12 +120,13 @@ def _memory(findings: Findings) -> str:
     if memory is None or not needs_table(findings):
         return ""
     shown, rest = shown_rows(memory)
+    names = row_names(memory)
     rows = [
         "### Memory of the process\n",
         "| what | before | after | growth | per run | |",
         "|---|---:|---:|---:|---:|---|",
         *(
-            f"| {ROW_NAMES[row.kind]} | {size_text(row.bytes_before)} | {size_text(row.bytes_after)} |"
+            f"| {names[row.kind]} | {size_text(row.bytes_before)} | {size_text(row.bytes_after)} |"
             f" {signed(row.delta)} | {size_text(row.per_run)} | {'goes on' if row.goes_on else ''} |"
             for row in shown
         ),

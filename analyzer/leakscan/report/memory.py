@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from leakscan.analysis.findings import Findings, Verdict
-from leakscan.analysis.headline import ROW_NAMES
+from leakscan.analysis.headline import row_names
 from leakscan.analysis.memory import MemoryLedger, MemoryRow, NativeSite
 from leakscan.analysis.wording import count_text, size_text, visible
 from leakscan.report.lines import Line, Span, line, wrapped
@@ -74,7 +74,7 @@ def _parts(memory: MemoryLedger) -> str:
     told = [row for row in memory.rows if row.delta >= _TOLD * memory.delta]
     told.sort(key=lambda row: (-row.delta, row.kind))
     rest = memory.delta - sum(row.delta for row in told)
-    names = [f"{ROW_NAMES[row.kind]} {signed(row.delta)}" for row in told]
+    names = [f"{row_names(memory)[row.kind]} {signed(row.delta)}" for row in told]
     return ", ".join([*names, f"all else {signed(rest)}"])
 
 
@@ -84,7 +84,7 @@ def _rounds(count: int, unit: str) -> str:
 
 def _table(memory: MemoryLedger, width: int, unit: str) -> list[Line]:
     shown, rest = shown_rows(memory)
-    names = [ROW_NAMES[row.kind] for row in shown]
+    names = [row_names(memory)[row.kind] for row in shown]
     longest = max(len(name) for name in (*names, "asked for, not written to"))
     titles = f"{'memory':<{longest}}  {'before':>8}  {'after':>8}  {'growth':>9}  {'/' + unit:>9}"
     lines = [line(Span(titles, "title"))]
