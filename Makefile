@@ -27,8 +27,8 @@ test: native
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 check: native
-	$(BIN)/ruff check analyzer tests fixtures benchmarks
-	$(BIN)/ruff format --check analyzer tests fixtures benchmarks
+	$(BIN)/ruff check analyzer tests fixtures benchmarks tools
+	$(BIN)/ruff format --check analyzer tests fixtures benchmarks tools
 	$(BIN)/mypy
 
 # Writes the generated pages and builds the HTML into docs/_build.

@@ -41,8 +41,8 @@ baseline = "known-leaks.toml"
 ```
 
 A key that no command has is an error, with the nearest key. Variables are `LEAKSCAN_` and the key for every
-command, `LEAKSCAN_COMMAND_` and the key for one; lists are separated by commas. A variable that looks like one
-of these and is none is warned about. `NO_COLOR`, `FORCE_COLOR`, `TERM=dumb` and `COLUMNS` are obeyed;
+command, `LEAKSCAN_COMMAND_` and the key for one; lists are separated by commas. A variable that looks like
+one of these and is none is warned about. `NO_COLOR`, `FORCE_COLOR`, `TERM=dumb` and `COLUMNS` are obeyed;
 `LEAKSCAN_DEBUG=1` shows where an internal error happened.
 
 Shell completion: `leakscan --install-completion`, or `leakscan --show-completion` to look at it first.
