@@ -50,7 +50,7 @@ suites: native
 
 bench: native
 	$(BIN)/pip install -q -c constraints.txt --group bench
-	cd benchmarks && PYTHONPATH=../analyzer ../$(BIN)/python run.py
+	cd benchmarks && PYTHONPATH=../analyzer ../$(BIN)/python run.py $(abspath $(RECORD))
 
 # V8 snapshots beside DevTools' engine and memlab's, from npm. ORDERS=1510000 for a snapshot of 970 MB.
 ORDERS ?= 300000

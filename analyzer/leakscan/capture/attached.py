@@ -8,18 +8,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from leakscan import __version__, _native
+from leakscan import _native
 from leakscan.capture.attach import Attachment, Taken
 from leakscan.capture.directory import (
     AFTER_FILE,
     ATTACH_MODE,
     BEFORE_FILE,
-    CAPTURE_VERSION,
     CENSUS_FILE,
     RUN_FILE,
     is_capture,
 )
-from leakscan.capture.ledger import changed_types, write_whole
+from leakscan.capture.ledger import changed_types, empty_run, write_whole
 from leakscan.errors import AttachError, LeakscanError
 
 
@@ -171,39 +170,27 @@ class AttachedCapture:
 
     def _new(self, attachment: Attachment) -> dict[str, Any]:  # Any: JSON values
         folder = Path("/proc") / str(attachment.pid)
-        return {
-            "format": "leakscan-capture",
-            "version": CAPTURE_VERSION,
-            "leakscan": __version__,
-            "status": "running",
-            "target": f"process {attachment.pid} ({_command(folder)})",
-            "mode": ATTACH_MODE,
-            "runs": 0,
-            "warmup": 0,
-            "chunks": 0,
-            "births": False,
-            "sites": False,
-            "redacted": False,
-            "python": attachment.python,
-            "scenario": "a running process",
-            "runs_completed": 0,
-            "implementation": "cpython",
-            "platform": f"linux-{os.uname().machine}",
-            "executable": _link(folder / "exe"),
-            "started_in": _link(folder / "cwd"),
-            "pid": attachment.pid,
-            "process_started": attachment.process.started,
-            "started_unix": round(time.time(), 3),
-            "ended_unix": None,
-            "snapshots": [],
-            "census": CENSUS_FILE,
-            "ended": {},
-            "in_flight": None,
-            "proof": None,
-            "missing": [],
-            "error": None,
-            "allocator": "",
-        }
+        return empty_run(
+            {
+                "target": f"process {attachment.pid} ({_command(folder)})",
+                "mode": ATTACH_MODE,
+                "runs": 0,
+                "warmup": 0,
+                "chunks": 0,
+                "runtime": "cpython",
+                "births": False,
+                "sites": False,
+                "redacted": False,
+                "python": attachment.python,
+                "scenario": "a running process",
+                "implementation": "cpython",
+                "platform": f"linux-{os.uname().machine}",
+                "executable": _link(folder / "exe"),
+                "started_in": _link(folder / "cwd"),
+                "pid": attachment.pid,
+                "process_started": attachment.process.started,
+            }
+        )
 
     def _earlier(self, directory: Path) -> dict[str, Any]:  # Any: JSON values
         from leakscan.capture.directory import read_capture

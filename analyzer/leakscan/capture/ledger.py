@@ -29,6 +29,37 @@ Types = dict[str, tuple[int, int]]
 Read = TypeVar("Read")
 
 
+def empty_run(known: dict[str, Any]) -> dict[str, Any]:  # Any: JSON values
+    """What run.json holds when a capture begins, with what is `known` of it already."""
+    return {
+        "format": "leakscan-capture",
+        "version": CAPTURE_VERSION,
+        "leakscan": __version__,
+        "status": "running",
+        "scenario": "",
+        "runs_completed": 0,
+        "implementation": "",
+        "version_of_runtime": "",
+        "platform": "",
+        "executable": "",
+        "started_in": os.getcwd(),
+        "pid": 0,
+        "started_unix": round(time.time(), 3),
+        "ended_unix": None,
+        "snapshots": [],
+        "census": CENSUS_FILE,
+        "ended": {},
+        "in_flight": None,
+        "proof": None,
+        "trim": None,
+        "allocator": "",
+        "mappings": [],
+        "missing": [],
+        "error": None,
+        **known,
+    }
+
+
 class Ledger:
     """The capture directory as it fills. Every event of the driver is recorded before the next is read."""
 
@@ -37,33 +68,7 @@ class Ledger:
         self._types: dict[str, tuple[int, int]] = {}
         self._ended: Counter[str] = Counter()
         self._mapped: dict[str, int] = {}
-        self._run: dict[str, Any] = {
-            "format": "leakscan-capture",
-            "version": CAPTURE_VERSION,
-            "leakscan": __version__,
-            "status": "running",
-            **settings,
-            "scenario": "",
-            "runs_completed": 0,
-            "implementation": "",
-            "version_of_runtime": "",
-            "platform": "",
-            "executable": "",
-            "started_in": os.getcwd(),
-            "pid": 0,
-            "started_unix": round(time.time(), 3),
-            "ended_unix": None,
-            "snapshots": [],
-            "census": CENSUS_FILE,
-            "ended": {},
-            "in_flight": None,
-            "proof": None,
-            "trim": None,
-            "allocator": "",
-            "mappings": [],
-            "missing": [],
-            "error": None,
-        }
+        self._run = empty_run(settings)
         self.write()
 
     @property
