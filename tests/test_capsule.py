@@ -76,6 +76,19 @@ def test_every_combination_of_cuts_is_answered_as_the_heap_answers(command: Comm
             assert command("whatif", str(capsule), *cuts) == command("whatif", str(leak), *cuts)
 
 
+@pytest.mark.parametrize("options", [[], ["--by", "type"]])
+def test_what_the_snapshot_hangs_on_is_kept(command: CommandLine, made, options: list[str]):
+    leak, capsule = made
+    kept = command("top", str(capsule), *options)
+    assert kept == command("top", str(leak), *options)
+
+
+def test_a_tree_below_an_object_needs_the_heap(command: CommandLine, made):
+    _, capsule = made
+    code, _, err = command("top", str(capsule), "--depth", "4")
+    assert (code, "--expand and --depth need the heap" in err) == (2, True)
+
+
 def test_paths_to_a_leaking_type_are_kept(command: CommandLine, made):
     leak, capsule = made
     kept = command("paths", str(capsule), "--type", "app.Output")

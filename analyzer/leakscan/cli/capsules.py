@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MOST_PATTERNS = 5
 """Every combination is searched for: 2 to the power of this many."""
 _MOST_TYPES = 8
+_MOST_DOMINATORS = 10
 
 
 def capsule_at(paths: list[Path], *, type_name: str | None = None) -> Capsule | None:
@@ -46,7 +47,7 @@ def capsule_of(snapshots: list[Path], *, type_name: str | None = None, with_path
         cut_out=("the heap: only the answers kept in the capsule can be shown",),
     )
     if len(findings) > 1:
-        said = "what-if answers and paths: a capsule of several modes has none, bundle DIR/MODE for them"
+        said = "what-if answers, paths and top: a capsule of several modes has none, bundle DIR/MODE for them"
         return replace(capsule, cut_out=(*capsule.cut_out, said))
     return _with_answers(capsule, snapshots, with_paths=with_paths)
 
@@ -60,7 +61,7 @@ def only_findings(findings: Findings) -> Capsule:
 
 def _with_answers(capsule: Capsule, snapshots: list[Path], *, with_paths: bool) -> Capsule:
     from leakscan.analysis.combinations import cut_combinations
-    from leakscan.analysis.single import paths_to_type
+    from leakscan.analysis.single import paths_to_type, top_of
     from leakscan.cli.sources import pair_of
     from leakscan.heap.reader import load
 
@@ -68,7 +69,7 @@ def _with_answers(capsule: Capsule, snapshots: list[Path], *, with_paths: bool) 
     try:
         first, last = pair_of(snapshots)
     except CaptureError as error:
-        said = f"what-if answers and paths: {error.message}"
+        said = f"what-if answers, paths and top: {error.message}"
         return replace(capsule, cut_out=(*capsule.cut_out, said))
     after = load(last)
     patterns = cut_patterns(findings)
@@ -82,7 +83,12 @@ def _with_answers(capsule: Capsule, snapshots: list[Path], *, with_paths: bool) 
     if len(kinds) > len(paths):
         missing.append(f"paths to {len(kinds) - len(paths)} of {len(kinds)} types that leak")
     return replace(
-        capsule, patterns=patterns, answers=answers, paths=paths, cut_out=(*capsule.cut_out, *missing)
+        capsule,
+        patterns=patterns,
+        answers=answers,
+        paths=paths,
+        cut_out=(*capsule.cut_out, *missing),
+        top=top_of(after, limit=_MOST_DOMINATORS, depth=2) if with_paths else None,
     )
 
 

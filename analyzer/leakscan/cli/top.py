@@ -25,7 +25,7 @@ class By(StrEnum):
 
 def top(
     snapshot: Annotated[
-        Path, typer.Argument(metavar="SNAPSHOT", help="A snapshot, or a capture: its last one.")
+        Path, typer.Argument(metavar="SNAPSHOT", help="A snapshot, a capture (its last one), or a capsule.")
     ],
     by: Annotated[
         By, typer.Option(help="Single objects with what they dominate, or whole types.")
@@ -42,7 +42,9 @@ def top(
     The biggest dominators: what would be freed if an object, or all objects of a type, were gone.
     """
     from leakscan.analysis.single import top_of
+    from leakscan.cli.capsules import capsule_at
     from leakscan.cli.sources import snapshot_in
+    from leakscan.errors import UsageError
     from leakscan.heap.reader import load
     from leakscan.report.json import document
     from leakscan.report.terminal import screen_of, write
@@ -50,7 +52,17 @@ def top(
 
     # More than is shown: equal objects become one row.
     looked_at = max(limit, _LOOKED_AT) if depth <= _SHALLOW else limit
-    found = top_of(load(snapshot_in(snapshot)), limit=looked_at, depth=depth, under=expand)
+    capsule = capsule_at([snapshot])
+    if capsule is None:
+        found = top_of(load(snapshot_in(snapshot)), limit=looked_at, depth=depth, under=expand)
+    elif capsule.top is None:
+        raise UsageError(f"{snapshot} does not hold what `top` shows", hint="it was left out for its size")
+    elif expand is not None or depth > _SHALLOW:
+        raise UsageError(
+            f"{snapshot} is a capsule: --expand and --depth need the heap", hint="leave them out"
+        )
+    else:
+        found = capsule.top
     if as_json:
         sys.stdout.write(document("top", found))
         return

@@ -16,6 +16,7 @@ from typing import Any, Final
 from leakscan import __version__
 from leakscan.analysis.findings import Findings
 from leakscan.analysis.single import TypePaths
+from leakscan.analysis.top import Top
 from leakscan.analysis.whatif import WhatIf
 from leakscan.errors import UsageError
 from leakscan.report.json import FORMAT_PREFIX, as_plain
@@ -35,8 +36,8 @@ _LONGEST_TEXT: Final = 400
 class Capsule:
     """What was found, and the answers to what may be asked next.
 
-    `answers[mask]` is what removing the `patterns` whose bits are set frees; None for mask 0.
-    `cut_out` says what the heap could have told and this cannot.
+    `answers[mask]` is what removing the `patterns` whose bits are set frees; None for mask 0. `top` is what
+    the last snapshot hangs on. `cut_out` says what the heap could have told and this cannot.
     """
 
     findings: tuple[Findings, ...]
@@ -47,6 +48,7 @@ class Capsule:
     cut_out: tuple[str, ...]
     redaction: str = Redaction.NONE.value
     leakscan: str = __version__
+    top: Top | None = None
 
     def whatif(self, cut: Sequence[str], weak: Sequence[str] = ()) -> WhatIf:
         """The kept answer for these patterns. UsageError names the patterns that were kept."""
@@ -153,6 +155,11 @@ def _without_paths(capsule: Capsule) -> Capsule:
     return replace(capsule, paths=(), cut_out=(*capsule.cut_out, said)) if capsule.paths else capsule
 
 
+def _without_top(capsule: Capsule) -> Capsule:
+    said = "what the snapshot hangs on (`leakscan top`): it did not fit into the capsule"
+    return replace(capsule, top=None, cut_out=(*capsule.cut_out, said)) if capsule.top else capsule
+
+
 def _with_growth(kept: int) -> Callable[[Capsule], Capsule]:
     def smaller(capsule: Capsule) -> Capsule:
         rows = max(len(found.growth) for found in capsule.findings)
@@ -209,6 +216,7 @@ def _shortened(value: Any) -> Any:  # Any: the analysis' dataclasses, and their 
 _STEPS: Final = (
     _with_short_texts,
     _with_growth(60),
+    _without_top,
     _without_paths,
     _with_growth(20),
     _without_answers,
