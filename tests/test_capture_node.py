@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -201,3 +203,43 @@ def test_run_json_names_the_runtime(tmp_path):
     run = json.loads((tmp_path / "leak" / "run.json").read_text())
     assert (run["runtime"], run["python"]) == ("node", "")
     assert NODE is not None and run["version_of_runtime"].count(".") == 2
+
+
+@needs_node
+@pytest.mark.parametrize("wait", ["await new Promise(() => setInterval(() => {}, 1000));", "for (;;);"])
+def test_ctrl_c_is_answered_by_a_node_that_waits_or_works(tmp_path, wait):
+    (tmp_path / "scenario.mjs").write_text(
+        "let n = 0; export async function run() {"
+        f" if (++n === 3) {{ process.kill(process.ppid, 'SIGINT'); {wait} }} }}"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "leakscan",
+        "capture",
+        "scenario.mjs:run",
+        "--warmup",
+        "0",
+        "--runs",
+        "5",
+    ]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, text=True, timeout=120)
+    found = read_capture(tmp_path / "leak")
+    assert (result.returncode, found.status, found.runs_completed) == (130, "interrupted", 2), result.stderr
+    assert "runs 3 to 5" in " ".join(found.missing)
+    assert found.before.exists()
+
+
+@needs_node
+def test_a_disk_that_is_full_is_said_and_leaves_what_was_captured(tmp_path):
+    text = """
+    import { execFileSync } from "node:child_process";
+    let n = 0;
+    export function run() {
+      if (++n === 3) execFileSync("prlimit", [`--pid=${process.pid}`, "--fsize=1:1"]);
+    }
+    """
+    with pytest.raises(CaptureError, match=r"cannot write|disk|room|too large") as raised:
+        captured(tmp_path, text, settings=Settings(runs=5, warmup=0, settle_seconds=0, timeout_seconds=60))
+    found = read_capture(tmp_path / "leak")
+    assert (found.status, found.before.exists(), bool(raised.value.hint)) == ("failed", True, True)

@@ -48,13 +48,15 @@ def find_open_sockets(reach: Reach) -> OpenSockets:
     say, stays without that handle. A server that goes on listening is no wait.
     """
     graph, targets = reach.graph, reach.root_targets
+    nothing = np.zeros(graph.object_count, np.bool_)
+    if graph.runtime != "v8":
+        return OpenSockets(0, nothing, nothing)
     names = np.array(graph.type_names)
     is_open = np.isin(graph.type_ids[targets], np.flatnonzero(np.isin(names, (*_SOCKETS, *_REQUESTS))))
     is_open &= reach.survivors.is_new[targets]
     is_open &= ~np.isin(targets, targets[np.isin(np.array(reach.root_labels), _SERVERS)])
     sockets = np.unique(targets[is_open & np.isin(names[graph.type_ids[targets]], _SOCKETS)])
-    if graph.runtime != "v8" or not len(sockets):
-        nothing = np.zeros(graph.object_count, np.bool_)
+    if not len(sockets):
         return OpenSockets(0, nothing, nothing)
     csr = Csr(graph.first_ref, graph.ref_targets)
     skip = (reach.costs >= BLOCKED) | ((graph.ref_kinds & np.uint8(KIND_MASK)) == Kind.INTERNAL)

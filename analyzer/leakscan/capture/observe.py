@@ -86,9 +86,9 @@ class Observation:
         # After a time-out `phase` and `run` stay where the time ran out.
         elif kind == "run_start" and not target.timed_out:
             self.phase, self.run = ("warm-up" if event["warmup"] else "run"), event["run"]
-            target.set_deadline(self._settings.timeout_seconds)
+            target.begin_run(self._settings.timeout_seconds)
         elif kind == "run_end":
-            target.set_deadline(None)
+            target.end_run()
         try:
             self._ledger.record(event)
         except (OSError, LeakscanError) as error:

@@ -29,6 +29,7 @@ class Target:
         self._interrupts = 0
         self._kill_at: float | None = None
         self._deadline: float | None = None
+        self._is_in_run = False
         self.timed_out = False
         self._events, events_fd = os.pipe()
         control_fd, self._control = os.pipe()
@@ -65,8 +66,13 @@ class Target:
         return self._interrupts > 0
 
     def interrupt(self) -> None:
-        """Ask for a stop: the first time politely, so that the last snapshot is taken."""
+        """Ask for a stop: the first time politely, so that the last snapshot is taken.
+
+        A run that does not hear it (JavaScript that never waits, a loop in C) is killed after GRACE_SECONDS.
+        """
         self._interrupts += 1
+        if self._is_in_run:
+            self._kill_at = time.monotonic() + GRACE_SECONDS
         self._signal(signal.SIGINT if self._interrupts == 1 else signal.SIGKILL)
 
     def kill(self) -> None:
@@ -81,9 +87,16 @@ class Target:
         except BrokenPipeError:
             pass  # it has ended meanwhile; `events` and `end` tell how
 
-    def set_deadline(self, seconds: float | None) -> None:
+    def begin_run(self, seconds: float | None) -> None:
         """The run that begins now may take that long; None: as long as it likes."""
         self._deadline = None if seconds is None else time.monotonic() + seconds
+        self._is_in_run = True
+        if self.was_interrupted:
+            # The signal was faster than the event of the run that it met.
+            self._kill_at = time.monotonic() + GRACE_SECONDS
+
+    def end_run(self) -> None:
+        self._deadline, self._is_in_run = None, False
 
     def events(self) -> Iterator[dict[str, Any]]:  # Any: JSON values
         """Events as they come, until the driver says `end` or its process is gone."""
@@ -100,6 +113,9 @@ class Target:
                     *lines, pending = (pending + block).split(b"\n")
                     for line in lines:
                         event = json.loads(line)
+                        if event["event"] == "stopping":
+                            # It heard; the last snapshot may take its time.
+                            self._kill_at = None
                         yield event
                         if event["event"] == "end":
                             return

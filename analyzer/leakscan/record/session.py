@@ -50,6 +50,7 @@ def run_session(config: dict[str, Any]) -> int:  # Any: JSON values
         if status == "complete":
             session.probe_trim()
         if status in ("interrupted", "failed") and session.wants_last_snapshot:
+            events.write("stopping")
             status = _keep_what_ran(session, events, status)
         events.write("end", status=status, runs_completed=session.runs_completed)
         session.close()

@@ -56,7 +56,10 @@ export class Session {
       this.#runs = runs;
       status = await this.#attempt(() => this.#measure());
     }
-    if (this.#wantsLast && (status === "interrupted" || status === "failed")) status = await this.#keep(status);
+    if (this.#wantsLast && (status === "interrupted" || status === "failed")) {
+      this.#say({ event: "stopping" });
+      status = await this.#keep(status);
+    }
     this.#end(status);
     exit.call(process, 0);
   }
@@ -186,16 +189,19 @@ export class Session {
         this.#stop = null;
         answer(value);
       };
-      if (this.#isInterrupted) return reject(new Interrupted());
+      if (this.#isInterrupted) {
+        this.#isInterrupted = false;
+        return reject(new Interrupted());
+      }
       this.#stop = settled(reject);
       Promise.resolve().then(step).then(settled(resolve), settled(reject));
     });
   }
 
   #interrupt = () => {
-    this.#isInterrupted = true;
-    this.#stop?.(new Interrupted());
-    this.#isInterrupted = false;
+    // Between two steps it is kept for the next one.
+    if (this.#stop === null) this.#isInterrupted = true;
+    else this.#stop(new Interrupted());
   };
 
   #uncaught = (error, origin) => {
