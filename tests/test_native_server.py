@@ -29,11 +29,12 @@ def test_each_kind_of_growth_moves_the_figures_that_it_must(scenario, tmp_path, 
     for package in scenario.get("needs", ()):
         pytest.importorskip(package)
     monkeypatch.setenv("PYTHONPATH", str(FIXTURES), prepend=os.pathsep)
-    settings = Settings(runs=RUNS, warmup=scenario.get("warmup", 2))
+    runs = scenario.get("runs", RUNS)
+    settings = Settings(runs=runs, warmup=scenario.get("warmup", 2))
     captured = capture(scenario["target"], output=tmp_path / "leak", settings=settings)
     first, last = captured.census[0].memory, captured.census[-1].memory
     expected = FLAT | scenario["moves"]
-    grew = {name: (last[name] - first[name]) / RUNS for name in expected}
+    grew = {name: (last[name] - first[name]) / runs for name in expected}
     wrong = {name: per_run for name, per_run in grew.items() if not within(per_run, expected[name])}
     assert wrong == {}
     findings = analysed_capture(captured)
