@@ -20,11 +20,15 @@ def _path(monkeypatch):
     monkeypatch.syspath_prepend(str(FIXTURES))
 
 
+# A reply takes a second: a client that leaves after two tokens is gone before the end, on a busy machine too.
+TOKENS, TOKEN_MS = 400, 2
+
+
 def loaded(url: str):
     from chat_service.load import generate
 
     return asyncio.run(
-        generate(url, clients=3, replies=12, seconds=60, leave_one_in=3, leave_after=2, tokens=40)
+        generate(url, clients=3, replies=12, seconds=60, leave_one_in=3, leave_after=2, tokens=TOKENS)
     )
 
 
@@ -39,7 +43,7 @@ def health(url: str) -> dict[str, int]:
 def test_the_leaky_service_keeps_a_listener_for_each_client_that_left(flags, listeners):
     from chat_service.started import started
 
-    with started(*flags) as service:
+    with started(*flags, "--tokens", str(TOKENS), "--token-ms", str(TOKEN_MS)) as service:
         seen = loaded(service.url)
         while health(service.url)["models"]:
             pass
