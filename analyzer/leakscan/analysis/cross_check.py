@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from leakscan.heap.graph import HeapGraph
-from leakscan.heap.kinds import ObjectFlag
+from leakscan.heap.kinds import IMMORTAL, ObjectFlag
 
 _IN_PASSING: Final = 3
 """Objects that a tool makes while it counts: its own list, frame, iterator, dict of results."""
@@ -84,7 +84,9 @@ def compare_counts(graph: HeapGraph, counted: Mapping[str, Any]) -> tuple[CrossC
 def _counts(graph: HeapGraph, *, tracked_only: bool) -> dict[str, tuple[int, int]]:
     chosen = (graph.flags & ObjectFlag.SYNTHETIC) == 0
     if tracked_only:
-        chosen &= (graph.flags & ObjectFlag.TRACKED) != 0
+        # A collection sets immortal objects aside, in a generation that gc.get_objects() leaves out
+        # (`update_refs` of CPython 3.12's Modules/gcmodule.c).
+        chosen &= ((graph.flags & ObjectFlag.TRACKED) != 0) & (graph.refcounts != IMMORTAL)
     types = graph.type_ids[chosen]
     counts = np.bincount(types, minlength=len(graph.types)).tolist()
     sizes = np.bincount(types, weights=graph.sizes[chosen], minlength=len(graph.types)).tolist()
