@@ -47,7 +47,8 @@ export async function open(...more) {
       const gone = new Promise((ended) => browser.on('exit', ended));
       browser.kill();
       await gone;
-      fs.rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+      // Processes of the browser that end last may still write to it.
+      fs.rmSync(profile, { recursive: true, force: true, maxRetries: 50, retryDelay: 200 });
     },
   };
 }
