@@ -15,8 +15,8 @@ import heap_program
 import leakscan
 from kernel_one import KERNELS
 from kernel_shapes import HARD_SHAPES, Shape, heap
-from leakscan.analysis import kernels
-from leakscan.analysis.kernels import Csr
+from leakscan.analysis.graph import kernels
+from leakscan.analysis.graph.kernels import Csr
 from measure import Cost, in_own_process, print_table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))

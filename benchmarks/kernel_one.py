@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from leakscan.analysis import kernels
-from leakscan.analysis.kernels import NO, Csr
+from leakscan.analysis.graph import kernels
+from leakscan.analysis.graph.kernels import NO, Csr
 from measure import measured, report_cost
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leakscan.analysis.kernels import Csr
+from leakscan.analysis.graph.kernels import Csr
 
 Numbers = npt.NDArray[Any]  # any integer dtype
 

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 from leakscan import load
-from leakscan.analysis import kernels
 from leakscan.analysis.diff import diff
-from leakscan.analysis.garbage import liveness
+from leakscan.analysis.graph import kernels
+from leakscan.analysis.graph.garbage import liveness
 from measure import measured, report_cost
 
 BEFORE, AFTER = (Path(argument) for argument in sys.argv[2:4])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from heaps import DrawnHeap, heap
+from leakscan.analysis.births.survivors import find_survivors
+from leakscan.analysis.causes.leaks import LeakSearch, Limits, find_leaks
 from leakscan.analysis.diff import diff
-from leakscan.analysis.findings import Findings, Leak, Path
-from leakscan.analysis.garbage import liveness
-from leakscan.analysis.leaks import LeakSearch, Limits, find_leaks
-from leakscan.analysis.reach import Reach, explore, new_graph
-from leakscan.analysis.survivors import find_survivors
+from leakscan.analysis.graph.garbage import liveness
+from leakscan.analysis.results.findings import Findings, Leak, Path
+from leakscan.analysis.slots.reach import Reach, explore, new_graph
 
 RUNS = 6
 

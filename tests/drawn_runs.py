@@ -8,12 +8,12 @@ from functools import cached_property
 
 import numpy as np
 
-from leakscan.analysis import kernels
-from leakscan.analysis.cuts import CutSearch, prepare_cuts
-from leakscan.analysis.garbage import Liveness, liveness
-from leakscan.analysis.modules import Tier
-from leakscan.analysis.region import Region, find_region
-from leakscan.analysis.slotnames import SlotNames
+from leakscan.analysis.cuts.cuts import CutSearch, prepare_cuts
+from leakscan.analysis.dialects.slotnames import SlotNames
+from leakscan.analysis.graph import kernels
+from leakscan.analysis.graph.garbage import Liveness, liveness
+from leakscan.analysis.graph.modules import Tier
+from leakscan.analysis.graph.region import Region, find_region
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import BIRTH_OWN
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from leakscan.analysis.findings import (
+from leakscan.analysis.results.findings import (
     Cut,
     CutMember,
     CycleFinding,

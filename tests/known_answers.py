@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from extensions import build_boxes
-from leakscan.analysis.findings import Findings, Leak, Verdict
 from leakscan.analysis.headline import subject
+from leakscan.analysis.results.findings import Findings, Leak, Verdict
 
 KNOWN: Final = Path(__file__).parent / "known"
 EXPECTED: Final[dict[str, dict[str, Any]]] = tomllib.loads((KNOWN / "expected.toml").read_text())

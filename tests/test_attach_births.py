@@ -9,7 +9,7 @@ import pytest
 
 from attach_targets import needs_attach, running
 from leakscan.analysis.diff import diff
-from leakscan.analysis.findings import Verdict
+from leakscan.analysis.results.findings import Verdict
 from leakscan.capture.attach import Attachment
 from leakscan.capture.attached import AttachedCapture
 from leakscan.capture.directory import read_capture

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from leakscan import load
-from leakscan.analysis.experiment import plan_experiment
-from leakscan.analysis.garbage import liveness
+from leakscan.analysis.cuts.experiment import plan_experiment
+from leakscan.analysis.graph.garbage import liveness
 from leakscan.capture import Prove, Settings, capture, read_capture
 from leakscan.cli import main
 

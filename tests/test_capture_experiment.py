@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from heaps import DrawnHeap, heap
-from leakscan.analysis.experiment import Experiment, plan_experiment, survivors_to_count
-from leakscan.analysis.garbage import liveness
+from leakscan.analysis.cuts.experiment import Experiment, plan_experiment, survivors_to_count
+from leakscan.analysis.graph.garbage import liveness
 from leakscan.heap.kinds import Kind
 
 DRAWING = """

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import findings_samples as samples
 from leakscan.analysis.compare import Change, compare
-from leakscan.analysis.findings import Findings, Leak, Verdict
+from leakscan.analysis.results.findings import Findings, Leak, Verdict
 
 LEAK = samples.MODEL_OUTPUT
 BASELINE = replace(samples.TWO_HOLDERS, leaks=(LEAK,), noise=())

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from drawn_runs import Analysed
 from heaps import heap
-from leakscan.analysis.cuts import CutSlot
-from leakscan.analysis.findings import Cut
-from leakscan.analysis.kernels import NO
-from leakscan.analysis.region import find_region
-from leakscan.analysis.whatif import freed_by
+from leakscan.analysis.cuts.cuts import CutSlot
+from leakscan.analysis.cuts.whatif import freed_by
+from leakscan.analysis.graph.kernels import NO
+from leakscan.analysis.graph.region import find_region
+from leakscan.analysis.results.findings import Cut
 
 ONE_HOLDER = """
     module app -[.registry]-> registry -[._runs]-> runs

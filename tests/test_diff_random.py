@@ -6,11 +6,11 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from leakscan.analysis.births.survivors import find_survivors
+from leakscan.analysis.causes.leaks import LeakSearch, Limits, find_leaks
 from leakscan.analysis.diff import diff
-from leakscan.analysis.garbage import liveness
-from leakscan.analysis.leaks import LeakSearch, Limits, find_leaks
-from leakscan.analysis.reach import explore, new_graph
-from leakscan.analysis.survivors import find_survivors
+from leakscan.analysis.graph.garbage import liveness
+from leakscan.analysis.slots.reach import explore, new_graph
 from leakscan.heap.kinds import Kind
 
 from heaps import DrawnHeap, heap  # isort: skip

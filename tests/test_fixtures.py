@@ -10,7 +10,7 @@ import pytest
 
 from leakscan import load
 from leakscan.analysis.diff import diff
-from leakscan.analysis.findings import Verdict
+from leakscan.analysis.results.findings import Verdict
 from leakscan.capture import Settings, capture
 from leakscan.cli.analyse import measured_of
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from drawn_runs import Analysed
 from heaps import DrawnHeap, heap
-from leakscan.analysis.findings import CycleFinding
-from leakscan.analysis.garbage import find_cycles, find_garbage
+from leakscan.analysis.graph.garbage import find_cycles, find_garbage
+from leakscan.analysis.results.findings import CycleFinding
 
 
 def cycles(text: str) -> tuple[CycleFinding, ...]:

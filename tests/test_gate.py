@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 import pytest
 
 import findings_samples as samples
-from leakscan.analysis.findings import Verdict
 from leakscan.analysis.gate import (
     KnownLeak,
     Status,
@@ -19,6 +18,7 @@ from leakscan.analysis.gate import (
     parse_baseline,
     parse_budget,
 )
+from leakscan.analysis.results.findings import Verdict
 from leakscan.errors import UsageError
 from leakscan.report.gate import gate_text, github, junit, sarif
 

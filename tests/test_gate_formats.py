@@ -16,8 +16,8 @@ import jsonschema
 import pytest
 
 import findings_samples as samples
-from leakscan.analysis.findings import Findings
 from leakscan.analysis.gate import Gate, KnownLeak, gate, parse_budget
+from leakscan.analysis.results.findings import Findings
 from leakscan.report.gate import github, junit, sarif
 from test_hostile_names import NAMES, findings
 

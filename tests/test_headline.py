@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import findings_samples as samples
-from leakscan.analysis.findings import Findings, Verdict
 from leakscan.analysis.headline import headline, next_command
+from leakscan.analysis.results.findings import Findings, Verdict
 
 JUDGED = replace(samples.MODEL_OUTPUT, evidence="1 per run, every run")
 ONE = replace(samples.TWO_HOLDERS, leaks=(JUDGED,))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from drawn_runs import Analysed
 from heaps import heap
-from leakscan.analysis.findings import Holder
-from leakscan.analysis.holder import HolderFacts, find_holder
+from leakscan.analysis.results.findings import Holder
+from leakscan.analysis.slots.holder import HolderFacts, find_holder
 
 APP = """
     module app.flows -> flows -[.default]-> workflow -[._runs]-> runs

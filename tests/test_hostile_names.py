@@ -14,9 +14,9 @@ from xml.etree import ElementTree
 import pytest
 
 import findings_samples as samples
-from leakscan.analysis.findings import Cut, CutMember, Findings, Growth, Holder, Leak, Step
-from leakscan.analysis.findings import Path as RetentionPath
 from leakscan.analysis.gate import gate
+from leakscan.analysis.results.findings import Cut, CutMember, Findings, Growth, Holder, Leak, Step
+from leakscan.analysis.results.findings import Path as RetentionPath
 from leakscan.report.capsule import Capsule, capsule_text
 from leakscan.report.dot import findings_dot
 from leakscan.report.gate import gate_text, github, junit, sarif

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leakscan import _native
-from leakscan.analysis import kernels
-from leakscan.analysis.kernels import NO, Csr
+from leakscan.analysis.graph import kernels
+from leakscan.analysis.graph.kernels import NO, Csr
 
 Arrays = dict[str, Any]  # name -> array, None or bool, as the door takes them
 
@@ -271,8 +271,8 @@ def test_other_threads_run_while_a_kernel_works() -> None:
 OUT_OF_MEMORY = """
 import resource
 import numpy as np
-from leakscan.analysis import kernels
-from leakscan.analysis.kernels import Csr
+from leakscan.analysis.graph import kernels
+from leakscan.analysis.graph.kernels import Csr
 
 count = 1_000_000
 graph = Csr(np.arange(count + 1, dtype=np.uint64), np.roll(np.arange(count, dtype=np.uint32), -1))

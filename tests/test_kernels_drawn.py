@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from leakscan.analysis import kernels
-from leakscan.analysis.kernels import GARBAGE, HELD_FROM_C, NO, OUTSIDE, REACHED, SHARED, UNCUTTABLE
+from leakscan.analysis.graph import kernels
+from leakscan.analysis.graph.kernels import GARBAGE, HELD_FROM_C, NO, OUTSIDE, REACHED, SHARED, UNCUTTABLE
 from twins import draw
 
 

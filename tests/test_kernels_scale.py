@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leakscan.analysis import kernels
-from leakscan.analysis.kernels import NO, Csr
+from leakscan.analysis.graph import kernels
+from leakscan.analysis.graph.kernels import NO, Csr
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 import kernel_shapes

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
-from leakscan.analysis import kernels
+from leakscan.analysis.graph import kernels
 from twins import draw
 
 

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import twins
-from leakscan.analysis import kernels
-from leakscan.analysis.kernels import BLOCKED, BLOCKED_ROOT, FARTHEST, NO, UNCUTTABLE
+from leakscan.analysis.graph import kernels
+from leakscan.analysis.graph.kernels import BLOCKED, BLOCKED_ROOT, FARTHEST, NO, UNCUTTABLE
 from twins import Graph
 
 

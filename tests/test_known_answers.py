@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from known_answers import ASPECTS, EXPECTED, aspects_of, missing_for, target_of
-from leakscan.analysis.findings import Findings
-from leakscan.analysis.garbage import liveness
-from leakscan.analysis.survivors import find_survivors
-from leakscan.analysis.whatif import what_if
+from leakscan.analysis.births.survivors import find_survivors
+from leakscan.analysis.cuts.whatif import what_if
+from leakscan.analysis.graph.garbage import liveness
+from leakscan.analysis.results.findings import Findings
 from leakscan.capture import capture
 from leakscan.cli.analyse import analysed_one
 from leakscan.heap.reader import load

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from leakscan.analysis.findings import Findings
-from leakscan.analysis.findings import Path as RetentionPath
+from leakscan.analysis.results.findings import Findings
+from leakscan.analysis.results.findings import Path as RetentionPath
 from leakscan.capture import Settings, capture
 from leakscan.cli.analyse import analysed_capture
 from node_runs import NODE, needs_node

@@ -5,7 +5,7 @@ import pytest
 from drawn_leaks import found, read, the_leak
 from heaps import heap
 from leakscan.analysis.diff import Measured, diff
-from leakscan.analysis.findings import Verdict
+from leakscan.analysis.results.findings import Verdict
 from leakscan.errors import UsageError
 
 STREAMLAB = """

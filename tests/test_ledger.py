@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from leakscan.analysis.findings import Verdict
-from leakscan.analysis.ledger import Rounds, beyond_the_heap, memory_ledger
-from leakscan.analysis.memory import Cause, MemoryLedger
+from leakscan.analysis.ledger.ledger import Rounds, beyond_the_heap, memory_ledger
+from leakscan.analysis.results.findings import Verdict
+from leakscan.analysis.results.memory import Cause, MemoryLedger
 
 KB, MB = 1_000, 1_000_000
 AT_REST = {

@@ -9,11 +9,11 @@ import pytest
 
 import findings_samples as samples
 from leakscan.analysis.compare import compare
-from leakscan.analysis.findings import Verdict
 from leakscan.analysis.gate import KnownLeak, Status, baseline_text, gate, parse_baseline, parse_budget
 from leakscan.analysis.headline import headline
-from leakscan.analysis.ledger import memory_ledger
-from leakscan.analysis.native_leak import native_leak
+from leakscan.analysis.ledger.ledger import memory_ledger
+from leakscan.analysis.ledger.native_leak import native_leak
+from leakscan.analysis.results.findings import Verdict
 from leakscan.report.gate import gate_text, github, junit, sarif
 from leakscan.report.html import html_report
 from leakscan.report.lines import plain

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from leakscan import _native
-from leakscan.analysis.ledger import Rounds, memory_ledger
-from leakscan.analysis.memory import NativeSite
+from leakscan.analysis.ledger.ledger import Rounds, memory_ledger
+from leakscan.analysis.results.memory import NativeSite
 from leakscan.capture import Settings, capture
 from leakscan.capture.native import trace_natively, traced_sites
 from leakscan.cli.analyse import analysed_capture

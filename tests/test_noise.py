@@ -7,8 +7,8 @@ import pytest
 from drawn_leaks import found
 from heaps import heap
 from leakscan.analysis.diff import diff
-from leakscan.analysis.findings import Path, Step, Verdict
-from leakscan.analysis.noise import NOISE, noise_rule
+from leakscan.analysis.judge.noise import NOISE, noise_rule
+from leakscan.analysis.results.findings import Path, Step, Verdict
 
 RE = "module re -> re; re: module name=re at=/usr/lib/python3.11/re.py:1; re -['_cache']-> cache; cache: dict"
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from drawn_leaks import RUNS, each_run, found, reached, read, searched, the_leak
 from heaps import heap
-from leakscan.analysis.costs import LAST_RESORT
-from leakscan.analysis.hop import normalised
-from leakscan.analysis.kernels import NO
+from leakscan.analysis.dialects.hop import normalised
+from leakscan.analysis.graph.costs import LAST_RESORT
+from leakscan.analysis.graph.kernels import NO
 
 APP = """
 module app -> m; m: module name=app; m -[.__dict__]-> names -['STORE']-> store; names: dict

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import leakscan
-from leakscan.analysis.garbage import liveness
-from leakscan.analysis.kinship import Kinship
-from leakscan.analysis.paths import RawPath, find_reasons
-from leakscan.analysis.reach import explore, new_graph
-from leakscan.analysis.survivors import Survivors
+from leakscan.analysis.births.survivors import Survivors
+from leakscan.analysis.causes.kinship import Kinship
+from leakscan.analysis.causes.paths import RawPath, find_reasons
+from leakscan.analysis.graph.garbage import liveness
+from leakscan.analysis.slots.reach import explore, new_graph
 from leakscan.heap.kinds import RootKind
 
 MODULE = "replayed_module"

@@ -7,7 +7,7 @@ import json
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leakscan.analysis.findings import (
+from leakscan.analysis.results.findings import (
     Cut,
     CutMember,
     CycleFinding,

@@ -16,9 +16,9 @@ import pytest
 import findings_samples as samples
 from browser import Browser, chromium
 from cli_runs import CommandLine, command
-from leakscan.analysis.wording import count_text, size_text
 from leakscan.report.capsule import read_capsule
 from leakscan.report.html import html_report
+from leakscan.wording import count_text, size_text
 from test_capsule import made
 
 __all__ = ["command", "made"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import findings_samples as samples
-from leakscan.analysis.findings import Path as RetentionPath
+from leakscan.analysis.results.findings import Path as RetentionPath
 from leakscan.errors import UsageError
 from leakscan.report.dot import findings_dot, quoted
 from leakscan.report.graphviz import PictureError, picture, write_graph

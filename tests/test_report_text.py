@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import pytest
 
 import findings_samples as samples
-from leakscan.analysis.findings import Findings, Path, Step
+from leakscan.analysis.results.findings import Findings, Path, Step
 from leakscan.report.lines import plain, shortened_name, shortened_place
 from leakscan.report.relative import relative_to
 from leakscan.report.tables import births_line, runs_per_column

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from heaps import heap
-from leakscan.analysis.garbage import liveness
-from leakscan.analysis.survivors import find_survivors
-from leakscan.analysis.whatif import what_if
+from leakscan.analysis.births.survivors import find_survivors
+from leakscan.analysis.cuts.whatif import what_if
+from leakscan.analysis.graph.garbage import liveness
 from leakscan.report.lines import plain
 from leakscan.report.terminal import Screen
 from leakscan.report.whatif import whatif_text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leakscan.analysis.sourcelines import assignment_line
+from leakscan.analysis.dialects.sourcelines import assignment_line
 
 SOURCE = """\
 import x

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from heaps import heap
-from leakscan.analysis.survivors import find_survivors
+from leakscan.analysis.births.survivors import find_survivors
 
 
 def test_an_object_born_in_a_run_is_a_survivor():

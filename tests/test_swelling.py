@@ -6,7 +6,7 @@ import pytest
 
 from heaps import heap
 from leakscan.analysis.diff import Measured, diff
-from leakscan.analysis.findings import Findings, Verdict
+from leakscan.analysis.results.findings import Findings, Verdict
 
 RUNS = 20
 BEFORE = """

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from drawn_runs import Analysed
 from heaps import heap
-from leakscan.analysis.sizes import measure_groups
+from leakscan.analysis.graph.sizes import measure_groups
 from leakscan.analysis.top import Top, top
 
 STORE = """

@@ -13,7 +13,7 @@ import pytest
 
 import leakscan
 from extensions import BUILT, build_boxes
-from leakscan.analysis.garbage import Liveness, find_garbage, liveness
+from leakscan.analysis.graph.garbage import Liveness, find_garbage, liveness
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import Kind
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leakscan.analysis.hops import read_hops
-from leakscan.analysis.modules import find_modules
-from leakscan.analysis.survivors import find_survivors
+from leakscan.analysis.births.survivors import find_survivors
+from leakscan.analysis.dialects.hops import read_hops
+from leakscan.analysis.graph.modules import find_modules
 from leakscan.errors import SnapshotError
 from leakscan.heap.kinds import Kind
 from leakscan.heap.reader import load

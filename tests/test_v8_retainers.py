@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from leakscan.analysis.garbage import liveness
-from leakscan.analysis.patterns import match_pattern, parse_pattern
+from leakscan.analysis.cuts.whatif import what_if
+from leakscan.analysis.dialects.patterns import match_pattern, parse_pattern
+from leakscan.analysis.graph.garbage import liveness
 from leakscan.analysis.single import paths_to_type
-from leakscan.analysis.whatif import what_if
 from leakscan.heap.reader import load
 
 HERE = Path(__file__).parent / "known_v8"

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from leakscan.analysis.findings import Verdict
+from leakscan.analysis.results.findings import Verdict
 from leakscan.analysis.series import series
 from leakscan.errors import UsageError
 from leakscan.heap.reader import load

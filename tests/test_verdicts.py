@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leakscan.analysis.findings import Verdict
-from leakscan.analysis.verdict import History, judge, judge_growth, judge_undated
+from leakscan.analysis.judge.verdict import History, judge, judge_growth, judge_undated
+from leakscan.analysis.results.findings import Verdict
 
 
 def verdict(*births: int, **facts: object) -> Verdict:

@@ -6,8 +6,8 @@ import pytest
 
 from drawn_runs import Analysed
 from heaps import DrawnHeap, heap
-from leakscan.analysis.patterns import match_pattern, parse_pattern
-from leakscan.analysis.whatif import WhatIf, what_if
+from leakscan.analysis.cuts.whatif import WhatIf, what_if
+from leakscan.analysis.dialects.patterns import match_pattern, parse_pattern
 from leakscan.errors import UsageError
 
 PROGRAM = """

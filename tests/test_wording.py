@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from leakscan.analysis.wording import count_text, rate_text, size_text, visible
+from leakscan.wording import count_text, rate_text, size_text, visible
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
-from leakscan.analysis.kernels import (
+from leakscan.analysis.graph.kernels import (
     BLOCKED,
     BLOCKED_ROOT,
     FARTHEST,

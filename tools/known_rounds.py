@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
 from known_answers import EXPECTED, missing_for, problems, target_of  # noqa: E402 - it lies with the tests
-from leakscan.analysis.findings import Findings  # noqa: E402
+from leakscan.analysis.results.findings import Findings  # noqa: E402
 from leakscan.capture import capture  # noqa: E402
 from leakscan.cli.analyse import analysed_one  # noqa: E402
 from leakscan.errors import LeakscanError  # noqa: E402

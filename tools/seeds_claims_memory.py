@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leakscan.analysis.wording import rate_text, size_text
+from leakscan.wording import rate_text, size_text
 from seeds_page_maps import DOCUMENT_BYTES, DOCUMENT_ENTRIES, Maps
 from seeds_page_native import STANDS_STILL, Native
 from seeds_said import Judged, Said

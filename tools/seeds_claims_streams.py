@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leakscan.analysis.wording import rate_text, size_text
+from leakscan.wording import rate_text, size_text
 from seeds_fixes import LEAKING, Row
 from seeds_measure import Cell
 from seeds_page import Streams

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from leakscan.analysis.findings import Verdict
+from leakscan.analysis.results.findings import Verdict
 from seeds_measure import Cell, Measure, measured
 from streamlab import contract
 from streamlab.fixes import CUT, SEVEN, Fixes

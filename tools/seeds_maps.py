@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any
 
-from leakscan.analysis.findings import Verdict
+from leakscan.analysis.results.findings import Verdict
 from seeds_measure import FIXTURES, Cell, Measure, measured
 from session_maps.maps import ALL
 

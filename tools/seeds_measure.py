@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
-from leakscan.analysis.findings import Findings, Verdict
+from leakscan.analysis.results.findings import Findings, Verdict
 from leakscan.capture import Settings, capture
 from leakscan.cli.analyse import analysed_capture
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from leakscan.analysis.wording import count_text, rate_text, size_text
+from leakscan.wording import count_text, rate_text, size_text
 from seeds_combinations import combinations
 from seeds_fixes import LEAKING, WAYS, Matrix, Row
 from seeds_measure import Cell

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
-from leakscan.analysis.findings import Verdict
-from leakscan.analysis.wording import rate_text, size_text
+from leakscan.analysis.results.findings import Verdict
+from leakscan.wording import rate_text, size_text
 from seeds_maps import LAYERS, ROUNDS, Ending, bytes_per_round, disagreement
 from seeds_measure import Cell
 from seeds_text import Claim, Page, code, false_of, held_by, paragraphs, projected, table

@@ -6,8 +6,8 @@ import tomllib
 from collections.abc import Iterable
 from typing import Any
 
-from leakscan.analysis.memory import MemoryLedger
-from leakscan.analysis.wording import size_text
+from leakscan.analysis.results.memory import MemoryLedger
+from leakscan.wording import size_text
 from seeds_measure import FIXTURES, Cell, Measure, measured
 from seeds_text import Claim, Page, code, false_of, paragraphs, projected, table
 

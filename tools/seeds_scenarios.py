@@ -6,7 +6,7 @@ import tomllib
 from dataclasses import dataclass
 from typing import Any
 
-from leakscan.analysis.findings import Leak, Path, Verdict
+from leakscan.analysis.results.findings import Leak, Path, Verdict
 from seeds_measure import FIXTURES, Cell, Measure, measured
 from streamlab.fixes import CUT
 

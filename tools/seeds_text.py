@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from leakscan.analysis.wording import rate_text, size_text
+from leakscan.wording import rate_text, size_text
 from seeds_measure import Cell
 
 DOCS = Path(__file__).parent.parent / "docs" / "explanation"

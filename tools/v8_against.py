@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from leakscan import load
-from leakscan.analysis import kernels
-from leakscan.analysis.garbage import liveness
+from leakscan.analysis.graph import kernels
+from leakscan.analysis.graph.garbage import liveness
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import RootKind
 from leakscan.heap.v8_graph import SIZES_MOVED

@@ -17,7 +17,7 @@ import pytest
 from leakscan.errors import LeakscanError
 
 if TYPE_CHECKING:
-    from leakscan.analysis.findings import Findings
+    from leakscan.analysis.results.findings import Findings
 
 # Any in this file: what tests and their fixtures return.
 
@@ -132,7 +132,7 @@ def _asked(item: pytest.Item) -> dict[str, Any] | None:
 
 def _leak_in(item: pytest.Function, asked: dict[str, Any], mode: str) -> str:
     """The first screen of what the test leaks in that mode, "" when it does not."""
-    from leakscan.analysis.findings import Verdict
+    from leakscan.analysis.results.findings import Verdict
     from leakscan.record.scenario import Scenario
     from leakscan.testing import leaks_of, screen
 

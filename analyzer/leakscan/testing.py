@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from leakscan.errors import UsageError
 
 if TYPE_CHECKING:
-    from leakscan.analysis.findings import Findings
+    from leakscan.analysis.results.findings import Findings
     from leakscan.capture.ledger import Ledger
 
 # Any in this file: what the callable under test returns, and JSON values.
@@ -113,7 +113,7 @@ def stays_still(run: Callable[[], Any], how: Measurement) -> bool:
 
 def leaks_of(findings: Findings, types: tuple[str, ...] = ()) -> list[str]:
     """Signatures of the leaks, of the asked types only when there are any."""
-    from leakscan.analysis.findings import Verdict
+    from leakscan.analysis.results.findings import Verdict
 
     return [
         leak.signature

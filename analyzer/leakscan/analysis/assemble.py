@@ -9,20 +9,27 @@ from typing import Final
 
 import numpy as np
 
-from leakscan.analysis.cuts import CutSearch
-from leakscan.analysis.findings import Cut, Holder, Leak, Path, Verdict
-from leakscan.analysis.groups import ANY_LABEL, LeakGroup
-from leakscan.analysis.growth import births_of
-from leakscan.analysis.holder import HolderFacts, count_entries, find_holder, same_object
-from leakscan.analysis.reach import Reach
-from leakscan.analysis.refs import distinct, source_of
-from leakscan.analysis.sizes import GroupSize, SizeLedger
-from leakscan.analysis.slotnames import SlotNames
-from leakscan.analysis.verdict import History, Judgement, judge, judge_growth, judge_replaced, judge_undated
-from leakscan.analysis.waiting import OpenSockets
-from leakscan.analysis.wording import count_text
+from leakscan.analysis.causes.groups import ANY_LABEL, LeakGroup
+from leakscan.analysis.cuts.cuts import CutSearch
+from leakscan.analysis.dialects.slotnames import SlotNames
+from leakscan.analysis.graph.refs import distinct, source_of
+from leakscan.analysis.graph.sizes import GroupSize, SizeLedger
+from leakscan.analysis.judge.growth import births_of
+from leakscan.analysis.judge.verdict import (
+    History,
+    Judgement,
+    judge,
+    judge_growth,
+    judge_replaced,
+    judge_undated,
+)
+from leakscan.analysis.judge.waiting import OpenSockets
+from leakscan.analysis.results.findings import Cut, Holder, Leak, Path, Verdict
+from leakscan.analysis.slots.holder import HolderFacts, count_entries, find_holder, same_object
+from leakscan.analysis.slots.reach import Reach
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import BIRTH_OWN, NO_OBJECT, ObjectFlag
+from leakscan.wording import count_text
 
 ORDER: Final = (
     Verdict.LEAK,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from leakscan.analysis.findings import Findings, Leak, Path, Verdict
-from leakscan.analysis.native_leak import native_leak
-from leakscan.analysis.wording import rate_text, size_text
+from leakscan.analysis.ledger.native_leak import native_leak
+from leakscan.analysis.results.findings import Findings, Leak, Path, Verdict
+from leakscan.wording import rate_text, size_text
 
 _SAME_WITHIN: Final = 0.1
 """Rates this close are the same, unless both are exact."""

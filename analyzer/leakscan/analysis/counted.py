@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from leakscan.analysis.diff import Measured
-from leakscan.analysis.findings import Findings, Growth, Verdict
-from leakscan.analysis.wording import count_text, rate_text, size_text
+from leakscan.analysis.results.findings import Findings, Growth, Verdict
+from leakscan.wording import count_text, rate_text, size_text
 
 _LEAST_PER_RUN: Final = 0.5
 """What grows by less than one in two runs is not worth a place in the headline."""

@@ -9,31 +9,31 @@ from typing import Final
 import numpy as np
 
 from leakscan.analysis.assemble import ORDER, Assembly, Judged, assemble_leaks
-from leakscan.analysis.baseline import since
-from leakscan.analysis.cuts import CutSearch, CutSlot, prepare_cuts
-from leakscan.analysis.findings import Cut, Findings, Growth, Projection, RunFigures, Verdict
-from leakscan.analysis.garbage import find_cycles, find_garbage, liveness
-from leakscan.analysis.groups import LeakGroup
-from leakscan.analysis.growth import growth_rows
+from leakscan.analysis.births.baseline import since
+from leakscan.analysis.births.survivors import Mask, Survivors, find_survivors
+from leakscan.analysis.causes.groups import LeakGroup
+from leakscan.analysis.causes.leaks import LeakSearch, Limits, find_leaks
+from leakscan.analysis.cuts.cuts import CutSearch, CutSlot, prepare_cuts
+from leakscan.analysis.dialects.slotnames import SlotNames
+from leakscan.analysis.graph.garbage import find_cycles, find_garbage, liveness
+from leakscan.analysis.graph.kernels import NO
+from leakscan.analysis.graph.refs import distinct
+from leakscan.analysis.graph.region import Region, find_region
+from leakscan.analysis.graph.sizes import SizeLedger, measure_groups
 from leakscan.analysis.headline import headline, next_command
-from leakscan.analysis.holder import place_of
-from leakscan.analysis.kernels import NO
-from leakscan.analysis.leaks import LeakSearch, Limits, find_leaks
-from leakscan.analysis.ledger import beyond_the_heap
-from leakscan.analysis.memory import MemoryLedger
+from leakscan.analysis.judge.growth import growth_rows
+from leakscan.analysis.judge.projection import project
+from leakscan.analysis.judge.waiting import find_open_sockets
+from leakscan.analysis.ledger.ledger import beyond_the_heap
 from leakscan.analysis.narrow import is_named, survivors_of_type
-from leakscan.analysis.projection import project
-from leakscan.analysis.reach import Reach, explore, new_graph
-from leakscan.analysis.refs import distinct
-from leakscan.analysis.region import Region, find_region
-from leakscan.analysis.sizes import SizeLedger, measure_groups
-from leakscan.analysis.slotnames import SlotNames
-from leakscan.analysis.survivors import Mask, Survivors, find_survivors
+from leakscan.analysis.results.findings import Cut, Findings, Growth, Projection, RunFigures, Verdict
+from leakscan.analysis.results.memory import MemoryLedger
+from leakscan.analysis.slots.holder import place_of
+from leakscan.analysis.slots.reach import Reach, explore, new_graph
 from leakscan.analysis.swelling import Swelling, find_swelling
 from leakscan.analysis.units import in_units
-from leakscan.analysis.waiting import find_open_sockets
-from leakscan.analysis.wording import count_text, size_text
 from leakscan.heap.graph import HeapGraph
+from leakscan.wording import count_text, size_text
 
 _NOISE_LISTED: Final = 40
 _MEASURED: Final = (Verdict.LEAK, Verdict.INCONCLUSIVE, Verdict.BOUNDED)

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from leakscan.analysis.findings import Findings, Leak, Verdict
-from leakscan.analysis.native_leak import TYPE_NAME as NATIVE
-from leakscan.analysis.native_leak import native_leak
-from leakscan.analysis.wording import rate_text, size_text, visible
+from leakscan.analysis.ledger.native_leak import TYPE_NAME as NATIVE
+from leakscan.analysis.ledger.native_leak import native_leak
+from leakscan.analysis.results.findings import Findings, Leak, Verdict
 from leakscan.errors import UsageError
 from leakscan.units import parse_size
+from leakscan.wording import rate_text, size_text, visible
 
 _BUDGET: Final = re.compile(r"\s*(?P<what>.+?)\s*=\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[a-zA-Z]*)\s*")
 ANY: Final = "total"

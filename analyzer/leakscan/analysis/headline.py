@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from leakscan.analysis.findings import Findings, Leak, Verdict
-from leakscan.analysis.ledger import major_causes
-from leakscan.analysis.memory import MemoryLedger, MemoryRow
-from leakscan.analysis.wording import count_text, size_text, visible
+from leakscan.analysis.ledger.ledger import major_causes
+from leakscan.analysis.results.findings import Findings, Leak, Verdict
+from leakscan.analysis.results.memory import MemoryLedger, MemoryRow
+from leakscan.wording import count_text, size_text, visible
 
 _ROOT: Final = re.compile(r"root '(\w[\w ]*)'")
 """A root is quoted in a pattern, not in a sentence."""

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 import numpy as np
 
-from leakscan.analysis.reach import Reach
+from leakscan.analysis.slots.reach import Reach
 from leakscan.errors import UsageError
 from leakscan.heap.graph import U32, HeapGraph
 

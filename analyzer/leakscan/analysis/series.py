@@ -7,12 +7,12 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
+from leakscan.analysis.causes.leaks import Limits
 from leakscan.analysis.counted import findings_from_counts
 from leakscan.analysis.diff import Measured, diff
-from leakscan.analysis.findings import Findings, RunFigures, Verdict
-from leakscan.analysis.growth import census
 from leakscan.analysis.headline import headline
-from leakscan.analysis.leaks import Limits
+from leakscan.analysis.judge.growth import census
+from leakscan.analysis.results.findings import Findings, RunFigures, Verdict
 from leakscan.errors import UsageError
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.v8_births import ids_agree, last_id, with_births

@@ -7,14 +7,14 @@ from typing import Final
 
 import numpy as np
 
-from leakscan.analysis.findings import Path
-from leakscan.analysis.garbage import liveness
-from leakscan.analysis.leaks import Limits, find_leaks
+from leakscan.analysis.births.survivors import Survivors
+from leakscan.analysis.causes.leaks import Limits, find_leaks
+from leakscan.analysis.dialects.patterns import match_pattern, nearest_patterns, parse_pattern
+from leakscan.analysis.dialects.slotnames import SlotNames
+from leakscan.analysis.graph.garbage import liveness
 from leakscan.analysis.narrow import survivors_of_type, type_rows_named
-from leakscan.analysis.patterns import match_pattern, nearest_patterns, parse_pattern
-from leakscan.analysis.reach import Reach, explore, new_graph
-from leakscan.analysis.slotnames import SlotNames
-from leakscan.analysis.survivors import Survivors
+from leakscan.analysis.results.findings import Path
+from leakscan.analysis.slots.reach import Reach, explore, new_graph
 from leakscan.analysis.top import Top, top
 from leakscan.errors import UsageError
 from leakscan.heap.graph import HeapGraph

@@ -14,21 +14,21 @@ from typing import Final
 
 import numpy as np
 
-from leakscan.analysis.findings import Holder, Leak, Verdict
-from leakscan.analysis.holder import place_of, same_object
-from leakscan.analysis.hops import read_hops
-from leakscan.analysis.kernels import NO
-from leakscan.analysis.noise import noise_rule
-from leakscan.analysis.object_cut import cut_of_object
-from leakscan.analysis.paths import RawPath, Reason
-from leakscan.analysis.reach import Reach
-from leakscan.analysis.refs import source_of
-from leakscan.analysis.slotnames import SlotNames
-from leakscan.analysis.steps import Writing, write_path
-from leakscan.analysis.verdict import ENOUGH_RUNS
-from leakscan.analysis.wording import size_text
+from leakscan.analysis.causes.paths import RawPath, Reason
+from leakscan.analysis.causes.steps import Writing, write_path
+from leakscan.analysis.cuts.object_cut import cut_of_object
+from leakscan.analysis.dialects.hops import read_hops
+from leakscan.analysis.dialects.slotnames import SlotNames
+from leakscan.analysis.graph.kernels import NO
+from leakscan.analysis.graph.refs import source_of
+from leakscan.analysis.judge.noise import noise_rule
+from leakscan.analysis.judge.verdict import ENOUGH_RUNS
+from leakscan.analysis.results.findings import Holder, Leak, Verdict
+from leakscan.analysis.slots.holder import place_of, same_object
+from leakscan.analysis.slots.reach import Reach
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import ObjectFlag, RootKind
+from leakscan.wording import size_text
 
 _SMALLEST: Final = 1024
 _LEAST_GROWTH: Final = 512

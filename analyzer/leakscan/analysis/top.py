@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from leakscan.analysis import kernels
-from leakscan.analysis.garbage import Liveness
-from leakscan.analysis.kernels import Csr, DominatorTree
-from leakscan.analysis.slotnames import SlotNames
+from leakscan.analysis.dialects.slotnames import SlotNames
+from leakscan.analysis.graph import kernels
+from leakscan.analysis.graph.garbage import Liveness
+from leakscan.analysis.graph.kernels import Csr, DominatorTree
 from leakscan.heap.graph import U64, HeapGraph
 from leakscan.heap.kinds import ObjectFlag
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from leakscan.analysis.findings import Leak, Path
+from leakscan.analysis.results.findings import Leak, Path
 
 _RUN: Final = re.compile(r"\brun(s?)\b")
 

@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 
-from leakscan.analysis.wording import size_text
 from leakscan.capture.vitals import Process, ProcessGone, Vitals
 from leakscan.capture.watch_actions import Action, Actor
 from leakscan.errors import UsageError
 from leakscan.units import parse_seconds, parse_size
+from leakscan.wording import size_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,10 @@ from typing import Annotated, Any, Final
 import typer
 
 from leakscan import __version__
-from leakscan.analysis.wording import visible
 from leakscan.cli import exits
 from leakscan.cli.configuration import Defaults, defaults, settings_of, unknown_variables
 from leakscan.errors import LeakscanError
+from leakscan.wording import visible
 
 COMMANDS: Final[tuple[str, ...]] = (
     "capture",

@@ -13,8 +13,8 @@ from leakscan.errors import CaptureError, LeakscanError, UsageError
 
 if TYPE_CHECKING:
     from leakscan.analysis.diff import Measured
-    from leakscan.analysis.findings import Findings
-    from leakscan.analysis.memory import MemoryLedger
+    from leakscan.analysis.results.findings import Findings
+    from leakscan.analysis.results.memory import MemoryLedger
     from leakscan.capture.directory import Capture, Census
     from leakscan.heap.graph import HeapGraph
     from leakscan.report.notebook import Shown
@@ -71,7 +71,7 @@ def shown(*paths: str | Path, type_name: str | None = None) -> Shown:
 def measured_of(capture: Capture, *, runs: int, notes: tuple[str, ...] = ()) -> Measured:
     """What the capture counted after each of the first `runs` runs, and what it says is missing."""
     from leakscan.analysis.diff import Measured
-    from leakscan.analysis.findings import RunFigures
+    from leakscan.analysis.results.findings import RunFigures
 
     rows = [census for census in capture.census if census.phase in ("baseline", "run") and census.run <= runs]
     counted = [row.types for row in rows if row.types is not None]
@@ -107,7 +107,7 @@ def analysed_capture(capture: Capture) -> Findings:
 def _analyse(
     source: Source, type_name: str | None, runs_each: int = 0, source_maps: Path | None = None
 ) -> Findings:
-    from leakscan.analysis.sourcelines import with_exact_lines
+    from leakscan.analysis.dialects.sourcelines import with_exact_lines
     from leakscan.report.relative import relative_to
 
     findings = with_exact_lines(_findings(source, type_name, runs_each, source_maps), _read_source)
@@ -170,7 +170,7 @@ def dated_by_id(capture: Capture, after: HeapGraph, runs: int) -> HeapGraph:
 
 def with_counts_of(measured: Measured, before: HeapGraph, after: HeapGraph) -> Measured:
     """`measured` with the objects of each type in both snapshots, which are the first and the last count."""
-    from leakscan.analysis.growth import census
+    from leakscan.analysis.judge.growth import census
 
     first, last = census(before), census(after)
     between = len(measured.per_run) - 2
@@ -205,8 +205,8 @@ def _counted(capture: Capture) -> Findings:
 
 
 def _memory(capture: Capture, rows: list[Census], settled: Census | None) -> MemoryLedger | None:
-    from leakscan.analysis.ledger import Rounds, memory_ledger
-    from leakscan.analysis.memory import FileGrowth, NativeSite
+    from leakscan.analysis.ledger.ledger import Rounds, memory_ledger
+    from leakscan.analysis.results.memory import FileGrowth, NativeSite
     from leakscan.capture.native import traced_sites
 
     figures = [row.memory for row in rows]

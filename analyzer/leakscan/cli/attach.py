@@ -162,7 +162,7 @@ class _Said:
         self._next = ""
 
     def taken(self, target: Attachment, taken: Taken, capture: AttachedCapture | None) -> None:
-        from leakscan.analysis.wording import size_text, visible
+        from leakscan.wording import size_text, visible
 
         self._document |= {"pid": target.pid, "python": target.python, "births": taken.is_armed}
         self._snapshots.append(

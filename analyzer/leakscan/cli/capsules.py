@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from leakscan.errors import CaptureError, UsageError
 
 if TYPE_CHECKING:
-    from leakscan.analysis.findings import Findings
+    from leakscan.analysis.results.findings import Findings
     from leakscan.report.capsule import Capsule
 
 MOST_PATTERNS = 5
@@ -60,7 +60,7 @@ def only_findings(findings: Findings) -> Capsule:
 
 
 def _with_answers(capsule: Capsule, snapshots: list[Path], *, with_paths: bool) -> Capsule:
-    from leakscan.analysis.combinations import cut_combinations
+    from leakscan.analysis.cuts.combinations import cut_combinations
     from leakscan.analysis.single import paths_to_type, top_of
     from leakscan.cli.sources import pair_of
     from leakscan.heap.reader import load

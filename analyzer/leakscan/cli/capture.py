@@ -217,8 +217,8 @@ def _capture_all(order: _Order, *, as_json: bool) -> int:
 
 
 def _line_of_mode(mode: str, result: Capture | LeakscanError) -> str:
-    from leakscan.analysis.wording import visible
     from leakscan.capture import Capture
+    from leakscan.wording import visible
 
     if isinstance(result, Capture):
         return f"{mode:<11} {result.runs_completed} runs, {_ends(result)}"
@@ -245,8 +245,8 @@ def _exit_code(captured: Capture) -> int:
 
 def _summary(captured: Capture) -> str:
     """What was run and how the heap moved, and the command to run next."""
-    from leakscan.analysis.wording import count_text, size_text, visible
     from leakscan.cli.proof import proof_text
+    from leakscan.wording import count_text, size_text, visible
 
     runtime = f"{_RUNTIMES[captured.runtime]} {captured.version}"
     lines = [

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from leakscan.analysis.findings import Cut, Findings
+    from leakscan.analysis.results.findings import Cut, Findings
     from leakscan.capture import Capture, MoreRuns, Prove
 
 
@@ -14,7 +14,7 @@ def decision(*, most_runs: int, is_proof_wanted: bool) -> Callable[[Capture], Mo
     """Ask for more runs until the verdict is decided or `most_runs` are done, then for one experiment."""
 
     def decide(captured: Capture) -> MoreRuns | Prove | None:
-        from leakscan.analysis.findings import Verdict
+        from leakscan.analysis.results.findings import Verdict
         from leakscan.capture import MoreRuns
         from leakscan.cli.analyse import analysed_capture
 
@@ -29,9 +29,9 @@ def decision(*, most_runs: int, is_proof_wanted: bool) -> Callable[[Capture], Mo
 
 
 def _experiment(captured: Capture, findings: Findings) -> Prove | None:
-    from leakscan.analysis.experiment import plan_experiment, survivors_to_count
-    from leakscan.analysis.garbage import liveness
-    from leakscan.analysis.survivors import find_survivors
+    from leakscan.analysis.births.survivors import find_survivors
+    from leakscan.analysis.cuts.experiment import plan_experiment, survivors_to_count
+    from leakscan.analysis.graph.garbage import liveness
     from leakscan.capture import Prove
     from leakscan.heap.reader import load
 

@@ -22,9 +22,9 @@ def capture_inspected(
     as_json: bool,
 ) -> int:
     """Capture the Node at that address, or of that PID; the exit code."""
-    from leakscan.analysis.wording import size_text, visible
     from leakscan.capture.inspected import capture_inspected as run_capture
     from leakscan.capture.open_inspector import open_inspector
+    from leakscan.wording import size_text, visible
 
     if pid is not None:
         address = open_inspector(pid)

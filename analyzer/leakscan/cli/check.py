@@ -13,8 +13,8 @@ import typer
 from leakscan.cli import exits
 
 if TYPE_CHECKING:
-    from leakscan.analysis.findings import Findings
     from leakscan.analysis.gate import Gate
+    from leakscan.analysis.results.findings import Findings
 
 EXAMPLES = (
     "leakscan check leak/",

@@ -57,7 +57,7 @@ def export(
             return
         import numpy as np
 
-        from leakscan.analysis.garbage import liveness
+        from leakscan.analysis.graph.garbage import liveness
         from leakscan.heap.export_v8 import export_v8
 
         held = np.setdiff1d(liveness(graph).anchors, graph.roots.targets)

@@ -13,7 +13,7 @@ def proof_text(proof: Proof, *, by: str = "") -> str:
 
     Or why not. `by` names the cut, for where it is not said already.
     """
-    from leakscan.analysis.wording import count_text
+    from leakscan.wording import count_text
 
     cutting = f" by cutting {by}" if by else ""
     if proof.failed:

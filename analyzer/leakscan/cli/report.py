@@ -12,7 +12,7 @@ from leakscan.cli.redact import Redact, level_of
 from leakscan.errors import LeakscanError, UsageError
 
 if TYPE_CHECKING:
-    from leakscan.analysis.findings import Findings
+    from leakscan.analysis.results.findings import Findings
 
 EXAMPLES = (
     "leakscan report leak/ -o report.html",

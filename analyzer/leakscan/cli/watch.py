@@ -130,8 +130,8 @@ _HEADER = "  ".join([f"{'time':8}", *(f"{name:>8}" for name in _COLUMNS)]) + " t
 
 def line_of(event: Event) -> str:
     """One line of at most 80 columns for a look; alarms and what they did can be longer."""
-    from leakscan.analysis.wording import size_text, visible
     from leakscan.capture.watch import Acted, Alarm, Ended
+    from leakscan.wording import size_text, visible
 
     clock = time.strftime("%H:%M:%S", time.localtime(event.time_unix))
     if isinstance(event, Ended):

@@ -12,10 +12,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from leakscan.analysis.wording import size_text, visible
 from leakscan.capture.vitals import Vitals
 from leakscan.capture.watch import Event
 from leakscan.cli.watch import line_of
+from leakscan.wording import size_text, visible
 
 _ROWS: Final = (
     ("RSS", "rss_bytes"),

@@ -33,9 +33,9 @@ def whatif(
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
 ) -> None:
     """Say what would be freed if these references were gone."""
-    from leakscan.analysis.garbage import liveness
-    from leakscan.analysis.survivors import find_survivors
-    from leakscan.analysis.whatif import what_if
+    from leakscan.analysis.births.survivors import find_survivors
+    from leakscan.analysis.cuts.whatif import what_if
+    from leakscan.analysis.graph.garbage import liveness
     from leakscan.cli.capsules import capsule_at
     from leakscan.cli.sources import pair_of
     from leakscan.heap.reader import load

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from leakscan import __version__
-from leakscan.analysis.findings import Findings
+from leakscan.analysis.cuts.whatif import WhatIf
+from leakscan.analysis.results.findings import Findings
 from leakscan.analysis.single import TypePaths
 from leakscan.analysis.top import Top
-from leakscan.analysis.whatif import WhatIf
 from leakscan.errors import UsageError
 from leakscan.report.json import FORMAT_PREFIX, as_plain
 from leakscan.report.lines import shortened

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from leakscan.analysis.compare import Change, Comparison, ComparisonByMode, LeakChange
-from leakscan.analysis.wording import count_text, rate_text, size_text, visible
 from leakscan.report.lines import Line, Span, line, shortened, wrapped
 from leakscan.report.names import TypeNames, short_names
 from leakscan.report.terminal import Screen
+from leakscan.wording import count_text, rate_text, size_text, visible
 
 _STYLES = {
     Change.NEW: "bad",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from leakscan.analysis.findings import Leak, Path
+from leakscan.analysis.results.findings import Leak, Path
 
 _LAST_ENTRY: Final = re.compile(r"[\[{][^\[{]*[\]}]$|\.(?:get|has)\([^()]*\)$")
 _LAST_WORD: Final = re.compile(r"[\w$]+(?=\W*$)")

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from leakscan.analysis.cross_check import CrossCheck
-from leakscan.analysis.wording import count_text, size_text, visible
 from leakscan.report.json import as_plain
+from leakscan.wording import count_text, size_text, visible
 
 _WIDTH: Final = 80
 

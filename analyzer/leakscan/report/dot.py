@@ -6,12 +6,12 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import Final
 
-from leakscan.analysis.findings import Findings, Leak, Path, Step
-from leakscan.analysis.wording import count_text, size_text, visible
+from leakscan.analysis.results.findings import Findings, Leak, Path, Step
 from leakscan.report.cuts import cut_steps
 from leakscan.report.folding import fold_steps
 from leakscan.report.lines import shortened
 from leakscan.report.names import TypeNames, object_text, place, type_names
+from leakscan.wording import count_text, size_text, visible
 
 DEFAULT_LEAKS: Final = 5
 DEFAULT_PATHS: Final = 4

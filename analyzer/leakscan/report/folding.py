@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from leakscan.analysis.findings import Step
-from leakscan.analysis.wording import count_text
+from leakscan.analysis.results.findings import Step
+from leakscan.wording import count_text
 
 _LONGEST: Final = 16
 _HEAD: Final = 7

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from leakscan import __version__
 from leakscan.analysis.gate import Gate, Gated, Status
-from leakscan.analysis.wording import count_text, rate_text, size_text, visible
+from leakscan.wording import count_text, rate_text, size_text, visible
 
 _LEVEL: Final = {
     Status.NEW: "error",

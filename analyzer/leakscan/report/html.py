@@ -13,9 +13,8 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from leakscan import __version__
-from leakscan.analysis.findings import Findings, Path, Verdict
 from leakscan.analysis.headline import row_names
-from leakscan.analysis.wording import count_text, rate_text, size_text, visible
+from leakscan.analysis.results.findings import Findings, Path, Verdict
 from leakscan.report.capsule import Capsule
 from leakscan.report.charts import Series, births_bars, line_chart
 from leakscan.report.cuts import cut_steps
@@ -25,6 +24,7 @@ from leakscan.report.memory import after_trim, shown_rows, signed, site_text, to
 from leakscan.report.names import object_text, place, type_names
 from leakscan.report.picture import leak_svg
 from leakscan.report.reproduce import commands, measured
+from leakscan.wording import count_text, rate_text, size_text, visible
 
 _FINE = (Verdict.CLEAN, Verdict.WARM_UP, Verdict.BOUNDED, Verdict.GARBAGE, Verdict.SLACK)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from leakscan.analysis.findings import Findings
+from leakscan.analysis.results.findings import Findings
 
 FORMAT_PREFIX = "leakscan-"
 

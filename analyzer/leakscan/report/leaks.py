@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from leakscan.analysis.findings import Cut, CutMember, Holder, Leak, Path, Verdict
-from leakscan.analysis.wording import count_text, size_text, visible
+from leakscan.analysis.results.findings import Cut, CutMember, Holder, Leak, Path, Verdict
 from leakscan.report.cuts import cut_steps
 from leakscan.report.lines import Line, Span, line, shortened, shortened_place, shortest_place, wrapped
 from leakscan.report.names import TypeNames, path_sentence, place
 from leakscan.report.tables import births_line, runs_per_column
 from leakscan.report.tree import path_tree
+from leakscan.wording import count_text, size_text, visible
 
 _UNCOLLECTED = (
     "The collector cannot look into such an object, so it never frees what is in a cycle with it: break the "

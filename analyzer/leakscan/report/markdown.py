@@ -6,9 +6,8 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from leakscan.analysis.findings import Findings, Verdict
 from leakscan.analysis.headline import row_names
-from leakscan.analysis.wording import count_text, rate_text, size_text, visible
+from leakscan.analysis.results.findings import Findings, Verdict
 from leakscan.report.lines import plain
 from leakscan.report.memory import after_trim, needs_table, shown_rows, signed, site_text, told_sites
 from leakscan.report.names import type_names
@@ -16,6 +15,7 @@ from leakscan.report.reproduce import commands, measured
 from leakscan.report.tables import births_line, runs_per_column
 from leakscan.report.terminal import Screen
 from leakscan.report.text import TextOptions, findings_text
+from leakscan.wording import count_text, rate_text, size_text, visible
 
 LONGEST: Final = 60_000
 """Characters: issue trackers refuse a body of 65 536."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from leakscan.analysis.findings import Findings, Verdict
 from leakscan.analysis.headline import row_names
-from leakscan.analysis.memory import MemoryLedger, MemoryRow, NativeSite
-from leakscan.analysis.wording import count_text, size_text, visible
+from leakscan.analysis.results.findings import Findings, Verdict
+from leakscan.analysis.results.memory import MemoryLedger, MemoryRow, NativeSite
 from leakscan.report.lines import Line, Span, line, wrapped
+from leakscan.wording import count_text, size_text, visible
 
 _LEAD: Final = "memory    "
 _INDENT: Final = " " * len(_LEAD)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from leakscan.analysis.findings import Findings, Leak, Path, Step
-from leakscan.analysis.wording import visible
+from leakscan.analysis.results.findings import Findings, Leak, Path, Step
+from leakscan.wording import visible
 
 CONTAINERS: Final = frozenset(
     ("dict", "list", "tuple", "set", "frozenset", "cell", "collections.OrderedDict", "collections.deque")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
-from leakscan.analysis.findings import Findings
-from leakscan.analysis.wording import count_text, rate_text, size_text, visible
+from leakscan.analysis.results.findings import Findings
 from leakscan.report.lines import plain
 from leakscan.report.names import type_names
 from leakscan.report.picture import leak_svg
 from leakscan.report.reproduce import measured
 from leakscan.report.text import TextOptions, findings_text
+from leakscan.wording import count_text, rate_text, size_text, visible
 
 _LEAKS_SHOWN = 3
 _TYPES_SHOWN = 10

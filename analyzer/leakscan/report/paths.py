@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from leakscan.analysis.single import PathGroup, TypePaths
-from leakscan.analysis.wording import count_text, size_text, visible
 from leakscan.report.leaks import sentences
 from leakscan.report.lines import Line, Span, line, shortened, wrapped
 from leakscan.report.names import TypeNames, short_names
 from leakscan.report.terminal import Screen
 from leakscan.report.tree import path_tree
+from leakscan.wording import count_text, size_text, visible
 
 _OTHERS_SHOWN = 3
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Final
 
-from leakscan.analysis.findings import Findings, Leak, Path
-from leakscan.analysis.wording import count_text, size_text, visible
+from leakscan.analysis.results.findings import Findings, Leak, Path
 from leakscan.report.cuts import cut_steps
 from leakscan.report.dot import DEFAULT_LEAKS, DEFAULT_PATHS, wrapped
 from leakscan.report.folding import fold_steps
 from leakscan.report.names import TypeNames, object_text, place, type_names
+from leakscan.wording import count_text, size_text, visible
 
 _WIDTH: Final = 218
 """Of a box; 26 characters of 12 pixels and a margin."""

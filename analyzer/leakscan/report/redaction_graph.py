@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leakscan.analysis.refs import sources_of
+from leakscan.analysis.graph.refs import sources_of
 from leakscan.heap.graph import U32, HeapGraph, StringTable
 from leakscan.heap.kinds import KIND_MASK, NUMBER_LABELS, Kind
 from leakscan.report.redaction import Redaction, Redactor

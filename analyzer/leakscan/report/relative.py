@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import PurePath
 
-from leakscan.analysis.findings import Cut, Findings, Leak, Path
+from leakscan.analysis.results.findings import Cut, Findings, Leak, Path
 
 
 def relative_to(findings: Findings, directory: PurePath) -> Findings:

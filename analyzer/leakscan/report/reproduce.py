@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 
 from leakscan import __version__
-from leakscan.analysis.findings import Findings
-from leakscan.analysis.wording import count_text, visible
+from leakscan.analysis.results.findings import Findings
+from leakscan.wording import count_text, visible
 
 
 def commands(findings: Findings) -> str:

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from leakscan.analysis.compare import Comparison, ComparisonByMode
-from leakscan.analysis.findings import FINDINGS_VERSION, Findings
+from leakscan.analysis.cuts.whatif import WhatIf
 from leakscan.analysis.gate import Gate
+from leakscan.analysis.results.findings import FINDINGS_VERSION, Findings
 from leakscan.analysis.single import TypePaths
 from leakscan.analysis.top import Top
-from leakscan.analysis.whatif import WhatIf
 from leakscan.report.capsule import CAPSULE_VERSION, Capsule
 from leakscan.report.json import FORMAT_PREFIX, FindingsByMode
 

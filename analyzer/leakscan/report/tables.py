@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from leakscan.analysis.findings import Growth, Verdict
-from leakscan.analysis.wording import count_text, rate_text, size_text, visible
+from leakscan.analysis.results.findings import Growth, Verdict
 from leakscan.report.lines import Line, Span, line, shortened_name, wrapped
+from leakscan.wording import count_text, rate_text, size_text, visible
 
 MOST_RUN_COLUMNS: Final = 20
 _NAME_WIDTH: Final = 24

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from leakscan.analysis.findings import CycleFinding, Findings, Leak, Verdict
-from leakscan.analysis.wording import count_text, size_text, visible
+from leakscan.analysis.results.findings import CycleFinding, Findings, Leak, Verdict
 from leakscan.report.leaks import cut_lines, leak_lines, leak_table, set_to_cut
 from leakscan.report.lines import Line, Span, line, wrapped
 from leakscan.report.memory import memory_lines
@@ -15,6 +14,7 @@ from leakscan.report.names import TypeNames, type_names
 from leakscan.report.reproduce import measured
 from leakscan.report.tables import growth_table
 from leakscan.report.terminal import Screen
+from leakscan.wording import count_text, size_text, visible
 
 DEFAULT_LIMIT: Final = 10
 _NOISE_ROWS: Final = 3

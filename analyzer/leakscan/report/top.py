@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from leakscan.analysis.top import Dominator, Top
-from leakscan.analysis.wording import count_text, size_text, visible
 from leakscan.report.lines import Line, Span, line, shortened, wrapped
 from leakscan.report.tables import Column, table
 from leakscan.report.terminal import Screen
+from leakscan.wording import count_text, size_text, visible
 
 _SHORTEST_WHAT: Final = 24
 _KEY: Final = re.compile(r"\[[^\]]*\]")

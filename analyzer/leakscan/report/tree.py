@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from leakscan.analysis.findings import Path
-from leakscan.analysis.wording import visible
+from leakscan.analysis.results.findings import Path
 from leakscan.report.folding import Piece, fold_steps
 from leakscan.report.lines import Line, Span, line, shortened
 from leakscan.report.names import TypeNames, place, step_text
+from leakscan.wording import visible
 
 _WIDEST_INDENT: Final = 24
 """A path is a chain: a long one gets smaller steps, and past this column none, so that it fits a screen."""

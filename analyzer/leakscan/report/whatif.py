@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from leakscan.analysis.whatif import PatternEffect, WhatIf
-from leakscan.analysis.wording import count_text, size_text, visible
+from leakscan.analysis.cuts.whatif import PatternEffect, WhatIf
 from leakscan.report.lines import Line, Span, line, wrapped
 from leakscan.report.names import short_names
 from leakscan.report.tables import Column, table
 from leakscan.report.terminal import Screen
+from leakscan.wording import count_text, size_text, visible
 
 
 def whatif_text(answer: WhatIf, screen: Screen) -> list[Line]:

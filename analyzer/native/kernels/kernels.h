@@ -1,5 +1,5 @@
 // The graph algorithms. Arrays are checked (lengths, indices, no overlap) before any of them is called;
-// a null mask has no item set. leakscan/analysis/kernels.py documents each result.
+// a null mask has no item set. leakscan/analysis/graph/kernels.py documents each result.
 #pragma once
 #include "csr.h"
 

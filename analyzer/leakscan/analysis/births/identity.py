@@ -1,0 +1,95 @@
+"""Whether an object of one snapshot is the one that was there in an earlier snapshot of the same process.
+
+An address alone does not tell: it is given out again, for 16 to 78 % of leaked objects. The type at it
+makes chance smaller, and neighbours at the same addresses smaller still.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from leakscan.analysis.graph.refs import sources_of
+from leakscan.heap.graph import U32, U64, HeapGraph
+from leakscan.heap.kinds import KIND_MASK, NO_OBJECT, Kind
+
+Mask = npt.NDArray[np.bool_]
+Objects = npt.NDArray[np.intp]
+
+_TYPE_BITS: Final = 20
+_ALIGNMENT_BITS: Final = 4
+_FEW_HOLDERS: Final = 4
+"""A neighbour that many objects hold (None, a small number, a shared name) says nothing about one of them."""
+_ODD: Final = 0x9E3779B97F4A7C15
+
+
+def known_by_place(before: HeapGraph, after: HeapGraph, objects: Objects) -> Mask:
+    """Which of these objects of `after` have the address and the type of an object of `before`."""
+    type_rows = _shared_type_rows(before, after)
+    known = np.sort(_place_keys(before.addresses, type_rows[before.type_ids]))
+    return _found(_place_keys(after.addresses[objects], after.type_ids[objects]), known)
+
+
+def known_by_neighbours(before: HeapGraph, after: HeapGraph, objects: Objects) -> Mask:
+    """Which of these objects of `after` have a neighbour that an object at their address had in `before`.
+
+    A holder at the same address, or something of their own at the same address that few others hold; a
+    root counts as a holder. Objects without any neighbour are taken for known. O(m log m).
+    """
+    known = np.sort(_pair_keys(before, np.arange(before.reference_count, dtype=np.uint32)))
+    asked = np.zeros(after.object_count, np.bool_)
+    asked[objects] = True
+    into = np.flatnonzero(asked[after.ref_targets]).astype(np.uint32)
+    kinds = after.ref_kinds & np.uint8(KIND_MASK)
+    is_private = (after.refcounts[after.ref_targets] <= _FEW_HOLDERS) & (kinds != Kind.TYPE)
+    out = np.flatnonzero(is_private).astype(np.uint32)
+    out = out[asked[sources_of(after, out)]]
+    same = np.zeros(after.object_count, np.bool_)
+    same[after.ref_targets[into[_found(_pair_keys(after, into), known)]]] = True
+    same[sources_of(after, out[_found(_pair_keys(after, out), known)])] = True
+    same[after.roots.targets] = True
+    has_neighbour = np.zeros(after.object_count, np.bool_)
+    has_neighbour[after.ref_targets[into]] = True
+    has_neighbour[sources_of(after, out)] = True
+    return same[objects] | ~has_neighbour[objects]
+
+
+def _found(asked: U64, known: U64) -> Mask:
+    """Which of the asked keys are among the known ones, which are sorted."""
+    if not len(known):
+        return np.zeros(len(asked), np.bool_)
+    # Sorted questions walk the table once instead of missing the cache for each of them.
+    order = np.argsort(asked)
+    positions = np.searchsorted(known, asked[order])
+    found = np.empty(len(asked), np.bool_)
+    found[order] = known[np.minimum(positions, len(known) - 1)] == asked[order]
+    return found
+
+
+def _pair_keys(graph: HeapGraph, refs: U32) -> U64:
+    """Address of the source and of the target of each reference, mixed into one number."""
+    sources = graph.addresses[sources_of(graph, refs)]
+    targets = graph.addresses[graph.ref_targets[refs]]
+    keys: U64 = (sources * np.uint64(_ODD)) ^ targets
+    return keys
+
+
+def _place_keys(addresses: U64, type_rows: U32) -> U64:
+    """Address and type in one number: objects are at least 16 bytes apart and addresses have 57 bits."""
+    keys: U64 = ((addresses >> np.uint64(_ALIGNMENT_BITS)) << np.uint64(_TYPE_BITS)) ^ type_rows
+    return keys
+
+
+def _shared_type_rows(before: HeapGraph, after: HeapGraph) -> U32:
+    """For each type row of `before` its row in `after`, or a number that is no row there."""
+    rows = {key: row for row, key in enumerate(_type_keys(after))}
+    missing = (1 << _TYPE_BITS) - 1
+    return np.array([rows.get(key, missing) for key in _type_keys(before)], np.uint32)
+
+
+def _type_keys(graph: HeapGraph) -> list[tuple[str, int]]:
+    # The name too: the address of a type that died may have been given to another type.
+    homes = [0 if obj == NO_OBJECT else int(graph.addresses[obj]) for obj in graph.types.objects.tolist()]
+    return list(zip(graph.type_names, homes, strict=True))

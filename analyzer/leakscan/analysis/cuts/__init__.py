@@ -1,0 +1,1 @@
+"""Which references must go: the smallest cut, what-if, the experiment in the live process."""

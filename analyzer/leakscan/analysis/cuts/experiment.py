@@ -1,0 +1,101 @@
+"""What a cut means in the living process: which references to clear there, and which objects to count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from leakscan.analysis.cuts.whatif import freed_by
+from leakscan.analysis.dialects.patterns import match_pattern, parse_pattern
+from leakscan.analysis.graph.garbage import Liveness
+from leakscan.analysis.graph.refs import distinct, sources_of
+from leakscan.heap.graph import U32, HeapGraph
+from leakscan.heap.kinds import BIRTH_OWN, BIRTH_UNKNOWN, ObjectFlag, TypeFlag
+
+Bools = npt.NDArray[np.bool_]
+Counted = tuple[int, int, bool]
+"""Address, run of its birth (0: unknown or before the runs), whether its type has the collector's header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """References as (address of the holder, kind, label, address of what it holds).
+
+    `others` are what the cut should free besides the survivors. `uncounted` of both are neither born in
+    the runs nor tracked by the collector: nothing in the process can tell whether they are gone.
+    `uncleared` patterns name roots, which no reference leads from.
+    """
+
+    references: tuple[tuple[int, int, str, int], ...]
+    survivors: tuple[Counted, ...]
+    others: tuple[Counted, ...]
+    uncounted: int
+    uncleared: tuple[str, ...]
+
+
+def survivors_to_count(
+    after: HeapGraph, life: Liveness, *, cut: Sequence[str], types: Sequence[str], is_new: Bools
+) -> U32:
+    """The objects that a cut is to be judged by: the new ones of the leaks' types.
+
+    Of a builtin type there are others, which nobody claims to free; there it is those that the cut should.
+    """
+    rows = [row for row, name in enumerate(after.type_names) if name in types]
+    builtin = [row for row in rows if "." not in after.type_names[row]]
+    wanted = np.isin(after.type_ids, rows) & is_new & life.is_live
+    if builtin:
+        freed = freed_by(after, life, *_matched(after, cut))
+        wanted &= freed | ~np.isin(after.type_ids, builtin)
+    return np.flatnonzero(wanted).astype(np.uint32)
+
+
+def plan_experiment(after: HeapGraph, life: Liveness, *, cut: Sequence[str], survivors: U32) -> Experiment:
+    """The cut of a report, as `capture.Prove` takes it; `after` must be of the process that still waits.
+
+    UsageError: a pattern cannot be read.
+    """
+    refs, roots = _matched(after, cut)
+    freed = freed_by(after, life, refs, roots)
+    freed[survivors] = False
+    others = np.flatnonzero(freed & (_births(after) > 0)).astype(np.uint32)
+    is_counted = (_births(after)[survivors] > 0) | ((after.flags[survivors] & ObjectFlag.TRACKED) != 0)
+    holders = after.addresses[sources_of(after, refs)]
+    held = after.addresses[after.ref_targets[refs]]
+    return Experiment(
+        references=tuple(
+            (int(holder), int(after.kind(int(ref))), after.label(int(ref)), int(target))
+            for holder, ref, target in zip(holders, refs, held, strict=True)
+        ),
+        survivors=_counted(after, survivors[is_counted]),
+        others=_counted(after, others),
+        uncounted=int((~is_counted).sum()) + int(freed.sum()) - len(others),
+        uncleared=tuple(text for text in cut if not len(match_pattern(after, parse_pattern(text)).refs)),
+    )
+
+
+def _matched(graph: HeapGraph, cut: Sequence[str]) -> tuple[U32, U32]:
+    matched = [match_pattern(graph, parse_pattern(text)) for text in cut]
+    none = np.zeros(0, np.uint32)
+    refs = distinct(np.concatenate([none, *(found.refs for found in matched)]))
+    return refs, distinct(np.concatenate([none, *(found.roots for found in matched)]))
+
+
+def _counted(graph: HeapGraph, objects: U32) -> tuple[Counted, ...]:
+    addresses = graph.addresses[objects]
+    order = np.argsort(addresses, kind="stable")
+    has_header = (graph.types.flags[graph.type_ids[objects]] & np.uint8(TypeFlag.COLLECTED)) != 0
+    births = _births(graph)[objects]
+    return tuple(
+        zip(addresses[order].tolist(), births[order].tolist(), has_header[order].tolist(), strict=True)
+    )
+
+
+def _births(graph: HeapGraph) -> npt.NDArray[np.uint16]:
+    """The run each object was born in, 0 where none is known."""
+    births: npt.NDArray[np.uint16] = np.where(
+        (graph.births == BIRTH_OWN) | (graph.births == BIRTH_UNKNOWN), np.uint16(0), graph.births
+    )
+    return births

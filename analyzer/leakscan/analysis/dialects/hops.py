@@ -1,0 +1,128 @@
+"""How the references of a path read: one hop for what a developer would write as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from leakscan.analysis.dialects.hop import FORMS, VARIABLE, Hop, normalised, quoted_key
+from leakscan.analysis.dialects.hops_v8 import read_v8_hops
+from leakscan.analysis.graph.modules import Modules
+from leakscan.analysis.graph.refs import source_of
+from leakscan.heap.graph import HeapGraph
+from leakscan.heap.kinds import Kind
+
+_BY_THREAD: Final = "values by thread"
+
+
+def general_text(hops: Sequence[Hop]) -> str:
+    """One text for hops that differ in their keys only: the key, what the keys share, or `[*]`."""
+    first = hops[0]
+    keys = {hop.key for hop in hops}
+    if len(keys) == 1 and first.kind not in (Kind.INDEX, Kind.STACK):
+        return first.text
+    if not first.any_form:
+        return first.name_text
+    if len(keys) > 1 and first.kind == Kind.KEY_STR and (shared := _shared_parts(keys)):
+        return first.form.format(quoted_key(shared))
+    return first.any_form
+
+
+def _shared_parts(keys: set[str]) -> str:
+    """`run-*` for run-1, run-2 ...; "" when they share nothing telling."""
+    patterns = {normalised(key) for key in keys}
+    if len(patterns) == 1:
+        shared = patterns.pop()
+        return shared if any(character.isalpha() for character in shared) else ""
+    least, greatest = min(keys), max(keys)
+    length = next((at for at, (a, b) in enumerate(zip(least, greatest, strict=False)) if a != b), len(least))
+    prefix = least[:length].rstrip("0123456789")
+    # Half a word is chance: two names that both begin with "s" share nothing.
+    return f"{prefix}*" if prefix and not prefix[-1].isalnum() else ""
+
+
+def read_hops(graph: HeapGraph, modules: Modules, refs: Sequence[int]) -> tuple[Hop, ...]:
+    """The references of a path as hops; `__dict__`, a closure's tuple and cells are folded away."""
+    if graph.runtime == "v8":
+        return read_v8_hops(graph, modules, refs)
+    hops: list[Hop] = []
+    position = 0
+    while position < len(refs):
+        length = _folded(graph, refs, position)
+        hops.append(_hop(graph, modules, refs[position : position + length]))
+        position += length
+    return tuple(hops)
+
+
+def _folded(graph: HeapGraph, refs: Sequence[int], at: int) -> int:
+    """How many references from `at` on read as one."""
+    left = len(refs) - at
+    kind = graph.kind(refs[at])
+    if kind == Kind.DICT and left > 1:
+        return 2
+    if kind == Kind.SLOT and left > 1 and graph.label(refs[at]) == "__closure__":
+        return 3 if left > 2 and _is_cell(graph, refs[at + 1]) else 2
+    if kind == Kind.LOCAL and left > 1 and _is_cell(graph, refs[at]):
+        return 2
+    if kind == Kind.SLOT:
+        return _through_runtime(graph, refs, at)
+    return 1
+
+
+def _through_runtime(graph: HeapGraph, refs: Sequence[int], at: int) -> int:
+    """Length of the way through what the runtime keeps thread locals and context variables in."""
+    if graph.label(refs[at]) == _BY_THREAD:
+        ahead = refs[at + 1 : at + 3]
+        return 3 if len(ahead) == 2 and graph.kind(ahead[1]) == Kind.KEY_STR else 1
+    end = at
+    # A hash trie: how many nodes lie between depends on how many variables there are.
+    while end < len(refs) and graph.type_name(int(graph.ref_targets[refs[end]])).startswith("hamt"):
+        end += 1
+    is_variable = end > at and end < len(refs) and graph.kind(refs[end]) == Kind.CONTEXT
+    return end - at + 1 if is_variable else 1
+
+
+def _is_cell(graph: HeapGraph, ref: int) -> bool:
+    return graph.type_name(int(graph.ref_targets[ref])) == "cell"
+
+
+def _hop(graph: HeapGraph, modules: Modules, refs: Sequence[int]) -> Hop:
+    first, last = refs[0], refs[-1]
+    target = int(graph.ref_targets[last])
+    kind = graph.kind(first)
+    source = source_of(graph, first)
+    if graph.kind(last) == Kind.CONTEXT:
+        return Hop(tuple(refs), target, Kind.CONTEXT, FORMS[Kind.CONTEXT], graph.label(last))
+    if len(refs) > 1 and graph.label(first) == _BY_THREAD:
+        return Hop(tuple(refs), target, kind, "thread local `{}`", graph.label(last))
+    if len(refs) > 1 and kind == Kind.SLOT:
+        cell = int(graph.ref_targets[refs[1]])
+        return Hop(
+            tuple(refs), target, Kind.CLOSURE, "closure `{}`", graph.name_of(cell) or graph.label(refs[1])
+        )
+    if kind == Kind.LOCAL:
+        return Hop(tuple(refs), target, kind, FORMS[kind], graph.label(first))
+    if kind == Kind.DICT and len(refs) > 1:
+        kind = graph.kind(last)
+        if kind not in (Kind.KEY_STR, Kind.ATTRIBUTE, Kind.KEY):
+            source = source_of(graph, last)
+            return _plain(graph, tuple(refs), target, kind, source)
+        return _attribute(graph, tuple(refs), target, is_global=source in modules.rows)
+    if source in modules.rows and kind in (Kind.KEY_STR, Kind.ATTRIBUTE):
+        return _attribute(graph, tuple(refs), target, is_global=True)
+    return _plain(graph, tuple(refs), target, kind, source)
+
+
+def _plain(graph: HeapGraph, refs: tuple[int, ...], target: int, kind: Kind, source: int) -> Hop:
+    if kind == Kind.UNNAMED:
+        return Hop(refs, target, kind, "<unnamed in {}>", graph.type_name(source))
+    key = "" if kind in (Kind.MEMBER, Kind.DICT, Kind.TYPE, Kind.WEAK) else graph.label(refs[-1])
+    return Hop(refs, target, kind, FORMS[kind], key, VARIABLE.get(kind, ""))
+
+
+def _attribute(graph: HeapGraph, refs: tuple[int, ...], target: int, *, is_global: bool) -> Hop:
+    """An entry of a namespace reads the same whether its values lie inline or in a `__dict__`."""
+    kind = graph.kind(refs[-1])
+    if kind == Kind.KEY:
+        return Hop(refs, target, kind, "name '{}'", graph.label(refs[-1]))
+    return Hop(refs, target, Kind.ATTRIBUTE, "{}" if is_global else ".{}", graph.label(refs[-1]))

@@ -1,0 +1,467 @@
+"""The language of cuts: `Workflow._runs[*]` names references the way a developer would.
+
+    pattern  = head step*, at least one reference in all
+    head     = dotted name            a class (its instances and itself), a module, a function
+             | module a.b             only the module; `module a.b:name` as well
+             | type 'any text'        a type whose name is not a dotted name
+             | context variable 'x' | thread local 'x' | root 'atexit callbacks'
+    step     = .name                  attribute, slot, module global, class attribute
+             | .name_*                all whose names read so, with any text for each *
+             | ['key'] | [17] | [<Point>] | [*]     an entry of a container; all of them
+             | {*}                    members of a set
+             | closure 'x' | local 'x'      of a function; of a frame, generator or coroutine
+             | key 'x' | value stack | <unnamed> | .get('x')
+             V8: .get('key') | .get(17) | .get(*)   entries of a Map;  .has(*)  members of a Set
+             | .on('chunk') | .on(*)       listeners of an emitter;  [Symbol(x)]  a property
+             | local [1] | local [*]       of a suspended function
+
+A dotted name may leave out leading modules: `Workflow` is every class of that name. What a reader
+need not see (`__dict__`, the tuple and cell of a closure) is passed without being written.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import Enum
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from leakscan.analysis.dialects.patterns_v8 import call_refs, with_folded
+from leakscan.analysis.graph.refs import kinds_of, refs_from, strings_ending, strings_equal
+from leakscan.errors import UsageError
+from leakscan.heap.graph import U32, HeapGraph
+from leakscan.heap.kinds import NO_OBJECT, Kind, RootKind
+from leakscan.heap.v8_names import WEAK_MAP_VALUE
+
+Bools = npt.NDArray[np.bool_]
+
+
+class StepKind(Enum):
+    NAME = "name"
+    KEY = "key"
+    NUMBER = "number"
+    OTHER_KEY = "other key"
+    ANY = "any"
+    MEMBER = "member"
+    CLOSURE = "closure"
+    LOCAL = "local"
+    KEY_OBJECT = "key object"
+    STACK = "value stack"
+    UNNAMED = "unnamed"
+    ELEMENT = "element"
+
+
+class HeadKind(Enum):
+    DOTTED = "dotted"
+    MODULE = "module"
+    TYPE = "type"
+    CONTEXT = "context variable"
+    THREAD_LOCAL = "thread local"
+    ROOT = "root"
+
+
+@dataclass(frozen=True, slots=True)
+class PatternStep:
+    """One reference; `text` is how it was written."""
+
+    kind: StepKind
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A parsed pattern. `name` is the head's dotted name or quoted text."""
+
+    text: str
+    head: HeadKind
+    name: str
+    steps: tuple[PatternStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """References (and rows of the root table) that a pattern stands for; `reach` is how far it got.
+
+    When nothing matched, `stuck_at` are the objects where the step number `reach` found no reference.
+    """
+
+    refs: U32
+    roots: U32
+    reach: int = 0
+    stuck_at: U32 | None = None
+
+    def __len__(self) -> int:
+        return len(self.refs) + len(self.roots)
+
+
+_QUOTED: Final = r"(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`)"
+_NAME: Final = r"(?:(?:[^\W\d]|[$*])[\w$*]*|<\w+>|#[\w$]+)"
+_ARGUMENT: Final = rf"(?:{_QUOTED}|\*|-?\d+|<[^<>]*>|Symbol\([^()]*\))"
+_WEAK_VALUE: Final = re.escape(WEAK_MAP_VALUE)
+_HEAD: Final = re.compile(
+    rf"(?P<word>type|context variable|thread local|root|module)\s+(?P<quoted>{_QUOTED})"
+    rf"|(?:(?P<module>module)\s+)?(?P<dotted>{_NAME}(?:\.{_NAME}(?![\w$]*\())*)(?::(?P<member>{_NAME}))?"
+)
+_STEP: Final = re.compile(
+    rf"(?P<element>\.\w+\({_ARGUMENT}?\)|{_WEAK_VALUE})|\.(?P<name>{_NAME}|\[\[\w+\]\])|\[Symbol\((?P<symbol>[^()]*)\)\]|(?P<any>\[\*\])|\[(?P<number>-?\d+)\]"
+    rf"|\[(?P<key>{_QUOTED})\]|\[<(?P<other>[^\]]*)>\]|(?P<member>\{{(?:\*|\.\.\.)?\}})"
+    rf"|\s+(?P<word>closure|local|key)\s+(?P<quoted>{_QUOTED})|\s+(?P<stack>value stack|local \[(?:\*|\d+)\])"
+    rf"|\s*(?P<unnamed><unnamed(?: in [^>]*)?>)"
+)
+_WORDS: Final = {"closure": StepKind.CLOSURE, "local": StepKind.LOCAL, "key": StepKind.KEY_OBJECT}
+_ENTRIES: Final = (
+    Kind.KEY_STR,
+    Kind.KEY_INT,
+    Kind.KEY_OTHER,
+    Kind.KEY,
+    Kind.INDEX,
+    Kind.MEMBER,
+    Kind.ELEMENT,
+)
+_ATTRIBUTES: Final = (Kind.ATTRIBUTE, Kind.SLOT, Kind.AWAIT, Kind.ELEMENT)
+_THREAD_LOCAL_TYPES: Final = ("_thread._localdummy", "_thread._local")
+_SUGGESTIONS: Final = 5
+_CONSIDERED: Final = 20
+
+
+def quoted(text: str) -> str:
+    """`text` as a pattern writes a key: single quotes, nothing that could move a cursor."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return "'" + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in escaped) + "'"
+
+
+def parse_pattern(text: str) -> Pattern:
+    """The pattern that `text` writes. UsageError says where it stopped making sense."""
+    head = _HEAD.match(text)
+    if head is None:
+        raise _malformed(text, 0)
+    steps = []
+    if head["word"]:
+        kind, name = HeadKind(head["word"]), _unquoted(head["quoted"])
+    else:
+        kind, name = (
+            (HeadKind.MODULE if head["module"] or head["member"] else HeadKind.DOTTED),
+            head["dotted"],
+        )
+        if head["member"]:
+            steps.append(PatternStep(StepKind.NAME, head["member"], f":{head['member']}"))
+    position = head.end()
+    while position < len(text):
+        found = _STEP.match(text, position)
+        if found is None or found.end() == position:
+            raise _malformed(text, position)
+        steps.append(_step(found))
+        position = found.end()
+    return Pattern(text, kind, name, tuple(steps))
+
+
+def _step(found: re.Match[str]) -> PatternStep:
+    text = found.group()
+    if found["symbol"] is not None:
+        return PatternStep(StepKind.NAME, f"<symbol {found['symbol']}>", text)
+    if found["name"]:
+        return PatternStep(StepKind.NAME, found["name"], text)
+    if found["word"]:
+        return PatternStep(_WORDS[found["word"]], _unquoted(found["quoted"]), text)
+    if found["key"]:
+        return PatternStep(StepKind.KEY, _unquoted(found["key"]), text)
+    if found["number"]:
+        return PatternStep(StepKind.NUMBER, found["number"], text)
+    if found["other"] is not None:
+        return PatternStep(StepKind.OTHER_KEY, found["other"], text)
+    if found["element"]:
+        return PatternStep(StepKind.ELEMENT, text, text)
+    if found["member"]:
+        return PatternStep(StepKind.MEMBER, "", text)
+    if found["stack"]:
+        # V8 numbers the locals of a suspended function, and keeps no names.
+        return PatternStep(StepKind.STACK, "".join(filter(str.isdigit, text)), text)
+    return PatternStep(StepKind.ANY if found["any"] else StepKind.UNNAMED, "", text)
+
+
+def _unquoted(text: str) -> str:
+    if text.startswith("`"):
+        return text[1:-1]
+    try:
+        return str(ast.literal_eval(text))
+    except (ValueError, SyntaxError):
+        return text[1:-1]
+
+
+def _malformed(text: str, position: int) -> UsageError:
+    rest = text[position:]
+    return UsageError(
+        f"cannot read the cut {text!r} from {rest!r} on" if position else f"cannot read the cut {text!r}",
+        hint="write it as a report does: Workflow._runs[*], Emitter.handlers['chunk'][*], app.bus.handlers",
+    )
+
+
+def match_pattern(graph: HeapGraph, pattern: Pattern) -> Matched:
+    """The references that the pattern stands for; every reading of a dotted name is followed."""
+    best = Matched(_none(), _none())
+    refs, roots = [best.refs], [best.roots]
+    for name, steps in _readings(pattern):
+        found = _match_reading(graph, pattern.head, name, steps)
+        refs.append(found.refs)
+        roots.append(found.roots)
+        if found.stuck_at is not None and len(found.stuck_at) and found.reach >= best.reach:
+            best = found
+    return Matched(
+        np.unique(np.concatenate(refs)), np.unique(np.concatenate(roots)), best.reach, best.stuck_at
+    )
+
+
+def _readings(pattern: Pattern) -> list[tuple[str, tuple[PatternStep, ...]]]:
+    """Ways to split a dotted name into what it names and the attributes that follow."""
+    if pattern.head not in (HeadKind.DOTTED, HeadKind.MODULE):
+        return [(pattern.name, pattern.steps)]
+    parts = pattern.name.split(".")
+    return [
+        (
+            ".".join(parts[:length]),
+            (*(PatternStep(StepKind.NAME, part, f".{part}") for part in parts[length:]), *pattern.steps),
+        )
+        for length in range(1, len(parts) + 1)
+    ]
+
+
+def _match_reading(graph: HeapGraph, head: HeadKind, name: str, steps: tuple[PatternStep, ...]) -> Matched:
+    if head is HeadKind.ROOT:
+        labels = strings_equal(graph.strings, name)
+        roots = np.flatnonzero(np.isin(graph.roots.labels, labels)).astype(np.uint32)
+        if not steps:
+            return Matched(_none(), roots)
+        objects = np.unique(graph.roots.targets[roots])
+    elif head in (HeadKind.CONTEXT, HeadKind.THREAD_LOCAL):
+        refs = _context_refs(graph, name) if head is HeadKind.CONTEXT else _thread_local_refs(graph, name)
+        if not steps:
+            return Matched(refs, _none())
+        objects = np.unique(graph.ref_targets[refs])
+    else:
+        objects = _named_objects(graph, head, name)
+    refs = _none()
+    for number, step in enumerate(steps):
+        if number:
+            objects = np.unique(graph.ref_targets[refs])
+        refs = _follow(graph, objects, step)
+        if not len(refs):
+            return Matched(_none(), _none(), number, objects)
+    return Matched(refs, _none())
+
+
+def _named_objects(graph: HeapGraph, head: HeadKind, name: str) -> U32:
+    found = []
+    if head is not HeadKind.TYPE:
+        labels = strings_equal(graph.strings, name)
+        is_module = (graph.roots.kinds == RootKind.MODULE) & np.isin(graph.roots.labels, labels)
+        found.append(graph.roots.targets[is_module])
+        if head is HeadKind.MODULE:
+            return np.unique(found[0])
+    suffix = f".{name}"
+    rows = [row for row, full in enumerate(graph.type_names) if full == name or full.endswith(suffix)]
+    if rows:
+        found.append(np.flatnonzero(np.isin(graph.type_ids, rows)).astype(np.uint32))
+        classes = graph.types.objects[rows]
+        found.append(classes[classes != NO_OBJECT])
+    texts = np.concatenate((strings_equal(graph.strings, name), strings_ending(graph.strings, suffix)))
+    wanted = set(texts.tolist())
+    found.append(np.array([obj for obj, text in graph.names.items() if text in wanted], np.uint32))
+    return np.unique(np.concatenate(found))
+
+
+def _context_refs(graph: HeapGraph, name: str) -> U32:
+    refs = np.flatnonzero((graph.ref_kinds & np.uint8(0x7F)) == Kind.CONTEXT).astype(np.uint32)
+    named: U32 = refs[np.isin(graph.ref_labels[refs], strings_equal(graph.strings, name))]
+    return named
+
+
+def _thread_local_refs(graph: HeapGraph, name: str) -> U32:
+    rows = [row for row, full in enumerate(graph.type_names) if full in _THREAD_LOCAL_TYPES]
+    holders = np.flatnonzero(np.isin(graph.type_ids, rows)).astype(np.uint32)
+    inside = holders
+    # The local leads to its namespaces through a table with a row for each thread.
+    for _ in range(2):
+        near = _of_kind(graph, refs_from(graph, inside), Kind.UNNAMED, Kind.KEY_OTHER, Kind.SLOT, Kind.DICT)
+        inside = np.unique(np.concatenate((inside, graph.ref_targets[near])))
+    return _labelled(graph, refs_from(graph, inside), (Kind.KEY_STR, Kind.ATTRIBUTE), name)
+
+
+def _follow(graph: HeapGraph, objects: U32, step: PatternStep) -> U32:
+    """References of these objects that the step stands for."""
+    is_v8 = graph.runtime == "v8"
+    refs = refs_from(graph, with_folded(graph, objects) if is_v8 else objects)
+    match step.kind:
+        case StepKind.NAME:
+            return _attribute_refs(graph, refs, step.label)
+        case StepKind.KEY:
+            # A property whose name is no identifier is written like a key.
+            named = (Kind.KEY_STR, Kind.KEY, Kind.ATTRIBUTE) if is_v8 else (Kind.KEY_STR, Kind.KEY)
+            return _labelled(graph, refs, named, step.label)
+        case StepKind.NUMBER:
+            of_index = refs[kinds_of(graph, refs) == Kind.INDEX]
+            of_index = (
+                of_index[graph.ref_labels[of_index] == int(step.label)] if int(step.label) >= 0 else _none()
+            )
+            return np.concatenate((of_index, _labelled(graph, refs, (Kind.KEY_INT,), step.label)))
+        case StepKind.OTHER_KEY:
+            return _labelled(graph, refs, (Kind.KEY_OTHER,), step.label)
+        case StepKind.ANY:
+            return _of_kind(graph, refs, *_ENTRIES)
+        case StepKind.MEMBER:
+            return _of_kind(graph, refs, Kind.MEMBER)
+        case StepKind.CLOSURE:
+            return _closure_refs(graph, refs, step.label)
+        case StepKind.LOCAL:
+            return _labelled(graph, refs, (Kind.LOCAL,), step.label)
+        case StepKind.KEY_OBJECT:
+            return _labelled(graph, refs, (Kind.KEY,), step.label)
+        case StepKind.UNNAMED:
+            return _of_kind(graph, refs, Kind.UNNAMED)
+        case StepKind.STACK:
+            stack = _of_kind(graph, refs, Kind.STACK)
+            return stack[graph.ref_labels[stack] == int(step.label)] if step.label else stack
+        case StepKind.ELEMENT if is_v8 and step.label != WEAK_MAP_VALUE:
+            return call_refs(graph, refs, step.label)
+        case StepKind.ELEMENT:
+            return _labelled(graph, refs, (Kind.ELEMENT,), step.label)
+
+
+def _attribute_refs(graph: HeapGraph, refs: U32, name: str) -> U32:
+    if name == "__dict__":
+        return _of_kind(graph, refs, Kind.DICT)
+    # With all the names of a kind go the names themselves, which one name shares with others.
+    in_namespace = (Kind.KEY_STR, Kind.KEY) if "*" in name else (Kind.KEY_STR,)
+    direct = _called(graph, refs, _ATTRIBUTES, name)
+    namespaces = np.unique(graph.ref_targets[refs[kinds_of(graph, refs) == Kind.DICT]])
+    in_dict = _called(graph, refs_from(graph, namespaces), in_namespace, name)
+    if not len(direct) and not len(in_dict):
+        # A namespace may be recorded without the dict between.
+        return _called(graph, refs, in_namespace, name)
+    return np.unique(np.concatenate((direct, in_dict)))
+
+
+def _closure_refs(graph: HeapGraph, refs: U32, name: str) -> U32:
+    direct = _labelled(graph, refs, (Kind.CLOSURE,), name)
+    tuples = np.unique(graph.ref_targets[_labelled(graph, refs, (Kind.SLOT,), "__closure__")])
+    cells = np.unique(graph.ref_targets[refs_from(graph, tuples)])
+    named = [cell for cell in cells.tolist() if graph.name_of(cell) == name]
+    inside = refs_from(graph, np.array(named, np.uint32))
+    return np.unique(np.concatenate((direct, inside[kinds_of(graph, inside) == Kind.SLOT])))
+
+
+def _labelled(graph: HeapGraph, refs: U32, kinds: tuple[Kind, ...], label: str) -> U32:
+    refs = _of_kind(graph, refs, *kinds)
+    labelled: U32 = refs[np.isin(graph.ref_labels[refs], strings_equal(graph.strings, label))]
+    return labelled
+
+
+def _called(graph: HeapGraph, refs: U32, kinds: tuple[Kind, ...], name: str) -> U32:
+    """Those with this name, which may have a `*` for any text."""
+    if "*" not in name:
+        return _labelled(graph, refs, kinds, name)
+    refs = _of_kind(graph, refs, *kinds)
+    wanted = re.compile(".*".join(re.escape(part) for part in name.split("*")), re.DOTALL)
+    labels = np.unique(graph.ref_labels[refs]).tolist()
+    meant = [label for label in labels if wanted.fullmatch(graph.strings[label])]
+    named: U32 = refs[np.isin(graph.ref_labels[refs], meant)]
+    return named
+
+
+def _of_kind(graph: HeapGraph, refs: U32, *kinds: Kind) -> U32:
+    chosen: U32 = refs[np.isin(kinds_of(graph, refs), kinds)]
+    return chosen
+
+
+def _none() -> U32:
+    return np.zeros(0, np.uint32)
+
+
+def nearest_patterns(
+    graph: HeapGraph, pattern: Pattern, matched: Matched, known: tuple[str, ...]
+) -> list[str]:
+    """Patterns close to one that matched nothing: known cuts, and what the snapshot holds in its place."""
+    if matched.stuck_at is not None and len(matched.stuck_at):
+        candidates = _other_steps(graph, pattern, matched.reach, matched.stuck_at)
+    else:
+        candidates = _other_heads(graph, pattern)
+    distinct = list(dict.fromkeys((*known, *candidates)))
+    close = get_close_matches(pattern.text, distinct, n=_CONSIDERED, cutoff=0.5)
+    working = [text for text in close if len(match_pattern(graph, parse_pattern(text)))]
+    return working[:_SUGGESTIONS] or list(known[:_SUGGESTIONS])
+
+
+def _other_steps(graph: HeapGraph, pattern: Pattern, reach: int, objects: U32) -> list[str]:
+    """The pattern with its wrong step replaced by what is there, with and without what follows it."""
+    found = []
+    for _, steps in _readings(pattern):
+        if reach < len(steps) and steps[reach].text in pattern.text:
+            before, _, after = pattern.text.rpartition(steps[reach].text)
+            for text in _labels_at(graph, objects):
+                found += [before + text + after, before + text]
+    return found
+
+
+def _other_heads(graph: HeapGraph, pattern: Pattern) -> list[str]:
+    """The pattern with the beginning of its name replaced by names of classes and modules like it."""
+    modules = graph.roots.labels[graph.roots.kinds == RootKind.MODULE].tolist()
+    names = {*graph.type_names, *(full.rpartition(".")[2] for full in graph.type_names)}
+    names |= {graph.strings[label] for label in modules}
+    # A name that is no dotted name could not be written here.
+    pool = sorted(name for name in names if _HEAD.fullmatch(name))
+    parts = pattern.name.split(".")
+    steps = "".join(step.text for step in pattern.steps)
+    found = []
+    for length in range(len(parts), 0, -1):
+        rest = "".join(f".{part}" for part in parts[length:])
+        near = get_close_matches(".".join(parts[:length]), pool, n=_SUGGESTIONS, cutoff=0.6)
+        found += [name + rest + steps for name in near]
+    return found
+
+
+def _labels_at(graph: HeapGraph, objects: U32) -> list[str]:
+    """How the references of these objects are written, each way once."""
+    refs = refs_from(graph, objects)
+    namespaces = graph.ref_targets[refs[kinds_of(graph, refs) == Kind.DICT]]
+    in_dicts = refs_from(graph, np.unique(namespaces))
+    texts: dict[str, None] = {}
+    for group, is_attribute in ((refs, False), (in_dicts, True)):
+        pairs = np.stack((kinds_of(graph, group).astype(np.uint32), graph.ref_labels[group]))
+        for kind, label in np.unique(pairs, axis=1).T[:2000].tolist():
+            if graph.runtime == "v8":
+                texts.setdefault(_written_v8(graph, Kind(kind), label))
+            else:
+                texts.setdefault(_written(graph, Kind(kind), label, is_attribute=is_attribute))
+    return [text for text in texts if text]
+
+
+def _written_v8(graph: HeapGraph, kind: Kind, label: int) -> str:
+    match kind:
+        case Kind.ATTRIBUTE | Kind.SLOT:
+            text = graph.strings[label]
+            return f".{text}" if text.lstrip("#").isidentifier() else f"[{quoted(text)}]"
+        case Kind.KEY_STR:
+            return f".get({quoted(graph.strings[label])})"
+        case Kind.KEY_OTHER | Kind.KEY:
+            return ".get(*)"
+        case Kind.MEMBER:
+            return ".has(*)"
+        case Kind.CLOSURE:
+            return f" closure {quoted(graph.strings[label])}"
+        case _:
+            return "[*]" if kind in _ENTRIES else ""
+
+
+def _written(graph: HeapGraph, kind: Kind, label: int, *, is_attribute: bool) -> str:
+    if kind in (Kind.ATTRIBUTE, Kind.SLOT, Kind.AWAIT) or (is_attribute and kind == Kind.KEY_STR):
+        return f".{graph.strings[label]}"
+    if kind == Kind.KEY_STR:
+        return f"[{quoted(graph.strings[label])}]"
+    if kind in (Kind.LOCAL, Kind.CLOSURE):
+        return f" {kind.name.lower()} {quoted(graph.strings[label])}"
+    return "[*]" if kind in _ENTRIES else ""

@@ -1,0 +1,315 @@
+"""How a reference slot is written: by the object that a developer knows it from, as cut patterns read it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+
+from leakscan.analysis.dialects.hops_v8 import property_text
+from leakscan.analysis.dialects.patterns import quoted
+from leakscan.analysis.graph.refs import source_of
+from leakscan.heap import v8_names
+from leakscan.heap.graph import U8, U32, HeapGraph, Location
+from leakscan.heap.kinds import NO_OBJECT, Kind, ObjectFlag, RootKind
+
+APPLICATION: Final = 0
+LIBRARY: Final = 1
+"""Tiers, as `modules.Tier`: classes from here down are names a reader knows; the rest is passed through."""
+
+_FUNCTIONS: Final = frozenset(("function", "generator", "coroutine", "async_generator", "<frame>"))
+_THREAD_LOCAL_TYPES: Final = frozenset(("_thread._localdummy", "_thread._local", "threading.local"))
+_IN_THREAD_LOCAL: Final = (Kind.UNNAMED, Kind.KEY_OTHER, Kind.SLOT, Kind.DICT)
+_LONGEST_CLIMB: Final = 24
+_V8_FUNCTIONS: Final = frozenset(("Function", "async function"))
+_LISTENERS: Final = re.compile(r"\._events(?:\.|\[')([^.\[\]' ]+)(?:'\])?(?:\[(?:\*|\d+)\])?")
+
+
+def _property(label: str) -> str:
+    if label.startswith("[["):
+        return f".{label}"
+    text = property_text(label)
+    return f"[{quoted(label)}]" if text.startswith("['") else text
+
+
+@dataclass(frozen=True)
+class SlotNames:
+    """Writes labels and patterns for the references of one snapshot.
+
+    `type_tiers` is one number for each row of the type table (`modules.Tier`); `parent_ref` the
+    cheapest way to each object from the roots (kernels.shortest_paths), NO_OBJECT at a root. `numbered`
+    says what counted names share (`Reach.numbered`).
+    """
+
+    graph: HeapGraph
+    type_tiers: U8
+    parent_ref: U32
+    numbered: Mapping[int, str] = field(default_factory=dict)
+
+    def holder_label(self, obj: int) -> str:
+        """The slot that holds this object: `Workflow._runs`, `app.registry.CACHE`, `f closure 'seen'`.
+
+        An object that has a name itself (a class, a module, an instance of a known class) is its own slot.
+        """
+        return self._written(self._climb(obj, ""))
+
+    def slot_pattern(self, ref: int, *, every: bool) -> str:
+        """The pattern that names this reference; with `every`, all entries of its container."""
+        step = self._numbered_step(ref) or self._step(ref, every=every)
+        return self._written(self._climb(source_of(self.graph, ref), step))
+
+    def owners_of(self, obj: int) -> list[int]:
+        """`obj` and what holds it, up to and with the object that it is known from."""
+        chain = [obj]
+        while not self._head(chain[-1]) and len(chain) < _LONGEST_CLIMB:
+            ref = int(self.parent_ref[chain[-1]])
+            if ref == NO_OBJECT:
+                break
+            chain.append(source_of(self.graph, ref))
+        return chain
+
+    def _climb(self, obj: int, steps: str) -> str:
+        graph = self.graph
+        # The nearest instance of a library's class, for when no application code is above it.
+        fallback = ""
+        for _ in range(_LONGEST_CLIMB):
+            if head := self._head(obj):
+                # The module that runs the scenario keeps the loop: nobody knows it from there.
+                return fallback if fallback and self._is_own_module(obj) else head + steps
+            if not fallback and self._is_instance(obj):
+                fallback = self._class_name(obj) + steps
+            ref = int(self.parent_ref[obj])
+            if ref == NO_OBJECT:
+                return fallback or self._root_head(obj) + steps
+            kind = graph.kind(ref)
+            if kind == Kind.CONTEXT:
+                return f"context variable {quoted(graph.label(ref))}{steps}"
+            source = source_of(graph, ref)
+            if kind in (Kind.KEY_STR, Kind.ATTRIBUTE) and self._in_thread_local(source):
+                return f"thread local {quoted(graph.label(ref))}{steps}"
+            obj, steps = source, self._step(ref, every=False) + steps
+        return fallback or f"{graph.type_name(obj)}{steps}"
+
+    def _head(self, obj: int) -> str:
+        """What a reader calls this object, "" when it is better known from what holds it."""
+        graph = self.graph
+        if graph.runtime == "v8" and (obj in self._globals or self._is_program_function(obj)):
+            name = graph.name_of(obj) or ""
+            if obj not in self._globals:
+                return self._dotted(name)
+            return f"module {quoted(name)}" if name else v8_names.GLOBAL
+        if int(graph.flags[obj]) & ObjectFlag.TYPE:
+            return self._dotted(self._class_of_type(obj) or graph.name_of(obj) or "")
+        type_name = graph.type_name(obj)
+        if type_name == "module":
+            return graph.name_of(obj) or ""
+        if type_name in _FUNCTIONS:
+            return self._dotted(graph.name_of(obj) or "")
+        if int(self.type_tiers[int(graph.type_ids[obj])]) == APPLICATION:
+            return self._class_name(obj)
+        return ""
+
+    @cached_property
+    def _globals(self) -> frozenset[int]:
+        roots = self.graph.roots
+        return frozenset(roots.targets[roots.kinds == RootKind.MODULE].tolist())
+
+    def _is_program_function(self, obj: int) -> bool:
+        """A function of the program with a name, or one of its async functions and generators under way."""
+        graph = self.graph
+        if graph.type_name(obj) not in _V8_FUNCTIONS or not graph.name_of(obj):
+            return False
+        place = graph.location_of(obj)
+        # What is under way has no place of its own.
+        if place is None:
+            return graph.type_name(obj) != "Function"
+        return not place.file.startswith(v8_names.INTERNAL_SCRIPTS) and "/node_modules/" not in place.file
+
+    def _is_own_module(self, obj: int) -> bool:
+        place = self.graph.location_of(obj) if self.graph.type_name(obj) == "module" else None
+        return place is not None and "/leakscan/record/" in place.file
+
+    def _is_instance(self, obj: int) -> bool:
+        """An object of a class that somebody wrote in Python, though not in this application."""
+        name = self.graph.type_name(obj)
+        if self.graph.runtime == "v8":
+            return int(self.type_tiers[int(self.graph.type_ids[obj])]) == LIBRARY
+        return "." in name and not name.startswith(("collections.", "functools.", "_thread."))
+
+    def _class_of_type(self, obj: int) -> str:
+        row = self._type_rows.get(obj)
+        return "" if row is None else self._short(row)
+
+    def row_of_class(self, obj: int) -> int | None:
+        """Row of the type table that this object defines, None when it is no type that was seen."""
+        return self._type_rows.get(obj)
+
+    @cached_property
+    def module_places(self) -> dict[str, Location]:
+        """The file of each module that the roots name."""
+        graph = self.graph
+        places: dict[str, Location] = {}
+        for row in np.flatnonzero(graph.roots.kinds == RootKind.MODULE).tolist():
+            place = graph.location_of(int(graph.roots.targets[row]))
+            if place is not None:
+                places.setdefault(graph.root_label(row), place)
+        return places
+
+    @cached_property
+    def _type_rows(self) -> dict[int, int]:
+        return {obj: row for row, obj in enumerate(self.graph.types.objects.tolist()) if obj != NO_OBJECT}
+
+    def _class_name(self, obj: int) -> str:
+        return self._short(int(self.graph.type_ids[obj]))
+
+    def _short(self, row: int) -> str:
+        """The qualified name without its module, or with it when another class could be meant as well."""
+        bare = self.graph.strings[int(self.graph.types.names[row])]
+        tiers = self.type_tiers
+        # A class of the standard library that nobody thinks of does not make the program's own ambiguous.
+        shared = sum(
+            tiers[other] <= tiers[row] for other in self._rows_by_last_name.get(bare.rpartition(".")[2], ())
+        )
+        return self._dotted(bare if shared == 1 else self.graph.type_names[row])
+
+    @cached_property
+    def _rows_by_last_name(self) -> dict[str, list[int]]:
+        rows: dict[str, list[int]] = {}
+        for row, full in enumerate(self.graph.type_names):
+            rows.setdefault(full.rpartition(".")[2], []).append(row)
+        return rows
+
+    def _dotted(self, name: str) -> str:
+        if not name:
+            return ""
+        plain = all(
+            part.isidentifier() or (part[0], part[-1]) == ("<", ">") for part in name.split(".") if part
+        )
+        return name if plain and "" not in name.split(".") else f"type {quoted(name)}"
+
+    def _in_thread_local(self, obj: int) -> bool:
+        """A namespace of a thread local: the local leads to it through a table with a row for each thread."""
+        for _ in range(3):
+            if self.graph.type_name(obj) in _THREAD_LOCAL_TYPES:
+                return True
+            ref = int(self.parent_ref[obj])
+            if ref == NO_OBJECT or self.graph.kind(ref) not in _IN_THREAD_LOCAL:
+                return False
+            obj = source_of(self.graph, ref)
+        return False
+
+    def _root_head(self, obj: int) -> str:
+        for row, target in enumerate(self.graph.roots.targets.tolist()):
+            if target == obj and self.graph.root_kind(row) != RootKind.MODULE:
+                return f"root {quoted(self.graph.root_label(row))}"
+        return self._dotted(self.graph.type_name(obj))
+
+    def _numbered_step(self, ref: int) -> str:
+        """`.handler_*` for a name that was made by counting, and for the name itself; "" for any other."""
+        kind = self.graph.kind(ref)
+        is_name = kind == Kind.ATTRIBUTE or (
+            kind in (Kind.KEY_STR, Kind.KEY) and self._is_namespace(source_of(self.graph, ref))
+        )
+        shared = self.numbered.get(int(self.graph.ref_labels[ref]), "") if is_name else ""
+        return f".{shared}" if shared.replace("*", "_").isidentifier() else ""
+
+    def _step(self, ref: int, *, every: bool) -> str:
+        """How this reference is written after its source; "" for those a reader need not see."""
+        graph = self.graph
+        kind, source = graph.kind(ref), source_of(graph, ref)
+        if graph.runtime == "v8":
+            return self._v8_step(ref, kind, every=every)
+        match kind:
+            case Kind.ATTRIBUTE | Kind.AWAIT:
+                return f".{graph.label(ref)}"
+            case Kind.SLOT:
+                return self._slot_step(ref)
+            case Kind.KEY_STR if self._is_namespace(source):
+                return f".{graph.label(ref)}"
+            case Kind.DICT:
+                return ""
+            case Kind.KEY_STR | Kind.KEY | Kind.KEY_INT | Kind.INDEX | Kind.KEY_OTHER | Kind.MEMBER if every:
+                return self._every(source)
+            case Kind.KEY_STR | Kind.KEY:
+                return f"[{quoted(graph.label(ref))}]"
+            case Kind.KEY_INT:
+                return f"[{graph.label(ref)}]"
+            case Kind.INDEX:
+                return "" if self._is_closure(source) else f"[{graph.label(ref)}]"
+            case Kind.KEY_OTHER:
+                return f"[<{graph.label(ref)}>]"
+            case Kind.MEMBER:
+                return "{*}"
+            case Kind.LOCAL:
+                return f" local {quoted(graph.label(ref))}"
+            case Kind.CLOSURE:
+                return f" closure {quoted(graph.label(ref))}"
+            case Kind.STACK:
+                return " value stack"
+            case Kind.ELEMENT:
+                return "[*]" if every else graph.label(ref)
+            case _:
+                return "<unnamed>"
+
+    def _v8_step(self, ref: int, kind: Kind, *, every: bool) -> str:
+        graph = self.graph
+        match kind:
+            case Kind.DICT | Kind.INTERNAL | Kind.MACHINERY:
+                return ""
+            case Kind.ATTRIBUTE | Kind.SLOT:
+                return _property(graph.label(ref))
+            case Kind.MEMBER:
+                return ".has(*)"
+            case Kind.KEY_STR | Kind.KEY_INT | Kind.KEY_OTHER | Kind.KEY if every:
+                return ".get(*)"
+            case Kind.KEY_STR:
+                return f".get({quoted(graph.label(ref))})"
+            case Kind.KEY_INT:
+                return f".get({graph.label(ref)})"
+            case Kind.KEY_OTHER:
+                return f".get(<{graph.label(ref)}>)"
+            case Kind.KEY:
+                return f" key {quoted(graph.label(ref))}"
+            case Kind.INDEX:
+                return "[*]" if every else f"[{graph.label(ref)}]"
+            case Kind.CLOSURE:
+                return f" closure {quoted(graph.label(ref))}"
+            case Kind.STACK:
+                return " local [*]" if every else f" local [{graph.label(ref)}]"
+            case Kind.ELEMENT:
+                return graph.label(ref)
+            case _:
+                return "<unnamed>"
+
+    def _written(self, text: str) -> str:
+        """Listeners as the call that added them."""
+        return _LISTENERS.sub(r".on('\1')", text) if self.graph.runtime == "v8" else text
+
+    def _every(self, source: int) -> str:
+        return "" if self._is_closure(source) else "[*]"
+
+    def _slot_step(self, ref: int) -> str:
+        label = self.graph.label(ref)
+        if label == "__closure__":
+            return ""
+        if label == "cell_contents":
+            cell = source_of(self.graph, ref)
+            return f" closure {quoted(self.graph.name_of(cell) or '?')}"
+        return f".{label}"
+
+    def _is_namespace(self, obj: int) -> bool:
+        """A dict that is the `__dict__` of what refers to it, or an object that is its own namespace."""
+        if self.graph.type_name(obj) == "module" or int(self.graph.flags[obj]) & ObjectFlag.TYPE:
+            return True
+        ref = int(self.parent_ref[obj])
+        return ref != NO_OBJECT and self.graph.kind(ref) == Kind.DICT
+
+    def _is_closure(self, obj: int) -> bool:
+        ref = int(self.parent_ref[obj])
+        if ref == NO_OBJECT or self.graph.kind(ref) != Kind.SLOT:
+            return False
+        return self.graph.label(ref) == "__closure__"

@@ -1,0 +1,127 @@
+"""The part of a snapshot that the runs could free: what old objects do not keep alive by themselves.
+
+Everything that the roots reach without passing a new object stays whatever one cuts at or below the new
+ones. What is left is small, and what a cut frees can be found out in it alone, exactly: the rest is
+never touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from leakscan.analysis.graph import kernels
+from leakscan.analysis.graph.garbage import Liveness
+from leakscan.analysis.graph.kernels import NO, Csr
+from leakscan.analysis.graph.refs import refs_from, sources_of
+from leakscan.heap.graph import U32, U64, HeapGraph
+from leakscan.heap.kinds import IMMORTAL, ObjectFlag, RootKind
+
+Bools = npt.NDArray[np.bool_]
+
+_CUTTABLE_ROOTS = (RootKind.INTERPRETER, RootKind.THREAD)
+
+
+@dataclass(frozen=True)
+class Region:
+    """Live objects that are reached only through new ones, as a graph of its own.
+
+    Object i of the region is `objects[i]` of the snapshot (ascending); `index` is the way back, NO for
+    the rest. `csr` are the references between them, `edge_refs` their numbers in the snapshot.
+    `entry_refs` lead in from outside, to `entry_targets` (region numbers). `root_rows` are rows of
+    the root table that lead in and could be cleared, to `root_targets`. `anchored` (region numbers) live by
+    themselves: held from C, immortal, modules.
+    """
+
+    graph: HeapGraph
+    objects: U32
+    index: U32
+    csr: Csr
+    edge_refs: U32
+    entry_refs: U32
+    entry_targets: U32
+    root_rows: U32
+    root_targets: U32
+    anchored: U32
+    is_new: Bools
+    sizes: U64
+
+    def __len__(self) -> int:
+        return len(self.objects)
+
+    def numbers(self, objects: npt.NDArray[np.integer]) -> U32:
+        """Region numbers of those of these objects that are in it."""
+        found = self.index[objects]
+        inside: U32 = found[found != NO]
+        return inside
+
+    def starts(self, *, cut_refs: U32 | None = None, cut_roots: U32 | None = None) -> U32:
+        """Region numbers at which life enters once these references and root rows are gone."""
+        entries, roots = self.entry_targets, self.root_targets
+        if cut_refs is not None:
+            entries = entries[~_marked(self.entry_refs, cut_refs)]
+        if cut_roots is not None:
+            roots = roots[~_marked(self.root_rows, cut_roots)]
+        return np.concatenate((entries, roots, self.anchored))
+
+    def freed_by(self, cut_refs: U32, cut_roots: U32 | None = None) -> Bools:
+        """Which objects of the region die when these references and root rows are removed."""
+        starts = self.starts(cut_refs=cut_refs, cut_roots=cut_roots)
+        skip = _marked(self.edge_refs, cut_refs)
+        return np.asarray(~kernels.reachable(self.csr, roots=starts, skip=skip))
+
+
+def _marked(places: U32, chosen: U32) -> Bools:
+    """Which of the ascending `places` are among `chosen`; cheap when few are chosen."""
+    marks = np.zeros(len(places), np.bool_)
+    if len(places):
+        at = np.minimum(np.searchsorted(places, chosen), len(places) - 1)
+        marks[at[places[at] == chosen]] = True
+    return marks
+
+
+def find_region(graph: HeapGraph, life: Liveness, is_new: Bools) -> Region:
+    """The region of the objects in `is_new` (mask over the snapshot)."""
+    old_anchors = life.anchors[~is_new[life.anchors]]
+    reached = kernels.reachable(life.csr, roots=old_anchors, skip=life.weak, barriers=is_new)
+    # A traceback leads to the frames it passed through, the driver's among them: nobody's but leakscan's.
+    is_own = (graph.flags & np.uint8(ObjectFlag.OWN)) != 0
+    inside = life.is_live & ~(reached & ~is_new) & ~is_own
+    objects = np.flatnonzero(inside).astype(np.uint32)
+    index = np.full(graph.object_count, NO, np.uint32)
+    index[objects] = np.arange(len(objects), dtype=np.uint32)
+    csr, edge_refs = _inner_references(graph, life, objects, index)
+    entries = np.flatnonzero(inside[graph.ref_targets] & ~life.weak).astype(np.uint32)
+    sources = sources_of(graph, entries)
+    entries = entries[life.is_live[sources] & ~inside[sources] & ~is_own[sources]]
+    root_rows = np.flatnonzero(inside[graph.roots.targets]).astype(np.uint32)
+    clearable = np.isin(graph.roots.kinds[root_rows], _CUTTABLE_ROOTS)
+    alone = (life.external > 0) | (graph.refcounts == IMMORTAL) if len(graph.refcounts) else life.external > 0
+    alone[graph.roots.targets[root_rows[~clearable]]] = True
+    return Region(
+        graph=graph,
+        objects=objects,
+        index=index,
+        csr=csr,
+        edge_refs=edge_refs,
+        entry_refs=entries,
+        entry_targets=index[graph.ref_targets[entries]],
+        root_rows=root_rows[clearable],
+        root_targets=index[graph.roots.targets[root_rows[clearable]]],
+        anchored=np.flatnonzero(alone[objects]).astype(np.uint32),
+        is_new=is_new[objects],
+        sizes=graph.sizes[objects].astype(np.uint64),
+    )
+
+
+def _inner_references(graph: HeapGraph, life: Liveness, objects: U32, index: U32) -> tuple[Csr, U32]:
+    refs = refs_from(graph, objects)
+    counts = (graph.first_ref[objects.astype(np.int64) + 1] - graph.first_ref[objects]).astype(np.int64)
+    sources = np.repeat(np.arange(len(objects), dtype=np.uint32), counts)
+    targets = index[graph.ref_targets[refs]]
+    kept = (targets != NO) & ~life.weak[refs]
+    first = np.zeros(len(objects) + 1, np.uint64)
+    np.cumsum(np.bincount(sources[kept], minlength=len(objects)), out=first[1:])
+    return Csr(first, targets[kept]), refs[kept]

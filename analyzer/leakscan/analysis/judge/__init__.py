@@ -1,0 +1,3 @@
+"""Evidence as numbers to a verdict: one table of rules.
+
+No path, no cut and no sentence is made here."""

@@ -1,0 +1,177 @@
+"""Types by growth: how many before and after, how many of each run are alive, what they retain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from leakscan.analysis.births.survivors import BY_BIRTH, Mask, Survivors
+from leakscan.analysis.graph import kernels
+from leakscan.analysis.graph.modules import Modules, Tier
+from leakscan.analysis.graph.region import Region
+from leakscan.analysis.judge.verdict import History, judge, judge_growth, judge_undated
+from leakscan.analysis.results.findings import Growth, Verdict
+from leakscan.heap.graph import HeapGraph
+from leakscan.heap.kinds import BIRTH_OWN, ObjectFlag, TypeFlag
+
+_ORDER: Final = (
+    Verdict.LEAK,
+    Verdict.INCONCLUSIVE,
+    Verdict.BOUNDED,
+    Verdict.WARM_UP,
+    Verdict.GARBAGE,
+    Verdict.CLEAN,
+)
+V8_INTERNALS: Final = "(V8 internals)"
+_MOST_RETAINED: Final = 24
+_FEWEST_RETAINED: Final = 3
+# What may be walked to find out what sets of objects retain: about half a second.
+_REFERENCES_WALKED: Final = 30_000_000
+
+
+def growth_rows(
+    before: HeapGraph,
+    after: HeapGraph,
+    survivors: Survivors,
+    modules: Modules,
+    region: Region,
+    *,
+    runs: int,
+    type_counts: Mapping[str, Sequence[int | None]],
+    runs_each: int = 0,
+) -> tuple[Growth, ...]:
+    """One row for each type with survivors or with another count than before.
+
+    Leaking types first, the application's before builtin ones, then by retained bytes. Types of one name are
+    one row. leakscan's own objects are not counted.
+    """
+    old, new = census(before), census(after)
+    births = _births_by_type(after, survivors, runs)
+    tiers = _tier_by_name(after, modules)
+    rows = []
+    for name in sorted({*old, *new}):
+        count_before, bytes_before = old.get(name, (0, 0))
+        count_after, bytes_after = new.get(name, (0, 0))
+        born = births.get(name)
+        if born is None and count_before == count_after:
+            continue
+        rows.append(
+            Growth(
+                name,
+                count_before,
+                count_after,
+                bytes_before,
+                bytes_after,
+                born or (),
+                (count_after - count_before) / runs if runs else 0.0,
+                None,
+                _verdict(survivors, born, count_before, count_after, type_counts.get(name, ()), runs_each),
+            )
+        )
+    rows.sort(key=lambda row: _importance(row, tiers))
+    rows = _with_retained(rows, after, region)
+    return tuple(sorted(rows, key=lambda row: _importance(row, tiers)))
+
+
+def _importance(row: Growth, tiers: Mapping[str, int]) -> tuple[int, bool, int, int, str]:
+    is_builtin = tiers.get(row.type_name, Tier.BUILTIN) > Tier.LIBRARY
+    grown = row.bytes_after - row.bytes_before if row.retained_bytes is None else row.retained_bytes
+    return _ORDER.index(row.verdict), is_builtin, -grown, -row.delta, row.type_name
+
+
+def _verdict(
+    survivors: Survivors,
+    births: tuple[int, ...] | None,
+    before: int,
+    after: int,
+    counts: Sequence[int | None],
+    runs_each: int,
+) -> Verdict:
+    if not births:
+        return Verdict.CLEAN
+    if not any(births) and survivors.identity == BY_BIRTH:
+        return judge_undated(after - before, tuple(counts)).verdict
+    if not any(births):
+        return judge_growth(before, after).verdict
+    return judge(History(births=births, counts=tuple(counts), runs_each=runs_each)).verdict
+
+
+def row_names(graph: HeapGraph) -> tuple[str, ...]:
+    """What each type is counted as: its own full name, but the many kinds of V8's own objects as one."""
+    if graph.runtime != "v8":
+        return graph.type_names
+    is_engine = (graph.types.flags & np.uint8(TypeFlag.SYNTHETIC)) != 0
+    return tuple(
+        V8_INTERNALS if engine else name
+        for name, engine in zip(graph.type_names, is_engine.tolist(), strict=True)
+    )
+
+
+def census(graph: HeapGraph) -> dict[str, tuple[int, int]]:
+    """(objects, shallow bytes) of each type by its full name; leakscan's own are not counted."""
+    is_own = (graph.flags & np.uint8(ObjectFlag.OWN)) != 0
+    counted = ~(is_own | (graph.births == BIRTH_OWN))
+    counts, sizes = kernels.census(
+        graph.type_ids, graph.sizes, key_count=max(1, len(graph.types)), members=counted
+    )
+    found: dict[str, tuple[int, int]] = {}
+    for name, count, size in zip(row_names(graph), counts.tolist(), sizes.tolist(), strict=False):
+        if count:
+            known = found.get(name, (0, 0))
+            found[name] = (known[0] + count, known[1] + size)
+    return found
+
+
+def _births_by_type(after: HeapGraph, survivors: Survivors, runs: int) -> dict[str, tuple[int, ...]]:
+    """Survivors of each type by the run they were born in; all zero where no birth is known."""
+    types = after.type_ids[survivors.objects]
+    columns = runs + 1
+    runs_of = np.minimum(survivors.births, runs).astype(np.int64)
+    rows, row_of = np.unique(types, return_inverse=True)
+    table = np.bincount(row_of * columns + runs_of, minlength=len(rows) * columns).reshape(-1, columns)
+    found: dict[str, tuple[int, ...]] = {}
+    names = row_names(after)
+    for row, counts in zip(rows.tolist(), table.tolist(), strict=True):
+        name = names[row]
+        known = found.get(name)
+        born = counts[1:]
+        found[name] = tuple(born if known is None else map(int.__add__, known, born))
+    return found
+
+
+def _tier_by_name(after: HeapGraph, modules: Modules) -> dict[str, int]:
+    return dict(zip(row_names(after), modules.type_tiers.tolist(), strict=True))
+
+
+def _with_retained(rows: list[Growth], after: HeapGraph, region: Region) -> list[Growth]:
+    """Fills in what the survivors of the first types retain, as far as the walk stays short."""
+    walk = max(1, len(region.csr.targets) + len(region))
+    affordable = min(_MOST_RETAINED, max(_FEWEST_RETAINED, _REFERENCES_WALKED // walk))
+    starts = region.starts()
+    reached = kernels.reachable(region.csr, roots=starts)
+    type_rows: dict[str, list[int]] = {}
+    for number, name in enumerate(row_names(after)):
+        type_rows.setdefault(name, []).append(number)
+    types = after.type_ids[region.objects]
+    filled = []
+    for row in rows:
+        if affordable and any(row.births) and row.verdict in _ORDER[:3]:
+            affordable -= 1
+            members: Mask = np.isin(types, type_rows[row.type_name]) & region.is_new
+            retained = kernels.only_through(region.csr, members, roots=starts, reached=reached)
+            filled.append(replace(row, retained_bytes=int(region.sizes[retained].sum())))
+        else:
+            filled.append(row)
+    return filled
+
+
+def births_of(births: npt.NDArray[np.uint16], runs: int) -> tuple[int, ...]:
+    """How many were born in each run, from the birth runs; () when none is known."""
+    known = births[births > 0]
+    if not len(known):
+        return ()
+    return tuple(np.bincount(np.minimum(known, runs), minlength=runs + 1)[1:].tolist())

@@ -1,0 +1,1 @@
+"""Memory outside of the heap: where the growth of the process went."""

@@ -1,0 +1,3 @@
+"""Which references one line of the program fills, and how objects are reached.
+
+Facts about places; which objects they keep alive is told in `causes`."""

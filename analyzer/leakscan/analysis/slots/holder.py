@@ -1,0 +1,164 @@
+"""The old object at which growth accumulates: how it is called, how much it grew, what bounds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from leakscan.analysis.dialects.slotnames import SlotNames
+from leakscan.analysis.graph.refs import kinds_of, refs_from
+from leakscan.analysis.results.findings import Holder
+from leakscan.heap.graph import HeapGraph, Location
+from leakscan.heap.kinds import NO_OBJECT, Kind, ObjectFlag
+
+Bools = npt.NDArray[np.bool_]
+
+_ENTRY_KINDS: Final = (
+    Kind.KEY_STR,
+    Kind.KEY_INT,
+    Kind.KEY_OTHER,
+    Kind.INDEX,
+    Kind.MEMBER,
+    Kind.ELEMENT,
+    Kind.EPHEMERON,
+)
+_ENFORCED: Final = frozenset(("collections.deque", "functools._lru_cache_wrapper"))
+"""Types whose bound the runtime keeps; any other is a number that the program may or may not obey."""
+_CODE: Final = ("__code__", "gi_code", "cr_code", "ag_code")
+
+
+@dataclass(frozen=True, slots=True)
+class HolderFacts:
+    """A holder, and what the verdict needs to know of it beyond what is reported."""
+
+    holder: Holder
+    entries_new: int
+    bound_is_enforced: bool
+
+
+def find_holder(before: HeapGraph | None, names: SlotNames, obj: int, *, new_entries: int) -> HolderFacts:
+    """What is known of the old object `obj` (of the snapshot of `names`), which holds `new_entries` new ones.
+
+    `before` is the snapshot before the runs: the same object there is the one at the same address and
+    of the same type. Entries are counted in containers only; elsewhere they are the references to new
+    objects, and `entries_before` is None.
+    """
+    graph = names.graph
+    entries = count_entries(graph, obj)
+    entries_before = None
+    if entries is not None and before is not None:
+        earlier = same_object(before, graph, obj)
+        entries_before = None if earlier is None else count_entries(before, earlier)
+    bound, enforced = _bound(names, obj)
+    place = place_of(names, obj)
+    holder = Holder(
+        label=names.holder_label(obj),
+        type_name=graph.type_name(obj),
+        entries_before=entries_before,
+        entries_after=new_entries if entries is None else entries,
+        bound=bound,
+        file=place.file if place else "",
+        line=place.line if place else 0,
+    )
+    return HolderFacts(holder, new_entries, enforced)
+
+
+def count_entries(graph: HeapGraph, obj: int) -> int | None:
+    """Entries of a container; None for an object that has attributes instead."""
+    refs = refs_from(graph, np.array([obj], np.uint32))
+    kinds = kinds_of(graph, refs)
+    entries = int(np.isin(kinds, _ENTRY_KINDS).sum())
+    # An empty container has only its type, so the name has to tell it from an object without attributes.
+    return entries if entries or _is_container(graph.type_name(obj)) else None
+
+
+def _is_container(type_name: str) -> bool:
+    return type_name.rpartition(".")[2] in (
+        "dict", "list", "set", "deque", "OrderedDict", "defaultdict", "Counter", "WeakValueDictionary",
+        "WeakKeyDictionary", "WeakSet", "Map", "Set", "Array",
+    )  # fmt: skip
+
+
+def same_object(before: HeapGraph, after: HeapGraph, obj: int) -> int | None:
+    """The object of `before` that was at the same address and had a type of the same name."""
+    found = np.flatnonzero(before.addresses == after.addresses[obj])
+    for earlier in found.tolist():
+        if before.type_name(earlier) == after.type_name(obj):
+            return int(earlier)
+    return None
+
+
+def _bound(names: SlotNames, obj: int) -> tuple[int | None, bool]:
+    """The bound seen on the object or on what owns it, and whether the runtime keeps it."""
+    for owner in names.owners_of(obj):
+        bound = names.graph.bounds.get(owner)
+        if bound is not None:
+            return bound, names.graph.type_name(owner) in _ENFORCED
+    return None, False
+
+
+def place_of(names: SlotNames, obj: int) -> Location | None:
+    """Where the code is that a reader should look at: the function, the class, the module that owns it."""
+    graph = names.graph
+    owners = names.owners_of(obj)
+    for owner in owners:
+        place = graph.location_of(owner) or _function_place(graph, owner) or _class_place(names, owner)
+        if place is not None:
+            return place
+    return _module_place(names, owners[-1])
+
+
+def _function_place(graph: HeapGraph, obj: int) -> Location | None:
+    # The owner may be a container with a million entries.
+    refs = refs_from(graph, np.array([obj], np.uint32))
+    for ref in refs[np.isin(kinds_of(graph, refs), (Kind.SLOT, Kind.FRAME))].tolist():
+        place = graph.location_of(int(graph.ref_targets[ref]))
+        if place is not None and graph.label(ref) in _CODE:
+            return place
+    return None
+
+
+def _module_place(names: SlotNames, obj: int) -> Location | None:
+    """The module that a class without methods was written in."""
+    row = _class_row(names, obj)
+    module = "" if row is None else names.graph.strings[int(names.graph.types.modules[row])]
+    return names.module_places.get(module)
+
+
+def _class_row(names: SlotNames, obj: int) -> int | None:
+    """Row of the type table of the class that `obj` is, or is an instance of."""
+    graph = names.graph
+    is_type = int(graph.flags[obj]) & ObjectFlag.TYPE
+    return names.row_of_class(obj) if is_type else int(graph.type_ids[obj])
+
+
+def _class_place(names: SlotNames, obj: int) -> Location | None:
+    """The `__init__` of the object's class, or else the first of its methods."""
+    graph = names.graph
+    row = _class_row(names, obj)
+    if row is None or graph.strings[int(graph.types.modules[row])] in ("", "builtins"):
+        return None
+    cls = int(graph.types.objects[row])
+    if cls == NO_OBJECT:
+        return None
+    methods: dict[str, Location] = {}
+    for ref in _attributes(graph, cls):
+        target = int(graph.ref_targets[ref])
+        if graph.type_name(target) == "function":
+            place = _function_place(graph, target)
+            if place is not None:
+                methods[graph.label(ref)] = place
+    if "__init__" in methods:
+        return methods["__init__"]
+    return min(methods.values(), key=lambda place: (place.line, place.file), default=None)
+
+
+def _attributes(graph: HeapGraph, cls: int) -> list[int]:
+    refs = list(graph.references(cls))
+    for ref in graph.references(cls):
+        if graph.kind(ref) == Kind.DICT:
+            refs += graph.references(int(graph.ref_targets[ref]))
+    return [ref for ref in refs if graph.kind(ref) in (Kind.KEY_STR, Kind.ATTRIBUTE, Kind.SLOT)]
