@@ -6,3 +6,6 @@ import signal
 # the tests start: those that press it would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Programs under test, some of which look like tests.
+collect_ignore = ["cases"]
