@@ -242,7 +242,9 @@ def _holder(assembly: Assembly, group: LeakGroup) -> HolderFacts | None:
     if not group.slots or is_rooted:
         return None
     slot, names = group.slots[0], assembly.names
-    facts = find_holder(assembly.before, names, slot.holder, new_entries=len(slot.refs))
+    facts = find_holder(
+        assembly.before, names, slot.holder, new_entries=len(slot.refs), ref=int(slot.refs[0])
+    )
     if slot.label == ANY_LABEL:
         return facts
     # The slot is one name: how many other attributes its owner has says nothing.

@@ -25,6 +25,7 @@ from leakscan.analysis.judge.growth import growth_rows
 from leakscan.analysis.judge.projection import project
 from leakscan.analysis.judge.waiting import find_open_sockets
 from leakscan.analysis.ledger.ledger import beyond_the_heap
+from leakscan.analysis.lines.sourcelines import ReadSource
 from leakscan.analysis.narrow import is_named, survivors_of_type
 from leakscan.analysis.results.findings import Cut, Findings, Growth, Projection, RunFigures, Verdict
 from leakscan.analysis.results.memory import MemoryLedger
@@ -73,12 +74,14 @@ def diff(
     limits: Limits | None = None,
     unit: str = "run",
     runs_each: int = 0,
+    read_source: ReadSource | None = None,
 ) -> Findings:
     """What survived from `before` to `after`, what holds it, and whether it is a leak.
 
     `runs` is what the scenario did between the two, 0 to take it from the snapshots. `type_filter` narrows
     leaks and growth to the types whose qualified name ends with it; UsageError when no type does. `unit` is
     what births are counted by when it is not the run, and `runs_each` how many runs of the scenario one is.
+    Lines of slots come from what `read_source` reads; without it there are none.
     Pure: the same snapshots give the same findings. O(n + m), and the searches that `limits` allows.
     """
     measured, limits = measured or Measured(), limits or Limits()
@@ -106,7 +109,7 @@ def diff(
     ledger = measure_groups(
         region, [np.concatenate((group.heads, group.companions)) for group in search.groups]
     )
-    names = SlotNames(after, reach.modules.type_tiers, reach.paths.parent_ref, reach.numbered)
+    names = SlotNames(after, reach.modules.type_tiers, reach.paths.parent_ref, reach.numbered, read_source)
     cuts = prepare_cuts(region, names, slots=_named_slots(search, names))
     assembly = Assembly(
         before,
@@ -263,7 +266,7 @@ def _without_own(reach: Reach, dead: Mask) -> Survivors:
 
 def _named_slots(search: LeakSearch, names: SlotNames) -> list[CutSlot]:
     return [
-        CutSlot(slot.pattern, slot.refs, location=place_of(names, slot.holder))
+        CutSlot(slot.pattern, slot.refs, location=place_of(names, slot.holder, int(slot.refs[0])))
         for slot in {slot.pattern: slot for group in search.groups for slot in group.slots}.values()
     ]
 

@@ -12,6 +12,7 @@ from leakscan.analysis.counted import findings_from_counts
 from leakscan.analysis.diff import Measured, diff
 from leakscan.analysis.headline import headline
 from leakscan.analysis.judge.growth import census
+from leakscan.analysis.lines.sourcelines import ReadSource
 from leakscan.analysis.results.findings import Findings, RunFigures, Verdict
 from leakscan.errors import UsageError
 from leakscan.heap.graph import HeapGraph
@@ -31,6 +32,7 @@ def series(
     runs_each: int = 0,
     type_filter: str | None = None,
     limits: Limits | None = None,
+    read_source: ReadSource | None = None,
 ) -> Findings:
     """What survived from the first snapshot to the last; births by interval when there are three or more.
 
@@ -60,7 +62,7 @@ def series(
                 hint="give the first and the last, or a capture directory",
             )
         unit = "interval" if graph.meta.get("attached") else "run"
-        return diff(first, graph, type_filter=type_filter, limits=limits, unit=unit)
+        return diff(first, graph, type_filter=type_filter, limits=limits, unit=unit, read_source=read_source)
     measured = _measured(counts)
     if not is_one_process:
         return _counts_only(graph, measured, counts)

@@ -107,25 +107,18 @@ def analysed_capture(capture: Capture) -> Findings:
 def _analyse(
     source: Source, type_name: str | None, runs_each: int = 0, source_maps: Path | None = None
 ) -> Findings:
-    from leakscan.analysis.dialects.sourcelines import with_exact_lines
     from leakscan.report.relative import relative_to
 
-    findings = with_exact_lines(_findings(source, type_name, runs_each, source_maps), _read_source)
+    findings = _findings(source, type_name, runs_each, source_maps)
     started_in = source.capture.started_in if source.capture else ""
     return relative_to(findings, Path(started_in or Path.cwd()))
-
-
-def _read_source(file: str) -> str | None:
-    try:
-        return Path(file).read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return None
 
 
 def _findings(source: Source, type_name: str | None, runs_each: int, source_maps: Path | None) -> Findings:
     from leakscan.analysis.diff import diff
     from leakscan.analysis.series import series
     from leakscan.heap.reader import load
+    from leakscan.heap.source_files import SourceFiles
     from leakscan.heap.source_maps import SourceMaps
 
     maps = SourceMaps(source_maps) if source_maps is not None else None
@@ -137,7 +130,10 @@ def _findings(source: Source, type_name: str | None, runs_each: int, source_maps
     if capture is None:
         paths = (source.before, *source.between, source.after)
         return series(
-            (load(path, source_maps=maps) for path in paths), runs_each=runs_each, type_filter=type_name
+            (load(path, source_maps=maps) for path in paths),
+            runs_each=runs_each,
+            type_filter=type_name,
+            read_source=SourceFiles(),
         )
     if runs_each:
         raise UsageError("a capture knows how many runs it made", hint="leave --runs out")
@@ -156,6 +152,7 @@ def _findings(source: Source, type_name: str | None, runs_each: int, source_maps
         measured=measured,
         type_filter=type_name,
         unit=capture.unit,
+        read_source=SourceFiles(Path(capture.started_in) if capture.started_in else None),
     )
     return replace(findings, proof=proof_text(capture.proof) if capture.proof else "")
 

@@ -138,6 +138,8 @@ def _meta(run: int, redacted: bool) -> dict[str, Any]:  # Any: JSON values
         "implementation": sys.implementation.name,
         "pid": os.getpid(),
         "time_unix": time.time(),
+        # paths of source files are those of this file system, which is another one in a container
+        "root": _root_identity(),
         "run": run,
         "births": births["armed"],
         "births_width": births["width"],
@@ -148,3 +150,11 @@ def _meta(run: int, redacted: bool) -> dict[str, Any]:  # Any: JSON values
         "stdlib_modules": sorted(sys.stdlib_module_names),
         "redacted": redacted,
     }
+
+
+def _root_identity() -> str:
+    try:
+        found = os.stat("/")
+    except OSError:
+        return ""
+    return f"{found.st_dev}:{found.st_ino}"

@@ -4,6 +4,7 @@
 #include "module.h"
 
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,6 +33,11 @@ Meta::Meta(unsigned run, bool redacts_keys) {
         Py_Version >> 24 & 255, Py_Version >> 16 & 255, Py_Version >> 8 & 255);
     add(R"("pid": %d, "time_unix": %ld.%03ld, "run": %u, "births": %s, "births_width": 16, "sites": false, )", getpid(),
         static_cast<long>(at.tv_sec), at.tv_nsec / 1000000, run, flag(births::armed()));
+    // Paths of source files are those of this file system, which is another one in a container.
+    struct stat root{};
+    if (stat("/", &root) == 0)
+        add(R"("root": "%llu:%llu", )", static_cast<unsigned long long>(root.st_dev),
+            static_cast<unsigned long long>(root.st_ino));
     add(R"("platform": "linux-%s", "leakscan": "%s", "attached": true, "redacted": %s, "stdlib_modules": [)",
         machine.machine, LEAKSCAN_VERSION, flag(redacts_keys));
     add_stdlib_modules();

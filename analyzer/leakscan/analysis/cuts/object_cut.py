@@ -62,7 +62,7 @@ def _member(
     graph: HeapGraph, life: Liveness, names: SlotNames, pattern: str, refs: U32, obj: int
 ) -> CutMember:
     freed = _freed(graph, life, [refs])
-    place = place_of(names, source_of(graph, int(refs[0])))
+    place = place_of(names, source_of(graph, int(refs[0])), int(refs[0]))
     return CutMember(
         pattern=pattern,
         reference_count=len(refs),

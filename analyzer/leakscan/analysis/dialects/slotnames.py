@@ -13,6 +13,7 @@ import numpy as np
 from leakscan.analysis.dialects.hops_v8 import property_text
 from leakscan.analysis.dialects.patterns import quoted
 from leakscan.analysis.graph.refs import source_of
+from leakscan.analysis.lines.sourcelines import ReadSource, SourceLines
 from leakscan.heap import v8_names
 from leakscan.heap.graph import U8, U32, HeapGraph, Location
 from leakscan.heap.kinds import NO_OBJECT, Kind, ObjectFlag, RootKind
@@ -49,6 +50,12 @@ class SlotNames:
     type_tiers: U8
     parent_ref: U32
     numbered: Mapping[int, str] = field(default_factory=dict)
+    read_source: ReadSource | None = None
+
+    @cached_property
+    def lines(self) -> SourceLines:
+        """Where the slots are made in the source; nowhere without `read_source`."""
+        return SourceLines(self.graph, self.parent_ref, self.read_source)
 
     def holder_label(self, obj: int) -> str:
         """The slot that holds this object: `Workflow._runs`, `app.registry.CACHE`, `f closure 'seen'`.

@@ -12,7 +12,7 @@ from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.graph.refs import kinds_of, refs_from
 from leakscan.analysis.results.findings import Holder
 from leakscan.heap.graph import HeapGraph, Location
-from leakscan.heap.kinds import NO_OBJECT, Kind, ObjectFlag
+from leakscan.heap.kinds import Kind, ObjectFlag
 
 Bools = npt.NDArray[np.bool_]
 
@@ -27,7 +27,6 @@ _ENTRY_KINDS: Final = (
 )
 _ENFORCED: Final = frozenset(("collections.deque", "functools._lru_cache_wrapper"))
 """Types whose bound the runtime keeps; any other is a number that the program may or may not obey."""
-_CODE: Final = ("__code__", "gi_code", "cr_code", "ag_code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +38,12 @@ class HolderFacts:
     bound_is_enforced: bool
 
 
-def find_holder(before: HeapGraph | None, names: SlotNames, obj: int, *, new_entries: int) -> HolderFacts:
+def find_holder(
+    before: HeapGraph | None, names: SlotNames, obj: int, *, new_entries: int, ref: int | None = None
+) -> HolderFacts:
     """What is known of the old object `obj` (of the snapshot of `names`), which holds `new_entries` new ones.
 
+    `ref` is one of the references to them, by which the line of their slot is found.
     `before` is the snapshot before the runs: the same object there is the one at the same address and
     of the same type. Entries are counted in containers only; elsewhere they are the references to new
     objects, and `entries_before` is None.
@@ -53,7 +55,7 @@ def find_holder(before: HeapGraph | None, names: SlotNames, obj: int, *, new_ent
         earlier = same_object(before, graph, obj)
         entries_before = None if earlier is None else count_entries(before, earlier)
     bound, enforced = _bound(names, obj)
-    place = place_of(names, obj)
+    place = place_of(names, obj, ref)
     holder = Holder(
         label=names.holder_label(obj),
         type_name=graph.type_name(obj),
@@ -100,25 +102,16 @@ def _bound(names: SlotNames, obj: int) -> tuple[int | None, bool]:
     return None, False
 
 
-def place_of(names: SlotNames, obj: int) -> Location | None:
-    """Where the code is that a reader should look at: the function, the class, the module that owns it."""
-    graph = names.graph
+def place_of(names: SlotNames, obj: int, ref: int | None = None) -> Location | None:
+    """Where the slot is made that `ref` is in, or that `obj` lies in; of V8 the function that owns it."""
+    if names.graph.runtime != "v8":
+        return names.lines.line_of_object(obj) if ref is None else names.lines.line_of(ref)
     owners = names.owners_of(obj)
     for owner in owners:
-        place = graph.location_of(owner) or _function_place(graph, owner) or _class_place(names, owner)
+        place = names.graph.location_of(owner)
         if place is not None:
             return place
     return _module_place(names, owners[-1])
-
-
-def _function_place(graph: HeapGraph, obj: int) -> Location | None:
-    # The owner may be a container with a million entries.
-    refs = refs_from(graph, np.array([obj], np.uint32))
-    for ref in refs[np.isin(kinds_of(graph, refs), (Kind.SLOT, Kind.FRAME))].tolist():
-        place = graph.location_of(int(graph.ref_targets[ref]))
-        if place is not None and graph.label(ref) in _CODE:
-            return place
-    return None
 
 
 def _module_place(names: SlotNames, obj: int) -> Location | None:
@@ -133,32 +126,3 @@ def _class_row(names: SlotNames, obj: int) -> int | None:
     graph = names.graph
     is_type = int(graph.flags[obj]) & ObjectFlag.TYPE
     return names.row_of_class(obj) if is_type else int(graph.type_ids[obj])
-
-
-def _class_place(names: SlotNames, obj: int) -> Location | None:
-    """The `__init__` of the object's class, or else the first of its methods."""
-    graph = names.graph
-    row = _class_row(names, obj)
-    if row is None or graph.strings[int(graph.types.modules[row])] in ("", "builtins"):
-        return None
-    cls = int(graph.types.objects[row])
-    if cls == NO_OBJECT:
-        return None
-    methods: dict[str, Location] = {}
-    for ref in _attributes(graph, cls):
-        target = int(graph.ref_targets[ref])
-        if graph.type_name(target) == "function":
-            place = _function_place(graph, target)
-            if place is not None:
-                methods[graph.label(ref)] = place
-    if "__init__" in methods:
-        return methods["__init__"]
-    return min(methods.values(), key=lambda place: (place.line, place.file), default=None)
-
-
-def _attributes(graph: HeapGraph, cls: int) -> list[int]:
-    refs = list(graph.references(cls))
-    for ref in graph.references(cls):
-        if graph.kind(ref) == Kind.DICT:
-            refs += graph.references(int(graph.ref_targets[ref]))
-    return [ref for ref in refs if graph.kind(ref) in (Kind.KEY_STR, Kind.ATTRIBUTE, Kind.SLOT)]
