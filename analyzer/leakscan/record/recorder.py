@@ -49,14 +49,18 @@ class Recorder:
         self._write(name, run=run, census=True)
         return name
 
-    def snapshot(self, name: str, *, run: int) -> float:
-        """Write a snapshot; how long this process stood still, in seconds."""
-        return self._write(name, run=run, census=False)
+    def snapshot(self, name: str, *, run: int, subject: object = None) -> float:
+        """Write a snapshot; how long this process stood still, in seconds.
 
-    def _write(self, name: str, *, run: int, census: bool) -> float:
+        `subject` is a callable that may be held by leakscan alone: it counts as held.
+        """
+        return self._write(name, run=run, census=False, subject=subject)
+
+    def _write(self, name: str, *, run: int, census: bool, subject: object = None) -> float:
         return snapshot.record(
             os.path.join(self._config["output"], name),
             run=run,
             census=census,
             redact_keys=self._config["redact_keys"],
+            subject=subject,
         )

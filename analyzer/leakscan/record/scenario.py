@@ -37,6 +37,11 @@ class Scenario:
     def loop(self) -> asyncio.AbstractEventLoop | None:
         return None if self._runner is None else self._runner.get_loop()
 
+    @property
+    def subject(self) -> object:
+        """The callable, where nobody but leakscan may hold it; a capture names one that its module holds."""
+        return None if self._owns_main else self._call
+
     def run(self) -> str:
         """Do one run; how it ended. Exceptions of the target pass through."""
         if self._is_called_in_loop:

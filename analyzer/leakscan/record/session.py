@@ -301,8 +301,9 @@ class Session:
         )
 
     def _take_snapshot(self, name: str) -> None:
+        assert self._scenario is not None
         self.phase = "snapshot"
-        pause = self._recorder.snapshot(name, run=self.runs_completed)
+        pause = self._recorder.snapshot(name, run=self.runs_completed, subject=self._scenario.subject)
         self._events.write("snapshot", file=name, run=self.runs_completed, pause_seconds=round(pause, 6))
 
 

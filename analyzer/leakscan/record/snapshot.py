@@ -32,11 +32,13 @@ def record(
     run: int = 0,
     census: bool = False,
     redact_keys: bool = False,
+    subject: object = None,
     timeout_seconds: float = -1.0,
 ) -> float:
     """Write a snapshot, or a census of types only; how long the process stood still, in seconds.
 
-    `run` is the number of runs completed. A child still writing after `timeout_seconds` is ended; negative
+    `run` is the number of runs completed. `subject` is a callable of the program that leakscan holds: what
+    it holds is reached. A child still writing after `timeout_seconds` is ended; negative
     means no limit. Raises as `snapshot`.
     """
     check_support()
@@ -49,7 +51,12 @@ def record(
     try:
         try:
             pause_seconds = record_to(
-                descriptor, run=run, census=census, redact_keys=redact_keys, timeout_seconds=timeout_seconds
+                descriptor,
+                run=run,
+                census=census,
+                redact_keys=redact_keys,
+                subject=subject,
+                timeout_seconds=timeout_seconds,
             )
         finally:
             os.close(descriptor)
@@ -69,6 +76,7 @@ def record_to(
     run: int = 0,
     census: bool = False,
     redact_keys: bool = False,
+    subject: object = None,
     timeout_seconds: float = -1.0,
 ) -> float:
     """As `record`, to an open file, pipe or socket. OSError: the error that writing gave."""
@@ -76,7 +84,7 @@ def record_to(
     meta = json.dumps(_meta(run, redact_keys)).encode()
     start = time.perf_counter()
     try:
-        pid = _native.snapshot_start(descriptor, meta, _OWN_FOLDER, flags)
+        pid = _native.snapshot_start(descriptor, meta, _OWN_FOLDER, flags, subject)
     except OSError as error:
         raise RecordError(
             f"no child process could be started to record this one: {error.strerror}",

@@ -2,7 +2,7 @@
 #include "snapshot.h"
 
 // support() -> (supported, reason). Allocates only the tuple.
-// snapshot_start(fd, meta, own_prefix, flags) -> pid. Holds the GIL; forks a child that walks the
+// snapshot_start(fd, meta, own_prefix, flags[, subject]) -> pid. Holds the GIL; forks a child that walks the
 // frozen heap and writes it to `fd`. RuntimeError: unsupported interpreter; OSError: no fork.
 // snapshot_wait(pid, timeout_seconds) -> (status, errno). Releases the GIL; kills a late child.
 // malloc_figures() -> (used, free, mapped, used in the main arena) bytes of glibc's allocator, or None where

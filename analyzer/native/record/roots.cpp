@@ -182,6 +182,14 @@ void walk_roots(Walk& walk) {
     modules(walk);
     interpreter_state(walk);
     for (std::size_t i = 0; i < walk.input->thread_count; i++) thread_state(walk, walk.input->threads[i].state);
+    walk.root(format::INTERPRETER, walk.strings.of("the callable under test"), walk.input->subject, format::ROOT_BORROWED);
+}
+
+// The frame nearest below this one, itself included, that is leakscan's or is not.
+const char* nearest(Walk& walk, const char* frame, bool own) {
+    while (frame && (!walk.is_running(frame) || walk.is_own_code(frame_code(frame)) != own))
+        frame = load<const char*>(frame, L->frame_previous);
+    return frame;
 }
 
 void walk_threads(Walk& walk) {
@@ -191,8 +199,14 @@ void walk_threads(Walk& walk) {
         while (frame && !walk.is_running(frame)) frame = load<const char*>(frame, L->frame_previous);
         if (!frame) continue;
         const bool own = walk.is_own_code(frame_code(frame));
+        const std::uint32_t label = thread_label(walk, thread.state, i);
         walk.nodes.intern(frame, true);
-        walk.root(format::THREAD, thread_label(walk, thread.state, i), frame, own ? format::ROOT_OWN : 0);
+        walk.root(format::THREAD, label, frame, own ? format::ROOT_OWN : 0);
+        // Nothing is reached through leakscan's own frames: those of its caller are roots themselves.
+        for (const char* at = nearest(walk, frame, true); (at = nearest(walk, at, false)); at = nearest(walk, at, true)) {
+            walk.nodes.intern(at, true);
+            walk.root(format::THREAD, label, at, 0);
+        }
     }
 }
 

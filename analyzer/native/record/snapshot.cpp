@@ -286,6 +286,7 @@ Started start(const Request& request) {
     input.meta_bytes = request.meta_bytes;
     input.own_prefix = request.own_prefix;
     input.own_prefix_bytes = request.own_prefix_bytes;
+    input.subject = request.subject;
     input.interpreter = PyInterpreterState_Get();
     input.runtime = symbol("_PyRuntime");
     input.modules = reinterpret_cast<Object*>(PyImport_GetModuleDict());
@@ -306,9 +307,11 @@ Started start(const Request& request) {
 PyObject* snapshot_start(PyObject*, PyObject* args) {
     Request request{};
     Py_ssize_t meta_bytes, prefix_bytes;
-    if (!PyArg_ParseTuple(args, "iy#s#i", &request.fd, &request.meta, &meta_bytes, &request.own_prefix, &prefix_bytes,
-                          &request.flags))
+    PyObject* subject = Py_None;
+    if (!PyArg_ParseTuple(args, "iy#s#i|O", &request.fd, &request.meta, &meta_bytes, &request.own_prefix, &prefix_bytes,
+                          &request.flags, &subject))
         return nullptr;
+    request.subject = subject == Py_None ? nullptr : subject;
     request.meta_bytes = static_cast<std::size_t>(meta_bytes);
     request.own_prefix_bytes = static_cast<std::size_t>(prefix_bytes);
     const Started started = start(request);

@@ -18,6 +18,7 @@ struct Request {
     std::size_t meta_bytes;
     const char* own_prefix;
     std::size_t own_prefix_bytes;
+    const void* subject;  // what is being measured: held by leakscan for the program, so a root; may be null
 };
 
 struct Started {

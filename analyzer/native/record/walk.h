@@ -80,6 +80,7 @@ struct Input {
     void* interpreter;
     void* runtime;
     Object *modules, *current_frame;
+    const void* subject;
     ThreadInput* threads;
     std::size_t thread_count;
     void** gc_heads;
