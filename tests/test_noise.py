@@ -96,3 +96,61 @@ def test_every_rule_says_where_and_why():
 
 def test_every_pattern_of_the_table_compiles():
     assert all(re.compile(text) for rule in NOISE for text in (rule.name, rule.root, rule.anywhere))
+
+
+def steps_to_entry(
+    *pairs: tuple[str, str], kind: str = "module", root: str = "module _pytest.config"
+) -> Path:
+    """References with the type each leads to; the survivor is the last one."""
+    old = (Step(reference, "attribute", type_name) for reference, type_name in pairs)
+    return Path(root, kind, (*old, Step("[*]", "index", "app.Entry", is_new=True)))
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        steps_to_entry(
+            ("x", "_pytest.fixtures.FixtureDef"), (".cached_result", "tuple"), ("[*]", "app.Server")
+        ),
+        steps_to_entry(("x", "_pytest.fixtures.FixtureDef"), (".cached_result", "tuple"), ("[*]", "list")),
+        steps_to_entry(("x", "_pytest.python.Function"), (".funcargs", "dict"), ("['server']", "dict")),
+        steps_to_entry(("x", "_pytest.main.Session"), (".kept", "app.Server"), (".log", "list")),
+        steps_to_entry(
+            ("x", "_pytest.fixtures.FixtureDef"), ("[*]", "functools.partial"), ("[*]", "app.Box")
+        ),
+    ],
+)
+def test_what_the_test_runner_holds_for_the_tests_is_theirs(where: Path):
+    assert noise_rule(where, lambda name: name.startswith("app.")) is None
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        steps_to_entry(("x", "_pytest.logging.LogCaptureHandler"), (".records", "list")),
+        steps_to_entry(
+            ("x", "_pytest.fixtures.FixtureDef"),
+            (".cached_result", "tuple"),
+            ("[*]", "_pytest.logging.LogCaptureFixture"),
+            (".records", "list"),
+        ),
+        steps_to_entry(
+            ("running frame", "<frame>"),
+            ("local `item`", "_pytest.python.Function"),
+            (".sections", "list"),
+            kind="thread",
+            root="thread 'MainThread'",
+        ),
+    ],
+)
+def test_what_the_test_runner_keeps_for_itself_is_noise_from_wherever_it_is_reached(where: Path):
+    rule = noise_rule(where, lambda name: name.startswith("app."))
+    assert rule is not None and rule.reason == "the test runner"
+
+
+def test_a_suspended_fixture_is_not_the_test_runners():
+    where = steps_to_entry(("x", "_pytest.fixtures.FixtureDef"), ("[*]", "functools.partial"))
+    suspended = Step("[*]", "index", "generator", name="server", file="/srv/tests/conftest.py")
+    wrapper = Step("[*]", "index", "generator", name="hook", file="/env/site-packages/_pytest/skipping.py")
+    theirs, its_own = (Path(where.root, "module", (*where.steps[:-1], step)) for step in (suspended, wrapper))
+    assert (noise_rule(theirs), noise_rule(its_own) is None) == (None, False)

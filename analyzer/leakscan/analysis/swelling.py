@@ -20,6 +20,7 @@ from leakscan.analysis.cuts.object_cut import cut_of_object
 from leakscan.analysis.dialects.hops import read_hops
 from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.graph.kernels import NO
+from leakscan.analysis.graph.modules import Tier
 from leakscan.analysis.graph.refs import source_of
 from leakscan.analysis.judge.noise import noise_rule
 from leakscan.analysis.judge.verdict import ENOUGH_RUNS
@@ -212,7 +213,8 @@ def _leak(reach: Reach, names: SlotNames, one: _Swollen, verdict: Verdict, runs:
     raw = RawPath(int(reach.paths.root[one.obj]), start, hops)
     none = np.zeros(0, np.uint32)
     path = write_path(Writing(reach, frozenset((one.obj,)), 0), Reason(none, none, 0, (raw,)))
-    rule = noise_rule(path)
+    tiers = reach.modules.type_tier_by_name
+    rule = noise_rule(path, lambda name: tiers.get(name) is Tier.APPLICATION)
     if rule is not None:
         return None
     type_name, label, place = graph.type_name(one.obj), names.holder_label(one.obj), place_of(names, one.obj)

@@ -153,10 +153,12 @@ def _noise(reach: Reach, heads: U32, reason: Reason, path: Path) -> tuple[str, b
         return bounded, True
     if path.root_kind == "held_from_c" and _are_immortal_strings(reach, heads):
         return "strings interned for ever by this version of Python", True
-    rule = noise_rule(path)
+    tiers = reach.modules.type_tier_by_name
+    rule = noise_rule(path, lambda name: tiers.get(name) is Tier.APPLICATION)
     if rule is None or (rule.is_direct and not _are_held_by_roots(reach, heads)):
         return "", False
-    return rule.reason, rule.is_bounded
+    is_programs_own = rule.is_runner and tiers.get(reach.graph.type_name(int(heads[0]))) is Tier.APPLICATION
+    return rule.reason, rule.is_bounded and not is_programs_own
 
 
 def _are_held_by_roots(reach: Reach, heads: U32) -> bool:

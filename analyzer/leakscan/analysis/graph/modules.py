@@ -93,6 +93,11 @@ class Modules:
             np.uint8,
         )
 
+    @cached_property
+    def type_tier_by_name(self) -> Mapping[str, Tier]:
+        """Tier of the types of each name."""
+        return dict(zip(self.graph.type_names, map(Tier, self.type_tiers.tolist()), strict=True))
+
     def tier_of(self, obj: int) -> Tier:
         """Tier of the object's type."""
         return Tier(int(self.type_tiers[int(self.graph.type_ids[obj])]))

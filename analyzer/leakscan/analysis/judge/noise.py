@@ -7,10 +7,12 @@ rule says that the library itself bounds it.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from leakscan.analysis.judge.test_runner import TEST_RUNNER, is_for_tests, runs_tests
 from leakscan.analysis.results.findings import Path
 
 
@@ -22,6 +24,7 @@ class NoiseRule:
     pattern for the first step, the module's global. For roots that are no modules, `root` is a pattern for
     the root; `is_direct` when the root itself must hold the survivors. `anywhere` is a pattern for any
     step's reference. `is_bounded`: the place cannot grow without limit, or the library lets go by itself.
+    `is_runner`: it also holds what is the tests' own, which the rule does not speak for.
     """
 
     reason: str
@@ -31,6 +34,7 @@ class NoiseRule:
     anywhere: str = ""
     is_direct: bool = False
     is_bounded: bool = False
+    is_runner: bool = False
 
 
 NOISE: Final = (
@@ -104,13 +108,14 @@ NOISE: Final = (
         "bookkeeping of threads", "threading _threading_local _weakrefset weakref concurrent.futures.*", "_.*"
     ),
     NoiseRule("tables of asyncio", "asyncio asyncio.* _asyncio", r"_.*"),
-    NoiseRule("tables of the unittest runner", "unittest unittest.*", is_bounded=True),
+    NoiseRule("tables of the unittest runner", "unittest unittest.*", is_bounded=True, is_runner=True),
     NoiseRule(
-        "the test runner",
+        TEST_RUNNER,
         "pytest _pytest _pytest.* pluggy pluggy.* pytest_asyncio.* xdist.*",
         is_bounded=True,
+        is_runner=True,
     ),
-    NoiseRule("the test runner", "hypothesis hypothesis.* coverage coverage.*", is_bounded=True),
+    NoiseRule(TEST_RUNNER, "hypothesis hypothesis.* coverage coverage.*", is_bounded=True, is_runner=True),
     NoiseRule(
         "a library's own cache",
         "sqlalchemy.* pydantic.* jinja2.* dateutil.* babel.* numpy.* pandas.*",
@@ -130,14 +135,27 @@ NOISE: Final = (
 )
 
 
+_OF_FRAMES: Final = NoiseRule(TEST_RUNNER, is_bounded=True, is_runner=True)
 HELD_BY: Final = {
     ("sqlite3.Connection", "weakref.ReferenceType"): "dead cursors, which sqlite3 drops every 200",
 }
 """(type of the last old object, type of the survivors): what the library itself bounds."""
 
 
-def noise_rule(path: Path) -> NoiseRule | None:
-    """The rule that this path falls under, None when it may be the program's own."""
+def noise_rule(path: Path, is_application: Callable[[str], bool] = lambda name: False) -> NoiseRule | None:
+    """The rule that this path falls under, None when it may be the program's own.
+
+    `is_application` says of the name of a type whether it is one of the program's.
+    """
+    rule = _matching(path)
+    if rule is None and runs_tests(path):
+        rule = _OF_FRAMES
+    if rule is not None and rule.is_runner and is_for_tests(path, is_application):
+        return None
+    return rule
+
+
+def _matching(path: Path) -> NoiseRule | None:
     root, is_module = path.root.removeprefix("module "), path.root_kind == "module"
     first = path.steps[0].reference if path.steps else ""
     for rule in NOISE:
