@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from leakscan.capture.attach import Attachment
+from leakscan.capture.process.attach import Attachment
 from leakscan.errors import LeakscanError
 from leakscan.heap.reader import load
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from attach_targets import NOTHING, left_in, needs_attach, running, snapshot_of, types_in
-from leakscan.capture.attach import Attachment
+from leakscan.capture.process.attach import Attachment
 from leakscan.errors import AttachError
 from leakscan.heap.reader import load
 

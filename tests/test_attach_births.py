@@ -10,10 +10,10 @@ import pytest
 from attach_targets import needs_attach, running
 from leakscan.analysis.diff import diff
 from leakscan.analysis.results.findings import Verdict
-from leakscan.capture.attach import Attachment
-from leakscan.capture.attached import AttachedCapture
-from leakscan.capture.directory import read_capture
-from leakscan.cli.analyse import analysed_one
+from leakscan.answers.analyse import analysed_one
+from leakscan.capture.directory.reader import read_capture
+from leakscan.capture.process.attach import Attachment
+from leakscan.capture.process.attached import AttachedCapture
 from leakscan.errors import AttachError
 from leakscan.heap.reader import load
 

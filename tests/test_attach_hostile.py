@@ -19,10 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attach_targets import needs_attach, needs_program, needs_root, running, snapshot_of
-from leakscan.capture.agent import Agent, TookTooLong, parse_answer
-from leakscan.capture.attach import Attachment, _check_whole
-from leakscan.capture.memory_map import Memory, mappings_of
-from leakscan.capture.symbols import Image, NotAnImage
+from leakscan.capture.process.agent import Agent, TookTooLong, parse_answer
+from leakscan.capture.process.attach import Attachment, _check_whole
+from leakscan.capture.process.memory_map import Memory, mappings_of
+from leakscan.capture.process.symbols import Image, NotAnImage
 from leakscan.errors import AttachError, LeakscanError
 
 

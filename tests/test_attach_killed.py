@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from attach_targets import NOTHING, left_in, needs_attach, running
-from leakscan.capture.attach import Attachment
+from leakscan.capture.process.attach import Attachment
 
 pytestmark = needs_attach()
 

@@ -22,9 +22,9 @@ from attach_targets import (
     snapshot_of,
     started,
 )
-from leakscan.capture import borrow
-from leakscan.capture.attach import Attachment
-from leakscan.capture.refusals import check_may_attach
+from leakscan.capture.process import borrow
+from leakscan.capture.process.attach import Attachment
+from leakscan.capture.process.refusals import check_may_attach
 from leakscan.errors import AttachError, CaptureError, LeakscanError, UnsupportedInterpreter
 
 pytestmark = needs_attach()

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from attach_targets import Program, needs_attach, needs_program, started, status
-from leakscan.capture.borrow import Call, NotNow, borrow, candidates
-from leakscan.capture.memory_map import Memory, mappings_of
-from leakscan.capture.python_inside import find_c_library
+from leakscan.capture.process.borrow import Call, NotNow, borrow, candidates
+from leakscan.capture.process.memory_map import Memory, mappings_of
+from leakscan.capture.process.python_inside import find_c_library
 
 pytestmark = [needs_attach(), needs_program("cc")]
 

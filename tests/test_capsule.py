@@ -14,17 +14,13 @@ from hypothesis import strategies as st
 import findings_samples as samples
 from cli_runs import CommandLine, command
 from drawn_captures import BEFORE, draw_capture, draw_modes, leaking
+from leakscan.analysis.capsule import LARGEST_CAPSULE_BYTES, Capsule
+from leakscan.answers.capsules import is_capsule, read_capsule
+from leakscan.answers.reading import NotAnAnswer, read_as
 from leakscan.cli import main
 from leakscan.errors import UsageError
-from leakscan.report.capsule import (
-    LARGEST_CAPSULE_BYTES,
-    Capsule,
-    capsule_text,
-    is_capsule,
-    read_capsule,
-)
-from leakscan.report.json import as_plain
-from leakscan.report.reading import NotAnAnswer, read_as
+from leakscan.report.share.capsule import capsule_text
+from leakscan.report.share.json import as_plain
 
 __all__ = ["command"]
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from leakscan.capture.inspected import capture_inspected
-from leakscan.capture.open_inspector import open_inspector
-from leakscan.cli.analyse import analysed_capture
+from leakscan.answers.analyse import analysed_capture
+from leakscan.capture.inspector.inspected import capture_inspected
+from leakscan.capture.inspector.open_inspector import open_inspector
 from leakscan.errors import AttachError, CaptureError, UsageError
 from node_runs import NODE, needs_node
 

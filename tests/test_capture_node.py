@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
+from leakscan.answers.analyse import analysed_capture
 from leakscan.capture import ModeDoesNotApply, Settings, capture, read_capture
 from leakscan.cli import main
-from leakscan.cli.analyse import analysed_capture
 from leakscan.errors import CaptureError, UnsupportedInterpreter, UsageError
 from node_runs import NODE, captured, needs_node
 

@@ -10,7 +10,7 @@ import pytest
 
 from cli_runs import CommandLine, command
 from drawn_captures import BEFORE, CLEAN, draw_capture, draw_modes, leaking
-from leakscan.report.schema import schema_text
+from leakscan.report.share.schema import schema_text
 from snapshots import expected
 
 __all__ = ["command"]

@@ -12,7 +12,8 @@ import pytest
 
 import findings_samples as samples
 from cli_runs import CommandLine, command
-from leakscan.report.capsule import Capsule, capsule_text
+from leakscan.analysis.capsule import Capsule
+from leakscan.report.share.capsule import capsule_text
 
 __all__ = ["command"]
 ROOT = Path(__file__).resolve().parent.parent

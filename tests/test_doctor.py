@@ -12,7 +12,7 @@ from leakscan.analysis.cross_check import compare_counts
 from leakscan.capture.doctor import Check, State, examine, works
 from leakscan.heap.reader import load
 from leakscan.record.snapshot import record
-from leakscan.report.doctor import checks_text
+from leakscan.report.text.doctor import checks_text
 
 
 def command_line(*arguments: str) -> tuple[int, str, str]:

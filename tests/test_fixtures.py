@@ -11,8 +11,8 @@ import pytest
 from leakscan import load
 from leakscan.analysis.diff import diff
 from leakscan.analysis.results.findings import Verdict
+from leakscan.answers.measured import measured_of
 from leakscan.capture import Settings, capture
-from leakscan.cli.analyse import measured_of
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 RUNS = 6

@@ -14,17 +14,18 @@ from xml.etree import ElementTree
 import pytest
 
 import findings_samples as samples
+from leakscan.analysis.capsule import Capsule
 from leakscan.analysis.gate import gate
 from leakscan.analysis.results.findings import Cut, CutMember, Findings, Growth, Holder, Leak, Step
 from leakscan.analysis.results.findings import Path as RetentionPath
-from leakscan.report.capsule import Capsule, capsule_text
-from leakscan.report.dot import findings_dot
-from leakscan.report.gate import gate_text, github, junit, sarif
-from leakscan.report.html import Switches, html_report
-from leakscan.report.json import findings_json
-from leakscan.report.markdown import markdown_report
-from leakscan.report.notebook import Shown
-from leakscan.report.picture import findings_svg
+from leakscan.report.html.notebook import Shown
+from leakscan.report.html.page import Switches, html_report
+from leakscan.report.pictures.dot import findings_dot
+from leakscan.report.pictures.svg import findings_svg
+from leakscan.report.share.capsule import capsule_text
+from leakscan.report.share.json import findings_json
+from leakscan.report.share.markdown import markdown_report
+from leakscan.report.text.gate import gate_text, github, junit, sarif
 from leakscan.testing import screen
 
 NAMES = {

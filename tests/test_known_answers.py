@@ -17,8 +17,8 @@ from leakscan.analysis.births.survivors import find_survivors
 from leakscan.analysis.cuts.whatif import what_if
 from leakscan.analysis.graph.garbage import liveness
 from leakscan.analysis.results.findings import Findings
+from leakscan.answers.analyse import analysed_one
 from leakscan.capture import capture
-from leakscan.cli.analyse import analysed_one
 from leakscan.heap.reader import load
 
 FindingsOf = Callable[[str], Findings]

@@ -12,8 +12,8 @@ import pytest
 
 from leakscan.analysis.results.findings import Findings
 from leakscan.analysis.results.findings import Path as RetentionPath
+from leakscan.answers.analyse import analysed_capture
 from leakscan.capture import Settings, capture
-from leakscan.cli.analyse import analysed_capture
 from node_runs import NODE, needs_node
 
 PROGRAMS = Path(__file__).parent / "known_node"

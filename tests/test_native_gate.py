@@ -14,12 +14,12 @@ from leakscan.analysis.headline import headline
 from leakscan.analysis.ledger.ledger import memory_ledger
 from leakscan.analysis.ledger.native_leak import native_leak
 from leakscan.analysis.results.findings import Verdict
-from leakscan.report.gate import gate_text, github, junit, sarif
-from leakscan.report.html import html_report
-from leakscan.report.lines import plain
-from leakscan.report.markdown import markdown_report
-from leakscan.report.terminal import Screen
-from leakscan.report.text import TextOptions, findings_text
+from leakscan.report.html.page import html_report
+from leakscan.report.share.markdown import markdown_report
+from leakscan.report.text.findings import TextOptions, findings_text
+from leakscan.report.text.gate import gate_text, github, junit, sarif
+from leakscan.report.text.lines import plain
+from leakscan.report.text.terminal import Screen
 from test_ledger import STEADY, drawn
 
 TODAY = datetime.date(2026, 11, 21)

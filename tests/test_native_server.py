@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from leakscan.answers.analyse import analysed_capture
 from leakscan.capture import Settings, capture
-from leakscan.cli.analyse import analysed_capture
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 RUNS = 6

@@ -11,9 +11,9 @@ import pytest
 from leakscan import _native
 from leakscan.analysis.ledger.ledger import Rounds, memory_ledger
 from leakscan.analysis.results.memory import NativeSite
+from leakscan.answers.analyse import analysed_capture
 from leakscan.capture import Settings, capture
-from leakscan.capture.native import trace_natively, traced_sites
-from leakscan.cli.analyse import analysed_capture
+from leakscan.capture.scenario.native import trace_natively, traced_sites
 from leakscan.errors import CaptureError
 from leakscan.record.tracing import owner_of
 from test_ledger import STEADY, drawn

@@ -11,7 +11,7 @@ import pytest
 import findings_samples as samples
 import leakscan
 from drawn_captures import draw_capture
-from leakscan.report.notebook import Shown
+from leakscan.report.html.notebook import Shown
 
 
 def test_findings_of_a_capture_are_shown_as_tables_and_a_picture(tmp_path: Path):

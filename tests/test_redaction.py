@@ -11,10 +11,10 @@ import findings_samples as samples
 from cli_runs import CommandLine, command
 from drawn_captures import draw_capture
 from leakscan.heap.reader import load
-from leakscan.report.html import html_report
-from leakscan.report.json import findings_json
-from leakscan.report.markdown import markdown_report
-from leakscan.report.redaction import STATEMENTS, Redaction, redacted
+from leakscan.report.html.page import html_report
+from leakscan.report.share.json import findings_json
+from leakscan.report.share.markdown import markdown_report
+from leakscan.report.share.redaction import STATEMENTS, Redaction, redacted
 from leakscan.testing import screen
 
 __all__ = ["command"]

@@ -21,13 +21,13 @@ from leakscan.analysis.results.findings import (
     Step,
     Verdict,
 )
-from leakscan.report.dot import findings_dot
-from leakscan.report.html import html_report
-from leakscan.report.json import findings_json
-from leakscan.report.lines import plain
-from leakscan.report.markdown import LONGEST, markdown_report
-from leakscan.report.terminal import Screen
-from leakscan.report.text import TextOptions, findings_text
+from leakscan.report.html.page import html_report
+from leakscan.report.pictures.dot import findings_dot
+from leakscan.report.share.json import findings_json
+from leakscan.report.share.markdown import LONGEST, markdown_report
+from leakscan.report.text.findings import TextOptions, findings_text
+from leakscan.report.text.lines import plain
+from leakscan.report.text.terminal import Screen
 
 NAMES = st.one_of(
     st.text(max_size=40),

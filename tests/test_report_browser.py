@@ -16,8 +16,8 @@ import pytest
 import findings_samples as samples
 from browser import Browser, chromium
 from cli_runs import CommandLine, command
-from leakscan.report.capsule import read_capsule
-from leakscan.report.html import html_report
+from leakscan.answers.capsules import read_capsule
+from leakscan.report.html.page import html_report
 from leakscan.wording import count_text, size_text
 from test_capsule import made
 

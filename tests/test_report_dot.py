@@ -9,8 +9,8 @@ import pytest
 import findings_samples as samples
 from leakscan.analysis.results.findings import Path as RetentionPath
 from leakscan.errors import UsageError
-from leakscan.report.dot import findings_dot, quoted
-from leakscan.report.graphviz import PictureError, picture, write_graph
+from leakscan.report.pictures.dot import findings_dot, quoted
+from leakscan.report.pictures.graphviz import PictureError, picture, write_graph
 from snapshots import expected
 
 needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")

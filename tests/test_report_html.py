@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 import pytest
 
 import findings_samples as samples
-from leakscan.report.charts import Series, births_bars, line_chart
-from leakscan.report.html import Switches, html_report
+from leakscan.report.html.charts import Series, births_bars, line_chart
+from leakscan.report.html.page import Switches, html_report
 
 SWITCHES = Switches(
     ("Workflow._runs[*]", "Emitter.handlers['chunk'][*]"),

@@ -7,15 +7,15 @@ import jsonschema
 import pytest
 
 import findings_samples as samples
-from leakscan.report.json import findings_json
-from leakscan.report.schema import documents, schema_text
+from leakscan.report.share.json import findings_json
+from leakscan.report.share.schema import documents, schema_text
 
 SCHEMAS = Path(__file__).parent.parent / "docs" / "schema"
 
 
 @pytest.mark.parametrize("kind", documents())
 def test_the_published_schema_is_that_of_the_dataclasses(kind: str):
-    """When it fails: python -m leakscan.report.schema docs/schema, and a new version if users would break."""
+    """When it fails: python -m leakscan.report.share.schema docs/schema; a new version if it breaks users."""
     version = documents()[kind][1]
     assert (SCHEMAS / f"{kind}-{version}.json").read_text(encoding="utf-8") == schema_text(kind)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 import findings_samples as samples
-from leakscan.report.markdown import LONGEST, code, escaped, markdown_report
+from leakscan.report.share.markdown import LONGEST, code, escaped, markdown_report
 from snapshots import expected
 
 

@@ -8,11 +8,11 @@ import pytest
 
 import findings_samples as samples
 from leakscan.analysis.results.findings import Findings, Path, Step
-from leakscan.report.lines import plain, shortened_name, shortened_place
-from leakscan.report.relative import relative_to
-from leakscan.report.tables import births_line, runs_per_column
-from leakscan.report.terminal import Screen, screen_of, write
-from leakscan.report.text import TextOptions, findings_text
+from leakscan.answers.relative import relative_to
+from leakscan.report.text.findings import TextOptions, findings_text
+from leakscan.report.text.lines import plain, shortened_name, shortened_place
+from leakscan.report.text.tables import births_line, runs_per_column
+from leakscan.report.text.terminal import Screen, screen_of, write
 from snapshots import expected
 
 

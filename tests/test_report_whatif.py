@@ -6,9 +6,9 @@ from heaps import heap
 from leakscan.analysis.births.survivors import find_survivors
 from leakscan.analysis.cuts.whatif import what_if
 from leakscan.analysis.graph.garbage import liveness
-from leakscan.report.lines import plain
-from leakscan.report.terminal import Screen
-from leakscan.report.whatif import whatif_text
+from leakscan.report.text.lines import plain
+from leakscan.report.text.terminal import Screen
+from leakscan.report.text.whatif import whatif_text
 
 TWO_HOLDERS = """
     module app -> m; m -[.__dict__]-> ns

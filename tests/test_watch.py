@@ -14,9 +14,10 @@ from contextlib import closing
 
 import pytest
 
-from leakscan.capture.directory import read_capture
-from leakscan.capture.vitals import Process, ProcessGone, Vitals
-from leakscan.capture.watch import (
+from leakscan.capture.directory.reader import read_capture
+from leakscan.capture.process.vitals import Process, ProcessGone, Vitals
+from leakscan.capture.watch.actions import Action, Actor, parse_action
+from leakscan.capture.watch.watch import (
     Acted,
     Alarm,
     Breaker,
@@ -27,7 +28,6 @@ from leakscan.capture.watch import (
     parse_growth,
     watch,
 )
-from leakscan.capture.watch_actions import Action, Actor, parse_action
 from leakscan.cli.watch_screen import way
 from leakscan.errors import CaptureError, UsageError
 from leakscan.units import parse_seconds, parse_size

@@ -26,7 +26,7 @@ sys.path[:0] = [str(ROOT / "analyzer"), str(ROOT / "fixtures")]
 
 from chat_service.load import percentile  # noqa: E402
 from chat_service.started import Started, started  # noqa: E402
-from leakscan.capture.attach import Attachment  # noqa: E402
+from leakscan.capture.process.attach import Attachment  # noqa: E402
 from leakscan.errors import LeakscanError  # noqa: E402
 
 WARM_UP_ATTACHES = 5

@@ -25,8 +25,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from known_answers import EXPECTED, missing_for, problems, target_of  # noqa: E402 - it lies with the tests
 from leakscan.analysis.results.findings import Findings  # noqa: E402
+from leakscan.answers.analyse import analysed_one  # noqa: E402
 from leakscan.capture import capture  # noqa: E402
-from leakscan.cli.analyse import analysed_one  # noqa: E402
 from leakscan.errors import LeakscanError  # noqa: E402
 from test_all import find_interpreters  # noqa: E402
 

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from leakscan.answers.analyse import analysed_capture
 from leakscan.capture import Settings, capture
-from leakscan.cli.analyse import analysed_capture
 from leakscan.errors import LeakscanError
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "node" / "agent_framework"

@@ -12,8 +12,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from leakscan.analysis.results.findings import Findings, Verdict
+from leakscan.answers.analyse import analysed_capture
 from leakscan.capture import Settings, capture
-from leakscan.cli.analyse import analysed_capture
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 sys.path.insert(0, str(FIXTURES))

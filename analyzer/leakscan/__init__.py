@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from leakscan.cli.analyse import shown as diff
+    from leakscan.api import diff as diff
     from leakscan.heap.reader import load as load
     from leakscan.record.snapshot import snapshot as snapshot
     from leakscan.testing import assert_no_leaks as assert_no_leaks
@@ -22,7 +22,7 @@ __all__ = ["__version__", "assert_no_leaks", "diff", "load", "snapshot"]
 _PUBLIC = {
     "snapshot": ("leakscan.record.snapshot", "snapshot"),
     "load": ("leakscan.heap.reader", "load"),
-    "diff": ("leakscan.cli.analyse", "shown"),
+    "diff": ("leakscan.api", "diff"),
     "assert_no_leaks": ("leakscan.testing", "assert_no_leaks"),
 }
 

@@ -18,7 +18,7 @@ from leakscan.errors import UsageError
 
 if TYPE_CHECKING:
     from leakscan.analysis.results.findings import Findings
-    from leakscan.capture.ledger import Ledger
+    from leakscan.capture.directory.writer import Ledger
 
 # Any in this file: what the callable under test returns, and JSON values.
 
@@ -124,9 +124,9 @@ def leaks_of(findings: Findings, types: tuple[str, ...] = ()) -> list[str]:
 
 def screen(findings: Findings) -> str:
     """The text of `leakscan diff`, 80 columns wide and without colour."""
-    from leakscan.report.lines import plain
-    from leakscan.report.terminal import Screen
-    from leakscan.report.text import TextOptions, findings_text
+    from leakscan.report.text.findings import TextOptions, findings_text
+    from leakscan.report.text.lines import plain
+    from leakscan.report.text.terminal import Screen
 
     lines = findings_text(findings, TextOptions(limit=3, screen=Screen()))
     return plain(lines).removesuffix("\n")
@@ -145,8 +145,8 @@ class _ToLedger:
 def _capture_here(run: Callable[[], Any], how: Measurement, directory: Path, called_mode: str = "") -> None:
     import asyncio
 
-    from leakscan.capture.ledger import Ledger
-    from leakscan.capture.settings import Settings, ledger_head, session_config
+    from leakscan.capture.directory.writer import Ledger
+    from leakscan.capture.scenario.settings import Settings, ledger_head, session_config
     from leakscan.record.session import Session
 
     try:
@@ -179,7 +179,7 @@ def _capture_here(run: Callable[[], Any], how: Measurement, directory: Path, cal
 
 
 def _findings(directory: Path) -> Findings:
-    from leakscan.cli.analyse import analysed_one
+    from leakscan.answers.analyse import analysed_one
 
     return analysed_one([directory])
 

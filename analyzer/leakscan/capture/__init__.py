@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from leakscan.capture.decision import Decide, MoreRuns, Prove
-from leakscan.capture.directory import Capture, Census, read_capture, read_captures
-from leakscan.capture.scenario import ModeDoesNotApply, capture, capture_modes
-from leakscan.capture.settings import MODES, Progress, Settings
+from leakscan.capture.directory.reader import Capture, Census, read_capture, read_captures
+from leakscan.capture.scenario.decision import Decide, MoreRuns, Prove
+from leakscan.capture.scenario.run import ModeDoesNotApply, capture, capture_modes
+from leakscan.capture.scenario.settings import MODES, Progress, Settings
 
 __all__ = [
     "MODES",

@@ -77,8 +77,8 @@ def _tried(name: str, needed_for: str, attempt: Callable[[], str], *, is_essenti
 
 
 def _capture() -> str:
-    from leakscan.capture.scenario import capture
-    from leakscan.capture.settings import Settings
+    from leakscan.capture.scenario.run import capture
+    from leakscan.capture.scenario.settings import Settings
 
     with tempfile.TemporaryDirectory(prefix="leakscan-doctor-") as folder:
         program = Path(folder) / "program.py"
@@ -90,7 +90,7 @@ def _capture() -> str:
 
 
 def _attach() -> str:
-    from leakscan.capture.attach import Attachment
+    from leakscan.capture.process.attach import Attachment
 
     with tempfile.TemporaryDirectory(prefix="leakscan-doctor-") as folder, _sleeper() as pid:
         with Attachment(pid) as target:

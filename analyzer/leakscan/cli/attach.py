@@ -13,8 +13,8 @@ import typer
 from leakscan.cli.exits import INTERRUPTED
 
 if TYPE_CHECKING:
-    from leakscan.capture.attach import Attachment, Taken
-    from leakscan.capture.attached import AttachedCapture
+    from leakscan.capture.process.attach import Attachment, Taken
+    from leakscan.capture.process.attached import AttachedCapture
 
 EXAMPLES = (
     "leakscan attach 4312 -o now.heap",
@@ -57,7 +57,7 @@ def attach(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> int:
     """Take a snapshot of a process that is running now."""
-    from leakscan.capture.attach import Attachment, interrupts_as_exceptions
+    from leakscan.capture.process.attach import Attachment, interrupts_as_exceptions
     from leakscan.errors import UsageError
 
     if pid <= 0:
@@ -102,7 +102,7 @@ def _place(pid: int, output: Path | None, *, is_series: bool, overwrite: bool) -
 
 
 def _snapshot(target: Attachment, place: Path, redact_keys: bool, overwrite: bool, said: _Said) -> None:
-    from leakscan.capture.attached import AttachedCapture
+    from leakscan.capture.process.attached import AttachedCapture
 
     if place.suffix == _SUFFIX:
         said.taken(target, target.snapshot(place, redact_keys=redact_keys, is_aside=True), None)
@@ -122,7 +122,7 @@ def _series(
     overwrite: bool,
     said: _Said,
 ) -> int:
-    from leakscan.capture.attached import AttachedCapture
+    from leakscan.capture.process.attached import AttachedCapture
     from leakscan.errors import UsageError
 
     intervals = int(minutes / every + 1e-9) if every > 0 else 0

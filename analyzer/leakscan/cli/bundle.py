@@ -34,9 +34,9 @@ def bundle(
     diff, graph, report, check, compare, whatif and paths take it in place of DIR. It holds answers, not the
     heap, and says what was cut out.
     """
-    from leakscan.cli.capsules import capsule_of
+    from leakscan.answers.bundle import capsule_of
     from leakscan.errors import LeakscanError
-    from leakscan.report.capsule import capsule_text
+    from leakscan.report.share.capsule import capsule_text
     from leakscan.wording import size_text
 
     level = level_of(redact)

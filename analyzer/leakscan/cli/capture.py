@@ -103,8 +103,8 @@ def capture(
     as_json: Annotated[bool, typer.Option("--json", help="Print run.json instead of a summary.")] = False,
 ) -> int:
     """Run a scenario N times; keep a snapshot before and after."""
+    from leakscan.answers.decide import decision
     from leakscan.capture import Settings
-    from leakscan.cli.capture_decide import decision
     from leakscan.errors import UsageError
 
     if inspect is not None or pid is not None:
@@ -191,7 +191,7 @@ class _Order(TypedDict):
 
 def _capture_one(order: _Order, mode: str, *, as_json: bool, is_native: bool) -> int:
     from leakscan.capture import capture as run_capture
-    from leakscan.capture.native import trace_natively
+    from leakscan.capture.scenario.native import trace_natively
     from leakscan.cli.capture_progress import progress_on_stderr
 
     with progress_on_stderr(order["target"]) as on_progress:
@@ -245,7 +245,7 @@ def _exit_code(captured: Capture) -> int:
 
 def _summary(captured: Capture) -> str:
     """What was run and how the heap moved, and the command to run next."""
-    from leakscan.cli.proof import proof_text
+    from leakscan.answers.proof import proof_text
     from leakscan.wording import count_text, size_text, visible
 
     runtime = f"{_RUNTIMES[captured.runtime]} {captured.version}"

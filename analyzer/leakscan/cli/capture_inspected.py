@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from leakscan.capture.inspected import OnStep
+    from leakscan.capture.inspector.inspected import OnStep
 
 
 def capture_inspected(
@@ -22,8 +22,8 @@ def capture_inspected(
     as_json: bool,
 ) -> int:
     """Capture the Node at that address, or of that PID; the exit code."""
-    from leakscan.capture.inspected import capture_inspected as run_capture
-    from leakscan.capture.open_inspector import open_inspector
+    from leakscan.capture.inspector.inspected import capture_inspected as run_capture
+    from leakscan.capture.inspector.open_inspector import open_inspector
     from leakscan.wording import size_text, visible
 
     if pid is not None:

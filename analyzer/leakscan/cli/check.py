@@ -80,8 +80,8 @@ def check(
 
 
 def _formatted(answer: Gate, form: Format) -> str:
-    from leakscan.report.gate import gate_text, github, junit, sarif
-    from leakscan.report.json import document
+    from leakscan.report.share.json import document
+    from leakscan.report.text.gate import gate_text, github, junit, sarif
 
     if form is Format.JSON:
         return document("check", answer)
@@ -90,8 +90,8 @@ def _formatted(answer: Gate, form: Format) -> str:
 
 
 def _findings(what: str, runs: int, mode: str) -> list[Findings]:
-    from leakscan.cli.analyse import analysed
-    from leakscan.cli.capsules import capsule_at
+    from leakscan.answers.analyse import analysed
+    from leakscan.answers.capsules import capsule_at
 
     if capsule_at([Path(what)]) is not None:
         return analysed([Path(what)])[0]
@@ -111,9 +111,9 @@ def _findings(what: str, runs: int, mode: str) -> list[Findings]:
 
 def _analysed(directory: Path) -> list[Findings]:
     """The findings of every mode. A mode that does not apply is none; another failure is an error."""
-    from leakscan.capture.directory import read_captures
-    from leakscan.cli.analyse import analysed
-    from leakscan.cli.sources import bare_snapshots
+    from leakscan.answers.analyse import analysed
+    from leakscan.answers.sources import bare_snapshots
+    from leakscan.capture.directory.reader import read_captures
     from leakscan.errors import CaptureError
 
     captures = () if bare_snapshots(directory) else read_captures(directory)

@@ -34,10 +34,10 @@ def compare(
     """
     from leakscan.analysis.compare import ComparisonByMode, compare_modes
     from leakscan.analysis.compare import compare as compare_findings
-    from leakscan.cli.analyse import analysed
-    from leakscan.report.compare import compare_modes_text, compare_text
-    from leakscan.report.json import document
-    from leakscan.report.terminal import screen_of, write
+    from leakscan.answers.analyse import analysed
+    from leakscan.report.share.json import document
+    from leakscan.report.text.compare import compare_modes_text, compare_text
+    from leakscan.report.text.terminal import screen_of, write
 
     (before, unread_before), (after, unread_after) = analysed([baseline]), analysed([candidate])
     screen = screen_of(sys.stdout)

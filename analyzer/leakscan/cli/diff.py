@@ -52,11 +52,11 @@ def diff(
 
     Finding a leak is no failure: exit code 0. The gate is `leakscan check`.
     """
-    from leakscan.cli.analyse import analysed
-    from leakscan.report.json import FindingsByMode, findings_by_mode_json, findings_json
-    from leakscan.report.redaction import redacted
-    from leakscan.report.terminal import screen_of, write
-    from leakscan.report.text import TextOptions, findings_text, modes_text
+    from leakscan.answers.analyse import analysed
+    from leakscan.report.share.json import FindingsByMode, findings_by_mode_json, findings_json
+    from leakscan.report.share.redaction import redacted
+    from leakscan.report.text.findings import TextOptions, findings_text, modes_text
+    from leakscan.report.text.terminal import screen_of, write
 
     results, unreadable = analysed(snapshots, type_name=type_name, runs_each=runs, source_maps=source_maps)
     is_one = len(results) == 1 and not unreadable

@@ -35,7 +35,7 @@ def doctor(
     """
     from leakscan.capture.doctor import examine, works
     from leakscan.cli import exits
-    from leakscan.report.doctor import checks_json, checks_text, cross_check_json, cross_check_text
+    from leakscan.report.text.doctor import checks_json, checks_text, cross_check_json, cross_check_text
 
     if cross_check is not None:
         found, missing = _cross_checked(cross_check, runs, python)
@@ -50,8 +50,8 @@ def doctor(
 def _cross_checked(
     target: str, runs: int, python: str | None
 ) -> tuple[tuple[CrossCheck, ...], dict[str, str]]:
-    from leakscan.capture.cross_check import cross_check
-    from leakscan.capture.settings import Settings
+    from leakscan.answers.cross_check import cross_check
+    from leakscan.capture.scenario.settings import Settings
     from leakscan.errors import UsageError
 
     found, missing = cross_check(target, settings=Settings(runs=runs, warmup=0), python=python)

@@ -38,11 +38,11 @@ def export(
 
     In Chrome DevTools: Memory panel, Load profile. The references keep their names.
     """
-    from leakscan.cli.sources import snapshot_in
+    from leakscan.answers.sources import snapshot_in
     from leakscan.errors import UsageError
     from leakscan.heap.reader import load
-    from leakscan.report.redaction import STATEMENTS
-    from leakscan.report.redaction_graph import redacted_graph
+    from leakscan.report.share.redaction import STATEMENTS
+    from leakscan.report.share.redaction_graph import redacted_graph
 
     level = level_of(redact)
     graph = redacted_graph(load(snapshot_in(snapshot)), level)

@@ -35,10 +35,10 @@ def graph(
 
     .dot and .svg need nothing. With Graphviz's `dot` the .svg is laid out by it; .png and .pdf need it.
     """
-    from leakscan.cli.analyse import analysed_one
-    from leakscan.report.dot import findings_dot
-    from leakscan.report.graphviz import has_graphviz, write_graph, write_picture
-    from leakscan.report.picture import findings_svg
+    from leakscan.answers.analyse import analysed_one
+    from leakscan.report.pictures.dot import findings_dot
+    from leakscan.report.pictures.graphviz import has_graphviz, write_graph, write_picture
+    from leakscan.report.pictures.svg import findings_svg
 
     findings = analysed_one(snapshots, type_name=type_name)
     dot = findings_dot(findings, limit=limit, all_paths=paths)

@@ -35,13 +35,13 @@ def paths(
 ) -> None:
     """Show what keeps the objects of a type alive, in one snapshot."""
     from leakscan.analysis.single import paths_to_type
-    from leakscan.cli.capsules import capsule_at
-    from leakscan.cli.sources import snapshot_in
+    from leakscan.answers.capsules import capsule_at
+    from leakscan.answers.sources import snapshot_in
     from leakscan.heap.reader import load
     from leakscan.heap.source_maps import SourceMaps
-    from leakscan.report.json import document
-    from leakscan.report.paths import type_paths_text
-    from leakscan.report.terminal import screen_of, write
+    from leakscan.report.share.json import document
+    from leakscan.report.text.paths import type_paths_text
+    from leakscan.report.text.terminal import screen_of, write
 
     capsule = capsule_at([snapshot])
     if capsule is not None:

@@ -9,7 +9,7 @@ import typer
 from leakscan.errors import UsageError
 
 if TYPE_CHECKING:
-    from leakscan.report.redaction import Redaction
+    from leakscan.report.share.redaction import Redaction
 
 Redact = Annotated[
     str,
@@ -21,7 +21,7 @@ Redact = Annotated[
 
 def level_of(text: str) -> Redaction:
     """The level that `text` names. UsageError when there is none."""
-    from leakscan.report.redaction import Redaction
+    from leakscan.report.share.redaction import Redaction
 
     try:
         return Redaction(text)

@@ -37,10 +37,11 @@ def report(
 
     The page is one file that loads nothing. Beside FILE.md stand FILE.dot and FILE.svg.
     """
-    from leakscan.cli.analyse import analysed_one
-    from leakscan.cli.capsules import capsule_at, capsule_of, only_findings
-    from leakscan.report.html import html_report, switches_of
-    from leakscan.report.redaction import redacted
+    from leakscan.answers.analyse import analysed_one
+    from leakscan.answers.bundle import capsule_of, only_findings
+    from leakscan.answers.capsules import capsule_at
+    from leakscan.report.html.page import html_report, switches_of
+    from leakscan.report.share.redaction import redacted
 
     ending = output.suffix.lower()
     if ending not in (".html", ".htm", ".md"):
@@ -67,9 +68,9 @@ def report(
 
 
 def _write_markdown(findings: Findings, output: Path) -> None:
-    from leakscan.report.dot import findings_dot
-    from leakscan.report.markdown import markdown_report
-    from leakscan.report.picture import findings_svg
+    from leakscan.report.pictures.dot import findings_dot
+    from leakscan.report.pictures.svg import findings_svg
+    from leakscan.report.share.markdown import markdown_report
 
     picture = output.with_suffix(".svg")
     _write(output.with_suffix(".dot"), findings_dot(findings))

@@ -42,13 +42,13 @@ def top(
     The biggest dominators: what would be freed if an object, or all objects of a type, were gone.
     """
     from leakscan.analysis.single import top_of
-    from leakscan.cli.capsules import capsule_at
-    from leakscan.cli.sources import snapshot_in
+    from leakscan.answers.capsules import capsule_at
+    from leakscan.answers.sources import snapshot_in
     from leakscan.errors import UsageError
     from leakscan.heap.reader import load
-    from leakscan.report.json import document
-    from leakscan.report.terminal import screen_of, write
-    from leakscan.report.top import top_objects_text, top_types_text
+    from leakscan.report.share.json import document
+    from leakscan.report.text.terminal import screen_of, write
+    from leakscan.report.text.top import top_objects_text, top_types_text
 
     # More than is shown: equal objects become one row.
     looked_at = max(limit, _LOOKED_AT) if depth <= _SHALLOW else limit

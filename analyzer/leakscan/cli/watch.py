@@ -19,8 +19,8 @@ EXAMPLES = (
 )
 
 if TYPE_CHECKING:
-    from leakscan.capture.vitals import Process
-    from leakscan.capture.watch import Event, Rules
+    from leakscan.capture.process.vitals import Process
+    from leakscan.capture.watch.watch import Event, Rules
 
 
 def watch(
@@ -53,10 +53,10 @@ def watch(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> int:
     """Watch a process; act on it when its memory passes a threshold."""
-    from leakscan.capture.vitals import Process
-    from leakscan.capture.watch import Level, Rules, parse_growth
-    from leakscan.capture.watch import watch as watch_process
-    from leakscan.capture.watch_actions import parse_action
+    from leakscan.capture.process.vitals import Process
+    from leakscan.capture.watch.actions import parse_action
+    from leakscan.capture.watch.watch import Level, Rules, parse_growth
+    from leakscan.capture.watch.watch import watch as watch_process
     from leakscan.units import parse_seconds, parse_size
 
     rules = Rules(
@@ -111,7 +111,7 @@ def _show(looks: Iterator[Event], process: Process, *, is_live: bool, as_json: b
 
 
 def _print_all(looks: Iterator[Event], *, as_json: bool) -> None:
-    from leakscan.capture.watch import as_json as to_json
+    from leakscan.capture.watch.watch import as_json as to_json
 
     lines = 0
     for event in looks:
@@ -130,7 +130,7 @@ _HEADER = "  ".join([f"{'time':8}", *(f"{name:>8}" for name in _COLUMNS)]) + " t
 
 def line_of(event: Event) -> str:
     """One line of at most 80 columns for a look; alarms and what they did can be longer."""
-    from leakscan.capture.watch import Acted, Alarm, Ended
+    from leakscan.capture.watch.watch import Acted, Alarm, Ended
     from leakscan.wording import size_text, visible
 
     clock = time.strftime("%H:%M:%S", time.localtime(event.time_unix))

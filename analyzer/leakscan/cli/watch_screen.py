@@ -12,8 +12,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from leakscan.capture.vitals import Vitals
-from leakscan.capture.watch import Event
+from leakscan.capture.process.vitals import Vitals
+from leakscan.capture.watch.watch import Event
 from leakscan.cli.watch import line_of
 from leakscan.wording import size_text, visible
 

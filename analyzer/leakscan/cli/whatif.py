@@ -36,12 +36,12 @@ def whatif(
     from leakscan.analysis.births.survivors import find_survivors
     from leakscan.analysis.cuts.whatif import what_if
     from leakscan.analysis.graph.garbage import liveness
-    from leakscan.cli.capsules import capsule_at
-    from leakscan.cli.sources import pair_of
+    from leakscan.answers.capsules import capsule_at
+    from leakscan.answers.sources import pair_of
     from leakscan.heap.reader import load
-    from leakscan.report.json import document
-    from leakscan.report.terminal import screen_of, write
-    from leakscan.report.whatif import whatif_text
+    from leakscan.report.share.json import document
+    from leakscan.report.text.terminal import screen_of, write
+    from leakscan.report.text.whatif import whatif_text
 
     capsule = capsule_at(snapshots)
     if capsule is not None:

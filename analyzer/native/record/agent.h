@@ -4,7 +4,7 @@
 
 namespace agent {
 
-// Orders and answers, and what `leakscan_agent_serve` does with them. capture/agent.py knows it, too.
+// Orders and answers, and what `leakscan_agent_serve` does with them. capture/process/agent.py knows it, too.
 inline constexpr int kProtocol = 1;
 inline constexpr std::size_t kPathBytes = 512;
 

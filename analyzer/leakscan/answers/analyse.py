@@ -1,0 +1,134 @@
+"""From what a command was pointed at to findings: load, hand over what was measured, analyse."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from leakscan.analysis.capsule import findings_of
+from leakscan.analysis.counted import findings_from_counts
+from leakscan.analysis.diff import diff
+from leakscan.analysis.results.findings import Findings
+from leakscan.analysis.series import series
+from leakscan.answers.capsules import capsule_at
+from leakscan.answers.measured import measured_of, with_counts_of
+from leakscan.answers.proof import proof_text
+from leakscan.answers.relative import relative_to
+from leakscan.answers.sources import Source, Unreadable, source_of, sources_of
+from leakscan.capture.directory.reader import Capture
+from leakscan.errors import CaptureError, LeakscanError, UsageError
+from leakscan.heap.graph import HeapGraph
+from leakscan.heap.reader import load
+from leakscan.heap.source_files import SourceFiles
+from leakscan.heap.source_maps import SourceMaps
+from leakscan.heap.v8_births import with_births
+
+
+def analysed(
+    paths: list[Path], *, type_name: str | None = None, runs_each: int = 0, source_maps: Path | None = None
+) -> tuple[list[Findings], list[Unreadable]]:
+    """The findings of a capture (one for each of its modes) or of two or more snapshots.
+
+    A mode that cannot be analysed does not hide the others: it is among the unreadable, with the reason.
+    Raises the LeakscanError when there is only one.
+    """
+    capsule = capsule_at(paths, type_name=type_name)
+    if capsule is not None:
+        return findings_of(capsule), [Unreadable(mode, reason) for mode, reason in capsule.unreadable]
+    sources, unreadable = sources_of(paths)
+    if len(sources) == 1:
+        return [_analyse(sources[0], type_name, runs_each, source_maps)], unreadable
+    results = []
+    for source in sources:
+        try:
+            results.append(_analyse(source, type_name, 0, source_maps))
+        except LeakscanError as error:
+            unreadable.append(Unreadable(source.mode, error.message))
+    if not results:
+        raise UsageError(f"no mode could be analysed: {unreadable[0].reason}")
+    return results, unreadable
+
+
+def analysed_one(paths: list[Path], *, type_name: str | None = None) -> Findings:
+    """The findings of a capture of one mode, or of two snapshots. UsageError names the modes of several."""
+    if capsule_at(paths, type_name=type_name) is not None:
+        found, _ = analysed(paths)
+        if len(found) > 1:
+            raise UsageError(f"{paths[0]} holds several modes", hint="bundle one of them: DIR/MODE")
+        return found[0]
+    sources, _ = sources_of(paths)
+    if len(sources) > 1:
+        modes = ", ".join(str(paths[0] / source.mode) for source in sources)
+        raise UsageError(f"{paths[0]} holds one capture for each mode", hint=f"choose one: {modes}")
+    return _analyse(sources[0], type_name, 0)
+
+
+def analysed_capture(capture: Capture) -> Findings:
+    """The findings of a capture that was just read. CaptureError: it lacks a snapshot."""
+    return _analyse(source_of(capture), None, 0)
+
+
+def _analyse(
+    source: Source, type_name: str | None, runs_each: int = 0, source_maps: Path | None = None
+) -> Findings:
+    findings = _findings(source, type_name, runs_each, source_maps)
+    started_in = source.capture.started_in if source.capture else ""
+    return relative_to(findings, Path(started_in or Path.cwd()))
+
+
+def _findings(source: Source, type_name: str | None, runs_each: int, source_maps: Path | None) -> Findings:
+    maps = SourceMaps(source_maps) if source_maps is not None else None
+    capture = source.capture
+    if source.after is None:
+        if capture is None or type_name is not None:
+            raise CaptureError("there is no snapshot after the runs", hint="capture again with --overwrite")
+        return _counted(capture)
+    if capture is None:
+        paths = (source.before, *source.between, source.after)
+        return series(
+            (load(path, source_maps=maps) for path in paths),
+            runs_each=runs_each,
+            type_filter=type_name,
+            read_source=SourceFiles(),
+        )
+    if runs_each:
+        raise UsageError("a capture knows how many runs it made", hint="leave --runs out")
+    before, after = load(source.before, columns=()), load(source.after, source_maps=maps)
+    measured = measured_of(capture, runs=source.runs, notes=(source.note,) if source.note else ())
+    if capture.runtime == "node":
+        after = dated_by_id(capture, after, source.runs)
+        measured = with_counts_of(measured, before, after)
+    findings = diff(
+        before,
+        after,
+        runs=source.runs,
+        warmup=capture.warmup,
+        mode=capture.mode,
+        target=capture.target,
+        measured=measured,
+        type_filter=type_name,
+        unit=capture.unit,
+        read_source=SourceFiles(Path(capture.started_in) if capture.started_in else None),
+    )
+    return replace(findings, proof=proof_text(capture.proof) if capture.proof else "")
+
+
+def dated_by_id(capture: Capture, after: HeapGraph, runs: int) -> HeapGraph:
+    """The last snapshot of Node with the run that each object was born in, by the ids seen after each."""
+    marks = [row.last_id for row in capture.census if row.phase in ("baseline", "run") and row.run <= runs]
+    return with_births(after, marks)
+
+
+def _counted(capture: Capture) -> Findings:
+    counted = [census.types for census in capture.census if census.types is not None]
+    first, last = (counted[0], counted[-1]) if counted else ({}, {})
+    names = sorted({*first, *last})
+    return findings_from_counts(
+        measured_of(capture, runs=capture.runs_completed),
+        {name: (first.get(name, (0, 0))[1], last.get(name, (0, 0))[1]) for name in names},
+        runs=capture.runs_completed,
+        warmup=capture.warmup,
+        mode=capture.mode,
+        target=capture.target,
+        runtime=f"{capture.runtime} {capture.version}",
+    )

@@ -1,0 +1,343 @@
+"""Attach to a running CPython process: load the agent into it, have it write its heap, and leave.
+
+The process needs nothing of ours installed. One of its threads is borrowed for a moment to open the
+library (borrow.py); a thread of the agent's own waits for the interpreter's lock, so it does not
+matter where the program is; the process stands still for the fork alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from leakscan.capture.process.agent import Agent, Answer, TargetGone, TookTooLong
+from leakscan.capture.process.private_folder import PrivateFolder
+from leakscan.capture.process.refusals import check_may_attach, identity_of
+from leakscan.capture.process.vitals import Process, ProcessGone
+from leakscan.capture.process.ways_in import Way, choose_way
+from leakscan.capture.scenario.observe import native_path
+from leakscan.errors import AttachError, LeakscanError, RecordError, SnapshotError, UnsupportedInterpreter
+
+DEFAULT_TIMEOUT_SECONDS: Final = 30.0
+_STALL_SECONDS: Final = 60.0
+_LEAVE_SECONDS: Final = 5.0
+_HELLO_SECONDS: Final = 5.0
+_LEAST_LIMIT: Final = 1 << 30
+_LIMIT_FACTOR: Final = 8
+"""A snapshot takes at most 60 bytes for an object, which takes 16 at least; the rest is for its names."""
+THREAD_NAME: Final = "leakscan"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One snapshot. `waited_seconds` for the lock of Python, `pause_seconds` with it held, `seconds` in all.
+
+    `interval` counts from 0 when births are armed, and is the one that this snapshot ends.
+    """
+
+    path: Path
+    time_unix: float
+    is_armed: bool
+    interval: int
+    waited_seconds: float
+    pause_seconds: float
+    seconds: float
+    bytes: int
+    memory: Mapping[str, int]
+    """What the target's own allocators said when it was done."""
+
+
+class Attachment:
+    """A context: the agent is in the target while inside, and has left it afterwards.
+
+    After an exception out of one of its methods only leaving it makes sense.
+
+    AttachError and UnsupportedInterpreter while it is entered leave the target as it was.
+    """
+
+    def __init__(
+        self, pid: int, *, via: str = "auto", timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    ) -> None:
+        self._timeout = timeout_seconds
+        self._started = time.monotonic()
+        self.process = Process(pid)
+        self.pid = pid
+        self.is_armed = False
+        self.interval = 0
+        """That births are counted in now."""
+        self._stack = contextlib.ExitStack()
+        self._stack.callback(self.process.close)
+        self._via = via
+        self._folder: PrivateFolder | None = None
+        self._is_stuck = False
+        self.python = ""
+
+    def __enter__(self) -> Attachment:
+        try:
+            self._enter()
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(LeakscanError, TargetGone):
+            self._agent.order("end")
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._folder is not None:
+            # Before the wait: a child that still writes for a reader who gave up must see that he is gone.
+            self._folder.close()
+            if not self._is_stuck:
+                self._wait_until_it_left()
+        self._stack.close()
+
+    def _enter(self) -> None:
+        check_may_attach(self.pid)
+        who = identity_of(self.pid)
+        way: Way = choose_way(self.pid, via=self._via, library=Path(native_path()))
+        self._stack.callback(way.close)
+        self.python = way.python
+        folder = self._stack.enter_context(
+            PrivateFolder(self.pid, uid=who.uid, gid=who.gid, library=Path(native_path()))
+        )
+        self._folder = folder
+        self._agent = Agent(
+            orders=folder.orders, answers=folder.answers, heap=folder.heap, handle=self.process.handle
+        )
+        self._agent.order("hello filtered" if who.is_filtered else "hello")
+        self._check_it_is_the_same()
+        until = time.monotonic() + self._timeout
+        way.open_library(folder, until=until)
+        hello = self._hello(until)
+        if reason := hello.text("reason"):
+            raise _refusal(self.pid, reason)
+        self.is_armed = bool(hello.number("armed"))
+        self.interval = hello.number("run")
+
+    def snapshot(self, path: Path, *, redact_keys: bool = False, is_aside: bool = False) -> Taken:
+        """Write the heap to `path`, which appears when it is whole.
+
+        It ends an interval where births are armed, unless it `is_aside` and they were armed for a capture.
+        AttachError, RecordError: there is none, and nothing was left behind.
+        """
+        start, time_unix = time.monotonic(), time.time()
+        partial = path.with_name(path.name + ".partial")
+        try:
+            with partial.open("wb") as file:
+                os.fchmod(file.fileno(), 0o600)
+                self._agent.order("snapshot" + " redact" * redact_keys + " aside" * is_aside)
+                forked = self._answer("forked", time.monotonic() + self._timeout)
+                _check_forked(self.pid, forked)
+                try:
+                    ended = self._agent.receive(
+                        file, most_bytes=self._most_bytes(), stall_seconds=max(_STALL_SECONDS, self._timeout)
+                    )
+                except (TargetGone, TookTooLong) as error:
+                    raise self._gone_or_stuck(error, "while it sent its heap") from None
+            _check_ended(self.pid, ended)
+            _check_whole(self.pid, partial)
+            os.replace(partial, path)
+        except OSError as error:
+            raise AttachError(f"cannot write {path}: {error.strerror}", hint="choose another -o") from error
+        finally:
+            partial.unlink(missing_ok=True)
+        return Taken(
+            path=path,
+            time_unix=time_unix,
+            is_armed=bool(forked.number("births")),
+            interval=forked.number("run"),
+            waited_seconds=forked.seconds("waited_seconds"),
+            pause_seconds=forked.seconds("pause_seconds"),
+            seconds=time.monotonic() - start,
+            bytes=path.stat().st_size,
+            memory=_allocator_figures(ended),
+        )
+
+    def arm(self, *, for_capture: bool = False) -> bool:
+        """Count births in the target from now on; False when they already were. They stop when this
+        process ends, unless `keep_armed` is called."""
+        self._agent.order("arm capture" if for_capture else "arm")
+        answer = self._answer("armed", time.monotonic() + self._timeout)
+        if reason := answer.text("reason"):
+            raise AttachError(
+                f"births cannot be recorded in process {self.pid}: {reason}",
+                hint="attach twice without --arm: new objects are then told by their addresses",
+            )
+        self.is_armed = True
+        self.interval = 0 if not answer.number("already") else self.interval
+        return not answer.number("already")
+
+    def keep_armed(self) -> None:
+        self._agent.order("keep")
+
+    def wait_until(self, moment: float) -> None:
+        """Sleep until that monotonic time. AttachError: the target ended meanwhile."""
+        poll = select.poll()
+        poll.register(self.process.handle, select.POLLIN)
+        while (left := moment - time.monotonic()) > 0:
+            if poll.poll(min(left, 1.0) * 1000):
+                raise self._gone_or_stuck(TargetGone(), "during the series")
+
+    def disarm(self) -> bool:
+        """Take the allocator hook out; whether there was one."""
+        self._agent.order("disarm")
+        answer = self._answer("disarmed", time.monotonic() + self._timeout)
+        self.is_armed = False
+        return bool(answer.number("was_armed"))
+
+    def _answer(self, word: str, until: float) -> Answer:
+        try:
+            answer = self._agent.answer(word, until=until)
+        except (TargetGone, TookTooLong) as error:
+            raise self._gone_or_stuck(error, "before it could be looked at") from None
+        if answer.word == "refused":
+            raise _refusal(self.pid, answer.text("reason"))
+        return answer
+
+    def _hello(self, until: float) -> Answer:
+        # The library says hello at once; when it is not even mapped after a while it was not accepted.
+        soon = time.monotonic() + _HELLO_SECONDS
+        while True:
+            try:
+                return self._agent.answer("hello", until=min(soon, until))
+            except TargetGone as error:
+                raise self._gone_or_stuck(error, "while leakscan's library was opened") from None
+            except TookTooLong:
+                if not self._is_mapped():
+                    raise AttachError(
+                        f"process {self.pid} did not open leakscan's library",
+                        hint="its loader refused it: a C library older than the one leakscan was built for, a"
+                        " security module, or no memory; `dmesg` may say more",
+                    ) from None
+                if time.monotonic() >= until:
+                    raise AttachError(
+                        f"the agent in process {self.pid} did not start within {self._timeout:g} s",
+                        hint="is it out of threads (ulimit -u), or very busy? try a longer --timeout",
+                    ) from None
+                soon += _HELLO_SECONDS
+
+    def _is_mapped(self) -> bool:
+        assert self._folder is not None
+        with contextlib.suppress(OSError):
+            return self._folder.path in Path(f"/proc/{self.pid}/maps").read_text(errors="replace")
+        return False
+
+    def _check_it_is_the_same(self) -> None:
+        try:
+            self.process.check()
+        except ProcessGone:
+            raise self._gone_or_stuck(TargetGone(), "before leakscan could attach") from None
+
+    def _gone_or_stuck(self, error: Exception, when: str) -> AttachError:
+        if isinstance(error, TargetGone):
+            return AttachError(f"process {self.pid} ended {when}", hint="nothing was left behind")
+        self._is_stuck = True
+        return AttachError(
+            f"process {self.pid} did not let go of Python's lock within {self._timeout:g} s",
+            hint="it computes or waits in C code that keeps the lock; leakscan's waiting thread leaves by"
+            " itself as soon as it gets it. --timeout waits longer",
+        )
+
+    def _most_bytes(self) -> int:
+        return _LEAST_LIMIT + _LIMIT_FACTOR * self.process.vitals().rss_bytes
+
+    def _wait_until_it_left(self) -> None:
+        """The agent's thread removes itself; this only waits to see it."""
+        until = time.monotonic() + _LEAVE_SECONDS
+        pause = 0.0005
+        while time.monotonic() < until and _has_agent_thread(self.pid):
+            time.sleep(pause)
+            pause = min(pause * 2, 0.05)
+
+
+def _has_agent_thread(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{pid}/task/{thread}/comm").read_text() == THREAD_NAME + "\n":
+                    return True
+    return False
+
+
+def _refusal(pid: int, reason: str) -> LeakscanError:
+    if reason == "free-threaded":
+        return UnsupportedInterpreter(
+            f"process {pid} runs a free-threaded build of CPython",
+            hint="leakscan records builds with the interpreter's lock",
+        )
+    if reason == "not-initialized":
+        return AttachError(
+            f"Python is not running yet, or no longer, in process {pid}", hint="try again in a moment"
+        )
+    if reason == "busy":
+        return AttachError(
+            f"another leakscan is attached to process {pid}", hint="wait until its series or snapshot is done"
+        )
+    if reason == "finalizing":
+        return AttachError(f"process {pid} is ending: its Python is being taken down")
+    return AttachError(f"the agent in process {pid} refused: {reason[:200]}")
+
+
+def _allocator_figures(ended: Answer) -> dict[str, int]:
+    names = ("malloc_used", "malloc_free", "malloc_mapped", "malloc_main_used")
+    figures = {f"{name}_bytes": ended.number(name) for name in names if name in ended.fields}
+    return {"allocated_blocks": ended.number("blocks"), **figures}
+
+
+def _check_forked(pid: int, forked: Answer) -> None:
+    if reason := forked.text("reason"):
+        raise UnsupportedInterpreter(f"process {pid} cannot be recorded: {reason[:200]}")
+    if forked.number("pid") <= 0:
+        raise RecordError(
+            f"process {pid} could not fork: {os.strerror(forked.number('errno') & 0xFFF)}",
+            hint="free memory, or raise its limit on processes",
+        )
+
+
+def _check_ended(pid: int, ended: Answer) -> None:
+    status, code = ended.text("status"), ended.number("code")
+    if status == "ok":
+        return
+    if status == "crashed":
+        raise RecordError(
+            f"the recording child of process {pid} ended early (signal {code})",
+            hint="the process itself is unharmed; please report this with its Python version",
+        )
+    raise RecordError(
+        f"the recording child of process {pid} could not finish ({status[:40]} {code})",
+        hint="it needs about 32 bytes of memory per object",
+    )
+
+
+def _check_whole(pid: int, path: Path) -> None:
+    from leakscan.heap.reader import load
+
+    try:
+        load(path, columns=())
+    except SnapshotError as error:
+        raise AttachError(
+            f"what process {pid} sent is not a snapshot: {error.message}", hint="nothing was kept"
+        ) from error
+
+
+@contextlib.contextmanager
+def interrupts_as_exceptions() -> Iterator[None]:
+    """SIGTERM ends an attachment as Ctrl-C does: in order."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    earlier = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier)

@@ -1,0 +1,38 @@
+"""What may be asked of a target that has done its runs and still waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from leakscan.capture.directory.reader import Capture
+
+
+@dataclass(frozen=True, slots=True)
+class MoreRuns:
+    """Go on until `runs` runs are done in all, and take the last snapshot again."""
+
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prove:
+    """Clear these references in a forked child, and count the survivors that this frees.
+
+    A reference is (address of the holder, kind, label, address of what it holds), as in `after.heap`.
+    A survivor is (address, run of its birth, whether its type has the collector's header); `others` are
+    objects that should go with them. `cut` and `types` are kept with the result: the patterns, and the
+    types of the survivors.
+    """
+
+    cut: tuple[str, ...]
+    types: tuple[str, ...]
+    references: tuple[tuple[int, int, str, int], ...]
+    survivors: tuple[tuple[int, int, bool], ...]
+    others: tuple[tuple[int, int, bool], ...] = ()
+    uncleared: tuple[str, ...] = ()
+    """patterns that name a root, which is nobody's reference to clear"""
+
+
+Decide = Callable[[Capture], MoreRuns | Prove | None]
+"""Called with the capture as it is each time the target has done what was asked; None ends it."""

@@ -1,0 +1,1 @@
+"""Retention paths as pictures: SVG of our own, DOT for Graphviz."""
