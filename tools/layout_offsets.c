@@ -1,4 +1,4 @@
-/* Prints one row of analyzer/native/record/layout_table.h: the private offsets of one CPython.
+/* Prints one row of analyzer/native/cpython/layout_table.h: the private offsets of one CPython.
    Rerun for each version whose headers are installed, then paste the rows:
      gcc -I$INC -I$INC/internal -o /tmp/offsets tools/layout_offsets.c && /tmp/offsets
    with INC=$(python3.X -c 'import sysconfig; print(sysconfig.get_path("include"))'). */

@@ -1,4 +1,4 @@
-#include "shadow.h"
+#include "births/shadow.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
-#include "pools.h"
+#include "memory/pools.h"
 
-#include "maps.h"
-#include "shadow.h"
+#include "memory/maps.h"
+#include "births/shadow.h"
 
 #include <fcntl.h>
 #include <unistd.h>

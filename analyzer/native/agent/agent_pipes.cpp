@@ -1,4 +1,4 @@
-#include "agent_pipes.h"
+#include "agent/agent_pipes.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -1,7 +1,7 @@
 // What the C library's allocator and the kernel say of this process's memory, where they say anything.
-#include "maps.h"
-#include "pools.h"
-#include "snapshot.h"
+#include "memory/maps.h"
+#include "memory/pools.h"
+#include "walk/snapshot.h"
 
 #include <dlfcn.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 // Fields of C types that have no member descriptor for them. A wrong row cannot do harm: a field
 // counts only when tp_traverse reports the same object, or when the collector ignores its kind.
 #pragma once
-#include "../format.h"
+#include "format.h"
 
 namespace record {
 

@@ -1,6 +1,6 @@
-#include "agent_meta.h"
+#include "agent/agent_meta.h"
 
-#include "births.h"
+#include "births/births.h"
 #include "module.h"
 
 #include <sys/mman.h>

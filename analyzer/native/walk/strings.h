@@ -1,7 +1,7 @@
 // The snapshot's string table, fed from str objects and C strings of the observed process.
 #pragma once
-#include "layout.h"
-#include "writer.h"
+#include "cpython/layout.h"
+#include "walk/writer.h"
 
 namespace record {
 

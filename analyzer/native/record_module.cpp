@@ -1,5 +1,5 @@
 // Doors of the record part: each entry parses its arguments and calls one function.
-#include "snapshot.h"
+#include "walk/snapshot.h"
 
 // support() -> (supported, reason). Allocates only the tuple.
 // snapshot_start(fd, meta, own_prefix, flags[, subject]) -> pid. Holds the GIL; forks a child that walks the

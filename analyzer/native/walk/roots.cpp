@@ -1,5 +1,5 @@
 // Where reachability starts: modules, the interpreter's and the threads' own references, frames.
-#include "walk.h"
+#include "walk/walk.h"
 
 #include <signal.h>
 

@@ -10,9 +10,9 @@
 // but at another address, so the block goes back to the allocator and the next object, with its line,
 // comes from there. It costs x1.1 more on code that only makes and drops containers. A probe proves
 // the effect for each type when it is armed.
-#include "recycling.h"
+#include "births/recycling.h"
 
-#include "births.h"
+#include "births/births.h"
 
 #include <cstring>
 #include <dlfcn.h>

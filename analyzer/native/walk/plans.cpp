@@ -1,6 +1,6 @@
 // What is known of each type before its first instance is read: shape, fields, names.
-#include "known_types.h"
-#include "walk.h"
+#include "cpython/known_types.h"
+#include "walk/walk.h"
 
 #include <dlfcn.h>
 

@@ -1,7 +1,7 @@
-#include "snapshot.h"
+#include "walk/snapshot.h"
 
-#include "births.h"
-#include "walk.h"
+#include "births/births.h"
+#include "walk/walk.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>

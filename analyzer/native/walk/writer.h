@@ -1,7 +1,7 @@
 // The snapshot file as a stream of chunks: docs/format.md. Used by the child only.
 #pragma once
-#include "../format.h"
-#include "memory.h"
+#include "format.h"
+#include "walk/memory.h"
 
 namespace record {
 

@@ -6,14 +6,14 @@
 // jump into dlclose() that returns to the C library, because its own code is gone by then. A copy whose
 // births were armed once stays mapped, for a destructor of the program may be running inside it; later
 // attaches find it and use it.
-#include "agent.h"
+#include "agent/agent.h"
 
 #if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__))
 
-#include "agent_meta.h"
-#include "agent_pipes.h"
-#include "births.h"
-#include "snapshot.h"
+#include "agent/agent_meta.h"
+#include "agent/agent_pipes.h"
+#include "births/births.h"
+#include "walk/snapshot.h"
 
 #include <dlfcn.h>
 #include <link.h>

@@ -1,6 +1,6 @@
 // Shallow sizes as sys.getsizeof gives them for types whose __sizeof__ is written in C: each case
 // here is one such function of CPython (or numpy), computed without calling anything.
-#include "walk.h"
+#include "walk/walk.h"
 
 namespace record {
 namespace {

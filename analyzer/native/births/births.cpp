@@ -1,11 +1,11 @@
 // The allocator hook and its doors. The object domain is only used under an interpreter's lock, but
 // interpreters with a lock of their own share the hook: nothing here assumes one thread at a time,
 // except arming itself.
-#include "births.h"
+#include "births/births.h"
 
-#include "../buffer.h"
+#include "buffer.h"
 
-#include "recycling.h"
+#include "births/recycling.h"
 
 #include <dlfcn.h>
 #include <pthread.h>

@@ -4,8 +4,8 @@
 #pragma once
 #include "format.h"
 #include "module.h"
-#include "shadow.h"
-#include "sites.h"
+#include "births/shadow.h"
+#include "births/sites.h"
 
 #include <cstdint>
 

@@ -1,5 +1,5 @@
 // References of the builtin containers.
-#include "walk.h"
+#include "walk/walk.h"
 
 namespace record {
 namespace {

@@ -1,9 +1,9 @@
-#include "sites.h"
+#include "births/sites.h"
 
-#include "births.h"
-#include "layout.h"
-#include "strings.h"
-#include "walk.h"
+#include "births/births.h"
+#include "cpython/layout.h"
+#include "walk/strings.h"
+#include "walk/walk.h"
 
 #include <cstring>
 #include <dlfcn.h>

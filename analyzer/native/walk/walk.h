@@ -1,10 +1,10 @@
 // The walk in the child: object by object, every reference with its kind and name.
 #pragma once
-#include "layout.h"
-#include "nodes.h"
-#include "pools.h"
-#include "strings.h"
-#include "writer.h"
+#include "cpython/layout.h"
+#include "walk/nodes.h"
+#include "memory/pools.h"
+#include "walk/strings.h"
+#include "walk/writer.h"
 
 #include <csetjmp>
 

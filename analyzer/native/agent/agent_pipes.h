@@ -1,6 +1,6 @@
 // The agent's side of the private folder: orders come in, answers and the heap go out.
 #pragma once
-#include "agent.h"
+#include "agent/agent.h"
 
 namespace agent {
 

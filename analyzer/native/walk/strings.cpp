@@ -1,4 +1,4 @@
-#include "strings.h"
+#include "walk/strings.h"
 
 namespace record {
 

@@ -1,4 +1,4 @@
-#include "maps.h"
+#include "memory/maps.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>

@@ -1,7 +1,7 @@
 // Which object has which number: open addressing over 4-byte ids, 8 bytes for each object, and the
 // number of counted references seen so far packed beside the address.
 #pragma once
-#include "memory.h"
+#include "walk/memory.h"
 
 namespace record {
 

@@ -1,4 +1,4 @@
-#include "writer.h"
+#include "walk/writer.h"
 
 namespace record {
 namespace {

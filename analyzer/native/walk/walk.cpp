@@ -1,7 +1,7 @@
-#include "walk.h"
+#include "walk/walk.h"
 
-#include "births.h"
-#include "snapshot.h"
+#include "births/births.h"
+#include "walk/snapshot.h"
 
 #include <algorithm>
 

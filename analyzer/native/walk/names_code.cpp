@@ -1,5 +1,5 @@
 // References of what runs: functions, code, frames, generators, modules and types.
-#include "walk.h"
+#include "walk/walk.h"
 
 namespace record {
 namespace {

@@ -1,6 +1,6 @@
-#include "layout.h"
+#include "cpython/layout.h"
 
-#include "layout_table.h"
+#include "cpython/layout_table.h"
 
 #include <dlfcn.h>
 
