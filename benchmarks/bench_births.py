@@ -189,7 +189,7 @@ def main(rounds: int) -> None:
     means = [statistics.geometric_mean(r.ratio for r in slowdowns if r.tool == name) for name in names]
     print(f"  {'mean':12} {'':10}" + "".join(f"{'x' + format(mean, '.2f'):>16}" for mean in means))
     print(
-        f"\nShadow of a heap of {memory.heap_mb:.0f} MB: births {memory.births_mb:.1f} MB, above 253 runs "
+        f"\nShadow of a heap of {memory.heap_mb:.0f} MB: births {memory.births_mb:.1f} MB, above 252 runs "
         f"{memory.wide_births_mb:.1f} MB, with sites {memory.sites_mb:.1f} MB"
     )
 

@@ -15,7 +15,7 @@ from leakscan.analysis.graph.garbage import Liveness, liveness
 from leakscan.analysis.graph.modules import Tier
 from leakscan.analysis.graph.region import Region, find_region
 from leakscan.heap.graph import HeapGraph
-from leakscan.heap.kinds import BIRTH_OWN
+from leakscan.heap.kinds import BIRTH_WAITING
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Analysed:
 
     @cached_property
     def is_new(self) -> np.ndarray:
-        return (self.graph.births > 0) & (self.graph.births < BIRTH_OWN)
+        return (self.graph.births > 0) & (self.graph.births < BIRTH_WAITING)
 
     @cached_property
     def names(self) -> SlotNames:

@@ -57,6 +57,7 @@ from leakscan.heap.graph import HeapGraph, Roots, StringTable, TypeTable
 from leakscan.heap.kinds import (
     BIRTH_OWN,
     BIRTH_UNKNOWN,
+    BIRTH_WAITING,
     BORROWED,
     IMMORTAL,
     NO_OBJECT,
@@ -397,5 +398,5 @@ def _count(one: _Object, explained: int) -> int:
 
 def _birth(one: _Object, *, dated: bool) -> int:
     text = one.attributes.get("birth", "0" if dated else "unknown")
-    words = {"own": BIRTH_OWN, "unknown": BIRTH_UNKNOWN}
+    words = {"own": BIRTH_OWN, "waiting": BIRTH_WAITING, "unknown": BIRTH_UNKNOWN}
     return words[text] if text in words else int(text)

@@ -100,21 +100,46 @@ def test_own_allocations_of_one_thread_are_marked_and_those_of_others_are_not() 
     assert (born(mine), born(theirs[0]), born(Thing())) == (births.OWN, 1, 2)
 
 
+@pytest.mark.parametrize("runs", [20, 1000])
+def test_what_is_born_while_leakscan_waits_is_of_no_run(runs: int) -> None:
+    births.arm(runs=runs)
+    births.begin_run(1)
+    births.begin_waiting()
+    waited = Thing()
+    births.begin_run(2)
+    assert (born(waited), born(Thing())) == (births.WAITING, 2)
+    births.disarm()
+
+
+@pytest.mark.parametrize("runs", [20, 1000])
+def test_other_threads_can_wait_while_this_one_works_for_leakscan(runs: int) -> None:
+    births.arm(runs=runs)
+    births.begin_own()
+    births.mark_others_waiting()
+    mine = Thing()
+    theirs: list[Thing] = []
+    thread = threading.Thread(target=lambda: theirs.append(Thing()))
+    thread.start()
+    thread.join()
+    assert (born(mine), born(theirs[0])) == (births.OWN, births.WAITING)
+    births.disarm()
+
+
 def test_only_as_many_runs_fit_as_the_shadow_is_wide() -> None:
-    births.arm(runs=253)
-    births.begin_run(253)
-    assert born(Thing()) == 253
-    with pytest.raises(ValueError, match="254 does not fit"):
-        births.begin_run(254)
-    births.arm(runs=65533)
-    births.begin_run(65533)
-    assert born(Thing()) == 65533
+    births.arm(runs=252)
+    births.begin_run(252)
+    assert born(Thing()) == 252
+    with pytest.raises(ValueError, match="253 does not fit"):
+        births.begin_run(253)
+    births.arm(runs=65532)
+    births.begin_run(65532)
+    assert born(Thing()) == 65532
     births.disarm()
 
 
 def test_more_runs_than_any_width_holds_are_refused() -> None:
-    with pytest.raises(RecordError, match="65534 runs do not fit"):
-        births.arm(runs=65534)
+    with pytest.raises(RecordError, match="65533 runs do not fit"):
+        births.arm(runs=65533)
 
 
 def test_arming_again_makes_everything_alive_the_new_baseline() -> None:

@@ -18,6 +18,8 @@ from leakscan import _native
 from leakscan.capture import MoreRuns, Settings, capture, capture_modes, read_capture, read_captures
 from leakscan.cli import main
 from leakscan.errors import CaptureError, UnsupportedInterpreter, UsageError
+from leakscan.heap.kinds import BIRTH_WAITING
+from leakscan.heap.reader import load
 
 pytestmark = pytest.mark.skipif(not hasattr(_native, "snapshot_start"), reason="no recorder in this build")
 LEAKS_A_BOX = """
@@ -583,3 +585,44 @@ def test_processes_that_the_target_leaves_behind_are_not_waited_for(program):
     capture(target, output=Path("leak"), settings=QUICK)
     # It is still there: nobody asked us to end it.
     os.kill(int(Path("helper.pid").read_text()), signal.SIGKILL)
+
+
+def test_what_is_born_before_the_runs_or_while_they_settle_is_of_no_run(program):
+    source = """
+        import asyncio
+        import threading
+
+        early, late, tasks = [], [], []
+        has_begun = threading.Event()
+
+        class Early:
+            pass
+
+        class Late:
+            pass
+
+        def make_early():
+            while not has_begun.wait(0.001):
+                early.append(Early())
+
+        threading.Thread(target=make_early, daemon=True).start()
+
+        async def poll():
+            while True:
+                await asyncio.sleep(0.05)
+                late.append(Late())
+
+        async def once():
+            has_begun.set()
+            if not tasks:
+                tasks.append(asyncio.create_task(poll()))
+    """
+    settings = Settings(runs=3, warmup=0, settle_seconds=1)
+    capture(program(source), output=Path("leak"), settings=settings)
+    heap = load("leak/after.heap")
+    births = {
+        name: [heap.births[obj] for obj in range(heap.object_count) if heap.type_name(obj) == name]
+        for name in ("program.Early", "program.Late")
+    }
+    assert BIRTH_WAITING in births["program.Early"]
+    assert births["program.Late"].count(BIRTH_WAITING) > births["program.Late"].count(3)

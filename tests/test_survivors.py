@@ -29,6 +29,22 @@ def test_a_block_that_held_nothing_in_the_baseline_is_new_without_a_birth():
     }
 
 
+def test_what_was_born_while_leakscan_waited_is_new_and_of_no_run():
+    before = heap("root -> a; a: list addr=0x500 birth=0")
+    after = heap("root -> b, c; b: list addr=0x500 birth=waiting; c: birth=2")
+    survivors = find_survivors(before, after)
+    assert dict(zip(after.spell(survivors.objects), survivors.births.tolist(), strict=True)) == {
+        "b": 0,
+        "c": 2,
+    }
+
+
+def test_what_was_born_while_leakscan_waited_for_the_earlier_snapshot_was_there():
+    before = heap("root -> a; a: list addr=0x500 birth=waiting")
+    after = heap("root -> a, b; a: list addr=0x500 birth=waiting; b: list addr=0x600 birth=waiting")
+    assert after.spell(find_survivors(before, after).objects) == ["b"]
+
+
 def test_objects_of_leakscan_are_never_survivors():
     before = heap("root -> a")
     after = heap("root -> a, b, c; b: birth=own; c: birth=2 flags=own")

@@ -72,6 +72,7 @@ enum TypeFlag : std::uint8_t {
 };
 
 inline constexpr std::uint16_t kBirthBaseline = 0;
+inline constexpr std::uint16_t kBirthWaiting = 0xFFFD;
 inline constexpr std::uint16_t kBirthOwn = 0xFFFE;
 inline constexpr std::uint16_t kBirthUnknown = 0xFFFF;
 inline constexpr std::uint32_t kNoObject = 0xFFFFFFFF;

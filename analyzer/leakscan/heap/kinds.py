@@ -76,6 +76,8 @@ class TypeFlag(IntFlag):
 
 
 BIRTH_BASELINE: Final = 0
+BIRTH_WAITING: Final = 0xFFFD
+"""Born while leakscan waited: before run 1, or while work in flight came to rest. New, of no run."""
 BIRTH_OWN: Final = 0xFFFE
 BIRTH_UNKNOWN: Final = 0xFFFF
 NO_OBJECT: Final = 0xFFFFFFFF

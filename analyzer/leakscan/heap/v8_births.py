@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from leakscan.heap.graph import U16, U64, HeapGraph
-from leakscan.heap.kinds import BIRTH_BASELINE, BIRTH_OWN, BIRTH_UNKNOWN
+from leakscan.heap.kinds import BIRTH_BASELINE, BIRTH_UNKNOWN, BIRTH_WAITING
 
 _SAMPLE: Final = 3_000
 _FEWEST_FOUND: Final = 0.02
@@ -42,7 +42,9 @@ def with_births(graph: HeapGraph, last_ids: Sequence[int]) -> HeapGraph:
     marks = np.asarray(last_ids, np.uint64)
     # An id equal to a mark was there when the mark was read.
     runs = np.searchsorted(marks, graph.addresses, side="left")
-    births: U16 = np.minimum(runs, min(max(BIRTH_BASELINE, len(marks) - 1), BIRTH_OWN - 1)).astype(np.uint16)
+    births: U16 = np.minimum(runs, min(max(BIRTH_BASELINE, len(marks) - 1), BIRTH_WAITING - 1)).astype(
+        np.uint16
+    )
     births[(graph.addresses & np.uint64(1)) == 0] = BIRTH_UNKNOWN
     return replace(graph, births=births, meta={**graph.meta, "births": True})
 

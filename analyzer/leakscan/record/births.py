@@ -17,8 +17,9 @@ from leakscan import _native
 from leakscan.errors import RecordError
 
 OWN = 0xFFFE
-LAST_RUN_NARROW = 0xFD
-LAST_RUN = 0xFFFD
+WAITING = 0xFFFD
+LAST_RUN_NARROW = 0xFC
+LAST_RUN = 0xFFFC
 OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 """Frames of leakscan are never the site of an allocation: their caller is."""
 
@@ -26,7 +27,7 @@ OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.se
 def arm(*, runs: int | None = None, sites: bool = False) -> None:
     """Start watching; `runs` is how many are expected (None: not known), and sets the shadow's width.
 
-    One byte for each 16 bytes of heap up to 253 runs, two above. `sites` also records the line that
+    One byte for each 16 bytes of heap up to 252 runs, two above. `sites` also records the line that
     allocated, at four more bytes. Arming again forgets what was recorded.
     """
     if runs is not None and not 0 <= runs <= LAST_RUN:
@@ -52,6 +53,17 @@ def begin_run(run: int) -> int:
 def begin_own() -> int:
     """The same, for what leakscan itself allocates in this thread; other threads stay in the last run."""
     return _boundary(OWN)
+
+
+def begin_waiting() -> int:
+    """The same, for what the program allocates while leakscan waits for it: new, but born in no run."""
+    return _boundary(WAITING)
+
+
+def mark_others_waiting() -> None:
+    """What other threads allocate from now on is born while leakscan waits; this one's is leakscan's own."""
+    _native.births_set(WAITING)
+    _native.births_set(OWN)
 
 
 def mark_own() -> None:

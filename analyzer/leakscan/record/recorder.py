@@ -31,6 +31,13 @@ class Recorder:
     def begin_run(self, run: int) -> None:
         births.begin_run(run)
 
+    def begin_waiting(self) -> None:
+        births.begin_waiting()
+
+    def others_wait(self) -> None:
+        """Between the baseline and the first run."""
+        births.mark_others_waiting()
+
     def begin_bookkeeping(self) -> None:
         if self._is_armed:
             births.begin_own()

@@ -201,6 +201,8 @@ class Session:
             self._measure_heap("control", collected=0, seconds=0.0)
         self.phase, self.run = "baseline", 0
         self._take_snapshot("before.heap")
+        # What the program's threads make from here on is not in it, and is no run's either.
+        self._recorder.others_wait()
         # After it: the first snapshot of a process costs about a megabyte of its memory, once.
         self._measure_heap("baseline", collected=collected, seconds=0.0)
 
@@ -227,7 +229,8 @@ class Session:
 
     def _settle(self) -> None:
         assert self._scenario is not None
-        self._recorder.begin_run(self.runs_completed)
+        # What polls, or goes on by itself, would look like a burst in the last run.
+        self._recorder.begin_waiting()
         before = tasks_in_flight(self._scenario.loop)
         waited, collected = self._drain()
         self._recorder.begin_bookkeeping()

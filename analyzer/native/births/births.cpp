@@ -52,7 +52,7 @@ State state;
 
 void settle() {
     const bool is_quick = detail::is_armed && !detail::has_sites && !state.is_wide && !state.is_own;
-    detail::quick = is_quick ? state.run : detail::kThink;
+    detail::quick = is_quick ? detail::narrowed(state.run) : detail::kThink;
 }
 
 void disable() {
@@ -69,8 +69,7 @@ inline void write(shadow::Region* region, std::size_t granule, std::uint16_t val
     if (region->is_wide)
         region->wide()[granule] = value;
     else
-        region->narrow()[granule] =
-            value == format::kBirthOwn ? kNarrowOwn : static_cast<std::uint8_t>(value);
+        region->narrow()[granule] = detail::narrowed(value);
     if (region->sites != nullptr) region->sites[granule] = site;
 }
 
@@ -190,7 +189,8 @@ bool set_run(long value) {
                                                 : "births are not armed");
         return false;
     }
-    if (value != format::kBirthOwn && (value < 0 || value > last)) {
+    const bool is_marker = value == format::kBirthOwn || value == format::kBirthWaiting;
+    if (!is_marker && (value < 0 || value > last)) {
         PyErr_Format(PyExc_ValueError, "births: run %ld does not fit: 0..%ld", value, last);
         return false;
     }

@@ -11,16 +11,17 @@
 
 namespace births {
 
-// Narrow shadow: 1..253 runs and a marker for leakscan's own blocks, widened when read.
-inline constexpr std::uint8_t kNarrowOwn = 0xFE;
-inline constexpr std::uint16_t kNarrowLast = 0xFD;
-inline constexpr std::uint16_t kWideLast = 0xFFFD;
+// Narrow shadow: 1..252 runs and markers, widened when read, for leakscan's own blocks and for those that the
+// program allocated while leakscan waited.
+inline constexpr std::uint8_t kNarrowOwn = 0xFE, kNarrowWaiting = 0xFD;
+inline constexpr std::uint16_t kNarrowLast = 0xFC;
+inline constexpr std::uint16_t kWideLast = 0xFFFC;
 
 namespace detail {
 extern bool is_armed;
 extern bool has_sites;
 
-// What the hook does with a new block, in one word that every allocation reads: 0..253 is written to
+// What the hook does with a new block, in one word that every allocation reads: 0..254 is written to
 // the narrow shadow as it is, anything else needs thought.
 inline constexpr std::uint32_t kThink = 0x100;
 extern volatile std::uint32_t quick;
@@ -36,10 +37,19 @@ inline bool note_quickly(const void* block) {
 }
 void note_dead_thoughtfully(const void* block);
 
+inline std::uint16_t widened(std::uint8_t value) {
+    if (value == kNarrowOwn) return format::kBirthOwn;
+    return value == kNarrowWaiting ? format::kBirthWaiting : value;
+}
+
+inline std::uint8_t narrowed(std::uint16_t value) {
+    if (value == format::kBirthOwn) return kNarrowOwn;
+    return value == format::kBirthWaiting ? kNarrowWaiting : static_cast<std::uint8_t>(value);
+}
+
 inline std::uint16_t read(shadow::Region* region, std::size_t granule) {
     if (region->is_wide) return region->wide()[granule];
-    const std::uint8_t value = region->narrow()[granule];
-    return value == kNarrowOwn ? format::kBirthOwn : value;
+    return widened(region->narrow()[granule]);
 }
 }  // namespace detail
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from leakscan.heap.graph import HeapGraph
-from leakscan.heap.kinds import BIRTH_BASELINE, BIRTH_OWN, BIRTH_UNKNOWN
+from leakscan.heap.kinds import BIRTH_BASELINE, BIRTH_UNKNOWN, BIRTH_WAITING
 
 
 def since(before: HeapGraph, after: HeapGraph) -> HeapGraph:
@@ -24,7 +24,7 @@ def since(before: HeapGraph, after: HeapGraph) -> HeapGraph:
     if first <= 0:
         return after
     births = after.births.copy()
-    is_dated = births < BIRTH_OWN
+    is_dated = births < BIRTH_WAITING
     births[is_dated & (births <= first)] = BIRTH_BASELINE
     births[is_dated & (births > first)] -= np.uint16(first)
     return replace(after, births=births)

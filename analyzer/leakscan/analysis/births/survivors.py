@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from leakscan.analysis.births.identity import known_by_neighbours, known_by_place
 from leakscan.heap.graph import U16, U32, HeapGraph
-from leakscan.heap.kinds import BIRTH_OWN, BIRTH_UNKNOWN, Kind, ObjectFlag, RootFlag, RootKind
+from leakscan.heap.kinds import BIRTH_OWN, BIRTH_WAITING, Kind, ObjectFlag, RootFlag, RootKind
 from leakscan.heap.v8_births import last_id
 
 Mask = npt.NDArray[np.bool_]
@@ -51,14 +51,14 @@ def find_survivors(before: HeapGraph, after: HeapGraph) -> Survivors:
     excluded = (after.flags & (ObjectFlag.OWN | ObjectFlag.SYNTHETIC)) != 0
     if after.runtime == "v8":
         if after.has_births:
-            is_counted = (after.births > 0) & (after.births < BIRTH_OWN)
+            is_counted = (after.births > 0) & (after.births < BIRTH_WAITING)
         else:
             # Ids of the embedder are larger than any count on Node 18 and 20: such nodes are never new.
             is_odd = (after.addresses & np.uint64(1)) == 1
             is_counted = is_odd & (after.addresses > last_id(before))
         return _survivors(is_counted, excluded, after, identity=BY_NODE_ID)
     births = after.births
-    is_dated = (births > 0) & (births < BIRTH_OWN)
+    is_dated = (births > 0) & (births < BIRTH_WAITING)
     excluded |= births == BIRTH_OWN
     # A free list hands a block out again without asking the allocator, so the block keeps its old
     # birth: an object whose place held something else, or nothing, in the baseline is new as well.
@@ -67,6 +67,9 @@ def find_survivors(before: HeapGraph, after: HeapGraph) -> Survivors:
     is_known = known_by_place(before, after, undated)
     if not after.has_births:
         is_known[is_known] = known_by_neighbours(before, after, undated[is_known])
+    if not (before.births == BIRTH_WAITING).any():
+        # What was born while leakscan waited was born after `before`, whatever lay there then.
+        is_known &= births[undated] != BIRTH_WAITING
     is_new[undated[~is_known]] = True
     frames = _frames_of_new_threads(before, after)
     is_new[frames] = True
@@ -79,7 +82,7 @@ def _survivors(is_new: Mask, excluded: Mask, after: HeapGraph, *, identity: str)
     is_new &= ~excluded
     objects = np.flatnonzero(is_new).astype(np.uint32)
     births = after.births[objects]
-    births[births >= min(BIRTH_OWN, BIRTH_UNKNOWN)] = 0
+    births[births >= BIRTH_WAITING] = 0
     return Survivors(is_new, objects, births, identity)
 
 
