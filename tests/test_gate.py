@@ -20,7 +20,8 @@ from leakscan.analysis.gate import (
 )
 from leakscan.analysis.results.findings import Verdict
 from leakscan.errors import UsageError
-from leakscan.report.text.gate import gate_text, github, junit, sarif
+from leakscan.report.share.gate import github, junit, sarif
+from leakscan.report.text.gate import gate_text
 
 TODAY = datetime.date(2026, 11, 21)
 SIGNATURE = samples.TWO_HOLDERS.leaks[0].signature

@@ -18,7 +18,7 @@ import pytest
 import findings_samples as samples
 from leakscan.analysis.gate import Gate, KnownLeak, gate, parse_budget
 from leakscan.analysis.results.findings import Findings
-from leakscan.report.text.gate import github, junit, sarif
+from leakscan.report.share.gate import github, junit, sarif
 from test_hostile_names import NAMES, findings
 
 SCHEMAS = Path(__file__).parent / "schemas"

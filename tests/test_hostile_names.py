@@ -23,9 +23,10 @@ from leakscan.report.html.page import Switches, html_report
 from leakscan.report.pictures.dot import findings_dot
 from leakscan.report.pictures.svg import findings_svg
 from leakscan.report.share.capsule import capsule_text
+from leakscan.report.share.gate import github, junit, sarif
 from leakscan.report.share.json import findings_json
 from leakscan.report.share.markdown import markdown_report
-from leakscan.report.text.gate import gate_text, github, junit, sarif
+from leakscan.report.text.gate import gate_text
 from leakscan.testing import screen
 
 NAMES = {

@@ -15,9 +15,10 @@ from leakscan.analysis.ledger.ledger import memory_ledger
 from leakscan.analysis.ledger.native_leak import native_leak
 from leakscan.analysis.results.findings import Verdict
 from leakscan.report.html.page import html_report
+from leakscan.report.share.gate import github, junit, sarif
 from leakscan.report.share.markdown import markdown_report
 from leakscan.report.text.findings import TextOptions, findings_text
-from leakscan.report.text.gate import gate_text, github, junit, sarif
+from leakscan.report.text.gate import gate_text
 from leakscan.report.text.lines import plain
 from leakscan.report.text.terminal import Screen
 from test_ledger import STEADY, drawn

@@ -11,10 +11,10 @@ from leakscan.analysis.causes.leaks import Limits
 from leakscan.analysis.counted import findings_from_counts
 from leakscan.analysis.diff import Measured, diff
 from leakscan.analysis.headline import headline
-from leakscan.analysis.judge.growth import census
 from leakscan.analysis.lines.sourcelines import ReadSource
 from leakscan.analysis.results.findings import Findings, RunFigures, Verdict
 from leakscan.errors import UsageError
+from leakscan.heap.census import census
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.v8_births import ids_agree, last_id, with_births
 

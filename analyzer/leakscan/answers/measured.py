@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from leakscan.analysis.diff import Measured
-from leakscan.analysis.judge.growth import census
 from leakscan.analysis.ledger.ledger import Rounds, memory_ledger
 from leakscan.analysis.results.findings import RunFigures
 from leakscan.analysis.results.memory import FileGrowth, MemoryLedger, NativeSite
 from leakscan.capture.directory.reader import Capture, Census
 from leakscan.capture.scenario.native import traced_sites
+from leakscan.heap.census import census
 from leakscan.heap.graph import HeapGraph
 
 

@@ -80,8 +80,9 @@ def check(
 
 
 def _formatted(answer: Gate, form: Format) -> str:
+    from leakscan.report.share.gate import github, junit, sarif
     from leakscan.report.share.json import document
-    from leakscan.report.text.gate import gate_text, github, junit, sarif
+    from leakscan.report.text.gate import gate_text
 
     if form is Format.JSON:
         return document("check", answer)

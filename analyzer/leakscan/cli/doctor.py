@@ -35,7 +35,8 @@ def doctor(
     """
     from leakscan.capture.doctor import examine, works
     from leakscan.cli import exits
-    from leakscan.report.text.doctor import checks_json, checks_text, cross_check_json, cross_check_text
+    from leakscan.report.share.doctor import checks_json, cross_check_json
+    from leakscan.report.text.doctor import checks_text, cross_check_text
 
     if cross_check is not None:
         found, missing = _cross_checked(cross_check, runs, python)

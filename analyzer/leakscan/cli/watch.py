@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
@@ -112,6 +111,7 @@ def _show(looks: Iterator[Event], process: Process, *, is_live: bool, as_json: b
 
 def _print_all(looks: Iterator[Event], *, as_json: bool) -> None:
     from leakscan.capture.watch.watch import as_json as to_json
+    from leakscan.cli.watch_lines import HEADER, line_of
 
     lines = 0
     for event in looks:
@@ -119,35 +119,6 @@ def _print_all(looks: Iterator[Event], *, as_json: bool) -> None:
             print(json.dumps(to_json(event)), flush=True)
             continue
         if lines % 20 == 0:
-            print(_HEADER, flush=True)
+            print(HEADER, flush=True)
         print(line_of(event), flush=True)
         lines += 1
-
-
-_COLUMNS = ("RSS", "USS", "python", "slack", "malloc", "mapped")
-_HEADER = "  ".join([f"{'time':8}", *(f"{name:>8}" for name in _COLUMNS)]) + " thr regions"
-
-
-def line_of(event: Event) -> str:
-    """One line of at most 80 columns for a look; alarms and what they did can be longer."""
-    from leakscan.capture.watch.watch import Acted, Alarm, Ended
-    from leakscan.wording import size_text, visible
-
-    clock = time.strftime("%H:%M:%S", time.localtime(event.time_unix))
-    if isinstance(event, Ended):
-        return f"{clock}  the process has ended"
-    if isinstance(event, Alarm):
-        done = "; ".join(event.outcome) or "no action asked for"
-        return visible(f"{clock}  ALARM  {event.reason}: {done}")
-    if isinstance(event, Acted):
-        return visible(f"{clock}  {event.outcome}")
-    sizes = (
-        event.rss_bytes,
-        event.uss_bytes,
-        event.python_bytes,
-        event.slack_bytes,
-        event.malloc_bytes,
-        event.mapped_bytes,
-    )
-    columns = "  ".join(f"{'-' if size is None else size_text(size):>8}" for size in sizes)
-    return f"{clock}  {columns} {event.threads:3d} {event.regions:7d}"

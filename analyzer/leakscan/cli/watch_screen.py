@@ -14,7 +14,7 @@ from rich.text import Text
 
 from leakscan.capture.process.vitals import Vitals
 from leakscan.capture.watch.watch import Event
-from leakscan.cli.watch import line_of
+from leakscan.cli.watch_lines import line_of
 from leakscan.wording import size_text, visible
 
 _ROWS: Final = (

@@ -15,8 +15,8 @@ from leakscan.analysis.graph.modules import Modules, Tier
 from leakscan.analysis.graph.region import Region
 from leakscan.analysis.judge.verdict import History, judge, judge_growth, judge_undated
 from leakscan.analysis.results.findings import Growth, Verdict
+from leakscan.heap.census import census, row_names
 from leakscan.heap.graph import HeapGraph
-from leakscan.heap.kinds import BIRTH_OWN, ObjectFlag, TypeFlag
 
 _ORDER: Final = (
     Verdict.LEAK,
@@ -26,7 +26,6 @@ _ORDER: Final = (
     Verdict.GARBAGE,
     Verdict.CLEAN,
 )
-V8_INTERNALS: Final = "(V8 internals)"
 _MOST_RETAINED: Final = 24
 _FEWEST_RETAINED: Final = 3
 # What may be walked to find out what sets of objects retain: about half a second.
@@ -98,32 +97,6 @@ def _verdict(
     if not any(births):
         return judge_growth(before, after).verdict
     return judge(History(births=births, counts=tuple(counts), runs_each=runs_each)).verdict
-
-
-def row_names(graph: HeapGraph) -> tuple[str, ...]:
-    """What each type is counted as: its own full name, but the many kinds of V8's own objects as one."""
-    if graph.runtime != "v8":
-        return graph.type_names
-    is_engine = (graph.types.flags & np.uint8(TypeFlag.SYNTHETIC)) != 0
-    return tuple(
-        V8_INTERNALS if engine else name
-        for name, engine in zip(graph.type_names, is_engine.tolist(), strict=True)
-    )
-
-
-def census(graph: HeapGraph) -> dict[str, tuple[int, int]]:
-    """(objects, shallow bytes) of each type by its full name; leakscan's own are not counted."""
-    is_own = (graph.flags & np.uint8(ObjectFlag.OWN)) != 0
-    counted = ~(is_own | (graph.births == BIRTH_OWN))
-    counts, sizes = kernels.census(
-        graph.type_ids, graph.sizes, key_count=max(1, len(graph.types)), members=counted
-    )
-    found: dict[str, tuple[int, int]] = {}
-    for name, count, size in zip(row_names(graph), counts.tolist(), sizes.tolist(), strict=False):
-        if count:
-            known = found.get(name, (0, 0))
-            found[name] = (known[0] + count, known[1] + size)
-    return found
 
 
 def _births_by_type(after: HeapGraph, survivors: Survivors, runs: int) -> dict[str, tuple[int, ...]]:

@@ -24,7 +24,7 @@ def read_census(path: Path) -> tuple[dict[str, tuple[int, int]], dict[str, int]]
 
 def census_of(snapshot: Path) -> tuple[dict[str, tuple[int, int]], dict[str, int]]:
     """The same, counted in a whole snapshot."""
-    from leakscan.analysis.judge.growth import census
+    from leakscan.heap.census import census
     from leakscan.heap.chunks import ChunkFile
     from leakscan.heap.reader import load, memory_of
 
@@ -35,7 +35,7 @@ def census_of(snapshot: Path) -> tuple[dict[str, tuple[int, int]], dict[str, int
 
 def count_snapshot(path: Path) -> dict[str, tuple[int, int]]:
     """The same of a whole snapshot, under the names that a diff gives the types."""
-    from leakscan.analysis.judge.growth import census
+    from leakscan.heap.census import census
     from leakscan.heap.reader import load
 
     return census(load(path))

@@ -117,7 +117,7 @@ class _Series:
         self.taken = number + 1
 
     def _count(self, path: Path, number: int, memory: dict[str, int], seconds: float) -> None:
-        from leakscan.analysis.judge.growth import census
+        from leakscan.heap.census import census
         from leakscan.heap.reader import load
         from leakscan.heap.v8_births import ids_agree, last_id
 

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from leakscan.capture.native_module import native_path
 from leakscan.capture.process.agent import Agent, Answer, TargetGone, TookTooLong
 from leakscan.capture.process.private_folder import PrivateFolder
 from leakscan.capture.process.refusals import check_may_attach, identity_of
 from leakscan.capture.process.vitals import Process, ProcessGone
 from leakscan.capture.process.ways_in import Way, choose_way
-from leakscan.capture.scenario.observe import native_path
 from leakscan.errors import AttachError, LeakscanError, RecordError, SnapshotError, UnsupportedInterpreter
 
 DEFAULT_TIMEOUT_SECONDS: Final = 30.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import Any
 import leakscan
 from leakscan.capture.directory.writer import Ledger
 from leakscan.capture.interpreter import Interpreter
+from leakscan.capture.native_module import native_path
 from leakscan.capture.scenario.decision import Decide, MoreRuns, Prove
 from leakscan.capture.scenario.settings import Progress, Settings, session_config
 from leakscan.capture.scenario.target_process import Target, passing_on_interrupts
-from leakscan.errors import CaptureError, LeakscanError
+from leakscan.errors import LeakscanError
 
 OnProgress = Callable[[Progress], None] | None
 ENOUGH_TO_COUNT = 6
@@ -168,10 +168,3 @@ def _death_hint(code: int, runtime: str) -> str:
     elif code < 0:
         return "PYTHONFAULTHANDLER=1 leakscan capture ... prints where it crashed"
     return "a scenario must return, not end the process"
-
-
-def native_path() -> str:
-    spec = importlib.util.find_spec("leakscan._native")
-    if spec is None or spec.origin is None:
-        raise CaptureError("leakscan's native module is not built", hint="make native")
-    return spec.origin

@@ -1,14 +1,12 @@
-"""The checks of the machine, and the comparison with other tools, as text and as JSON."""
+"""The checks of the machine, and the comparison with other tools, as text."""
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from leakscan.analysis.cross_check import CrossCheck
-from leakscan.report.share.json import as_plain
 from leakscan.wording import count_text, size_text, visible
 
 _WIDTH: Final = 80
@@ -43,11 +41,6 @@ def checks_text(checks: Sequence[CheckLike]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def checks_json(checks: Sequence[CheckLike]) -> str:
-    rows = [as_plain(check) for check in checks]
-    return json.dumps({"format": "leakscan-doctor", "version": 1, "checks": rows}, indent=2) + "\n"
-
-
 def cross_check_text(found: Sequence[CrossCheck], missing: Mapping[str, str], *, listed: int) -> str:
     """For each tool the totals, then every type it counts differently, those without a reason first."""
     lines: list[str] = []
@@ -73,17 +66,6 @@ def cross_check_text(found: Sequence[CrossCheck], missing: Mapping[str, str], *,
             lines.append(f"  {count_text(len(check.disagreements) - listed)} more, all explained: --json")
     lines += [f"{name} was not asked: {visible(reason)}" for name, reason in sorted(missing.items())]
     return "\n".join(lines) + "\n"
-
-
-def cross_check_json(target: str, found: Sequence[CrossCheck], missing: Mapping[str, str]) -> str:
-    document = {
-        "format": "leakscan-cross-check",
-        "version": 1,
-        "target": target,
-        "tools": [as_plain(check) for check in found],
-        "missing": dict(sorted(missing.items())),
-    }
-    return json.dumps(document, indent=2) + "\n"
 
 
 def _wrapped(head: str, text: str) -> list[str]:

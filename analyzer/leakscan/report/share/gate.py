@@ -1,0 +1,149 @@
+"""The gate's answer for CI: GitHub annotations, JUnit XML and SARIF."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+from xml.etree import ElementTree
+
+from leakscan import __version__
+from leakscan.analysis.gate import Gate, Gated, Status
+from leakscan.report.text.gate import sentence
+from leakscan.wording import visible
+
+_LEVEL: Final = {
+    Status.NEW: "error",
+    Status.EXPIRED: "error",
+    Status.UNDECIDED: "warning",
+    Status.KNOWN: "note",
+    Status.WITHIN_BUDGET: "note",
+}
+_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def github(gate: Gate) -> str:
+    """Workflow commands: GitHub shows them on the lines of the pull request."""
+    lines = []
+    for gated in gate.leaks:
+        level = {"note": "notice"}.get(_LEVEL[gated.status], _LEVEL[gated.status])
+        holder = gated.leak.holder
+        place = f"file={_property(holder.file)},line={max(holder.line, 1)}," if holder and holder.file else ""
+        title = f"leak {gated.leak.signature} ({gated.status.value})"
+        lines.append(f"::{level} {place}title={_property(title)}::{_message(sentence(gated))}")
+    lines += [f"::warning title=leakscan::{_message(visible(warning))}" for warning in gate.warnings]
+    if not gate.leaks:
+        lines.append(f"::notice title=leakscan::{_message(visible(gate.headline))}")
+    return "\n".join(lines) + "\n"
+
+
+def junit(gate: Gate) -> str:
+    """One test case for each leak, and one for the target when there is none."""
+    failures = sum(gated.fails for gated in gate.leaks)
+    skipped = sum(gated.status is Status.UNDECIDED for gated in gate.leaks)
+    suite = ElementTree.Element(
+        "testsuite",
+        name=_xml(f"leakscan {gate.target}"),
+        tests=str(max(len(gate.leaks), 1)),
+        failures=str(failures),
+        errors="0",
+        skipped=str(skipped),
+    )
+    for gated in gate.leaks:
+        case = ElementTree.SubElement(
+            suite, "testcase", classname=_xml(gate.target), name=f"leak {gated.leak.signature}"
+        )
+        if gated.fails:
+            failure = ElementTree.SubElement(case, "failure", message=_xml(sentence(gated)), type="leak")
+            failure.text = _xml(gated.leak.evidence)
+        elif gated.status is Status.UNDECIDED:
+            ElementTree.SubElement(case, "skipped", message=_xml(f"undecided: {sentence(gated)}"))
+    if not gate.leaks:
+        ElementTree.SubElement(suite, "testcase", classname=_xml(gate.target), name="leaks nothing")
+    if gate.warnings:
+        ElementTree.SubElement(suite, "system-err").text = _xml("\n".join(gate.warnings))
+    root = ElementTree.Element("testsuites")
+    root.append(suite)
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def sarif(gate: Gate) -> str:
+    """SARIF 2.1.0; the signature is the partial fingerprint, so a leak stays the same alert."""
+    run: dict[str, Any] = {  # Any: JSON values
+        "tool": {
+            "driver": {
+                "name": "leakscan",
+                "semanticVersion": __version__,
+                "rules": [
+                    {
+                        "id": "leak",
+                        "name": "Leak",
+                        "shortDescription": {"text": "Objects survive every run"},
+                        "fullDescription": {
+                            "text": "Objects made in each run are still alive after the last."
+                        },
+                        "defaultConfiguration": {"level": "error"},
+                    }
+                ],
+            }
+        },
+        "results": [_sarif_result(gated) for gated in gate.leaks],
+        "invocations": [
+            {
+                "executionSuccessful": True,
+                "toolExecutionNotifications": [
+                    {"level": "warning", "message": {"text": visible(warning)}} for warning in gate.warnings
+                ],
+            }
+        ],
+        "columnKind": "unicodeCodePoints",
+    }
+    document = {
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [run],
+    }
+    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=True) + "\n"
+
+
+def _sarif_result(gated: Gated) -> dict[str, Any]:  # Any: JSON values
+    leak = gated.leak
+    result: dict[str, Any] = {
+        "ruleId": "leak",
+        "ruleIndex": 0,
+        "level": _LEVEL[gated.status],
+        "message": {"text": sentence(gated)},
+        "partialFingerprints": {"leakscanSignature/v1": leak.signature},
+        "properties": {"status": gated.status.value, "perRun": leak.rate, "bytes": leak.exclusive_bytes},
+    }
+    if leak.holder is not None and leak.holder.file:
+        location: dict[str, Any] = {
+            "physicalLocation": {
+                "artifactLocation": {"uri": _uri(leak.holder.file)},
+                "region": {"startLine": max(leak.holder.line, 1)},
+            },
+            "logicalLocations": [{"fullyQualifiedName": visible(leak.holder.label)}],
+        }
+        result["locations"] = [location]
+    if gated.status in (Status.KNOWN, Status.WITHIN_BUDGET):
+        result["suppressions"] = [{"kind": "external", "justification": visible(gated.why)}]
+    return result
+
+
+def _uri(file: str) -> str:
+    from urllib.parse import quote
+
+    return ("file://" if file.startswith("/") else "") + quote(visible(file))
+
+
+def _message(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _message(visible(text)).replace(":", "%3A").replace(",", "%2C")
+
+
+def _xml(text: str) -> str:
+    return _NOT_XML.sub("?", visible(text))
