@@ -123,6 +123,54 @@ def test_a_table_that_an_iterator_shares_keeps_its_entries():
     assert [row[2] for row in references_of("table", graph, drawing)] == ["key", "run", "small"]
 
 
+def used_as_map(keys, *, value="object"):
+    """An object whose many properties V8 keeps in a hash table: key, value, details from word 6 on."""
+    drawing = workflow()
+    drawing.node("byId", "object", "Object")
+    drawing.node("hash", "array", "(object properties)")
+    drawing.edge("global", "property", "byId", "byId")
+    drawing.edge("byId", "internal", "properties", "hash")
+    for at, (key, type_name) in enumerate(keys.items()):
+        drawing.node(f"key {at}", type_name, key)
+        drawing.edge("hash", "internal", str(6 + 3 * at), f"key {at}")
+        if value:
+            drawing.node(f"value {at}", value, "Session")
+            drawing.edge("byId", "property", key, f"value {at}")
+            drawing.edge("hash", "internal", str(7 + 3 * at), f"value {at}")
+    return drawing
+
+
+def test_keys_of_an_object_used_as_a_map_are_the_objects_own_and_marked_as_keys():
+    drawing = used_as_map({"a@example.org": "string", "b@example.org": "string"})
+    graph = load(io.BytesIO(written(drawing.content())))
+    assert references_of("byId", graph, drawing) == [
+        ("DICT", "", "hash"),
+        ("ATTRIBUTE", "a@example.org", "value 0"),
+        ("ATTRIBUTE", "b@example.org", "value 1"),
+        ("KEY", "a@example.org", "key 0"),
+        ("KEY", "b@example.org", "key 1"),
+    ]
+    # The table lists the values again: cutting the object's own reference must be enough.
+    assert [row[0] for row in references_of("hash", graph, drawing)] == ["WEAK", "WEAK"]
+
+
+def test_keys_whose_values_are_small_integers_are_keys_all_the_same():
+    drawing = used_as_map({"a": "string", "<symbol b>": "symbol"}, value="")
+    graph = load(io.BytesIO(written(drawing.content())))
+    assert [row[0] for row in references_of("byId", graph, drawing)] == ["DICT", "KEY", "KEY"]
+    assert references_of("hash", graph, drawing) == []
+
+
+def test_what_else_a_store_of_properties_refers_to_is_no_key():
+    drawing = used_as_map({"a": "string"})
+    drawing.node("hidden", "object", "Hidden")
+    drawing.edge("hash", "internal", "9", "hidden")
+    drawing.edge("hash", "internal", "owner", "key 0")
+    graph = load(io.BytesIO(written(drawing.content())))
+    kinds = [row for row in references_of("hash", graph, drawing) if row[0] != "WEAK"]
+    assert kinds == [("INDEX", "9", "hidden"), ("SLOT", "owner", "key 0")]
+
+
 def test_private_fields_keep_their_hash_sign():
     assert ("ATTRIBUTE", "#runs", "map") in references_of("wf")
 

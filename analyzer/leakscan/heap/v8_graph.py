@@ -21,6 +21,8 @@ from leakscan.heap.v8_types import References, Scripts, types_of
 
 _NO_U8: Final[U8] = np.zeros(0, np.uint8)
 _NO_U32: Final[U32] = np.zeros(0, np.uint32)
+_SPELLS: Final = {"string": 1, "symbol": 2}
+"""Types of node that can be the key of a property: 1 where the node's name is what it says."""
 SIZES_MOVED: Final = "self sizes; those of backing stores are counted with their one owner, as DevTools does"
 SIZES_AS_WRITTEN: Final = "self sizes as in the file, as DevTools does when the root names no global object"
 
@@ -133,7 +135,8 @@ def _build(raw: RawSnapshot, strings: Strings, first: U64, classes: U8) -> tuple
         hidden[strings.all(name)] = strings.add(label)
     hidden[strings.all(names.CONTEXT)] = VARIABLE
     ends = np.append(strings.ends, strings.ends[-1:])
-    is_string = mask(raw, ["string"])[raw.node_types].view(np.uint8)
+    spells = np.array([_SPELLS.get(name, 0) for name in raw.node_type_names], np.uint8)
+    is_string: U8 = spells[raw.node_types]
     edges = len(raw.edge_types)
     out = (
         *(np.empty(len(first), np.uint64), np.empty(edges, np.uint8)),

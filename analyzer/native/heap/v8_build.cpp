@@ -46,7 +46,7 @@ class Builder {
   public:
     Builder(const Raw& raw, const Rules& rules, const References& out)
         : raw_(raw), rules_(rules), out_(out), table_(raw.nodes, kNoString), store_(raw.nodes, kNoString),
-          is_registers_(raw.nodes), is_table_(raw.nodes), is_property_(raw.nodes) {}
+          properties_(raw.nodes, kNoString), is_registers_(raw.nodes), is_table_(raw.nodes), is_property_(raw.nodes) {}
 
     Built run();
 
@@ -65,6 +65,8 @@ class Builder {
     std::uint64_t entry_index(const Table& table, std::uint64_t edge) const;
     void put_node(std::uint32_t node);
     void put_entries(std::uint32_t table_node);
+    bool is_key(std::uint32_t store, std::uint64_t edge) const;
+    void put_keys(std::uint32_t store);
     void put_edge(std::uint32_t node, std::uint64_t edge);
     std::uint32_t variable(std::uint32_t node, std::uint64_t edge);
     bool put_pair(std::uint32_t node, std::uint64_t edge, std::string_view name);
@@ -80,6 +82,7 @@ class Builder {
     std::uint64_t kept_ = 0;
     std::vector<std::uint32_t> table_;  // of a Map or Set: its table
     std::vector<std::uint32_t> store_;  // of elements and properties: the object they belong to
+    std::vector<std::uint32_t> properties_;  // of an object: its store of properties
     std::vector<bool> is_registers_;    // of a generator
     std::vector<bool> is_table_;        // its entries are written at its owner
     std::vector<std::vector<std::uint32_t>> variables_;
@@ -114,7 +117,7 @@ void Builder::find_stores() {
             if (name == rules_.table && raw_.node_class[node] == ORDINARY)
                 owner_of_table[target] = owner_of_table[target] == kNoString ? node : kShared;
             else if (name == rules_.elements || name == rules_.properties)
-                store_[target] = node;
+                store_[target] = node, properties_[node] = name == rules_.properties ? target : properties_[node];
             else if (name == rules_.registers)
                 is_registers_[target] = true;
         }
@@ -153,8 +156,24 @@ std::uint64_t Builder::entry_index(const Table& table, std::uint64_t edge) const
 void Builder::put_node(std::uint32_t node) {
     const Table table = is_table_[node] ? table_of(raw_.node_sizes[node]) : Table{};
     for (std::uint64_t edge = raw_.first[node]; edge < raw_.first[node + 1]; ++edge)
-        if (!is_table_[node] || entry_index(table, edge) == UINT64_MAX) put_edge(node, edge);
+        if ((!is_table_[node] || entry_index(table, edge) == UINT64_MAX) && !is_key(node, edge)) put_edge(node, edge);
     if (table_[node] != kNoString) put_entries(table_[node]);
+    if (properties_[node] != kNoString) put_keys(properties_[node]);
+}
+
+// An object with many properties, or with some deleted, keeps them in a hash table (NameDictionary): key, value,
+// details. The owner lists the values by their names; what the table refers to beyond them are the keys.
+bool Builder::is_key(std::uint32_t store, std::uint64_t edge) const {
+    const std::uint32_t owner = store_[store];
+    if (owner == kNoString || owner == store || properties_[owner] != store) return false;
+    if (raw_.node_class[owner] != ORDINARY || raw_.node_class[store] != ORDINARY) return false;
+    return is(raw_.edge_types[edge], EdgeType::INTERNAL) && raw_.is_string[raw_.edge_targets[edge]] &&
+           index_of(text(raw_.edge_names[edge])) != UINT32_MAX;
+}
+
+void Builder::put_keys(std::uint32_t store) {
+    for (std::uint64_t edge = raw_.first[store]; edge < raw_.first[store + 1]; ++edge)
+        if (is_key(store, edge)) put(edge, format::KEY, raw_.node_names[raw_.edge_targets[edge]]);
 }
 
 void Builder::put_entries(std::uint32_t table_node) {
@@ -176,7 +195,7 @@ void Builder::put_entries(std::uint32_t table_node) {
         } else if (key == kNoString || key_index + 1 != index) {
             put(edge, format::KEY_OTHER, rules_.number_key);  // a small integer has no node, so no edge
         } else {
-            put(edge, raw_.is_string[key] ? format::KEY_STR : format::KEY_OTHER, raw_.node_names[key]);
+            put(edge, raw_.is_string[key] == 1 ? format::KEY_STR : format::KEY_OTHER, raw_.node_names[key]);
         }
     }
 }
@@ -231,7 +250,7 @@ std::uint32_t Builder::variable(std::uint32_t node, std::uint64_t edge) {
     std::vector<std::uint32_t> names;
     const std::uint64_t last = std::min(raw_.first[info + 1], raw_.first[info] + 2 * kMostVariables);
     for (std::uint64_t other = raw_.first[info]; other < last; ++other)
-        if (is(raw_.edge_types[other], EdgeType::HIDDEN) && raw_.is_string[raw_.edge_targets[other]])
+        if (is(raw_.edge_types[other], EdgeType::HIDDEN) && raw_.is_string[raw_.edge_targets[other]] == 1)
             names.push_back(raw_.node_names[raw_.edge_targets[other]]);
     if (names.size() < edges || names.size() - edges >= kMostNamed) return kNoString;
     if (names.size() == edges) return names[position];

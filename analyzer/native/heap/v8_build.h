@@ -26,7 +26,7 @@ struct Raw {
     std::size_t nodes;
     std::uint64_t edges;
     const std::uint8_t* node_class;  // NodeClass of each node
-    const std::uint8_t* is_string;   // of each node: its name is its content
+    const std::uint8_t* is_string;   // of each node: 1 when its name is its content, 2 for a symbol
     const std::uint32_t* node_names;
     const std::uint64_t* node_ids;
     const std::uint64_t* node_sizes;

@@ -272,7 +272,7 @@ PyObject* v8_move_sizes(PyObject*, PyObject* args) {
 
 // v8_build(raw, rules, marks, out) -> (sources, targets) of the roots, u32 each, as bytes, and the names that
 // each label from the last mark on may stand for: their number, then strings, u32 each, as bytes
-// raw: classes u8[n], is_string u8[n], names u32[n], ids u64[n], sizes u64[n], first u64[n+1]; edge types u8[m]
+// raw: classes u8[n], is_string u8[n] (2: a symbol), names u32[n], ids u64[n], sizes u64[n], first u64[n+1]; edge types u8[m]
 // (written to), names u32[m], targets u32[m]. rules: internal kinds u8[s], internal labels u32[s], hidden labels
 // u32[s] by the name of the node (0xFFFFFFFF: none, 0xFFFFFFFE: variables of a block), string bytes u8, string ends u64[>= s]. marks: strings `table`, `elements`, `properties`, `parameters_and_registers`,
 // `__proto__`, `scope_info` (0xFFFFFFFF: absent), then the labels for an unknown number as a key, for the value of
