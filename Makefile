@@ -30,6 +30,7 @@ check: native
 	$(BIN)/ruff check analyzer tests fixtures benchmarks tools
 	$(BIN)/ruff format --check analyzer tests fixtures benchmarks tools
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typing/api.py
 	$(BIN)/lint-imports
 
 # Writes the generated pages and builds the HTML into docs/_build.

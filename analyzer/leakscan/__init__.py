@@ -10,19 +10,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from leakscan.answers.check import check as check
+    from leakscan.answers.paths import paths as paths
+    from leakscan.answers.whatif import whatif as whatif
     from leakscan.api import diff as diff
     from leakscan.heap.reader import load as load
     from leakscan.record.snapshot import snapshot as snapshot
     from leakscan.testing import assert_no_leaks as assert_no_leaks
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "assert_no_leaks", "diff", "load", "snapshot"]
+__all__ = ["__version__", "assert_no_leaks", "check", "diff", "load", "paths", "snapshot", "whatif"]
 
 
 _PUBLIC = {
     "snapshot": ("leakscan.record.snapshot", "snapshot"),
     "load": ("leakscan.heap.reader", "load"),
     "diff": ("leakscan.api", "diff"),
+    "check": ("leakscan.answers.check", "check"),
+    "paths": ("leakscan.answers.paths", "paths"),
+    "whatif": ("leakscan.answers.whatif", "whatif"),
     "assert_no_leaks": ("leakscan.testing", "assert_no_leaks"),
 }
 

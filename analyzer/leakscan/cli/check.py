@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +13,6 @@ from leakscan.cli import exits
 
 if TYPE_CHECKING:
     from leakscan.analysis.gate import Gate
-    from leakscan.analysis.results.findings import Findings
 
 EXAMPLES = (
     "leakscan check leak/",
@@ -58,11 +56,12 @@ def check(
     import datetime
 
     from leakscan.analysis.gate import baseline_text, gate, parse_baseline, parse_budget
+    from leakscan.answers.check import findings_to_check
     from leakscan.errors import UsageError
 
     budgets = [parse_budget(text) for text in budget or ()]
     known = parse_baseline(_read(baseline), str(baseline)) if baseline else ()
-    findings = _findings(what, runs, mode)
+    findings = findings_to_check(what, runs=runs, mode=mode)
     today = datetime.date.today()
     if write_baseline is not None:
         if write_baseline.exists():
@@ -88,43 +87,6 @@ def _formatted(answer: Gate, form: Format) -> str:
         return document("check", answer)
     writers = {Format.TEXT: gate_text, Format.GITHUB: github, Format.JUNIT: junit, Format.SARIF: sarif}
     return writers[form](answer)
-
-
-def _findings(what: str, runs: int, mode: str) -> list[Findings]:
-    from leakscan.answers.analyse import analysed
-    from leakscan.answers.capsules import capsule_at
-
-    if capsule_at([Path(what)]) is not None:
-        return analysed([Path(what)])[0]
-    if Path(what).is_dir():
-        return _analysed(Path(what))
-    from leakscan.capture import Settings, capture, capture_modes
-
-    with tempfile.TemporaryDirectory(prefix="leakscan-") as folder:
-        output = Path(folder) / "capture"
-        settings = Settings(runs=runs)
-        if mode == "all":
-            capture_modes(what, output=output, settings=settings)
-        else:
-            capture(what, output=output, mode=mode, settings=settings)
-        return _analysed(output)
-
-
-def _analysed(directory: Path) -> list[Findings]:
-    """The findings of every mode. A mode that does not apply is none; another failure is an error."""
-    from leakscan.answers.analyse import analysed
-    from leakscan.answers.sources import bare_snapshots
-    from leakscan.capture.directory.reader import read_captures
-    from leakscan.errors import CaptureError
-
-    captures = () if bare_snapshots(directory) else read_captures(directory)
-    for capture in captures:
-        if capture.status not in ("complete", "not-applicable"):
-            raise CaptureError(
-                f"{capture.directory} is {capture.status}: a gate needs a complete capture",
-                hint=f"leakscan diff {capture.directory} shows what there is",
-            )
-    return analysed([directory])[0]
 
 
 def _read(path: Path) -> str:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from leakscan.cli import exits
-
-if TYPE_CHECKING:
-    from leakscan.analysis.compare import Comparison, ComparisonByMode
 
 EXAMPLES = (
     "leakscan compare leak/ fixed/",
@@ -32,26 +29,20 @@ def compare(
     Captures of several modes are compared mode by mode. Exit code 0: the candidate passes. 1: it leaks.
     2: too few runs to say, or a mode that only one of the two has.
     """
-    from leakscan.analysis.compare import ComparisonByMode, compare_modes
-    from leakscan.analysis.compare import compare as compare_findings
-    from leakscan.answers.analyse import analysed
+    from leakscan.analysis.compare import ComparisonByMode
+    from leakscan.answers.compare import compare as compare_captures
     from leakscan.report.share.json import document
     from leakscan.report.text.compare import compare_modes_text, compare_text
     from leakscan.report.text.terminal import screen_of, write
 
-    (before, unread_before), (after, unread_after) = analysed([baseline]), analysed([candidate])
+    found = compare_captures(baseline, candidate)
     screen = screen_of(sys.stdout)
-    found: Comparison | ComparisonByMode
-    if len(before) == len(after) == 1 and not unread_before and not unread_after:
-        found = compare_findings(before[0], after[0])
-        compared, is_whole = [found], True
-        text = compare_text(found, screen, accepts_same=no_worse)
-    else:
-        unread = {one.mode: one.reason for one in (*unread_before, *unread_after)}
-        by_mode = [{one.mode: one for one in side} for side in (before, after)]
-        found = compare_modes(by_mode[0], by_mode[1], unread)
+    if isinstance(found, ComparisonByMode):
         compared, is_whole = [one for _, one in found.modes], not found.unmatched
         text = compare_modes_text(found, screen, accepts_same=no_worse)
+    else:
+        compared, is_whole = [found], True
+        text = compare_text(found, screen, accepts_same=no_worse)
     if as_json:
         kind = "compare-by-mode" if isinstance(found, ComparisonByMode) else "compare"
         sys.stdout.write(document(kind, found))

@@ -34,22 +34,12 @@ def paths(
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
 ) -> None:
     """Show what keeps the objects of a type alive, in one snapshot."""
-    from leakscan.analysis.single import paths_to_type
-    from leakscan.answers.capsules import capsule_at
-    from leakscan.answers.sources import snapshot_in
-    from leakscan.heap.reader import load
-    from leakscan.heap.source_maps import SourceMaps
+    from leakscan.answers.paths import paths as paths_in
     from leakscan.report.share.json import document
     from leakscan.report.text.paths import type_paths_text
     from leakscan.report.text.terminal import screen_of, write
 
-    capsule = capsule_at([snapshot])
-    if capsule is not None:
-        found = capsule.paths_of(type_name)
-    else:
-        maps = SourceMaps(source_maps) if source_maps is not None else None
-        graph = load(snapshot_in(snapshot), source_maps=maps)
-        found = paths_to_type(graph, type_name, limit=limit)
+    found = paths_in(snapshot, type_name, limit=limit, source_maps=source_maps)
     if as_json:
         sys.stdout.write(document("paths", found))
         return

@@ -14,8 +14,6 @@ EXAMPLES = (
     "leakscan top leak/ --by type --limit 10",
     "leakscan top leak/ --expand 'Workflow._runs' --depth 4",
 )
-_LOOKED_AT = 60
-_SHALLOW = 2
 
 
 class By(StrEnum):
@@ -41,28 +39,12 @@ def top(
 
     The biggest dominators: what would be freed if an object, or all objects of a type, were gone.
     """
-    from leakscan.analysis.single import top_of
-    from leakscan.answers.capsules import capsule_at
-    from leakscan.answers.sources import snapshot_in
-    from leakscan.errors import UsageError
-    from leakscan.heap.reader import load
+    from leakscan.answers.top import top as top_in
     from leakscan.report.share.json import document
     from leakscan.report.text.terminal import screen_of, write
     from leakscan.report.text.top import top_objects_text, top_types_text
 
-    # More than is shown: equal objects become one row.
-    looked_at = max(limit, _LOOKED_AT) if depth <= _SHALLOW else limit
-    capsule = capsule_at([snapshot])
-    if capsule is None:
-        found = top_of(load(snapshot_in(snapshot)), limit=looked_at, depth=depth, under=expand)
-    elif capsule.top is None:
-        raise UsageError(f"{snapshot} does not hold what `top` shows", hint="it was left out for its size")
-    elif expand is not None or depth > _SHALLOW:
-        raise UsageError(
-            f"{snapshot} is a capsule: --expand and --depth need the heap", hint="leave them out"
-        )
-    else:
-        found = capsule.top
+    found = top_in(snapshot, limit=limit, depth=depth, expand=expand)
     if as_json:
         sys.stdout.write(document("top", found))
         return

@@ -33,24 +33,12 @@ def whatif(
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
 ) -> None:
     """Say what would be freed if these references were gone."""
-    from leakscan.analysis.births.survivors import find_survivors
-    from leakscan.analysis.cuts.whatif import what_if
-    from leakscan.analysis.graph.garbage import liveness
-    from leakscan.answers.capsules import capsule_at
-    from leakscan.answers.sources import pair_of
-    from leakscan.heap.reader import load
+    from leakscan.answers.whatif import whatif as answer_of
     from leakscan.report.share.json import document
     from leakscan.report.text.terminal import screen_of, write
     from leakscan.report.text.whatif import whatif_text
 
-    capsule = capsule_at(snapshots)
-    if capsule is not None:
-        answer = capsule.whatif(cut or (), weak or ())
-    else:
-        first, last = pair_of(snapshots)
-        after = load(last)
-        is_new = None if first is None else find_survivors(load(first, columns=()), after).is_new
-        answer = what_if(after, liveness(after), cut=cut or (), weak=weak or (), is_new=is_new)
+    answer = answer_of(*snapshots, cut=cut or (), weak=weak or ())
     if as_json:
         sys.stdout.write(document("whatif", answer))
         return

@@ -1,0 +1,63 @@
+"""Whether a capture, or a scenario that is captured now, leaks more than is allowed."""
+
+from __future__ import annotations
+
+import datetime
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from leakscan.analysis.gate import Budget, Gate, KnownLeak, gate
+from leakscan.analysis.results.findings import Findings
+from leakscan.answers.analyse import analysed
+from leakscan.answers.capsules import capsule_at
+from leakscan.answers.sources import bare_snapshots
+from leakscan.capture import Settings, capture, capture_modes
+from leakscan.capture.directory.reader import read_captures
+from leakscan.errors import CaptureError
+
+ALL_MODES = "all"
+
+
+def check(
+    what: str | Path,
+    *,
+    runs: int = 20,
+    mode: str = "consume",
+    budgets: Sequence[Budget] = (),
+    baseline: Sequence[KnownLeak] = (),
+    today: datetime.date | None = None,
+) -> Gate:
+    """The gate's answer for a capture, a capsule or a scenario: `leakscan.check("leak/").passes`."""
+    findings = findings_to_check(str(what), runs=runs, mode=mode)
+    return gate(findings, today=today or datetime.date.today(), budgets=budgets, baseline=baseline)
+
+
+def findings_to_check(what: str, *, runs: int, mode: str) -> list[Findings]:
+    """The findings of every mode of a capture or capsule, or of a scenario that is captured for it.
+
+    A mode that does not apply is none; another capture that is not complete is a CaptureError.
+    """
+    if capsule_at([Path(what)]) is not None:
+        return analysed([Path(what)])[0]
+    if Path(what).is_dir():
+        return _of_directory(Path(what))
+    with tempfile.TemporaryDirectory(prefix="leakscan-") as folder:
+        output = Path(folder) / "capture"
+        settings = Settings(runs=runs)
+        if mode == ALL_MODES:
+            capture_modes(what, output=output, settings=settings)
+        else:
+            capture(what, output=output, mode=mode, settings=settings)
+        return _of_directory(output)
+
+
+def _of_directory(directory: Path) -> list[Findings]:
+    captures = () if bare_snapshots(directory) else read_captures(directory)
+    for each in captures:
+        if each.status not in ("complete", "not-applicable"):
+            raise CaptureError(
+                f"{each.directory} is {each.status}: a gate needs a complete capture",
+                hint=f"leakscan diff {each.directory} shows what there is",
+            )
+    return analysed([directory])[0]
