@@ -48,10 +48,9 @@ class Score:
 
 def judge(programs: list[Program], leakscan: str, *, python: str, jobs: int, keep: Path | None) -> int:
     scores = []
-    with ThreadPoolExecutor(jobs) as pool:
-        for score in pool.map(lambda program: run_one(program, leakscan, python, keep), programs):
-            scores.append(score)
-            print(_row(score), *score.notes, sep="\n        ", flush=True)
+    for score in scored(programs, leakscan, python=python, jobs=jobs, keep=keep):
+        scores.append(score)
+        print(row(score), *score.notes, sep="\n        ", flush=True)
     _totals(scores)
     if keep:
         rows = [
@@ -60,6 +59,14 @@ def judge(programs: list[Program], leakscan: str, *, python: str, jobs: int, kee
         ]
         (keep / "scores.json").write_text(json.dumps(rows, indent=1))
     return 0 if all(value is not False for s in scores for value in s.checks.values()) else 1
+
+
+def scored(
+    programs: list[Program], leakscan: str, *, python: str = "", jobs: int = 1, keep: Path | None = None
+) -> Iterator[Score]:
+    """The score of each program, in their order."""
+    with ThreadPoolExecutor(jobs) as pool:
+        yield from pool.map(lambda program: run_one(program, leakscan, python, keep), programs)
 
 
 def run_one(program: Program, leakscan: str, python: str, keep: Path | None) -> Score:
@@ -289,7 +296,7 @@ def _line(leak: dict, p: dict, folder: Path) -> bool | None:
     return any(re.search(pattern, near) for pattern in _patterns(leak))
 
 
-def _row(score: Score) -> str:
+def row(score: Score) -> str:
     marks = " ".join(
         f"{check}={'ok' if value else '-' if value is None else 'NO'}"
         for check in CHECKS
