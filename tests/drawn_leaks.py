@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from heaps import DrawnHeap, heap
 from leakscan.analysis.births.survivors import find_survivors
-from leakscan.analysis.causes.leaks import LeakSearch, Limits, find_leaks
+from leakscan.analysis.causes.leaks import LeakGroup, Limits
+from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.diff import diff
 from leakscan.analysis.graph.garbage import liveness
 from leakscan.analysis.results.findings import Findings, Leak, Path
-from leakscan.analysis.slots.reach import Reach, explore, new_graph
+from leakscan.analysis.slots.reach import Reach, explore
+from leakscan.analysis.told import Told, census_of, tell, write_causes
 
 RUNS = 6
 
@@ -35,10 +37,16 @@ def read(path: Path) -> str:
     return " > ".join((path.root, *steps))
 
 
+def told(before: DrawnHeap, after: DrawnHeap, *, runs: int = RUNS) -> Told:
+    reach = reached(before, after)
+    names = SlotNames(after, reach.modules.type_tiers, reach.paths.parent_ref, reach.numbered)
+    return tell(census_of(before, after, reach.survivors, runs=runs), before, reach, names, runs=runs)
+
+
+def groups(before: DrawnHeap, after: DrawnHeap, *, runs: int = RUNS) -> list[LeakGroup]:
+    """The causes between two drawings, written down."""
+    return write_causes(told(before, after, runs=runs), Limits(), None)[0]
+
+
 def reached(before: DrawnHeap, after: DrawnHeap) -> Reach:
     return explore(after, find_survivors(before, after), liveness(after))
-
-
-def searched(before: DrawnHeap, after: DrawnHeap, *, runs: int = RUNS) -> LeakSearch:
-    reach = reached(before, after)
-    return find_leaks(reach, new_graph(reach), runs=runs, limits=Limits())

@@ -6,11 +6,8 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leakscan.analysis.births.survivors import find_survivors
-from leakscan.analysis.causes.leaks import LeakSearch, Limits, find_leaks
+from drawn_leaks import told
 from leakscan.analysis.diff import diff
-from leakscan.analysis.graph.garbage import liveness
-from leakscan.analysis.slots.reach import explore, new_graph
 from leakscan.heap.kinds import Kind
 
 from heaps import DrawnHeap, heap  # isort: skip
@@ -64,39 +61,52 @@ def test_exclusive_bytes_never_exceed_what_survives(pair: tuple[DrawnHeap, Drawn
 
 @SLOW
 @given(heaps())
-def test_each_path_follows_references_from_an_old_object_to_a_head(pair: tuple[DrawnHeap, DrawnHeap]):
+def test_each_slot_leads_from_old_objects_to_new_ones(pair: tuple[DrawnHeap, DrawnHeap]):
     graph = pair[1]
-    search, is_new = _search(*pair)
-    for group in search.groups:
-        for slot in group.slots:
-            sources = np.searchsorted(graph.first_ref, slot.refs, side="right") - 1
-            assert not is_new[sources].any()
-            assert is_new[graph.ref_targets[slot.refs]].all()
-            assert all(graph.kind(int(ref)) != Kind.WEAK for ref in slot.refs)
+    found = told(*pair, runs=5)
+    is_new = found.holding.reach.survivors.is_new
+    for slot in found.holding.table.slots:
+        sources = np.searchsorted(graph.first_ref, slot.refs, side="right") - 1
+        assert not is_new[sources].any()
+        assert is_new[graph.ref_targets[slot.refs]].all()
+        assert all(graph.kind(int(ref)) != Kind.WEAK for ref in slot.refs)
 
 
 @SLOW
 @given(heaps())
-def test_the_slots_of_a_leak_are_all_that_holds_it(pair: tuple[DrawnHeap, DrawnHeap]):
-    """Without those references, and without roots among the new objects, no head is reached."""
+def test_every_reference_into_the_new_objects_is_in_exactly_one_slot(pair: tuple[DrawnHeap, DrawnHeap]):
+    found = told(*pair, runs=5)
+    reach = found.holding.reach
+    leading = [ref for ref in reach.frontier.tolist() if reach.is_held[pair[1].ref_targets[ref]]]
+    assert sorted(ref for slot in found.holding.table.slots for ref in slot.refs.tolist()) == leading
+
+
+@SLOW
+@given(heaps())
+def test_the_set_of_an_object_is_what_walking_from_each_slot_finds(pair: tuple[DrawnHeap, DrawnHeap]):
     graph = pair[1]
-    search, is_new = _search(*pair)
-    for group in search.groups:
-        if group.path_count_omitted:
-            continue
-        cut = set(np.concatenate([slot.refs for slot in group.slots] or [np.zeros(0, np.uint32)]).tolist())
-        seen = {int(obj) for obj in graph.roots.targets if not is_new[obj]}
+    holding = told(*pair, runs=5).holding
+    reach, objects = holding.reach, holding.new.objects.tolist()
+    for number, slot in enumerate(holding.table.slots):
+        seen = {*graph.ref_targets[slot.refs].tolist(), *reach.root_targets[slot.rows].tolist()}
         waiting = list(seen)
         while waiting:
             for ref in graph.references(waiting.pop()):
                 target = int(graph.ref_targets[ref])
-                if ref not in cut and graph.kind(ref) != Kind.WEAK and target not in seen:
+                if graph.kind(ref) != Kind.WEAK and reach.is_held[target] and target not in seen:
                     seen.add(target)
                     waiting.append(target)
-        assert not seen & set(group.heads.tolist())
+        held = {
+            obj
+            for obj, own in zip(objects, holding.set_of.tolist(), strict=True)
+            if number in holding.sets.slots_of(own).tolist()
+        }
+        assert held == seen
 
 
-def _search(before: DrawnHeap, after: DrawnHeap) -> tuple[LeakSearch, np.ndarray]:
-    survivors = find_survivors(before, after)
-    reach = explore(after, survivors, liveness(after))
-    return find_leaks(reach, new_graph(reach), runs=5, limits=Limits()), survivors.is_new
+@SLOW
+@given(heaps())
+def test_each_survivor_belongs_to_exactly_one_cause(pair: tuple[DrawnHeap, DrawnHeap]):
+    found = told(*pair, runs=5)
+    members = np.concatenate([cause.objects for cause in found.causes] or [np.zeros(0, np.uint32)])
+    assert sorted(members.tolist()) == list(range(len(found.holding.new.objects)))

@@ -438,3 +438,42 @@ def test_a_cut_of_single_references_costs_as_many_as_there_are_separate_ways(
     assert cut is not None
     assert cut.cost == len(cut.slots) == twins.disjoint_ways(graph, 0, count - 1)
     assert twins.separates(graph, range(size), cut.slots.tolist(), [0], [count - 1])
+
+
+@many
+@given(st.one_of(graphs(), dense_graphs()), st.data())
+def test_the_sets_of_slots_that_hold_each_object_are_what_reachability_says(
+    graph: Graph, data: st.DataObject
+) -> None:
+    count = graph.object_count
+    entry = st.tuples(st.integers(0, max(0, count - 1)), st.integers(0, 5))
+    entries = data.draw(st.lists(entry, max_size=8 if count else 0))
+    found = kernels.holding_sets(
+        graph.csr,
+        entry_objects=numbers([obj for obj, _ in entries]),
+        entry_slots=numbers([slot for _, slot in entries]),
+        slot_count=6,
+    )
+    sets = [frozenset(found.slots_of(number).tolist()) for number in found.set_of.tolist()]
+    assert sets == twins.holding_sets(graph, entries)
+    assert found.is_whole and len({*sets}) == len({*found.set_of.tolist()})
+
+
+@many
+@given(dense_graphs(), st.data())
+def test_a_limit_on_sets_leaves_out_and_never_invents(graph: Graph, data: st.DataObject) -> None:
+    entry = st.tuples(st.integers(0, graph.object_count - 1), st.integers(0, 5))
+    entries = data.draw(st.lists(entry, min_size=3, max_size=8))
+    found = kernels.holding_sets(
+        graph.csr,
+        entry_objects=numbers([obj for obj, _ in entries]),
+        entry_slots=numbers([slot for _, slot in entries]),
+        slot_count=6,
+        most_sets=2,
+    )
+    truth = twins.holding_sets(graph, entries)
+    told = [number for number in range(graph.object_count) if int(found.set_of[number]) != NO]
+    assert [frozenset(found.slots_of(int(found.set_of[obj])).tolist()) for obj in told] == [
+        truth[obj] for obj in told
+    ]
+    assert found.is_whole == (len(told) == graph.object_count)

@@ -52,12 +52,10 @@ def test_a_leak_weighs_what_its_cut_frees():
 COUNTED = "items -[.handler_#]-> h#; h#: app.Handler size=9 birth=#\n"
 
 
-@pytest.mark.parametrize(
-    ("runs", "names"), [(4, ["app.ITEMS.handler_*"]), (3, ["app.ITEMS.handler_1", "app.ITEMS.handler_2"])]
-)
-def test_names_that_a_program_counts_are_one_slot(runs: int, names: list[str]):
+@pytest.mark.parametrize(("runs", "name"), [(4, "app.ITEMS.handler_*"), (3, "app.ITEMS.*")])
+def test_names_that_a_program_counts_are_one_slot(runs: int, name: str):
     leak = the_leak(APP, COUNTED, runs=runs)
-    assert [member.pattern for member in leak.cut.members][:2] == names
+    assert [member.pattern for member in leak.cut.members] == [name]
 
 
 def test_the_smallest_cut_takes_both_holders():
@@ -81,9 +79,9 @@ def test_a_leak_is_named_after_a_class_and_not_the_tuple_it_lies_in():
     assert the_leak(APP, grown).type_name == "app.Session"
 
 
-def test_a_thin_wrapper_does_not_give_its_name_to_what_it_wraps():
+def test_the_outermost_class_of_the_application_gives_its_name_however_thin_it_is():
     grown = "items -[#]-> w#; w#: app.Wrapper birth=#; w# -[.body]-> b#; b#: app.Body size=900 birth=#"
-    assert the_leak(APP, grown).type_name == "app.Body"
+    assert the_leak(APP, grown).type_name == "app.Wrapper"
 
 
 def test_a_class_with_much_of_its_own_keeps_its_name():
@@ -150,7 +148,7 @@ def test_one_slot_of_many_old_objects_is_one_leak():
     assert (read(leak.path), leak.count) == ("module app > ITEMS: list > [*]: User > .profile: Profile", 6)
 
 
-def test_a_few_old_keys_tell_leaks_apart_and_many_do_not():
+def test_lists_under_the_keys_of_one_table_are_filled_by_one_line():
     def lists(count: int) -> int:
         before = f"{APP} m -['D']-> d; d: dict;" + ";".join(
             f"d -['{key}']-> l{key}; l{key}: list birth=0" for key in "abcdefghijkl"[:count]
@@ -158,7 +156,7 @@ def test_a_few_old_keys_tell_leaks_apart_and_many_do_not():
         grown = ";".join(f"l{key} -[#]-> s#{key}; s#{key}: app.S birth=#" for key in "abcdefghijkl"[:count])
         return len(found(before, grown).leaks)
 
-    assert [lists(2), lists(12)] == [2, 1]
+    assert [lists(2), lists(12)] == [1, 1]
 
 
 def test_keys_of_a_table_are_not_a_leak_beside_its_values():
@@ -197,7 +195,7 @@ def test_weak_references_to_survivors_go_with_them():
     findings = found(f"{APP} m -['ALIVE']-> alive; alive: set", grown)
     assert ([leak.type_name for leak in findings.leaks], [leak.count for leak in findings.noise]) == (
         ["app.Session"],
-        [6],
+        [],
     )
 
 

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 import leakscan
+from leakscan.analysis.births.earlier import Earlier
 from leakscan.analysis.births.survivors import Survivors
-from leakscan.analysis.causes.kinship import Kinship
 from leakscan.analysis.causes.paths import RawPath, find_reasons
+from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.graph.garbage import liveness
 from leakscan.analysis.slots.reach import explore, new_graph
+from leakscan.analysis.slots.slots import find_slots
 from leakscan.heap.kinds import RootKind
 
 MODULE = "replayed_module"
@@ -117,10 +119,12 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[RawPath, 
         reach = explore(
             graph, Survivors(is_leaf, np.sort(heads), np.zeros(len(heads), np.uint16), ""), liveness(graph)
         )
-        new, kinship = new_graph(reach), Kinship(reach)
+        new = new_graph(reach)
+        names = SlotNames(graph, reach.modules.type_tiers, reach.paths.parent_ref, reach.numbered)
+        slots = find_slots(Earlier(graph, graph), reach, new, names).slots
         found = {}
         for name, head in zip(leaves, heads.tolist(), strict=True):
-            reasons, _ = find_reasons(reach, new, kinship, new.local[[head]], limit=20)
+            reasons, _ = find_reasons(reach, new, new.local[[head]], slots, limit=20)
             ours = next(
                 member
                 for reason in reasons

@@ -121,9 +121,10 @@ def test_only_the_last_result_alive_is_bounded():
     assert verdict(*(0,) * 19, 1) is Verdict.BOUNDED
 
 
-def test_a_cache_with_an_enforced_bound_is_never_a_leak():
+def test_a_cache_with_an_enforced_bound_fills_and_is_no_leak():
     facts = {"entries_before": 0, "entries_after": 20, "bound": 128, "bound_is_enforced": True}
-    assert evidence(*(1,) * 20, **facts) == "bound 128 visible, 20 of 128 filled"
+    assert verdict(*(1,) * 20, **facts) is Verdict.FILLING
+    assert evidence(*(1,) * 20, **facts) == "20 of 128 filled, 1 per run: full after 108 more runs"
 
 
 def test_a_number_that_looks_like_a_bound_asks_for_enough_runs_to_pass_it():

@@ -280,3 +280,12 @@ def disjoint_ways(graph: Graph, source: int, sink: int) -> int:
             ref = abs(step) - 1
             used ^= {ref}
             obj = graph.references[ref][0] if step > 0 else graph.references[ref][1]
+
+
+def holding_sets(graph: Graph, entries: Collection[tuple[int, int]]) -> list[frozenset[int]]:
+    """For each object the slots of the (object, slot) entries from which it can be reached."""
+    found: list[set[int]] = [set() for _ in range(graph.object_count)]
+    for obj, slot in entries:
+        for reached in reach(graph, [obj]):
+            found[reached].add(slot)
+    return [frozenset(slots) for slots in found]

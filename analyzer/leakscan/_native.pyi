@@ -165,3 +165,16 @@ def min_cut(
     nearest_to_sinks: bool,
     out_cut: Column,
 ) -> tuple[int, bool]: ...
+def holding_sets(
+    back_first: Column,
+    back_sources: Column,
+    component_of: Column,
+    components: int,
+    entry_objects: Column,
+    entry_slots: Column,
+    slots: int,
+    most_work: int,
+    out_set_of: Column,
+    out_first: Column,
+    out_items: Column,
+) -> tuple[int, bool]: ...

@@ -1,4 +1,4 @@
-"""Groups of survivors to leaks: with holder, verdict, sizes, cut and the lines that allocated them."""
+"""Causes to leaks: with holder, verdict, sizes, cut and the lines that allocated them."""
 
 from __future__ import annotations
 
@@ -9,41 +9,30 @@ from typing import Final
 
 import numpy as np
 
-from leakscan.analysis.causes.groups import ANY_LABEL, LeakGroup
+from leakscan.analysis.causes.holding import Holding, Population
+from leakscan.analysis.causes.leaks import LeakGroup
 from leakscan.analysis.cuts.cuts import CutSearch
 from leakscan.analysis.dialects.slotnames import SlotNames
-from leakscan.analysis.graph.refs import distinct, source_of
+from leakscan.analysis.graph.refs import source_of
 from leakscan.analysis.graph.sizes import GroupSize, SizeLedger
 from leakscan.analysis.judge.growth import births_of
-from leakscan.analysis.judge.verdict import (
-    History,
-    Judgement,
-    judge,
-    judge_growth,
-    judge_replaced,
-    judge_undated,
-)
+from leakscan.analysis.judge.judged import JudgedSlot
+from leakscan.analysis.judge.ranks import ORDER, rank
+from leakscan.analysis.judge.slot_noise import IMPORTS
+from leakscan.analysis.judge.slots import Census, judge_population
+from leakscan.analysis.judge.verdict import Judgement, is_regular
 from leakscan.analysis.judge.waiting import OpenSockets
 from leakscan.analysis.results.findings import Cut, Holder, Leak, Path, Verdict
-from leakscan.analysis.slots.holder import HolderFacts, count_entries, find_holder, same_object
-from leakscan.analysis.slots.reach import Reach
+from leakscan.analysis.slots.entries import Entries
+from leakscan.analysis.slots.holder import place_of
+from leakscan.analysis.slots.slots import Slot, SlotKind
 from leakscan.heap.graph import HeapGraph
-from leakscan.heap.kinds import BIRTH_OWN, NO_OBJECT, ObjectFlag
+from leakscan.heap.kinds import NO_OBJECT
 from leakscan.wording import count_text
 
-ORDER: Final = (
-    Verdict.LEAK,
-    Verdict.INCONCLUSIVE,
-    Verdict.BOUNDED,
-    Verdict.WARM_UP,
-    Verdict.GARBAGE,
-    Verdict.CLEAN,
-)
-"""Worst first."""
 _CONTENTS: Final = 20
-_SLOTS_LOOKED_AT: Final = 8
-_KEPT: Final = 0.9
-"""Growth of a container over what is new in it, at least: it lets go of nothing."""
+_ENTRIES: Final = ("[*]", ".get(*)", ".has(*)", "{*}", ".*")
+"""How a pattern ends that names all entries of its container."""
 _SITES: Final = 10
 _CUTS: Final = 20
 """Leaks that a smallest cut is searched for, the heaviest first."""
@@ -51,28 +40,25 @@ _CUTS: Final = 20
 
 @dataclass(frozen=True)
 class Assembly:
-    """What judging needs besides the groups. `counts` and `released` are by full type name."""
+    """What judging a cause needs besides it. `slots` are the judged slots by pattern."""
 
-    before: HeapGraph
-    reach: Reach
+    holding: Holding
     names: SlotNames
-    counts: Mapping[str, Sequence[int | None]]
-    released: Mapping[str, int]
-    runs: int
-    runs_each: int = 0
-    sockets: OpenSockets | None = None
+    census: Census
+    slots: Mapping[str, JudgedSlot]
+    sockets: OpenSockets
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A leak, the group it was made of, and how many runs would decide it (0: it is decided).
+    """A leak, the cause it was made of, and how many runs would decide it (0: it is decided).
 
     `bytes_per_run` is what a single object grew by in each run, () for a leak of objects. `is_waiting`: only
     open sockets keep it.
     """
 
     leak: Leak
-    group: LeakGroup
+    group: LeakGroup | None
     number: int
     runs_needed: int
     bytes_per_run: tuple[int, ...] = ()
@@ -82,23 +68,28 @@ class Judged:
 def assemble_leaks(
     assembly: Assembly, groups: Sequence[LeakGroup], ledger: SizeLedger, cuts: CutSearch
 ) -> list[Judged]:
-    """One leak for each group, worst first, ties by name."""
+    """One leak for each cause, worst first, ties by name."""
     judged = [_judged(assembly, group, number, ledger.groups[number]) for number, group in enumerate(groups)]
-    judged.sort(key=_badness)
-    cut_wanted = [one for one in judged if one.leak.verdict in ORDER[:2] and not one.leak.noise][:_CUTS]
-    with_cut = {
-        one.number: cuts.cut_for(one.group.heads, known=[slot.pattern for slot in one.group.slots])
-        for one in cut_wanted
-    }
-    return [replace(one, leak=_with_cut(one.leak, with_cut.get(one.number))) for one in judged]
+    judged.sort(key=badness)
+    wanted = [one for one in judged if one.leak.verdict in ORDER[:3] and not one.leak.noise][:_CUTS]
+    with_cut = {one.number: cut_of_group(cuts, one.group) for one in wanted if one.group is not None}
+    return [replace(one, leak=replace(one.leak, cut=with_cut.get(one.number))) for one in judged]
 
 
-def _badness(one: Judged) -> tuple[int, bool, int, int, str, str]:
+def cut_of_group(cuts: CutSearch, group: LeakGroup) -> Cut | None:
+    """The smallest cut for what nothing else holds; what is in use counts in `of`."""
+    known = [slot.pattern for slot in group.slots]
+    free = group.heads[~np.isin(group.heads, group.in_use)]
+    return cuts.cut_for(free if len(free) else group.heads, known=known, counted=group.heads)
+
+
+def badness(one: Judged) -> tuple[int, bool, int, int, str, str]:
+    """Worst first: the sort key of leaks."""
     leak = one.leak
     # Of what is undecided, an exact multiple of the runs is the most suspect.
     is_suspect = leak.every_run and leak.verdict is Verdict.INCONCLUSIVE
     return (
-        ORDER.index(leak.verdict),
+        rank(leak.verdict),
         not is_suspect,
         -leak.exclusive_bytes,
         -leak.count,
@@ -107,23 +98,24 @@ def _badness(one: Judged) -> tuple[int, bool, int, int, str, str]:
     )
 
 
-def _with_cut(leak: Leak, cut: Cut | None) -> Leak:
-    return replace(leak, cut=cut)
-
-
 def _judged(assembly: Assembly, group: LeakGroup, number: int, size: GroupSize) -> Judged:
-    facts = _holder(assembly, group)
-    births = births_of(group.births, assembly.runs)
-    judgement = _judgement(assembly, group, births, facts)
+    holding = assembly.holding
+    judged_slots = [assembly.slots[slot.pattern] for slot in group.slots]
+    births = births_of(group.births, holding.runs)
+    judgement = _judgement(assembly, group, births, judged_slots)
     born = [run for run, count in enumerate(births, 1) if count]
+    noise = judged_slots[0].noise
     # A rule acquits what has stopped; what grows on is a leak, unless the library itself bounds it.
-    is_noise = group.noise and (group.noise_is_bounded or judgement.verdict is not Verdict.LEAK)
+    is_noise = bool(noise.reason) and (noise.is_bounded or judgement.verdict is not Verdict.LEAK)
+    if noise.reason in IMPORTS and not is_noise and not is_regular(births):
+        # A thread that imports for as long as the runs go on looks like this.
+        judgement = replace(judgement, verdict=Verdict.INCONCLUSIVE, runs_needed=3 * holding.runs)
     if is_noise and judgement.verdict is Verdict.LEAK:
-        judgement = replace(judgement, verdict=Verdict.BOUNDED, evidence=f"{group.noise}: bounded by design")
-    sockets = assembly.sockets
-    is_waiting = judgement.verdict is Verdict.LEAK and sockets is not None and sockets.alone_hold(group.heads)
-    if is_waiting and sockets is not None:
-        judgement = _waiting(judgement, sockets.count)
+        judgement = replace(judgement, verdict=Verdict.BOUNDED, evidence=f"{noise.reason}: bounded by design")
+    is_waiting = judgement.verdict is Verdict.LEAK and assembly.sockets.alone_hold(group.heads)
+    if is_waiting:
+        judgement = _waiting(judgement, assembly.sockets.count)
+    holder = _holder(assembly, group.slots[0], judged_slots[0].entries)
     leak = Leak(
         signature=group.signature,
         type_name=group.type_name,
@@ -137,16 +129,71 @@ def _judged(assembly: Assembly, group: LeakGroup, number: int, size: GroupSize) 
         first_run=born[0] if born else 0,
         last_run=born[-1] if born else 0,
         births=births,
-        path=_with_entries(group.path, facts.holder if facts else None),
+        path=_with_entries(group.path, holder),
         also_held_by=group.also_held_by,
-        holder=facts.holder if facts else None,
+        holder=holder,
         cut=None,
-        noise=group.noise if is_noise else "",
-        contents=_contents(size.contents),
-        sites=_sites(assembly.reach.graph, group),
+        noise=noise.reason if is_noise else "",
+        contents=_shown(size.contents),
+        sites=_sites(holding.reach.graph, group),
         name=group.name,
+        in_use=len(group.in_use),
+        in_use_by=group.in_use_by if len(group.in_use) else (),
     )
     return Judged(leak, group, number, judgement.runs_needed, is_waiting=is_waiting)
+
+
+def _judgement(
+    assembly: Assembly, group: LeakGroup, births: tuple[int, ...], slots: Sequence[JudgedSlot]
+) -> Judgement:
+    """What is said of the objects that the cause is named after, as bad as the worst of its slots."""
+    graph = assembly.holding.reach.graph
+    type_row = int(graph.type_ids[group.heads[0]])
+    worst = min((slot.judgement.verdict for slot in slots), key=rank)
+    told = [slot.judgement.by_type.get(type_row) for slot in slots]
+    is_whole = any(each.is_whole for slot in slots for each in slot.populations if each.type_row == type_row)
+    undated = len(group.heads) - sum(births)
+    heads = Population(type_row, births, undated, is_whole)
+    own = [judge_population(assembly.holding, assembly.census, slot.entries, heads) for slot in slots]
+    others = [each for slot in slots for each in slot.judgement.by_type.values()]
+    for candidates in (own, [each for each in told if each is not None], others):
+        for found in candidates:
+            if found.verdict is worst:
+                return found
+    return min(own, key=lambda judgement: rank(judgement.verdict))
+
+
+def _holder(assembly: Assembly, slot: Slot, entries: Entries) -> Holder | None:
+    """The old object at which growth accumulates: how it is called, how much it grew, what bounds it."""
+    if not len(slot.holders):
+        return None
+    graph, names = assembly.holding.reach.graph, assembly.names
+    place = place_of(names, slot.holder, int(slot.refs[0]))
+    file, line = (place.file, place.line) if place else ("", 0)
+    if slot.kind is SlotKind.ENTRIES:
+        is_one, ends = len(slot.holders) == 1, slot.pattern.endswith(_ENTRIES)
+        return Holder(
+            label=names.holder_label(slot.holder) if is_one and ends else _without_entries(slot.pattern),
+            type_name=graph.type_name(slot.holder),
+            entries_before=entries.before,
+            entries_after=entries.new if entries.after is None else entries.after,
+            bound=entries.bound,
+            file=file,
+            line=line,
+        )
+    # The slot is one name: how many other attributes its owner has says nothing.
+    owner, reach = slot.holder, assembly.holding.reach
+    if reach.is_namespace[owner]:
+        ref = int(reach.paths.parent_ref[owner])
+        owner = owner if ref == NO_OBJECT else source_of(graph, ref)
+    return Holder(slot.pattern, graph.type_name(owner), None, len(slot.refs), None, file, line)
+
+
+def _without_entries(pattern: str) -> str:
+    for ending in _ENTRIES:
+        if pattern.endswith(ending):
+            return pattern.removesuffix(ending)
+    return pattern
 
 
 def _waiting(judgement: Judgement, sockets: int) -> Judgement:
@@ -157,109 +204,6 @@ def _waiting(judgement: Judgement, sockets: int) -> Judgement:
     )
     evidence = f"{judgement.evidence}; only {held} keep it: it waits for an answer, or nobody closes them"
     return replace(judgement, verdict=Verdict.INCONCLUSIVE, evidence=evidence)
-
-
-def _judgement(
-    assembly: Assembly, group: LeakGroup, births: tuple[int, ...], facts: HolderFacts | None
-) -> Judgement:
-    if not births and assembly.reach.graph.has_births:
-        return judge_undated(len(group.heads), tuple(assembly.counts.get(group.type_name, ())))
-    holder = facts.holder if facts else None
-    if not births:
-        replaced = holder and judge_replaced(holder.entries_before, holder.entries_after)
-        if replaced:
-            return replaced
-        row = int(assembly.reach.graph.type_ids[group.heads[0]])
-        name = assembly.reach.graph.type_names[row]
-        return judge_growth(_count(assembly.before, name), _count(assembly.reach.graph, name))
-    if not any(births[:-1]) and (replaced := _replacement(assembly, group)):
-        return replaced
-    if (kept := _accumulated(assembly, group)) is not None:
-        return judge(replace(kept, counts=tuple(assembly.counts.get(group.type_name, ()))))
-    return judge(
-        History(
-            births=births,
-            counts=tuple(assembly.counts.get(group.type_name, ())),
-            entries_before=holder.entries_before if holder else None,
-            # Without entries before, the holder is no container but a slot with one name.
-            entries_after=holder.entries_after if holder and holder.entries_before is not None else None,
-            entries_new=facts.entries_new if facts else 0,
-            bound=holder.bound if holder else None,
-            bound_is_enforced=facts.bound_is_enforced if facts else False,
-            released=assembly.released.get(group.type_name, 0),
-            runs_each=assembly.runs_each,
-        )
-    )
-
-
-def _accumulated(assembly: Assembly, group: LeakGroup) -> History | None:
-    """What a container of the group took in and kept, when that is more than the group.
-
-    The youngest objects of a list may lie in a full cache as well, and are then told of there: the list alone
-    seems to have stopped, and the cache to replace its entries. None where no container says more.
-    """
-    reach = assembly.reach
-    graph, found = reach.graph, None
-    for slot in group.slots[:_SLOTS_LOOKED_AT]:
-        if slot.label != ANY_LABEL:
-            continue
-        start, end = np.searchsorted(reach.frontier_sources, [slot.holder, slot.holder + 1])
-        inside = distinct(graph.ref_targets[reach.frontier[start:end]])
-        own = distinct(graph.ref_targets[slot.refs])
-        inside = inside[np.isin(graph.type_ids[inside], graph.type_ids[own])]
-        if len(inside) <= len(group.heads) or not np.isin(own, group.heads).all():
-            continue
-        earlier = same_object(assembly.before, graph, slot.holder)
-        before = None if earlier is None else count_entries(assembly.before, earlier)
-        after = count_entries(graph, slot.holder)
-        births = births_of(reach.survivors.births_of(inside), assembly.runs)
-        is_kept = before is not None and after is not None and after - before >= _KEPT * len(inside)
-        if is_kept and births and (found is None or sum(births) > found.total):
-            found = History(births, (), before, after, len(inside), runs_each=assembly.runs_each)
-    return found
-
-
-def _replacement(assembly: Assembly, group: LeakGroup) -> Judgement | None:
-    """What the last run left in place of what an earlier one had left: the wait of a worker, say."""
-    before = _count(assembly.before, group.type_name)
-    if before < _count(assembly.reach.graph, group.type_name) or before < len(group.heads):
-        return None
-    text = (
-        f"takes the place of an older one: there were {count_text(before)} before the runs, and no more after"
-    )
-    return Judgement(Verdict.CLEAN, text)
-
-
-def _count(graph: HeapGraph, type_name: str) -> int:
-    is_named = np.array([name == type_name for name in graph.type_names], np.bool_)
-    chosen = np.flatnonzero(is_named[graph.type_ids])
-    is_own = (graph.flags[chosen] & np.uint8(ObjectFlag.OWN)) != 0
-    return int((~is_own & (graph.births[chosen] != BIRTH_OWN)).sum())
-
-
-def _holder(assembly: Assembly, group: LeakGroup) -> HolderFacts | None:
-    is_rooted = group.path.root_kind != "module" and group.path.steps[0].is_new
-    if not group.slots or is_rooted:
-        return None
-    slot, names = group.slots[0], assembly.names
-    facts = find_holder(
-        assembly.before, names, slot.holder, new_entries=len(slot.refs), ref=int(slot.refs[0])
-    )
-    if slot.label == ANY_LABEL:
-        return facts
-    # The slot is one name: how many other attributes its owner has says nothing.
-    owner = slot.holder
-    if assembly.reach.is_namespace[owner]:
-        ref = int(assembly.reach.paths.parent_ref[owner])
-        owner = owner if ref == NO_OBJECT else source_of(assembly.reach.graph, ref)
-    holder = replace(
-        facts.holder,
-        label=slot.pattern,
-        type_name=assembly.reach.graph.type_name(owner),
-        entries_before=None,
-        entries_after=len(slot.refs),
-    )
-    return replace(facts, holder=holder)
 
 
 def _with_entries(path: Path, holder: Holder | None) -> Path:
@@ -279,7 +223,7 @@ def _with_entries(path: Path, holder: Holder | None) -> Path:
     )
 
 
-def _contents(contents: tuple[tuple[str, int, int], ...]) -> tuple[tuple[str, int, int], ...]:
+def _shown(contents: tuple[tuple[str, int, int], ...]) -> tuple[tuple[str, int, int], ...]:
     shown, rest = contents[:_CONTENTS], contents[_CONTENTS:]
     if not rest:
         return shown

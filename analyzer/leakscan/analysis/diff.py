@@ -8,12 +8,12 @@ from typing import Final
 
 import numpy as np
 
-from leakscan.analysis.assemble import ORDER, Assembly, Judged, assemble_leaks
+from leakscan.analysis.assemble import Assembly, Judged, assemble_leaks
 from leakscan.analysis.births.baseline import since
+from leakscan.analysis.births.plumbing import without_plumbing
 from leakscan.analysis.births.survivors import Mask, Survivors, find_survivors
-from leakscan.analysis.causes.groups import LeakGroup
-from leakscan.analysis.causes.leaks import LeakSearch, Limits, find_leaks
-from leakscan.analysis.cuts.cuts import CutSearch, CutSlot, prepare_cuts
+from leakscan.analysis.causes.leaks import LeakGroup, Limits
+from leakscan.analysis.cuts.cuts import CutSearch, prepare_cuts
 from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.graph.garbage import find_cycles, find_garbage, liveness
 from leakscan.analysis.graph.kernels import NO
@@ -23,15 +23,16 @@ from leakscan.analysis.graph.sizes import SizeLedger, measure_groups
 from leakscan.analysis.headline import headline, next_command
 from leakscan.analysis.judge.growth import growth_rows
 from leakscan.analysis.judge.projection import project
+from leakscan.analysis.judge.ranks import ORDER
 from leakscan.analysis.judge.waiting import find_open_sockets
 from leakscan.analysis.ledger.ledger import beyond_the_heap
 from leakscan.analysis.lines.sourcelines import ReadSource
-from leakscan.analysis.narrow import is_named, survivors_of_type
+from leakscan.analysis.narrow import is_named
 from leakscan.analysis.results.findings import Cut, Findings, Growth, Projection, RunFigures, Verdict
 from leakscan.analysis.results.memory import MemoryLedger
-from leakscan.analysis.slots.holder import place_of
-from leakscan.analysis.slots.reach import Reach, explore, new_graph
+from leakscan.analysis.slots.reach import Reach, explore
 from leakscan.analysis.swelling import Swelling, find_swelling
+from leakscan.analysis.told import census_of, cut_slots, tell, verdicts_by_type, write_causes
 from leakscan.analysis.units import in_units
 from leakscan.heap.graph import HeapGraph
 from leakscan.wording import count_text, size_text
@@ -87,41 +88,38 @@ def diff(
     measured, limits = measured or Measured(), limits or Limits()
     after = since(before, after)
     life = liveness(after)
-    found = find_survivors(before, after)
+    found = without_plumbing(after, find_survivors(before, after))
     runs = runs or _runs_between(before, after, found)
     reach = explore(after, found, life)
     dead = find_garbage(life).collectable
     reach = replace(reach, survivors=_without_own(reach, dead))
     survivors = reach.survivors
-    heads = None if type_filter is None else survivors_of_type(reach, type_filter)
-    search = find_leaks(reach, new_graph(reach), runs=runs, limits=limits, heads=heads)
     region = find_region(after, life, survivors.is_new)
-    grown = growth_rows(
+    names = SlotNames(after, reach.modules.type_tiers, reach.paths.parent_ref, reach.numbered, read_source)
+    counted = census_of(
         before,
         after,
         survivors,
-        reach.modules,
-        region,
-        runs=runs,
         type_counts=measured.type_counts,
+        released=measured.released,
+        runs=runs,
         runs_each=runs_each,
     )
-    ledger = measure_groups(
-        region, [np.concatenate((group.heads, group.companions)) for group in search.groups]
-    )
-    names = SlotNames(after, reach.modules.type_tiers, reach.paths.parent_ref, reach.numbered, read_source)
-    cuts = prepare_cuts(region, names, slots=_named_slots(search, names))
+    told = tell(counted, before, reach, names, runs=runs)
+    groups, omitted = write_causes(told, limits, type_filter)
+    ledger = measure_groups(region, [group.objects for group in groups])
+    cuts = prepare_cuts(region, names, slots=cut_slots(told, names))
     assembly = Assembly(
-        before,
-        reach,
+        told.holding,
         names,
-        measured.type_counts,
-        measured.released,
-        runs,
-        runs_each,
+        told.census,
+        {one.slot.pattern: one for one in told.judged},
         find_open_sockets(reach),
     )
-    judged = assemble_leaks(assembly, search.groups, ledger, cuts)
+    judged = assemble_leaks(assembly, groups, ledger, cuts)
+    grown = growth_rows(
+        before, after, survivors, reach.modules, region, runs=runs, verdicts=verdicts_by_type(told, judged)
+    )
     if type_filter is None:
         swollen = find_swelling(before, reach, names, type_bytes=measured.type_bytes, runs=runs)
         judged += _judged_swelling(swollen, len(judged))
@@ -148,7 +146,7 @@ def diff(
         garbage_bytes=_size(after, waiting),
         memory=measured.memory,
         warnings=tuple(dict.fromkeys((*before.warnings, *after.warnings, *measured.warnings))),
-        omitted=(*_omitted(search), *_not_measured(grown)),
+        omitted=(*omitted, *_omitted_paths(groups, judged), *_not_measured(grown)),
         unit=unit,
     )
     return _concluded(findings, judged, region, ledger, cuts)
@@ -156,17 +154,8 @@ def diff(
 
 def _judged_swelling(found: Sequence[Swelling], first: int) -> list[Judged]:
     """Leaks of one object each, which has no heads to cut and no births to count."""
-    none = np.zeros(0, np.uint32)
     return [
-        Judged(
-            one.leak,
-            LeakGroup(
-                none, none.astype(np.uint16), one.leak.type_name, one.leak.signature, one.leak.path, (), ()
-            ),
-            number,
-            one.runs_needed,
-            one.bytes_per_run,
-        )
+        Judged(one.leak, None, number, one.runs_needed, one.bytes_per_run)
         for number, one in enumerate(found, first)
     ]
 
@@ -221,8 +210,13 @@ def _common_cut(leaks: Sequence[Judged], cuts: CutSearch) -> Cut | None:
     """The smallest set of slots that frees the survivors of all leaks together."""
     if len(leaks) == 1:
         return leaks[0].leak.cut
-    heads = [one.group.heads for one in leaks if len(one.group.heads)]
-    return cuts.cut_for(distinct(np.concatenate(heads))) if heads else None
+    groups = [one.group for one in leaks if one.group is not None]
+    if not groups:
+        return None
+    heads = distinct(np.concatenate([group.heads for group in groups]))
+    used = distinct(np.concatenate([group.in_use for group in groups]))
+    free = heads[~np.isin(heads, used)]
+    return cuts.cut_for(free if len(free) else heads, counted=heads)
 
 
 def _projections(
@@ -264,13 +258,6 @@ def _without_own(reach: Reach, dead: Mask) -> Survivors:
     return Survivors(is_new, survivors.objects[kept], survivors.births[kept], survivors.identity)
 
 
-def _named_slots(search: LeakSearch, names: SlotNames) -> list[CutSlot]:
-    return [
-        CutSlot(slot.pattern, slot.refs, location=place_of(names, slot.holder, int(slot.refs[0])))
-        for slot in {slot.pattern: slot for group in search.groups for slot in group.slots}.values()
-    ]
-
-
 def _not_measured(rows: Sequence[Growth]) -> tuple[str, ...]:
     count = sum(row.retained_bytes is None and row.verdict in _MEASURED and any(row.births) for row in rows)
     if not count:
@@ -279,19 +266,13 @@ def _not_measured(rows: Sequence[Growth]) -> tuple[str, ...]:
     return (f"what {types} was not computed, to stay fast: --type shows it for one",)
 
 
-def _omitted(search: LeakSearch) -> tuple[str, ...]:
-    lines = []
-    if search.omitted_groups:
-        lines.append(
-            f"{count_text(search.omitted_groups)} lighter groups with {count_text(search.omitted_objects)}"
-            " survivors were not traced: --type shows those of a type"
-        )
-    lines += [
+def _omitted_paths(groups: Sequence[LeakGroup], judged: Sequence[Judged]) -> tuple[str, ...]:
+    noise = {one.leak.signature for one in judged if one.leak.noise}
+    return tuple(
         f"{count_text(group.path_count_omitted)} more paths for leak {group.signature}"
-        for group in search.groups
-        if group.path_count_omitted and not group.noise
-    ]
-    return tuple(lines)
+        for group in groups
+        if group.path_count_omitted and group.signature not in noise
+    )
 
 
 def _size(graph: HeapGraph, mask: Mask) -> int:

@@ -26,6 +26,8 @@ def headline(findings: Findings) -> str:
             return f"INCONCLUSIVE  {_undecided(findings)}"
         case Verdict.CLEAN:
             return f"NO LEAK  clean: {_clean(findings)}"
+        case Verdict.FILLING:
+            return f"FILLING  {_filling(findings)}"
         case Verdict.WARM_UP:
             return f"NO LEAK  warm-up only: {_warm_up(findings)}"
         case Verdict.BOUNDED:
@@ -137,6 +139,21 @@ def _bounded(findings: Findings) -> str:
     worst = groups[0]
     rest = f" {_others(len(groups) - 1)}." if len(groups) > 1 else ""
     return f"{subject(worst)} ({size_text(worst.exclusive_bytes)}), {where(worst)}: {worst.evidence}.{rest}"
+
+
+def _filling(findings: Findings) -> str:
+    groups = _with_verdict(findings.leaks, Verdict.FILLING)
+    worst = groups[0]
+    rest = f" {_others(len(groups) - 1)}." if len(groups) > 1 else ""
+    return f"{subject(worst)} ({size_text(worst.exclusive_bytes)}), {where(worst)}: {worst.evidence}.{_when_full(worst)}{rest}"
+
+
+def _when_full(leak: Leak) -> str:
+    """What it will weigh when it is full, from what it holds today."""
+    holder = leak.holder
+    if holder is None or not holder.bound or not leak.count:
+        return ""
+    return f" Full it weighs {size_text(leak.exclusive_bytes / leak.count * holder.bound)}."
 
 
 def _garbage(findings: Findings) -> str:

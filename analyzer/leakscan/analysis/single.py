@@ -7,20 +7,24 @@ from typing import Final
 
 import numpy as np
 
+from leakscan.analysis.births.earlier import Earlier
 from leakscan.analysis.births.survivors import Survivors
-from leakscan.analysis.causes.leaks import Limits, find_leaks
+from leakscan.analysis.causes.causes import SlotFacts, find_causes
+from leakscan.analysis.causes.holding import find_holding
+from leakscan.analysis.causes.leaks import write_cause
 from leakscan.analysis.dialects.patterns import match_pattern, nearest_patterns, parse_pattern
 from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.graph.garbage import liveness
+from leakscan.analysis.graph.refs import distinct
 from leakscan.analysis.narrow import survivors_of_type, type_rows_named
 from leakscan.analysis.results.findings import Path
 from leakscan.analysis.slots.reach import Reach, explore, new_graph
+from leakscan.analysis.slots.slots import find_slots
 from leakscan.analysis.top import Top, top
 from leakscan.errors import UsageError
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import ObjectFlag
 
-_EVERY_GROUP: Final = 1_000_000
 _MOST_PATHS: Final = 8
 _DESCRIPTORS: Final = ("member_descriptor", "getset_descriptor")
 
@@ -62,13 +66,25 @@ def paths_to_type(graph: HeapGraph, type_name: str, *, limit: int = 0) -> TypePa
     asked &= (graph.flags & np.uint8(ObjectFlag.OWN | ObjectFlag.SYNTHETIC)) == 0
     reach = _explore(graph, asked)
     heads = survivors_of_type(reach, type_name)
-    search = find_leaks(
-        reach,
-        new_graph(reach),
-        runs=0,
-        limits=Limits(leaks=limit or _EVERY_GROUP, paths=_MOST_PATHS),
-        heads=heads,
-    )
+    new = new_graph(reach)
+    names = SlotNames(graph, reach.modules.type_tiers, reach.paths.parent_ref)
+    table = find_slots(Earlier(graph, graph), reach, new, names)
+    holding = find_holding(reach, new, table, runs=0)
+    # Nothing is known of growth in one snapshot: every slot is a reason.
+    causes = find_causes(holding, SlotFacts([True] * len(table), [False] * len(table)), joins=False)
+    types = graph.type_ids[new.objects]
+    found = [
+        group
+        for cause in causes
+        for row in distinct(types[cause.objects]).tolist()
+        if (
+            group := write_cause(
+                holding, cause, cause.objects[types[cause.objects] == row], limit=_MOST_PATHS
+            )
+        )
+    ]
+    found.sort(key=lambda group: (-len(group.heads), group.type_name, group.signature))
+    most = limit or len(found)
     return TypePaths(
         asked=type_name,
         count=int(asked.sum()),
@@ -82,10 +98,10 @@ def paths_to_type(graph: HeapGraph, type_name: str, *, limit: int = 0) -> TypePa
                 (group.path, *group.also_held_by),
                 group.path_count_omitted,
             )
-            for group in search.groups
+            for group in found[:most]
         ),
-        groups_omitted=search.omitted_groups,
-        objects_omitted=search.omitted_objects,
+        groups_omitted=len(found[most:]),
+        objects_omitted=sum(len(group.heads) for group in found[most:]),
     )
 
 

@@ -27,6 +27,7 @@ from leakscan.analysis.judge.verdict import ENOUGH_RUNS
 from leakscan.analysis.results.findings import Holder, Leak, Verdict
 from leakscan.analysis.slots.holder import place_of, same_object
 from leakscan.analysis.slots.reach import Reach
+from leakscan.analysis.slots.slots import Slot, SlotKind
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import ObjectFlag, RootKind
 from leakscan.wording import size_text
@@ -212,7 +213,8 @@ def _leak(reach: Reach, names: SlotNames, one: _Swollen, verdict: Verdict, runs:
     hops = read_hops(graph, reach.modules, refs)
     raw = RawPath(int(reach.paths.root[one.obj]), start, hops)
     none = np.zeros(0, np.uint32)
-    path = write_path(Writing(reach, frozenset((one.obj,)), 0), Reason(none, none, 0, (raw,)))
+    slot = Slot(names.holder_label(one.obj), SlotKind.NAME, none, none, one.obj, none, -1, 0)
+    path = write_path(Writing(reach, frozenset((one.obj,)), 0), Reason(slot, none, 0, (raw,)))
     tiers = reach.modules.type_tier_by_name
     rule = noise_rule(path, lambda name: tiers.get(name) is Tier.APPLICATION)
     if rule is not None:

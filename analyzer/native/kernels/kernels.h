@@ -80,4 +80,26 @@ struct CutResult {
 };
 Status min_cut(const Csr& csr, const CutQuery& query, CutResult& result, Interrupt& interrupt);
 
+struct SetLimits {
+    u32 sets;   // the empty one included
+    u64 items;  // of all sets together
+    u64 work;   // items looked at
+};
+struct SetQuery {
+    const u32* component_of;  // per object; greater than those of all components it references
+    u32 components;
+    Items entries;            // objects that a slot leads to
+    const u32* entry_slots;   // the slot, along `entries`
+    u32 slots;
+    SetLimits limits;
+};
+struct SetResult {
+    u32* set_of;  // per object: kNo when a limit was reached
+    u64* first;   // [limits.sets + 1]
+    u32* items;   // [limits.items]
+    u32 sets;
+    bool is_whole;
+};
+Status holding_sets(const Csr& backward, const SetQuery& query, SetResult& result, Interrupt& interrupt);
+
 }  // namespace kernels

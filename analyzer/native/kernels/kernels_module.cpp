@@ -354,6 +354,43 @@ PyObject* min_cut_door(PyObject*, PyObject* args) {
     return Py_BuildValue("(KO)", static_cast<unsigned long long>(result.cost), is_exact);
 }
 
+// holding_sets(back_first[n + 1], back_sources[m], component_of[n], components, entry_objects[e],
+//              entry_slots[e], slots, most_work, out_set_of[n], out_first, out_items) -> (sets, is_whole)
+PyObject* holding_sets_door(PyObject*, PyObject* args) {
+    PyObject *first, *sources, *component_of, *entry_objects, *entry_slots, *out_set_of, *out_first, *out_items;
+    unsigned int components, slots;
+    unsigned long long most_work;
+    if (!PyArg_ParseTuple(args, "OOOIOOIKOOO:holding_sets", &first, &sources, &component_of, &components,
+                          &entry_objects, &entry_slots, &slots, &most_work, &out_set_of, &out_first, &out_items))
+        return nullptr;
+    Ranges ranges;
+    CsrArrays graph;
+    Buffer<u32> component_items, slot_items, sets, items;
+    ItemArray entries;
+    Buffer<u64> firsts;
+    if (!graph.read_from(first, sources, ranges) ||
+        !read(component_items, component_of, "component_of", graph.csr.objects, ranges) ||
+        !check_indices(component_items, components, false, "component_of") ||
+        !entries.read_from(entry_objects, "entry_objects", graph.csr.objects, ranges) ||
+        !read(slot_items, entry_slots, "entry_slots", entries.buffer.size(), ranges) ||
+        !check_indices(slot_items, slots, false, "entry_slots") ||
+        !write(sets, out_set_of, "out_set_of", graph.csr.objects, ranges) ||
+        !write(firsts, out_first, "out_first", kAnyLength, ranges) ||
+        !write(items, out_items, "out_items", kAnyLength, ranges))
+        return nullptr;
+    if (components > graph.csr.objects || slots > kMost || firsts.size() < 2) {
+        PyErr_SetString(PyExc_ValueError, "components, slots or out_first: out of range");
+        return nullptr;
+    }
+    const SetLimits limits{static_cast<u32>(firsts.size() - 1), items.size(), most_work};
+    const SetQuery query{component_items.data(), components,   entries.items(),
+                         slot_items.data(),      slots,        limits};
+    SetResult result{sets.data(), firsts.data(), items.data(), 0, true};
+    if (!run_unlocked([&](Interrupt& interrupt) { return holding_sets(graph.csr, query, result, interrupt); }))
+        return nullptr;
+    return Py_BuildValue("(IO)", result.sets, result.is_whole ? Py_True : Py_False);
+}
+
 }  // namespace
 
 PyMethodDef kernel_methods[] = {
@@ -368,4 +405,5 @@ PyMethodDef kernel_methods[] = {
     {"collector_reachability", collector_reachability_door, METH_VARARGS, nullptr},
     {"census", census_door, METH_VARARGS, nullptr},
     {"min_cut", min_cut_door, METH_VARARGS, nullptr},
+    {"holding_sets", holding_sets_door, METH_VARARGS, nullptr},
     {nullptr, nullptr, 0, nullptr}};

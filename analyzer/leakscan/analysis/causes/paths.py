@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from leakscan.analysis.causes.kinship import Kinship, merged_places, name_numbers
-from leakscan.analysis.dialects.hop import Hop, normalised
+from leakscan.analysis.dialects.hop import Hop
 from leakscan.analysis.dialects.hops import read_hops
 from leakscan.analysis.graph import kernels
 from leakscan.analysis.graph.costs import LAST_RESORT
 from leakscan.analysis.graph.kernels import NO, ShortestPaths
-from leakscan.analysis.graph.refs import distinct, source_of, sources_of
+from leakscan.analysis.graph.refs import source_of, sources_of
 from leakscan.analysis.slots.reach import NewGraph, Reach
+from leakscan.analysis.slots.slots import Slot, entry_of
 from leakscan.heap.graph import U32
-
-Indexes = npt.NDArray[np.intp]
 
 _SAMPLES: Final = 64
 """Members of a slot whose paths are compared to see which keys differ."""
@@ -49,46 +45,37 @@ class RawPath:
 class Reason:
     """One slot through which survivors are held, or a root that leads to new objects directly.
 
-    `refs` are the references of the slot, ascending, empty for a root, and `holders` some of the objects
-    they start at; `members` are paths of some of the survivors that read alike but for their keys,
-    cheapest first.
+    `refs` are those references of the slot that lead to them, ascending, empty for a root; `members` are
+    paths of some of the survivors that read alike but for their keys, cheapest first.
     """
 
+    slot: Slot
     refs: U32
-    holders: U32
     cost: int
     members: tuple[RawPath, ...]
 
 
 def find_reasons(
-    reach: Reach, new: NewGraph, kinship: Kinship, heads: U32, *, limit: int
+    reach: Reach, new: NewGraph, heads: U32, slots: Sequence[Slot], *, limit: int
 ) -> tuple[list[Reason], int]:
     """(the reasons why these new objects live, cheapest first, how many more there are).
 
-    `heads` are numbers of the new graph. Exact: one search backward from the heads through the new
-    objects finds every reference from an old object that keeps one of them alive. O(n + m) of the new graph.
+    `heads` are numbers of the new graph, `slots` those that keep them alive. One search backward from the heads
+    through the new objects finds where each slot leads to them. O(n + m) of the new graph.
     """
     backward = _backward(reach, new, heads)
-    targets = new.local[reach.graph.ref_targets[reach.frontier]]
-    leads = targets != NO
-    leads[leads] = backward.distance[targets[leads]] != NO
-    refs, sources = reach.frontier[leads], reach.frontier_sources[leads]
-    cost = (
-        reach.paths.distance[sources].astype(np.int64) + reach.costs[refs] + backward.distance[targets[leads]]
-    )
-    slots = _slots(reach, kinship, refs, sources)
     reasons = []
-    for positions in slots:
-        order = positions[np.argsort(cost[positions], kind="stable")]
-        reasons.append((int(cost[order[0]]), refs[np.sort(positions)], refs[order[:_SAMPLES]]))
-    reasons += [
-        (int(reach.root_costs[rows[0]]), np.zeros(0, np.uint32), rows)
-        for rows in _rooted(reach, new, backward)
-    ]
+    for slot in slots:
+        if len(slot.refs):
+            reasons += _through(reach, new, backward, slot)
+        rows = slot.rows[backward.distance[new.local[reach.root_targets[slot.rows]]] != NO]
+        if len(rows):
+            cheapest = int(reach.root_costs[rows].min())
+            reasons.append((cheapest, np.zeros(0, np.uint32), rows, slot))
     # What only matters when nothing else holds the object is no reason beside those that do.
-    if any(cheapest < LAST_RESORT for cheapest, _, _ in reasons):
+    if any(cost < LAST_RESORT for cost, _, _, _ in reasons):
         reasons = [row for row in reasons if row[0] < LAST_RESORT]
-    reasons.sort(key=lambda row: (row[0], -len(row[1])))
+    reasons.sort(key=lambda row: (row[0], -len(row[1]), row[3].pattern))
     found: list[Reason] = []
     walker = _Walker(reach, new, backward)
     for row in reasons:
@@ -102,6 +89,39 @@ def find_reasons(
     return found, len(reasons) - len(found)
 
 
+def _through(
+    reach: Reach, new: NewGraph, backward: ShortestPaths, slot: Slot
+) -> list[tuple[int, U32, U32, Slot]]:
+    targets = new.local[reach.graph.ref_targets[slot.refs]]
+    leads = targets != NO
+    leads[leads] = backward.distance[targets[leads]] != NO
+    refs, onward = slot.refs[leads], backward.distance[targets[leads]]
+    if not len(refs):
+        return []
+    sources = sources_of(reach.graph, refs)
+    cost = reach.paths.distance[sources].astype(np.int64) + reach.costs[refs] + onward
+    order = np.argsort(cost, kind="stable")
+    return [(int(cost[order[0]]), refs, refs[order[:_SAMPLES]], slot)]
+
+
+def path_of_slot(reach: Reach, slot: Slot) -> Reason:
+    """The cheapest way from a root into the slot, as a reason with one member."""
+    graph = reach.graph
+    if not len(slot.refs):
+        row = int(slot.rows[np.argmin(reach.root_costs[slot.rows])])
+        raw = RawPath(row, int(reach.root_targets[row]), ())
+        return Reason(slot, slot.refs, slot.cost, (raw,))
+    ref = entry_of(reach, slot)
+    holder = source_of(graph, ref)
+    refs = [*reach.paths.references_to(holder), ref]
+    left_out = max(0, len(refs) - _LONGEST)
+    # The table of noise looks at the beginning and at the end.
+    kept = refs if not left_out else [*refs[:_END], *refs[-_END:]]
+    hops = read_hops(graph, reach.modules, kept)
+    raw = RawPath(int(reach.paths.root[holder]), source_of(graph, refs[0]), hops)
+    return Reason(slot, slot.refs, slot.cost, (raw,))
+
+
 def _reading(reason: Reason) -> tuple[str, ...]:
     return tuple(hop.name_text for hop in reason.members[0].hops)
 
@@ -113,50 +133,18 @@ def _backward(reach: Reach, new: NewGraph, heads: U32) -> ShortestPaths:
     )
 
 
-def _slots(reach: Reach, kinship: Kinship, refs: U32, sources: U32) -> list[Indexes]:
-    """Positions of the references of each slot: one name, or one container, in one place."""
-    if not len(refs):
-        return []
-    holders, holder_of, counts = np.unique(sources, return_inverse=True, return_counts=True)
-    places = merged_places(kinship.places(holders), counts.tolist())
-    names = name_numbers(reach, refs, sources)
-    # One look at each holder and name, however many references are alike.
-    _, samples, sample_of = np.unique(
-        (holder_of.astype(np.int64) << 32) | names, return_index=True, return_inverse=True
-    )
-    ids: dict[tuple[object, ...], int] = {}
-    numbers = []
-    for sample in samples.tolist():
-        token = kinship.token(int(refs[sample]), int(sources[sample]), exact=False)
-        numbers.append(ids.setdefault((places[holder_of[sample]], token), len(ids)))
-    slot_of = np.array(numbers, np.int64)[sample_of]
-    order = np.argsort(slot_of, kind="stable")
-    bounds = np.searchsorted(slot_of[order], np.arange(len(ids) + 1))
-    return [order[start:end] for start, end in pairwise(bounds.tolist())]
-
-
-def _rooted(reach: Reach, new: NewGraph, backward: ShortestPaths) -> list[U32]:
-    """Rows of the roots that lead to a head without an old object between, those of one name together."""
-    rows = new.root_rows[backward.distance[new.rooted] != NO]
-    by_name: dict[tuple[int, str], list[int]] = {}
-    for row in rows.tolist():
-        by_name.setdefault((reach.root_kinds[row], normalised(reach.root_labels[row])), []).append(row)
-    return [np.array(group, np.uint32) for group in by_name.values()]
-
-
-def _reason(walker: _Walker, row: tuple[int, U32, U32]) -> Reason:
-    cost, refs, samples = row
+def _reason(walker: _Walker, row: tuple[int, U32, U32, Slot]) -> Reason:
+    cost, refs, samples, slot = row
     reach = walker.reach
     if not len(refs):
         rooted = [walker.from_root(root) for root in samples[:_SAMPLES].tolist()]
-        return Reason(refs, refs, cost, _alike(reach, rooted))
+        return Reason(slot, refs, cost, _alike(reach, rooted))
     paths: list[RawPath] = []
     for ref in samples.tolist():
         paths.append(walker.through(ref))
         if paths[-1].left_out:
             break
-    holders = distinct(sources_of(reach.graph, refs[:_SAMPLES]))
-    return Reason(refs, holders, cost, _alike(reach, paths))
+    return Reason(slot, refs, cost, _alike(reach, paths))
 
 
 def _alike(reach: Reach, paths: Sequence[RawPath]) -> tuple[RawPath, ...]:

@@ -34,6 +34,7 @@ _STANDS_FOR: Final = {
 }
 """Types whose objects are known by the function they hold, in this attribute or slot."""
 _DEEPEST: Final = 8
+_WALKED: Final = 500
 _ALIKE: Final = 3
 """More equal steps than this one after the other are a linked structure, written once."""
 
@@ -148,12 +149,28 @@ def _with_weak_note(graph: HeapGraph, path: RawPath, steps: list[Step]) -> list[
     for at, hop in enumerate(path.hops):
         if graph.type_name(hop.target) not in _WEAK_BY_KEY:
             continue
-        after = {later.target for later in path.hops[at + 1 :]}
         keys = _weak_targets(graph, path.hops[at + 1].target) if at + 1 < len(path.hops) else set()
-        reads = "a value keeps its own key alive" if keys & after else "its keys are weak, its values are not"
+        values = [later.target for later in path.hops[at + 2 :]]
+        is_circle = _leads_to(graph, values, keys)
+        reads = "a value keeps its own key alive" if is_circle else "its keys are weak, its values are not"
         position = at + offset
         steps[position] = replace(steps[position], note=f"weak by key, but {reads}")
     return steps
+
+
+def _leads_to(graph: HeapGraph, objects: Sequence[int], wanted: set[int]) -> bool:
+    """Whether these objects are or lead to one of the wanted, as far as one looks."""
+    seen, waiting = set(objects), list(objects)
+    while waiting and len(seen) < _WALKED:
+        obj = waiting.pop(0)
+        if obj in wanted:
+            return True
+        for ref in graph.references(obj):
+            target = int(graph.ref_targets[ref])
+            if graph.kind(ref) not in (Kind.WEAK, Kind.TYPE) and target not in seen:
+                seen.add(target)
+                waiting.append(target)
+    return not wanted.isdisjoint(waiting)
 
 
 def _weak_targets(graph: HeapGraph, table: int) -> set[int]:

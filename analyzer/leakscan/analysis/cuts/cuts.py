@@ -25,7 +25,7 @@ from leakscan.analysis.graph.refs import distinct, kinds_of, sources_of
 from leakscan.analysis.graph.region import Bools, Region
 from leakscan.analysis.results.findings import Cut, CutMember
 from leakscan.heap.graph import U32, U64, HeapGraph, Location
-from leakscan.heap.kinds import Kind
+from leakscan.heap.kinds import Kind, RootKind
 
 _FRONTIER_COST: Final = 1000
 _INNER_COST: Final = 1001
@@ -64,11 +64,18 @@ class CutSearch:
     slot_of_root: U32
     _together: dict[tuple[int, ...], Bools] = field(default_factory=dict, repr=False)
 
-    def cut_for(self, survivors: npt.NDArray[np.integer], *, known: Sequence[str] = ()) -> Cut | None:
+    def cut_for(
+        self,
+        survivors: npt.NDArray[np.integer],
+        *,
+        known: Sequence[str] = (),
+        counted: npt.NDArray[np.integer] | None = None,
+    ) -> Cut | None:
         """The smallest cut for these objects of the snapshot, None when nothing that holds them can be cut.
 
         Those held from C, or by nothing that has a name, count in `of` and not in `frees`. Members that free
-        equally many alone come in the order of the `known` patterns, which a reader meets first.
+        equally many alone come in the order of the `known` patterns, which a reader meets first. What the cut
+        frees is counted among `counted` (default: the survivors), which may hold some that are in use besides.
         """
         sinks = self.region.numbers(survivors)
         owners = self.owner[sinks]
@@ -87,7 +94,8 @@ class CutSearch:
         if found is None or not found[0]:
             return None
         members, is_minimal = found
-        return self.measure(members, sinks, known, is_minimal=is_minimal)
+        counts = sinks if counted is None else self.region.numbers(counted)
+        return self.measure(members, counts, known, is_minimal=is_minimal)
 
     @cached_property
     def owner(self) -> U32:
@@ -252,12 +260,13 @@ class CutSearch:
 
 def prepare_cuts(region: Region, names: SlotNames, *, slots: Iterable[CutSlot] = ()) -> CutSearch:
     """Everything `cut_for` needs. `slots` are those already named; what they leave is named here."""
+    none = np.zeros(0, np.uint32)
     named = _entry_slots(region, names, list(slots))
-    roots = _root_slots(region)
+    roots = _root_slots(region, np.concatenate([slot.root_rows for slot in named]) if named else none)
     inner, slot_of_edge = _inner_slots(region, names)
     slot_of_edge[slot_of_edge != NO] += np.uint32(len(named) + len(roots))
     slot_of_entry = _numbered(region.entry_refs, [slot.refs for slot in named], 0)
-    slot_of_root = _numbered(region.root_rows, [slot.root_rows for slot in roots], len(named))
+    slot_of_root = _numbered(region.root_rows, [slot.root_rows for slot in (*named, *roots)], 0)
     return CutSearch(
         region, (*named, *roots, *inner), len(named) + len(roots), slot_of_edge, slot_of_entry, slot_of_root
     )
@@ -284,8 +293,10 @@ def _entry_slots(region: Region, names: SlotNames, given: list[CutSlot]) -> list
         by_pattern.setdefault(slot.pattern, []).append(slot.refs)
     for pattern, refs in _named_by_source(region.graph, names, rest):
         by_pattern.setdefault(pattern, []).append(refs)
+    rows = {slot.pattern: slot.root_rows for slot in given}
+    none = np.zeros(0, np.uint32)
     return [
-        CutSlot(pattern, distinct(np.concatenate(parts)), location=places.get(pattern))
+        CutSlot(pattern, distinct(np.concatenate(parts)), rows.get(pattern, none), places.get(pattern))
         for pattern, parts in by_pattern.items()
     ]
 
@@ -316,12 +327,14 @@ def _named_by_source(graph: HeapGraph, names: SlotNames, refs: U32) -> list[tupl
     return written
 
 
-def _root_slots(region: Region) -> list[CutSlot]:
+def _root_slots(region: Region, named: U32) -> list[CutSlot]:
     graph = region.graph
-    labels = graph.roots.labels[region.root_rows]
+    rows = region.root_rows[~np.isin(region.root_rows, named)]
+    rows = rows[graph.roots.kinds[rows] != RootKind.MODULE]
+    labels = graph.roots.labels[rows]
     none = np.zeros(0, np.uint32)
     return [
-        CutSlot(f"root {quoted(graph.strings[label])}", none, region.root_rows[labels == label])
+        CutSlot(f"root {quoted(graph.strings[label])}", none, rows[labels == label])
         for label in distinct(labels).tolist()
     ]
 

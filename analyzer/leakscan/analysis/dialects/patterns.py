@@ -252,7 +252,26 @@ def _match_reading(graph: HeapGraph, head: HeadKind, name: str, steps: tuple[Pat
         refs = _follow(graph, objects, step)
         if not len(refs):
             return Matched(_none(), _none(), number, objects)
-    return Matched(refs, _none())
+    return Matched(refs, _modules_listed(graph, objects, refs))
+
+
+def _modules_listed(graph: HeapGraph, objects: U32, refs: U32) -> U32:
+    """Rows of the modules that leave `sys.modules` with these references: being there makes them roots."""
+    table = modules_table(graph)
+    if table is None or table not in objects:
+        return _none()
+    leaving = graph.ref_targets[refs]
+    is_module = graph.roots.kinds == RootKind.MODULE
+    return np.flatnonzero(is_module & np.isin(graph.roots.targets, leaving)).astype(np.uint32)
+
+
+def modules_table(graph: HeapGraph) -> int | None:
+    """The dict of `sys.modules`, None where it is not in the snapshot."""
+    if graph.runtime != "cpython":
+        return None
+    found = _attribute_refs(graph, refs_from(graph, _named_objects(graph, HeadKind.MODULE, "sys")), "modules")
+    targets = graph.ref_targets[found]
+    return int(targets[0]) if len(targets) else None
 
 
 def _named_objects(graph: HeapGraph, head: HeadKind, name: str) -> U32:

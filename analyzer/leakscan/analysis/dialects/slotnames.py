@@ -25,6 +25,8 @@ LIBRARY: Final = 1
 _FUNCTIONS: Final = frozenset(("function", "generator", "coroutine", "async_generator", "<frame>"))
 _THREAD_LOCAL_TYPES: Final = frozenset(("_thread._localdummy", "_thread._local", "threading.local"))
 _IN_THREAD_LOCAL: Final = (Kind.UNNAMED, Kind.KEY_OTHER, Kind.SLOT, Kind.DICT)
+TRIE_NODES: Final = "hamt"
+"""How the names of the types begin in whose objects a context keeps its variables."""
 _LONGEST_CLIMB: Final = 24
 _V8_FUNCTIONS: Final = frozenset(("Function", "async function"))
 _LISTENERS: Final = re.compile(r"\._events(?:\.|\[')([^.\[\]' ]+)(?:'\])?(?:\[(?:\*|\d+)\])?")
@@ -66,8 +68,21 @@ class SlotNames:
 
     def slot_pattern(self, ref: int, *, every: bool) -> str:
         """The pattern that names this reference; with `every`, all entries of its container."""
+        kind = self.graph.kind(ref)
+        in_trie = self.graph.type_name(source_of(self.graph, ref)).startswith(TRIE_NODES)
+        if kind == Kind.CONTEXT or (kind == Kind.KEY and in_trie):
+            return f"context variable {quoted(self.graph.label(ref))}"
         step = self._numbered_step(ref) or self._step(ref, every=every)
         return self._written(self._climb(source_of(self.graph, ref), step))
+
+    def any_name_pattern(self, source: int) -> str:
+        """The pattern of all names of one object that is used as a map: `Registry.*`."""
+        is_v8 = self.graph.runtime == "v8"
+        return self._written(self._climb(source, "[*]" if is_v8 else ".*"))
+
+    def is_counted(self, ref: int) -> bool:
+        """Whether the name of this reference was made by counting: `handler_17`."""
+        return bool(self._numbered_step(ref))
 
     def owners_of(self, obj: int) -> list[int]:
         """`obj` and what holds it, up to and with the object that it is known from."""

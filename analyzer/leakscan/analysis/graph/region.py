@@ -21,7 +21,17 @@ from leakscan.heap.kinds import IMMORTAL, ObjectFlag, RootKind
 
 Bools = npt.NDArray[np.bool_]
 
-_CUTTABLE_ROOTS = (RootKind.INTERPRETER, RootKind.THREAD)
+_CUTTABLE_ROOTS = (RootKind.INTERPRETER, RootKind.THREAD, RootKind.MODULE)
+FIXED_MEMORY = (
+    "C variable of ",
+    "interned strings",
+    "interpreter state",
+    "runtime state",
+    "thread state",
+    "pending calls",
+    "type attribute cache",
+)
+"""Roots of the interpreter that no program can clear, by the beginning of their label."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +108,10 @@ def find_region(graph: HeapGraph, life: Liveness, is_new: Bools) -> Region:
     entries = entries[life.is_live[sources] & ~inside[sources] & ~is_own[sources]]
     root_rows = np.flatnonzero(inside[graph.roots.targets]).astype(np.uint32)
     clearable = np.isin(graph.roots.kinds[root_rows], _CUTTABLE_ROOTS)
+    if graph.runtime == "cpython":
+        clearable &= graph.roots.kinds[root_rows] != RootKind.THREAD
+        fixed = [graph.root_label(row).startswith(FIXED_MEMORY) for row in root_rows.tolist()]
+        clearable &= ~np.array(fixed, np.bool_)
     alone = (life.external > 0) | (graph.refcounts == IMMORTAL) if len(graph.refcounts) else life.external > 0
     alone[graph.roots.targets[root_rows[~clearable]]] = True
     return Region(

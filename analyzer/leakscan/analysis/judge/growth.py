@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from leakscan.analysis.births.survivors import BY_BIRTH, Mask, Survivors
+from leakscan.analysis.births.survivors import Mask, Survivors
 from leakscan.analysis.graph import kernels
 from leakscan.analysis.graph.modules import Modules, Tier
 from leakscan.analysis.graph.region import Region
-from leakscan.analysis.judge.verdict import History, judge, judge_growth, judge_undated
+from leakscan.analysis.judge.ranks import ORDER, rank
 from leakscan.analysis.results.findings import Growth, Verdict
 from leakscan.heap.census import census, row_names
 from leakscan.heap.graph import HeapGraph
 
-_ORDER: Final = (
-    Verdict.LEAK,
-    Verdict.INCONCLUSIVE,
-    Verdict.BOUNDED,
-    Verdict.WARM_UP,
-    Verdict.GARBAGE,
-    Verdict.CLEAN,
-)
 _MOST_RETAINED: Final = 24
 _FEWEST_RETAINED: Final = 3
 # What may be walked to find out what sets of objects retain: about half a second.
@@ -40,16 +32,15 @@ def growth_rows(
     region: Region,
     *,
     runs: int,
-    type_counts: Mapping[str, Sequence[int | None]],
-    runs_each: int = 0,
+    verdicts: Mapping[str, Verdict],
 ) -> tuple[Growth, ...]:
     """One row for each type with survivors or with another count than before.
 
     Leaking types first, the application's before builtin ones, then by retained bytes. Types of one name are
-    one row. leakscan's own objects are not counted.
+    one row. leakscan's own objects are not counted. `verdicts` are those of the causes, by type.
     """
     old, new = census(before), census(after)
-    births = _births_by_type(after, survivors, runs)
+    births = births_by_type(after, survivors, runs)
     tiers = _tier_by_name(after, modules)
     rows = []
     for name in sorted({*old, *new}):
@@ -68,7 +59,7 @@ def growth_rows(
                 born or (),
                 (count_after - count_before) / runs if runs else 0.0,
                 None,
-                _verdict(survivors, born, count_before, count_after, type_counts.get(name, ()), runs_each),
+                verdicts.get(name, Verdict.CLEAN),
             )
         )
     rows.sort(key=lambda row: _importance(row, tiers))
@@ -79,27 +70,10 @@ def growth_rows(
 def _importance(row: Growth, tiers: Mapping[str, int]) -> tuple[int, bool, int, int, str]:
     is_builtin = tiers.get(row.type_name, Tier.BUILTIN) > Tier.LIBRARY
     grown = row.bytes_after - row.bytes_before if row.retained_bytes is None else row.retained_bytes
-    return _ORDER.index(row.verdict), is_builtin, -grown, -row.delta, row.type_name
+    return rank(row.verdict), is_builtin, -grown, -row.delta, row.type_name
 
 
-def _verdict(
-    survivors: Survivors,
-    births: tuple[int, ...] | None,
-    before: int,
-    after: int,
-    counts: Sequence[int | None],
-    runs_each: int,
-) -> Verdict:
-    if not births:
-        return Verdict.CLEAN
-    if not any(births) and survivors.identity == BY_BIRTH:
-        return judge_undated(after - before, tuple(counts)).verdict
-    if not any(births):
-        return judge_growth(before, after).verdict
-    return judge(History(births=births, counts=tuple(counts), runs_each=runs_each)).verdict
-
-
-def _births_by_type(after: HeapGraph, survivors: Survivors, runs: int) -> dict[str, tuple[int, ...]]:
+def births_by_type(after: HeapGraph, survivors: Survivors, runs: int) -> dict[str, tuple[int, ...]]:
     """Survivors of each type by the run they were born in; all zero where no birth is known."""
     types = after.type_ids[survivors.objects]
     columns = runs + 1
@@ -132,7 +106,7 @@ def _with_retained(rows: list[Growth], after: HeapGraph, region: Region) -> list
     types = after.type_ids[region.objects]
     filled = []
     for row in rows:
-        if affordable and any(row.births) and row.verdict in _ORDER[:3]:
+        if affordable and any(row.births) and row.verdict in ORDER[:4]:
             affordable -= 1
             members: Mask = np.isin(types, type_rows[row.type_name]) & region.is_new
             retained = kernels.only_through(region.csr, members, roots=starts, reached=reached)

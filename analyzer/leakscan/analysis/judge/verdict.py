@@ -19,6 +19,8 @@ Three more for what the births alone would get wrong:
   the rate of the count.
 - It was emptied. When as many went away just before the births of today's survivors began, the holder is
   one that is emptied now and then.
+- It lets go of old ones. When only the last runs are there and what was there before the runs is gone, the
+  holder keeps what is recent.
 
 What none of them explains, in enough runs, is a leak. What is between is inconclusive, with the
 number of runs that would decide.
@@ -28,6 +30,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import pairwise
 from math import comb, sqrt
 from typing import Final
@@ -48,6 +51,8 @@ _DRAINING: Final = 10
 """Where one for each so many survivors went away while nothing ran, the others may be on their way too."""
 _FALLS: Final = 1.96
 """Standard deviations: a fall that chance makes in one of forty captures."""
+_LONG_RUN: Final = 10
+"""Equal births one after the other that no warm-up and no cache makes by chance."""
 _LEVEL: Final = 1.28
 _MANY: Final = 20
 """Runs in the second half, with twice as many births, in which a fall that goes on would show."""
@@ -69,6 +74,14 @@ class History:
     entries_before: int | None = None
     entries_after: int | None = None
     entries_new: int = 0
+    entries_gone: int = 0
+    """entries from before the runs that are no longer there"""
+    entry_births: tuple[int, ...] = ()
+    """births of the entries themselves by run, () when not known: what is older was put in a new entry"""
+    lost: tuple[int | None, ...] = ()
+    """objects of the type that were alive after 0, 1, ... runs and are not any more, wherever they were"""
+    places: int = 0
+    """places with room for one entry each, 0 when the entries can be any number: the slot is one name"""
     bound: int | None = None
     bound_is_enforced: bool = False
     released: int = 0
@@ -82,6 +95,14 @@ class History:
     @property
     def total(self) -> int:
         return sum(self.births)
+
+    @property
+    def lies_in_the_entries(self) -> bool:
+        """Whether nothing here is older than the entries: of a list that was made anew only the list is."""
+        if not any(self.entry_births):
+            return True
+        first = _runs_with_births(self.entry_births)[0]
+        return not any(self.births[: first - 1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +121,7 @@ class Judgement:
     runs_needed: int = 0
 
 
+@cache
 def judge(history: History) -> Judgement:
     """The verdict on one group of survivors. `history.births` must cover every run after the baseline."""
     if not history.total:
@@ -153,7 +175,7 @@ def judge_undated(count: int, counts: tuple[int | None, ...]) -> Judgement:
 
 def _visible_bound(history: History) -> Judgement | None:
     bound, filled = history.bound, history.entries_after
-    if bound is None or bound <= 0:
+    if bound is None or bound <= 0 or not history.lies_in_the_entries:
         return None
     if filled is None:
         # A link inside a bounded cache: how full it is cannot be read off this reference.
@@ -165,9 +187,10 @@ def _visible_bound(history: History) -> Judgement | None:
     # An lru_cache keeps two or three references of its own besides the entries.
     if filled > bound + 3 and not history.bound_is_enforced:
         return None
-    if filled >= bound or history.bound_is_enforced:
-        state = "full" if filled >= bound else f"{count_text(filled)} of {count_text(bound)} filled"
-        return Judgement(Verdict.BOUNDED, f"bound {count_text(bound)} visible, {state}")
+    if filled >= bound:
+        return Judgement(Verdict.BOUNDED, f"bound {count_text(bound)} visible, full")
+    if history.bound_is_enforced:
+        return _filling(history, bound, filled)
     if history.runs < ENOUGH_RUNS or not _goes_on(history):
         return None
     replaced = _replaced(history)
@@ -182,10 +205,44 @@ def _visible_bound(history: History) -> Judgement | None:
     )
 
 
+def _filling(history: History, bound: int, filled: int) -> Judgement:
+    """A bound that the runtime keeps, and room below it."""
+    state = f"{count_text(filled)} of {count_text(bound)} filled"
+    grown = history.entries_new if history.entries_before is None else filled - history.entries_before
+    if history.runs < ENOUGH_RUNS or not _goes_on(history) or grown <= 0:
+        return Judgement(Verdict.BOUNDED, f"bound {count_text(bound)} visible, {state}")
+    rate = grown / history.runs
+    left = -(-(bound - filled) * history.runs // grown)
+    return Judgement(
+        Verdict.FILLING,
+        f"{state}, {rate_text(round(rate, 2))} per run: full after {count_text(left)} more runs",
+        rate=history.total / history.runs,
+        since_run=_runs_with_births(history.births)[0],
+    )
+
+
 def _only_replaced(history: History) -> Judgement | None:
     """A container that is as full as before, and holds what is new: too few runs do not matter then."""
-    is_theirs = 2 * history.entries_new >= history.total
-    return judge_replaced(history.entries_before, history.entries_after) if is_theirs else None
+    if not history.lies_in_the_entries:
+        return None
+    return judge_replaced(history.entries_before, history.entries_after)
+
+
+def _one_for_each_place(history: History) -> Judgement | None:
+    """What came with the values of a name: there is room for one in each object that has the name."""
+    born = zip(history.births, history.entry_births, strict=False)
+    if (
+        not history.places
+        or not history.entry_births
+        or any(count and not entries for count, entries in born)
+    ):
+        return None
+    where = "the place" if history.places == 1 else f"each of {count_text(history.places)} places"
+    return Judgement(
+        Verdict.BOUNDED,
+        f"came with the value in {where} that has room for one",
+        since_run=_runs_with_births(history.births)[0],
+    )
 
 
 def _exact_multiples(history: History) -> Judgement | None:
@@ -279,7 +336,7 @@ def _replaced(history: History) -> Judgement | None:
     """Births that go on while the number alive stands still."""
     since = _runs_with_births(history.births)[0]
     before, after, new = history.entries_before, history.entries_after, history.entries_new
-    if before and after and 2 * new >= history.total and after - before <= _REPLACED * new:
+    if before and after and history.lies_in_the_entries and after - before <= _REPLACED * new:
         return Judgement(
             Verdict.BOUNDED,
             f"new ones take the place of old ones: the holder had {count_text(before)} entries before "
@@ -308,6 +365,8 @@ def _only_recent(history: History) -> Judgement | None:
         or comb(lasting, len(born)) / comb(history.runs, len(born)) >= _CHANCE
     ):
         return None
+    if _lost_nothing(history, born[0]) and lasting >= ENOUGH_RUNS and not history.released:
+        return None
     if dropped := _dropped(history, born[0]):
         return _undecided(
             history,
@@ -316,6 +375,8 @@ def _only_recent(history: History) -> Judgement | None:
         )
     if piling_up := _piles_up(history):
         return piling_up
+    if old_went := _lets_go_of_old_ones(history, born[0]):
+        return old_went
     growth = _growth(history, lasting)
     if growth is not None and growth >= _KEPT * history.total and lasting >= ENOUGH_RUNS:
         if _DRAINING * history.released < history.total:
@@ -406,8 +467,10 @@ def _undecided(history: History, why: str) -> Judgement:
 def _steady_rate(births: tuple[int, ...]) -> tuple[int, float, bool]:
     """(since which run, survivors per run, whether every run from there on left exactly that many)."""
     runs = len(births)
-    # The first quarter may also hold a warm-up: what counts is what every later run does.
-    for since in range(1, max(2, runs // 4 + 1)):
+    # The first runs may also hold a warm-up: what counts is what every later run does, in three quarters of
+    # the runs, or in half of them when those are ten or more.
+    most = max(1, runs // 4, min(runs // 2, runs - _LONG_RUN) + 1)
+    for since in range(1, most + 1):
         if births[since - 1] and len(set(births[since - 1 :])) == 1:
             return since, float(births[-1]), True
     first = _runs_with_births(births)[0]
@@ -417,6 +480,11 @@ def _steady_rate(births: tuple[int, ...]) -> tuple[int, float, bool]:
     gap = _longest_gap(_runs_with_births(births))
     since = 1 if first <= gap else first
     return since, sum(births) / (runs - since + 1), False
+
+
+def is_regular(births: tuple[int, ...]) -> bool:
+    """Whether the births go on at a pace that no chance makes: equal in each run, or at equal distances."""
+    return any(births) and (_steady_rate(births)[2] or bool(_period(births)))
 
 
 def _period(births: tuple[int, ...]) -> int:
@@ -448,16 +516,46 @@ def _piles_up(history: History) -> Judgement | None:
     )
 
 
+def _lets_go_of_old_ones(history: History, first_born: int) -> Judgement | None:
+    """Only the last runs are there, and what was there before the runs has gone: it keeps what is recent.
+
+    Unless there was more and more of it: then it is worked off too slowly.
+    """
+    before, gone = history.entries_before or 0, history.entries_gone
+    if not gone or 2 * gone < before or not history.lies_in_the_entries:
+        return None
+    backlog = [count for count in history.lost[:first_born] if count is not None]
+    if len(backlog) > _SILENCE:
+        rises = 4 * (backlog[-1] - backlog[len(backlog) // 2]) > backlog[-1]
+    else:
+        rises = (history.entries_after or 0) - before > _REPLACED * history.entries_new
+    if rises:
+        return None
+    lasting = history.runs - first_born + 1
+    return Judgement(
+        Verdict.BOUNDED,
+        f"only what the last {_runs(lasting)} left is there: of {count_text(before)} entries from before "
+        f"the runs {count_text(gone)} are gone",
+        since_run=first_born,
+    )
+
+
+def _lost_nothing(history: History, first_born: int) -> bool:
+    """Whether every object of the type that was alive before today's survivors began is alive still."""
+    lost = history.lost[:first_born]
+    return bool(lost) and None not in lost and not any(lost)
+
+
 def _dropped(history: History, first_born: int) -> int:
     """How many of the type went away in the run before today's survivors began, 0 when it was few."""
-    counts = history.counts
+    counts = history.lost or history.counts
     if len(counts) <= first_born or first_born < 2:
         return 0
     earlier, later = counts[first_born - 2], counts[first_born - 1]
     if earlier is None or later is None:
         return 0
     fell = earlier - later
-    return fell if 2 * fell >= max(history.total, earlier) else 0
+    return fell if fell > 0 and 2 * fell >= max(history.total, earlier) else 0
 
 
 def _standstill(history: History) -> int:
@@ -520,6 +618,7 @@ def _listed(runs: list[int]) -> str:
 _RULES: Final = (
     _visible_bound,
     _only_replaced,
+    _one_for_each_place,
     _exact_multiples,
     _too_few_runs,
     _stopped,

@@ -15,6 +15,8 @@ FINDINGS_VERSION = 1
 
 class Verdict(StrEnum):
     LEAK = "leak"
+    FILLING = "filling"
+    """a bound is visible and not reached yet"""
     WARM_UP = "warm-up"
     BOUNDED = "bounded"
     GARBAGE = "garbage"
@@ -156,6 +158,10 @@ class Leak:
     """(type, count, bytes) of what the survivors hold, biggest first"""
     sites: tuple[tuple[str, int, str, int], ...] = ()
     """(file, line, function, count) where the survivors were allocated (`--sites`)"""
+    in_use: int = 0
+    """how many of them something else holds as well that lets go by itself: a worker's loop variable"""
+    in_use_by: tuple[str, ...] = ()
+    """the slots of what holds those"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,82 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from leakscan.analysis.dialects.slotnames import SlotNames
-from leakscan.analysis.graph.refs import kinds_of, refs_from
-from leakscan.analysis.results.findings import Holder
 from leakscan.heap.graph import HeapGraph, Location
-from leakscan.heap.kinds import Kind, ObjectFlag
+from leakscan.heap.kinds import ObjectFlag
 
 Bools = npt.NDArray[np.bool_]
 
-_ENTRY_KINDS: Final = (
-    Kind.KEY_STR,
-    Kind.KEY_INT,
-    Kind.KEY_OTHER,
-    Kind.INDEX,
-    Kind.MEMBER,
-    Kind.ELEMENT,
-    Kind.EPHEMERON,
-)
 _ENFORCED: Final = frozenset(("collections.deque", "functools._lru_cache_wrapper"))
 """Types whose bound the runtime keeps; any other is a number that the program may or may not obey."""
 
 
-@dataclass(frozen=True, slots=True)
-class HolderFacts:
-    """A holder, and what the verdict needs to know of it beyond what is reported."""
-
-    holder: Holder
-    entries_new: int
-    bound_is_enforced: bool
-
-
-def find_holder(
-    before: HeapGraph | None, names: SlotNames, obj: int, *, new_entries: int, ref: int | None = None
-) -> HolderFacts:
-    """What is known of the old object `obj` (of the snapshot of `names`), which holds `new_entries` new ones.
-
-    `ref` is one of the references to them, by which the line of their slot is found.
-    `before` is the snapshot before the runs: the same object there is the one at the same address and
-    of the same type. Entries are counted in containers only; elsewhere they are the references to new
-    objects, and `entries_before` is None.
-    """
-    graph = names.graph
-    entries = count_entries(graph, obj)
-    entries_before = None
-    if entries is not None and before is not None:
-        earlier = same_object(before, graph, obj)
-        entries_before = None if earlier is None else count_entries(before, earlier)
-    bound, enforced = _bound(names, obj)
-    place = place_of(names, obj, ref)
-    holder = Holder(
-        label=names.holder_label(obj),
-        type_name=graph.type_name(obj),
-        entries_before=entries_before,
-        entries_after=new_entries if entries is None else entries,
-        bound=bound,
-        file=place.file if place else "",
-        line=place.line if place else 0,
-    )
-    return HolderFacts(holder, new_entries, enforced)
-
-
-def count_entries(graph: HeapGraph, obj: int) -> int | None:
-    """Entries of a container; None for an object that has attributes instead."""
-    refs = refs_from(graph, np.array([obj], np.uint32))
-    kinds = kinds_of(graph, refs)
-    entries = int(np.isin(kinds, _ENTRY_KINDS).sum())
-    # An empty container has only its type, so the name has to tell it from an object without attributes.
-    return entries if entries or _is_container(graph.type_name(obj)) else None
-
-
-def _is_container(type_name: str) -> bool:
+def is_container(type_name: str) -> bool:
     return type_name.rpartition(".")[2] in (
         "dict", "list", "set", "deque", "OrderedDict", "defaultdict", "Counter", "WeakValueDictionary",
         "WeakKeyDictionary", "WeakSet", "Map", "Set", "Array",
@@ -93,7 +33,7 @@ def same_object(before: HeapGraph, after: HeapGraph, obj: int) -> int | None:
     return None
 
 
-def _bound(names: SlotNames, obj: int) -> tuple[int | None, bool]:
+def bound_of(names: SlotNames, obj: int) -> tuple[int | None, bool]:
     """The bound seen on the object or on what owns it, and whether the runtime keeps it."""
     for owner in names.owners_of(obj):
         bound = names.graph.bounds.get(owner)

@@ -1,0 +1,176 @@
+"""What a cause is called: its most telling member, by one sort key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from leakscan.analysis.causes.clusters import Clusters
+from leakscan.analysis.graph.modules import Tier
+from leakscan.analysis.slots.reach import Reach
+from leakscan.heap.graph import U32
+
+ACTORS: Final = frozenset(
+    (
+        "_asyncio.Task",
+        "asyncio.tasks.Task",
+        "threading.Thread",
+        "threading.Timer",
+        "concurrent.futures.thread.ThreadPoolExecutor",
+        "concurrent.futures.process.ProcessPoolExecutor",
+        "multiprocessing.pool.Pool",
+        "multiprocessing.pool.ThreadPool",
+        "multiprocessing.context.Process",
+        "subprocess.Popen",
+        "asyncio.events.TimerHandle",
+        "asyncio.base_events.Server",
+        "sqlite3.Connection",
+        "ssl.SSLContext",
+        "socket.socket",
+    )
+)
+"""Types of the standard library that a reader acts on: they speak for what they are made of."""
+_MINOR_ACTORS: Final = frozenset(
+    ("asyncio.events.TimerHandle", "threading.Thread", "threading.Timer", "socket.socket", "ssl.SSLContext")
+)
+"""Those that something with a better name inside of them speaks for: the task that a timer wakes."""
+_WORTH_NAMING: Final = 0.1
+_MOSTLY: Final = 0.5
+_SAME_RUNS: Final = 0.8
+
+Bools = npt.NDArray[np.bool_]
+
+
+def is_telling(type_name: str, tier: int) -> bool:
+    return tier <= Tier.LIBRARY or type_name in ACTORS
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """One type among the objects of a cause."""
+
+    type_row: int
+    tier: float
+    depth: int
+    count: int
+    retained: float
+    run_count: int
+    is_actor: bool
+
+
+def heads_of(reach: Reach, clusters: Clusters, objects: U32, core: U32, worst: Mapping[int, bool]) -> U32:
+    """The objects (of the new graph, ascending) that the cause is named after: all of one type.
+
+    `worst` says of each type row whether it is as bad as the cause itself. Application classes come before
+    those of libraries, those before the builtin objects that lie in the slot; among equals the outermost one
+    that is a part worth naming.
+    """
+    for candidates in (core, objects):
+        members = _members(reach, clusters, candidates, objects)
+        named = _telling(members, worst)
+        if named is not None:
+            return _of_type(reach, clusters, objects, named)
+    members = _members(reach, clusters, objects, objects)
+    return _of_type(reach, clusters, objects, _outermost(members, worst))
+
+
+def _telling(members: Sequence[_Member], worst: Mapping[int, bool]) -> int | None:
+    fitting = _fitting(members, worst)
+    total = max((member.retained for member in members), default=0.0)
+    runs = max((member.run_count for member in fitting), default=0)
+    telling = [
+        member
+        for member in fitting
+        if member.tier <= Tier.LIBRARY
+        and (member.is_actor or member.retained >= _WORTH_NAMING * total)
+        and member.run_count >= _SAME_RUNS * runs
+    ]
+    if not telling:
+        return None
+    best = min(telling, key=lambda member: (member.tier, member.depth, -member.retained, member.type_row))
+    return best.type_row
+
+
+def _outermost(members: Sequence[_Member], worst: Mapping[int, bool]) -> int:
+    """Of builtin objects those that lie in the slot itself; one of the standard library when it is most of it."""
+    fitting = _fitting(members, worst) or members
+    total = max(member.retained for member in members)
+    runs = max(member.run_count for member in fitting)
+    steady = [member for member in fitting if member.run_count >= _SAME_RUNS * runs]
+    library = [
+        member for member in steady if member.tier == Tier.STDLIB and member.retained >= _MOSTLY * total
+    ]
+    best = min(
+        library or steady, key=lambda member: (member.depth, -member.retained, -member.count, member.type_row)
+    )
+    return best.type_row
+
+
+def _fitting(members: Sequence[_Member], worst: Mapping[int, bool]) -> list[_Member]:
+    return [member for member in members if worst.get(member.type_row)] or list(members)
+
+
+def _members(reach: Reach, clusters: Clusters, objects: U32, whole: U32) -> list[_Member]:
+    graph = reach.graph
+    numbers = clusters.new.objects[objects]
+    types = graph.type_ids[numbers]
+    rows, of_object = np.unique(types, return_inverse=True)
+    top = _is_topmost(reach, clusters, objects)
+    births = reach.survivors.births_of(numbers).astype(np.int64)
+    pairs = np.unique(of_object[births > 0].astype(np.int64) << 32 | births[births > 0])
+    runs = np.bincount(pairs >> 32, minlength=len(rows))
+    retained = np.bincount(of_object, clusters.retained[objects] * top, minlength=len(rows))
+    counts = np.bincount(of_object, minlength=len(rows))
+    depth = np.full(len(rows), np.iinfo(np.int64).max, np.int64)
+    np.minimum.at(depth, of_object, clusters.depth[objects].astype(np.int64))
+    found = []
+    for at, row in enumerate(rows.tolist()):
+        name, tier = graph.type_names[row], float(reach.modules.type_tiers[row])
+        if name in ACTORS and tier > Tier.LIBRARY:
+            tier = Tier.LIBRARY if name in _MINOR_ACTORS else Tier.APPLICATION
+        found.append(
+            _Member(
+                row,
+                tier,
+                int(depth[at]),
+                int(counts[at]),
+                float(retained[at]),
+                int(runs[at]),
+                name in ACTORS - _MINOR_ACTORS,
+            )
+        )
+    return found
+
+
+def _of_type(reach: Reach, clusters: Clusters, objects: U32, type_row: int) -> U32:
+    chosen: U32 = objects[reach.graph.type_ids[clusters.new.objects[objects]] == type_row]
+    separate: U32 = chosen[_is_separate(reach, clusters, chosen)]
+    return separate
+
+
+def _is_topmost(reach: Reach, clusters: Clusters, objects: U32) -> Bools:
+    """Whether no object of its own type holds it alone."""
+    return ~_has_parent_of_its_type(reach, clusters, objects)
+
+
+def _is_separate(reach: Reach, clusters: Clusters, objects: U32) -> Bools:
+    """A part of a bigger thing of its type, made in the same run, is no thing of its own; a link of a chain is."""
+    nested = _has_parent_of_its_type(reach, clusters, objects)
+    births = reach.survivors.births_of(clusters.new.objects[objects[nested]])
+    parents = reach.survivors.births_of(clusters.new.objects[clusters.idom[objects[nested]]])
+    types = reach.graph.type_ids[clusters.new.objects[objects[nested]]]
+    is_builtin = reach.modules.type_tiers[types] > Tier.LIBRARY
+    nested[nested] = (births == parents) & ((births > 0) | is_builtin)
+    return ~nested
+
+
+def _has_parent_of_its_type(reach: Reach, clusters: Clusters, objects: U32) -> Bools:
+    parents = clusters.idom[objects]
+    nested: Bools = parents < len(clusters.idom)
+    types = reach.graph.type_ids[clusters.new.objects]
+    nested[nested] = types[parents[nested]] == types[objects[nested]]
+    return nested

@@ -1,0 +1,47 @@
+"""All slots of a snapshot with what was counted of them, and the verdict on each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from leakscan.analysis.births.earlier import Earlier
+from leakscan.analysis.causes.causes import SlotFacts
+from leakscan.analysis.causes.holding import Holding, Population
+from leakscan.analysis.dialects.slotnames import SlotNames
+from leakscan.analysis.judge.slot_noise import SlotNoise, noise_of_slot
+from leakscan.analysis.judge.slots import ACCUMULATING, Census, SlotJudgement, judge_slot
+from leakscan.analysis.slots.entries import Entries, count_entries
+from leakscan.analysis.slots.slots import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedSlot:
+    """One slot with all that is known of it."""
+
+    slot: Slot
+    entries: Entries
+    populations: tuple[Population, ...]
+    judgement: SlotJudgement
+    noise: SlotNoise
+
+
+def judge_slots(earlier: Earlier, holding: Holding, names: SlotNames, census: Census) -> list[JudgedSlot]:
+    """Every slot judged by itself, in the order of the table."""
+    found = []
+    for number, slot in enumerate(holding.table.slots):
+        entries = count_entries(earlier, holding.reach, names, slot, runs=holding.runs)
+        populations = holding.populations_of_slot(number)
+        judgement = judge_slot(holding, census, entries, populations)
+        found.append(
+            JudgedSlot(slot, entries, tuple(populations), judgement, noise_of_slot(holding.reach, slot))
+        )
+    return found
+
+
+def slot_facts(judged: Sequence[JudgedSlot]) -> SlotFacts:
+    """What finding causes needs to know."""
+    return SlotFacts(
+        accumulates=[one.judgement.verdict in ACCUMULATING for one in judged],
+        is_aside=[one.noise.is_bounded for one in judged],
+    )

@@ -1,0 +1,112 @@
+"""Whether a slot is one that a library fills by itself, and whether the library bounds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from leakscan.analysis.causes.paths import Reason, path_of_slot
+from leakscan.analysis.causes.steps import Writing, has_callback, write_path
+from leakscan.analysis.graph.modules import Tier
+from leakscan.analysis.graph.refs import kinds_of
+from leakscan.analysis.judge.noise import HELD_BY, noise_rule
+from leakscan.analysis.results.findings import Path
+from leakscan.analysis.slots.reach import Reach
+from leakscan.analysis.slots.slots import CANCELLED_TIMERS, Slot
+from leakscan.heap.graph import U32
+from leakscan.heap.kinds import IMMORTAL, Kind
+
+IMPORTED: Final = "module imported lazily"
+IMPORTS: Final = frozenset((IMPORTED, "the import system"))
+"""Noise that goes on for as long as a thread imports: only a regular pace makes it a leak."""
+CANCELLED: Final = "timers that are cancelled, which asyncio clears away in bulk"
+_LOOKED_AT: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SlotNoise:
+    """`reason` is "" for a slot of the program. `is_bounded`: the library lets go by itself."""
+
+    reason: str = ""
+    is_bounded: bool = False
+
+
+def noise_of_slot(reach: Reach, slot: Slot) -> SlotNoise:
+    """By the way from the roots to the slot, and by what lies in it."""
+    reason = path_of_slot(reach, slot)
+    path = write_path(Writing(reach, frozenset(), 0), reason)
+    found = _reason(reach, slot, reason, path)
+    return SlotNoise(*found)
+
+
+def _reason(reach: Reach, slot: Slot, reason: Reason, path: Path) -> tuple[str, bool]:
+    contents = _contents(reach, slot)
+    if slot.pattern.endswith(CANCELLED_TIMERS):
+        # At most a hundred, or as many as are waiting (`_run_once` of asyncio/base_events.py, 3.11-3.15).
+        return CANCELLED, True
+    if path.root_kind == "module" and reach.survivors.is_new[reason.members[0].root_object]:
+        return IMPORTED, False
+    if path.root_kind == "static_type" and len(path.steps) == 1:
+        return "type of an extension module imported lazily", True
+    if _are_live_weak_references(reach, contents):
+        return "weak references, which go with what they refer to", True
+    if bounded := _held_by_library(reach, contents, reason):
+        return bounded, True
+    if path.root_kind == "held_from_c" and _are_immortal_strings(reach, contents):
+        return "strings interned for ever by this version of Python", True
+    tiers = reach.modules.type_tier_by_name
+    rule = noise_rule(path, lambda name: tiers.get(name) is Tier.APPLICATION)
+    if rule is None or (rule.is_direct and not len(slot.rows)):
+        return "", False
+    # A root that holds one object may hold a whole chain by it: what lies in the object itself is judged.
+    is_bounded = rule.is_bounded and not rule.is_direct
+    names = {reach.graph.type_name(obj) for obj in contents.tolist()}
+    is_programs_own = rule.is_runner and any(tiers.get(name) is Tier.APPLICATION for name in names)
+    return rule.reason, is_bounded and not is_programs_own
+
+
+def _contents(reach: Reach, slot: Slot) -> U32:
+    """Some of what lies in the slot; the keys of a table go with its values."""
+    refs = slot.refs[kinds_of(reach.graph, slot.refs) != Kind.KEY]
+    refs = refs if len(refs) else slot.refs
+    found: U32 = np.concatenate(
+        (reach.graph.ref_targets[refs[:_LOOKED_AT]], reach.root_targets[slot.rows[:_LOOKED_AT]])
+    )
+    return found
+
+
+def _held_by_library(reach: Reach, contents: U32, reason: Reason) -> str:
+    graph = reach.graph
+    names = {graph.type_name(obj) for obj in contents.tolist()}
+    hops = reason.members[0].hops
+    for owner in (reason.members[0].root_object, *(hop.target for hop in hops)):
+        for name in names:
+            if (found := HELD_BY.get((graph.type_name(owner), name))) is not None:
+                return found
+    return ""
+
+
+def _are_immortal_strings(reach: Reach, objects: U32) -> bool:
+    """CPython 3.12 makes every interned string immortal; no program can let go of one."""
+    graph = reach.graph
+    if not len(objects) or graph.type_name(int(objects[0])) != "str":
+        return False
+    return bool((graph.refcounts[objects] == IMMORTAL).all())
+
+
+def _are_live_weak_references(reach: Reach, objects: U32) -> bool:
+    """Whether these are weak references to new objects, with a callback that clears them away.
+
+    Many to one object that lives for ever do not go: something makes them again and again.
+    """
+    graph = reach.graph
+    for obj in objects.tolist():
+        targets = [
+            int(graph.ref_targets[ref]) for ref in graph.references(obj) if graph.kind(ref) == Kind.WEAK
+        ]
+        is_new = any(reach.survivors.is_new[target] for target in targets)
+        if not is_new or not has_callback(graph, obj):
+            return False
+    return bool(len(objects))

@@ -1,0 +1,138 @@
+"""The verdict on a slot: the worst of the populations that it keeps alive. A churning neighbour acquits nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from leakscan.analysis.causes.holding import Holding, Population
+from leakscan.analysis.judge.ranks import ORDER, rank
+from leakscan.analysis.judge.verdict import (
+    History,
+    Judgement,
+    judge,
+    judge_growth,
+    judge_replaced,
+    judge_undated,
+)
+from leakscan.analysis.results.findings import Verdict
+from leakscan.analysis.slots.entries import Entries
+
+ACCUMULATING: Final = frozenset(ORDER[:3])
+"""What goes on growing, or may: such a slot must go; the others let go by themselves."""
+_PART: Final = 0.1
+"""A population has to be this part of a slot for what is undecided about it to matter, or a class with a name."""
+
+
+@dataclass(frozen=True)
+class Census:
+    """What was counted by type name while the runs went on; empty without a capture.
+
+    `counts` after 0, 1, ... runs, `released` while work in flight settled, `lost` how many of those alive then
+    are gone.
+    """
+
+    counts: Mapping[str, Sequence[int | None]] = field(default_factory=dict)
+    released: Mapping[str, int] = field(default_factory=dict)
+    lost: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
+    before: Mapping[str, int] = field(default_factory=dict)
+    after: Mapping[str, int] = field(default_factory=dict)
+    runs_each: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SlotJudgement:
+    """`by_type` are the judgements of the populations, by row of the type table."""
+
+    verdict: Verdict
+    by_type: Mapping[int, Judgement]
+
+
+def judge_slot(
+    holding: Holding, census: Census, entries: Entries, populations: Sequence[Population]
+) -> SlotJudgement:
+    """The worst verdict of any population; undecided ones count when they are a part that matters."""
+    by_type = {each.type_row: judge_population(holding, census, entries, each) for each in populations}
+    total = sum(each.count for each in populations)
+    verdict = Verdict.CLEAN
+    tiers = holding.reach.modules.type_tiers
+    for each in populations:
+        found = by_type[each.type_row].verdict
+        if found is Verdict.INCONCLUSIVE and each.count < _PART * total and tiers[each.type_row] > 1:
+            continue
+        if rank(found) < rank(verdict):
+            verdict = found
+    return SlotJudgement(verdict, by_type)
+
+
+def judge_population(holding: Holding, census: Census, entries: Entries, population: Population) -> Judgement:
+    """The verdict on the new objects of one type that one slot keeps alive."""
+    graph = holding.reach.graph
+    name = graph.type_names[population.type_row]
+    counts = tuple(census.counts.get(name, ())) if population.is_whole else ()
+    before, after, new = entries.by_type.get(name, (entries.before, entries.after, entries.new))
+    if not population.births:
+        if graph.has_births:
+            # What has no birth takes it from the census, where the census is of nothing else.
+            return judge_undated(population.count, counts) if counts else Judgement(Verdict.WARM_UP, _UNDATED)
+        replaced = judge_replaced(before, after)
+        return replaced or judge_growth(census.before.get(name, 0), census.after.get(name, 0))
+    if not any(population.births[:-1]) and (replaced := _in_the_place_of_an_older(census, name, population)):
+        return replaced
+    return judge(
+        History(
+            births=population.births,
+            counts=counts,
+            entries_before=before,
+            entries_after=after,
+            entries_new=new,
+            entries_gone=max(0, (before or 0) - max(0, (after or 0) - new)),
+            entry_births=entries.births,
+            lost=census.lost.get(name, ()),
+            places=entries.places,
+            bound=entries.bound,
+            bound_is_enforced=entries.bound_is_enforced,
+            released=census.released.get(name, 0) if population.is_whole else 0,
+            runs_each=census.runs_each,
+        )
+    )
+
+
+_UNDATED: Final = "when these were made is not known, and their type did not go on growing"
+
+
+def _in_the_place_of_an_older(census: Census, name: str, population: Population) -> Judgement | None:
+    """What the last run left in place of what an earlier one had left: the wait of a worker, say."""
+    before = census.before.get(name, 0)
+    if before < census.after.get(name, 0) or before < population.count:
+        return None
+    return Judgement(
+        Verdict.CLEAN,
+        f"takes the place of an older one: there were {before} before the runs, and no more after",
+    )
+
+
+def lost_by_type(
+    counts: Mapping[str, Sequence[int | None]],
+    births: Mapping[str, tuple[int, ...]],
+    after: Mapping[str, int],
+) -> dict[str, tuple[int | None, ...]]:
+    """How many objects of each type were alive after 0, 1, ... runs and are not alive now.
+
+    `births` are those of all new objects of the type by run, `after` how many there are in the last snapshot.
+    What is alive now and was born by then was alive then: the rest of the count is gone since.
+    """
+    found: dict[str, tuple[int | None, ...]] = {}
+    for name, born in births.items():
+        series = counts.get(name, ())
+        if len(series) != len(born) + 1:
+            continue
+        there = after.get(name, 0) - sum(born) + np.concatenate(([0], np.cumsum(born)))
+        found[name] = tuple(
+            None if count is None else max(0, count - int(still))
+            for count, still in zip(series, there, strict=True)
+        )
+    return found

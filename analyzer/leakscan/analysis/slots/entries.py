@@ -1,0 +1,168 @@
+"""How much a slot grew: its entries before and after the runs, which of the old ones are still there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from leakscan.analysis.births.earlier import Earlier
+from leakscan.analysis.dialects.slotnames import SlotNames
+from leakscan.analysis.graph.refs import kinds_of, refs_from, sources_of
+from leakscan.analysis.graph.region import FIXED_MEMORY
+from leakscan.analysis.slots.holder import bound_of, is_container
+from leakscan.analysis.slots.reach import Reach
+from leakscan.analysis.slots.slots import Slot, SlotKind
+from leakscan.heap.graph import U32, HeapGraph
+from leakscan.heap.kinds import Kind
+
+ENTRY_KINDS: Final = (
+    Kind.KEY_STR,
+    Kind.KEY_INT,
+    Kind.KEY_OTHER,
+    Kind.INDEX,
+    Kind.MEMBER,
+    Kind.ELEMENT,
+    Kind.EPHEMERON,
+)
+_PROPERTIES: Final = (Kind.ATTRIBUTE, Kind.SLOT, Kind.KEY_STR)
+_LOOKED_AT: Final = 400
+"""Holders of a name whose former value is looked up one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """What was counted of one slot.
+
+    `before` and `after` are None where nothing can be counted (a root, a holder that was not found before).
+    `new` entries are new objects; the others of `after` were there before. For a name, `before` counts the
+    holders whose value of the same type was replaced. `births[r]` entries were born in run r + 1 (empty:
+    unknown). `bound` is a limit that is visible on the holders, all of them together.
+    """
+
+    before: int | None
+    after: int | None
+    new: int
+    births: tuple[int, ...]
+    places: int = 0
+    """for a name whose holders all were there before: how many have it, each with room for one"""
+    bound: int | None = None
+    bound_is_enforced: bool = False
+    by_type: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
+    """(before, after, new) of the entries of each type; empty where they were not counted by type"""
+
+    @property
+    def gone(self) -> int:
+        """Entries from before the runs that are no longer there, 0 when that is not known."""
+        if self.before is None or self.after is None:
+            return 0
+        return max(0, self.before - max(0, self.after - self.new))
+
+
+def count_entries(earlier: Earlier, reach: Reach, names: SlotNames, slot: Slot, *, runs: int) -> Entries:
+    """The figures of one slot. O(references of its holders)."""
+    graph = reach.graph
+    kinds = kinds_of(graph, slot.refs)
+    is_value = kinds != Kind.KEY
+    values = slot.refs[is_value] if is_value.any() else slot.refs
+    births = _births(reach, np.concatenate((graph.ref_targets[values], reach.root_targets[slot.rows])), runs)
+    if slot.kind is SlotKind.ROOT or not len(slot.holders):
+        # A word of fixed memory has room for one object.
+        is_fixed = bool(len(slot.rows)) and reach.root_labels[int(slot.rows[0])].startswith(FIXED_MEMORY)
+        return Entries(None, None, len(slot.rows), births, places=len(slot.rows) if is_fixed else 0)
+    earlier.look_up(slot.holders)
+    if slot.kind is SlotKind.NAME:
+        replaced = _replaced_values(earlier, reach, values)
+        are_old = all(earlier.of(obj) is not None for obj in slot.holders.tolist())
+        return Entries(replaced, len(values), len(values), births, places=len(values) if are_old else 0)
+    counted = _PROPERTIES if graph.runtime == "cpython" and _are_names(reach, slot) else ENTRY_KINDS
+    if graph.runtime == "v8" and not np.isin(kinds, ENTRY_KINDS).any():
+        counted = _PROPERTIES
+    known = [found for obj in slot.holders.tolist() if (found := earlier.of(obj)) is not None]
+    after = _count(graph, slot.holders, counted)
+    if not known or not (after or is_container(graph.type_name(slot.holder))):
+        return Entries(None, None, len(values), births)
+    old = np.array(known, np.uint32)
+    before = _count(earlier.before, old, counted)
+    bounds = [bound_of(names, obj) for obj in slot.holders[:_LOOKED_AT].tolist()]
+    bound = sum(limit for limit, _ in bounds if limit) if all(limit for limit, _ in bounds) else None
+    enforced = all(is_enforced for _, is_enforced in bounds)
+    by_type = _by_type(earlier.before, graph, old, slot.holders, values, counted)
+    return Entries(
+        before,
+        after,
+        len(values),
+        births,
+        bound=bound or None,
+        bound_is_enforced=bool(bound) and enforced,
+        by_type=by_type,
+    )
+
+
+def _by_type(
+    before: HeapGraph, graph: HeapGraph, old: U32, holders: U32, values: U32, kinds: tuple[Kind, ...]
+) -> dict[str, tuple[int, int, int]]:
+    new = _type_counts(graph, values)
+    earlier, later = (
+        _type_counts(before, _of(before, old, kinds)),
+        _type_counts(graph, _of(graph, holders, kinds)),
+    )
+    return {name: (earlier.get(name, 0), later.get(name, 0), count) for name, count in new.items()}
+
+
+def _type_counts(graph: HeapGraph, refs: U32) -> dict[str, int]:
+    counts = np.bincount(graph.type_ids[graph.ref_targets[refs]], minlength=1)
+    found: dict[str, int] = {}
+    for row in np.flatnonzero(counts).tolist():
+        name = graph.type_names[row]
+        found[name] = found.get(name, 0) + int(counts[row])
+    return found
+
+
+def _of(graph: HeapGraph, objects: U32, kinds: tuple[Kind, ...]) -> U32:
+    refs = refs_from(graph, objects)
+    chosen: U32 = refs[np.isin(kinds_of(graph, refs), kinds)]
+    return chosen
+
+
+def _births(reach: Reach, objects: U32, runs: int) -> tuple[int, ...]:
+    is_new = objects[reach.is_held[objects]]
+    births = reach.survivors.births_of(is_new)
+    known = births[births > 0]
+    if not len(known):
+        return ()
+    return tuple(np.bincount(np.minimum(known, runs), minlength=runs + 1)[1:].tolist())
+
+
+def _are_names(reach: Reach, slot: Slot) -> bool:
+    return bool(reach.is_namespace[slot.holder]) or reach.graph.kind(int(slot.refs[0])) in (
+        Kind.ATTRIBUTE,
+        Kind.SLOT,
+    )
+
+
+def _count(graph: HeapGraph, objects: U32, kinds: tuple[Kind, ...]) -> int:
+    return len(_of(graph, objects, kinds))
+
+
+def _replaced_values(earlier: Earlier, reach: Reach, refs: U32) -> int | None:
+    """How many of these names had a value of the same type before; None when no holder was there."""
+    graph, before = reach.graph, earlier.before
+    looked_at = refs[:_LOOKED_AT]
+    found = replaced = 0
+    for ref, source in zip(looked_at.tolist(), sources_of(graph, looked_at).tolist(), strict=True):
+        known = earlier.of(source)
+        if known is None:
+            continue
+        found += 1
+        kind, label = graph.kind(ref), graph.label(ref)
+        type_name = graph.type_name(int(graph.ref_targets[ref]))
+        replaced += any(
+            before.kind(old) == kind
+            and before.label(old) == label
+            and before.type_name(int(before.ref_targets[old])) == type_name
+            for old in before.references(known)
+        )
+    return replaced * len(refs) // len(looked_at) if found else None

@@ -1,0 +1,394 @@
+"""Slots: what one line of the program fills. Every reference from old to new belongs to exactly one.
+
+A slot is the entries of one container, one attribute of the objects of one class, one local of one
+function, one table of the interpreter. What is written alike is one slot: the lists in `Session.history`
+of all old sessions are filled by one line. Names that come from data are entries: new properties of one
+old object with values of one kind (`Registry.plugin_17`, `sys.modules['x']`) are one slot.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from leakscan.analysis.births.earlier import Earlier
+from leakscan.analysis.dialects.hop import normalised
+from leakscan.analysis.dialects.patterns import quoted
+from leakscan.analysis.dialects.slotnames import LIBRARY, TRIE_NODES, SlotNames
+from leakscan.analysis.graph.costs import LAST_RESORT
+from leakscan.analysis.graph.kernels import NO
+from leakscan.analysis.graph.refs import distinct, kinds_of, refs_from
+from leakscan.analysis.slots.reach import NewGraph, Reach
+from leakscan.heap.graph import U32
+from leakscan.heap.kinds import Kind, ObjectFlag, RootKind
+
+Bools = npt.NDArray[np.bool_]
+Indexes = npt.NDArray[np.intp]
+
+DATA_KINDS: Final = frozenset(
+    (Kind.KEY_STR, Kind.KEY_INT, Kind.KEY_OTHER, Kind.KEY, Kind.INDEX, Kind.MEMBER, Kind.STACK)
+)
+"""Kinds whose label is data of the program, not a name in its source."""
+_KEYED: Final = (Kind.KEY_STR, Kind.KEY_INT, Kind.KEY_OTHER)
+_NAMED: Final = (Kind.ATTRIBUTE, Kind.SLOT, Kind.KEY_STR)
+_FEWEST_PROPERTIES: Final = 8
+"""New names on one old object that make it an object used as a map. Fewer were typed by somebody."""
+_FEWEST_EVENTS: Final = 3
+"""New names on one old object that were given in as many different runs: nobody types that."""
+_OF_ONE_KIND: Final = 0.8
+_MOST_WRITTEN: Final = 4_000
+"""Containers that are looked at one by one; with more, those below one name of one class are alike."""
+CANCELLED_TIMERS: Final = " cancelled"
+"""Ends the name of the slot of timers that are cancelled and wait to be cleared away."""
+_TIMER: Final = "asyncio.events.TimerHandle"
+_BRACKETED: Final = re.compile(
+    r"\[(?:'(?:[^'\\]|\\.)*'|-?\d+|<[^\]]*>)\]|\.get\((?:'(?:[^'\\]|\\.)*'|-?\d+)\)"
+)
+
+
+class SlotKind(Enum):
+    ENTRIES = "entries"
+    """of a container, or of an object used as one: a number that can grow"""
+    NAME = "name"
+    """an attribute, a local, a global: one value for each object that has it"""
+    ROOT = "root"
+    """the interpreter, a thread's frame, C code"""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """`refs` (ascending) lead from an old object to a new one, `rows` are rows of `Reach.root_targets`.
+
+    `holder` is the old object of the cheapest one, `holders` all of them, ascending; both empty for a root.
+    `cost` is that of the cheapest path to an object in it. `pattern` is what `whatif --cut` takes.
+    """
+
+    pattern: str
+    kind: SlotKind
+    refs: U32
+    rows: U32
+    holder: int
+    holders: U32
+    label: int
+    cost: int
+
+    @property
+    def is_last_resort(self) -> bool:
+        """Keeps its objects alive, but explains nothing where something else does."""
+        return self.cost >= LAST_RESORT
+
+
+@dataclass(frozen=True)
+class SlotTable:
+    """All slots of a snapshot: `entry_objects[i]` (of the new graph) lies in slot `entry_slots[i]`."""
+
+    slots: tuple[Slot, ...]
+    entry_objects: U32
+    entry_slots: U32
+    entry_refs: U32
+    """the reference that leads there, NO for a root"""
+
+    def __len__(self) -> int:
+        return len(self.slots)
+
+
+def find_slots(earlier: Earlier, reach: Reach, new: NewGraph, names: SlotNames) -> SlotTable:
+    """Every way from old to new, as slots. O(f log f) in the references between, and a look at each holder."""
+    graph = reach.graph
+    is_held = new.local[graph.ref_targets[reach.frontier]] != NO
+    refs, sources = reach.frontier[is_held], reach.frontier_sources[is_held]
+    slots = [
+        *_named_slots(earlier, reach, names, refs, sources),
+        *_root_slots(reach, new),
+    ]
+    slots = _together(slots)
+    objects = [new.local[graph.ref_targets[slot.refs]] for slot in slots]
+    rooted = [new.local[reach.root_targets[slot.rows]] for slot in slots]
+    counts = [len(one) + len(other) for one, other in zip(objects, rooted, strict=True)]
+    pairs = [part for both in zip(objects, rooted, strict=True) for part in both]
+    return SlotTable(
+        tuple(slots),
+        np.concatenate(pairs).astype(np.uint32) if pairs else np.zeros(0, np.uint32),
+        np.repeat(np.arange(len(slots), dtype=np.uint32), counts),
+        np.concatenate(
+            [part for slot in slots for part in (slot.refs, np.full(len(slot.rows), NO, np.uint32))]
+            or [np.zeros(0, np.uint32)]
+        ).astype(np.uint32),
+    )
+
+
+def _named_slots(earlier: Earlier, reach: Reach, names: SlotNames, refs: U32, sources: U32) -> list[Slot]:
+    if not len(refs):
+        return []
+    graph = reach.graph
+    kinds = kinds_of(graph, refs)
+    is_entry = np.isin(kinds, list(DATA_KINDS)) & ~reach.is_namespace[sources]
+    # Of a context's trie the variables have names, which their objects are the keys of.
+    in_trie = np.array([name.startswith(TRIE_NODES) for name in graph.type_names])[graph.type_ids[sources]]
+    is_entry &= ~(in_trie & (kinds == Kind.KEY))
+    is_property = _new_properties(earlier, reach, refs, sources, kinds, is_entry)
+    is_cancelled = _cancelled_timers(reach, refs)
+    group = _alike(reach, refs, sources, kinds, is_entry, is_property)
+    group = 2 * group + is_cancelled
+    # The cheapest reference speaks for the others.
+    costs = reach.paths.distance[sources].astype(np.int64) + reach.costs[refs]
+    order = np.lexsort((refs, costs, group))
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    parts = np.split(order, starts[1:])
+    single = [part[0] for part in parts if len(part) == 1 and is_entry[part[0]]]
+    earlier.look_up(sources[single].astype(np.uint32))
+    slots = []
+    for part in parts:
+        first = int(part[0])
+        ref, source = int(refs[first]), int(sources[first])
+        every = bool(is_entry[first]) and not (len(part) == 1 and _was_there(earlier, reach, ref, source))
+        if is_cancelled[first]:
+            pattern = names.slot_pattern(ref, every=True) + CANCELLED_TIMERS
+        elif is_property[first]:
+            pattern = names.any_name_pattern(source)
+        else:
+            pattern = names.slot_pattern(ref, every=every)
+        is_many = every or bool(is_property[first]) or names.is_counted(ref)
+        slots.append(
+            Slot(
+                pattern,
+                SlotKind.ENTRIES if is_many else SlotKind.NAME,
+                np.sort(refs[part]),
+                np.zeros(0, np.uint32),
+                source,
+                distinct(sources[part]),
+                int(graph.ref_labels[ref]),
+                int(costs[first]),
+            )
+        )
+    return slots
+
+
+def _alike(
+    reach: Reach, refs: U32, sources: U32, kinds: npt.NDArray[np.uint8], is_entry: Bools, is_property: Bools
+) -> Indexes:
+    """A number for each reference, the same for those that are certainly written alike."""
+    graph = reach.graph
+    label = graph.ref_labels[refs].astype(np.uint64)
+    label[is_entry | is_property | np.isin(kinds, (Kind.DICT, Kind.TYPE, Kind.UNNAMED, Kind.INDEX))] = NO
+    kind = kinds.astype(np.uint64)
+    kind[is_entry | is_property] = 255
+    owner, is_class = _owners(reach, sources)
+    owner = np.where(is_class & ~(is_entry | is_property), owner, sources)
+    keys = (kind << np.uint64(32)) | owner.astype(np.uint64)
+    keys = np.unique(keys, return_inverse=True)[1].astype(np.uint64)
+    keys = (keys << np.uint64(32)) | label
+    found, group = np.unique(keys, return_inverse=True)
+    if len(found) > _MOST_WRITTEN:
+        return _alike_by_class(reach, refs, sources, kind, label)
+    return group.astype(np.intp)
+
+
+def _cancelled_timers(reach: Reach, refs: U32) -> Bools:
+    """References to timers of asyncio that were cancelled: they have no callback any more."""
+    graph = reach.graph
+    rows = [row for row, name in enumerate(graph.type_names) if name == _TIMER]
+    found = np.isin(graph.type_ids[graph.ref_targets[refs]], rows)
+    for at in np.flatnonzero(found).tolist():
+        timer = int(graph.ref_targets[refs[at]])
+        found[at] = any(
+            graph.label(ref) == "_callback" and graph.type_name(int(graph.ref_targets[ref])) == "NoneType"
+            for ref in graph.references(timer)
+        )
+    return found
+
+
+def _owners(reach: Reach, sources: U32) -> tuple[npt.NDArray[np.int64], Bools]:
+    """(number of the class, whether it is one that somebody wrote) for each of these holders.
+
+    The `__dict__` of an instance belongs to its class; so do the values that lie inline.
+    """
+    graph = reach.graph
+    obj = sources.copy()
+    parent = reach.paths.parent_ref[obj]
+    in_dict = reach.is_namespace[obj] & (parent != NO)
+    in_dict[in_dict] = kinds_of(graph, parent[in_dict]) == Kind.DICT
+    obj[in_dict] = (
+        np.searchsorted(graph.first_ref, parent[in_dict].astype(np.uint64), side="right") - 1
+    ).astype(np.uint32)
+    types = graph.type_ids[obj].astype(np.int64)
+    is_class = reach.modules.type_tiers[types] <= LIBRARY
+    is_class &= (graph.flags[obj] & np.uint8(ObjectFlag.TYPE)) == 0
+    return -1 - types, is_class
+
+
+def _alike_by_class(
+    reach: Reach, refs: U32, sources: U32, kind: npt.NDArray[np.uint64], label: npt.NDArray[np.uint64]
+) -> Indexes:
+    """Too many holders to look at each: alike are those below one name of one class."""
+    graph = reach.graph
+    above = reach.paths.parent_ref[sources]
+    columns: list[npt.NDArray[np.int64]] = [kind.astype(np.int64), label.astype(np.int64)]
+    columns.append(graph.type_ids[sources].astype(np.int64))
+    has_parent = above != NO
+    for values in (graph.ref_labels, graph.ref_kinds):
+        column = np.full(len(refs), -1, np.int64)
+        column[has_parent] = values[above[has_parent]]
+        columns.append(column)
+    is_data = has_parent.copy()
+    is_data[has_parent] = np.isin(kinds_of(graph, above[has_parent]), list(DATA_KINDS))
+    columns[3][is_data] = -2
+    group = np.zeros(len(refs), np.int64)
+    for column in columns:
+        _, numbers = np.unique(column, return_inverse=True)
+        _, group = np.unique((group << 32) | numbers, return_inverse=True)
+    return group.astype(np.intp)
+
+
+def _was_there(earlier: Earlier, reach: Reach, ref: int, source: int) -> bool:
+    """Whether the key of this entry was in the container before the runs: a name, with a new value."""
+    graph = reach.graph
+    kind = graph.kind(ref)
+    known = earlier.of(source) if kind in _KEYED else None
+    if known is None:
+        return False
+    before, label = earlier.before, graph.label(ref)
+    return any(
+        before.kind(other) == kind and before.label(other) == label for other in before.references(known)
+    )
+
+
+def _new_properties(
+    earlier: Earlier,
+    reach: Reach,
+    refs: U32,
+    sources: U32,
+    kinds: npt.NDArray[np.uint8],
+    is_entry: Bools,
+) -> Bools:
+    """Names that one old object did not have before the runs, with values of one kind."""
+    graph = reach.graph
+    found = np.zeros(len(refs), np.bool_)
+    is_name = ~is_entry & np.isin(kinds, _NAMED) & ~np.isin(graph.ref_labels[refs], list(reach.numbered))
+    holders, counts = np.unique(sources[is_name], return_counts=True)
+    holders = holders[counts >= _FEWEST_EVENTS]
+    earlier.look_up(holders)
+    for holder in holders.tolist():
+        known = earlier.of(holder)
+        if known is None:
+            continue
+        mine = np.flatnonzero(is_name & (sources == holder))
+        before = earlier.before
+        old = refs_from(before, np.array([known], np.uint32))
+        old_names = {
+            before.strings[label]
+            for label in distinct(before.ref_labels[old[np.isin(kinds_of(before, old), _NAMED)]]).tolist()
+        }
+        fresh = mine[[graph.label(int(refs[at])) not in old_names for at in mine]]
+        values = graph.ref_targets[refs[fresh]]
+        births = distinct(reach.survivors.births_of(values[reach.survivors.is_new[values]]))
+        if len(fresh) < _FEWEST_PROPERTIES and len(births[births > 0]) < _FEWEST_EVENTS:
+            continue
+        types = graph.type_ids[values]
+        if len(fresh) and np.bincount(types).max() >= _OF_ONE_KIND * len(fresh):
+            found[fresh] = True
+    return found
+
+
+_UNRELATED: Final = (RootKind.HELD_FROM_C, RootKind.UNCOLLECTED_CYCLE, RootKind.STATIC_TYPE)
+_FIXED_MEMORY: Final = "C variable of "
+
+
+def _root_slots(reach: Reach, new: NewGraph) -> list[Slot]:
+    """What roots hold directly: one slot for each name, and where the name says nothing for each type."""
+    graph = reach.graph
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for row in new.root_rows.tolist():
+        kind, label = reach.root_kinds[row], normalised(reach.root_labels[row])
+        target = int(reach.root_targets[row])
+        key: tuple[object, ...] = (kind, label)
+        if kind in _UNRELATED or label.startswith(_FIXED_MEMORY):
+            key = (kind, label, int(graph.type_ids[target]), _keys_of(reach, target))
+        groups.setdefault(key, []).append(row)
+    slots = []
+    none = np.zeros(0, np.uint32)
+    for rows in groups.values():
+        cheapest = min(rows, key=lambda row: (int(reach.root_costs[row]), row))
+        is_module = reach.root_kinds[cheapest] == RootKind.MODULE and graph.runtime == "cpython"
+        slots.append(
+            Slot(
+                "sys.modules[*]" if is_module else f"root {quoted(normalised(reach.root_labels[cheapest]))}",
+                SlotKind.ENTRIES if is_module else SlotKind.ROOT,
+                none,
+                np.array(sorted(rows), np.uint32),
+                -1,
+                none,
+                -1,
+                int(reach.root_costs[cheapest]),
+            )
+        )
+    return slots
+
+
+def _keys_of(reach: Reach, obj: int) -> tuple[str, ...]:
+    """What tells two dicts apart that nobody named: their first keys."""
+    graph = reach.graph
+    keys = [graph.label(ref) for ref in graph.references(obj)[:64] if graph.kind(ref) == Kind.KEY_STR]
+    return tuple(sorted(set(map(normalised, keys)))[:16])
+
+
+def _together(slots: Sequence[Slot]) -> list[Slot]:
+    """Slots that are written alike are one; many that differ in a key on the way as well."""
+    wild = [_wild(slot.pattern) for slot in slots]
+    members: dict[str, set[str]] = {}
+    for slot, pattern in zip(slots, wild, strict=True):
+        members.setdefault(pattern, set()).add(slot.pattern)
+    merged: dict[tuple[object, ...], list[Slot]] = {}
+    for number, (slot, pattern) in enumerate(zip(slots, wild, strict=True)):
+        # Several keys are data; the only one that is filled is a name to look for.
+        text = slot.pattern if len(members[pattern]) == 1 else pattern
+        # Roots that only share the word for their kind are not one thing to remove.
+        key = (text, number) if slot.kind is SlotKind.ROOT else (text,)
+        merged.setdefault(key, []).append(replace(slot, pattern=text))
+    return [_joined(group) for group in merged.values()]
+
+
+def _wild(pattern: str) -> str:
+    """`handlers['chunk'][*]` as `handlers[*][*]`."""
+    if pattern.startswith(("root ", "context ", "thread ", "type ")):
+        return pattern
+    return _BRACKETED.sub(lambda found: ".get(*)" if found[0].startswith(".get") else "[*]", pattern)
+
+
+def _joined(slots: Sequence[Slot]) -> Slot:
+    if len(slots) == 1:
+        return slots[0]
+    best = min(slots, key=lambda slot: (slot.holder < 0, slot.cost, slot.holder))
+    is_many = any(slot.kind is SlotKind.ENTRIES for slot in slots) or (
+        len({slot.label for slot in slots}) > 1 and best.kind is SlotKind.NAME
+    )
+    return replace(
+        best,
+        kind=SlotKind.ENTRIES if is_many else best.kind,
+        refs=distinct(np.concatenate([slot.refs for slot in slots])),
+        rows=distinct(np.concatenate([slot.rows for slot in slots])),
+        holders=distinct(np.concatenate([slot.holders for slot in slots])),
+        cost=min(slot.cost for slot in slots),
+    )
+
+
+def lying_in(table: SlotTable, chosen: Sequence[bool]) -> U32:
+    """New objects (numbers of the new graph) that lie in the chosen slots."""
+    kept = np.array(chosen, np.bool_)[table.entry_slots] if len(table) else np.zeros(0, np.bool_)
+    found: U32 = distinct(table.entry_objects[kept])
+    return found
+
+
+def entry_of(reach: Reach, slot: Slot) -> int:
+    """The cheapest reference of a slot that has one."""
+    sources = (np.searchsorted(reach.graph.first_ref, slot.refs.astype(np.uint64), side="right") - 1).astype(
+        np.intp
+    )
+    costs = reach.paths.distance[sources].astype(np.int64) + reach.costs[slot.refs]
+    return int(slot.refs[np.argmin(costs)])

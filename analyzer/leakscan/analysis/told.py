@@ -1,0 +1,184 @@
+"""What keeps what alive between two snapshots: slots judged, causes found and written down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from leakscan.analysis.assemble import Judged
+from leakscan.analysis.births.earlier import Earlier
+from leakscan.analysis.births.survivors import Survivors
+from leakscan.analysis.causes.causes import Cause, find_causes
+from leakscan.analysis.causes.clusters import find_clusters
+from leakscan.analysis.causes.endings import BOOKKEEPING
+from leakscan.analysis.causes.holding import Holding, find_holding
+from leakscan.analysis.causes.leaks import LeakGroup, Limits, merged, write_cause
+from leakscan.analysis.causes.naming import heads_of
+from leakscan.analysis.cuts.cuts import CutSlot
+from leakscan.analysis.dialects.slotnames import SlotNames
+from leakscan.analysis.graph.refs import distinct
+from leakscan.analysis.judge.growth import births_by_type
+from leakscan.analysis.judge.judged import JudgedSlot, judge_slots, slot_facts
+from leakscan.analysis.judge.ranks import rank
+from leakscan.analysis.judge.slots import Census, lost_by_type
+from leakscan.analysis.narrow import survivors_of_type
+from leakscan.analysis.results.findings import Verdict
+from leakscan.analysis.slots.holder import place_of
+from leakscan.analysis.slots.reach import NewGraph, Reach, new_graph
+from leakscan.analysis.slots.slots import Slot, SlotKind, find_slots, lying_in
+from leakscan.heap.census import census, row_names
+from leakscan.heap.graph import U32, HeapGraph
+from leakscan.wording import count_text
+
+_FEWEST_TRACED: Final = 40
+_MOST_TRACED: Final = 400
+_NEW_WALKED: Final = 40_000_000
+
+
+@dataclass(frozen=True)
+class Told:
+    """What keeps what alive, judged slot by slot."""
+
+    holding: Holding
+    census: Census
+    judged: tuple[JudgedSlot, ...]
+    causes: tuple[Cause, ...]
+
+
+def census_of(
+    before: HeapGraph,
+    after: HeapGraph,
+    survivors: Survivors,
+    *,
+    runs: int,
+    type_counts: Mapping[str, Sequence[int | None]] | None = None,
+    released: Mapping[str, int] | None = None,
+    runs_each: int = 0,
+) -> Census:
+    """What both snapshots and the counts between them say of each type."""
+    type_counts = type_counts or {}
+    later = {name: count for name, (count, _) in census(after).items()}
+    return Census(
+        counts=type_counts,
+        released=released or {},
+        lost=lost_by_type(type_counts, births_by_type(after, survivors, runs), later),
+        before={name: count for name, (count, _) in census(before).items()},
+        after=later,
+        runs_each=runs_each,
+    )
+
+
+def tell(counted: Census, before: HeapGraph, reach: Reach, names: SlotNames, *, runs: int) -> Told:
+    """Slots, sets, judgements and causes of the new objects of `reach`."""
+    earlier, new = Earlier(before, reach.graph), new_graph(reach)
+    table = find_slots(earlier, reach, new, names)
+    holding = find_holding(reach, new, table, runs=runs)
+    judged = judge_slots(earlier, holding, names, counted)
+    return Told(holding, counted, tuple(judged), tuple(find_causes(holding, slot_facts(judged))))
+
+
+def write_causes(told: Told, limits: Limits, type_filter: str | None) -> tuple[list[LeakGroup], list[str]]:
+    """The causes written down, the worst first, and what is left out."""
+    holding = told.holding
+    reach, new = holding.reach, holding.new
+    asked = None if type_filter is None else new.local[survivors_of_type(reach, type_filter)]
+    clusters = find_clusters(reach, new, holding.csr, _starts(told))
+    verdicts = [one.judgement.verdict for one in told.judged]
+    found = []
+    for cause in told.causes:
+        objects = cause.objects if asked is None else np.intersect1d(cause.objects, asked)
+        if len(objects):
+            worst = min((verdicts[slot] for slot in cause.slots), key=rank)
+            found.append(
+                (rank(worst), replace(cause, objects=objects) if asked is not None else cause, worst)
+            )
+    found.sort(key=lambda row: (row[0], -row[1].weight))
+    most = limits.leaks or _affordable(new)
+    groups = []
+    for _, cause, worst in found[:most]:
+        is_worst = {
+            row: one.verdict is worst
+            for slot in cause.slots
+            for row, one in told.judged[slot].judgement.by_type.items()
+        }
+        heads = (
+            cause.objects
+            if asked is not None
+            else heads_of(reach, clusters, cause.objects, cause.core, is_worst)
+        )
+        group = write_cause(holding, cause, heads, limit=limits.paths)
+        if group is not None:
+            groups.append(group)
+    left = found[most:]
+    omitted = []
+    if left:
+        count = sum(len(cause.objects) for _, cause, _ in left)
+        omitted.append(
+            f"{count_text(len(left))} lighter causes with {count_text(count)} survivors were not traced: "
+            "--type shows those of a type"
+        )
+    if len(holding.untold):
+        omitted.append(
+            f"{count_text(len(holding.untold))} survivors are held in more combinations of places than are told apart"
+        )
+    return merged(groups), omitted
+
+
+def _starts(told: Told) -> U32:
+    """What lies in the slots that go on growing, and are not kept aside."""
+    table = told.holding.table
+    facts = slot_facts(told.judged)
+    found = lying_in(
+        table,
+        [
+            grows and not aside and not slot.is_last_resort and slot.pattern not in BOOKKEEPING
+            for slot, grows, aside in zip(table.slots, facts.accumulates, facts.is_aside, strict=True)
+        ],
+    )
+    return found if len(found) else told.holding.new.entries
+
+
+def _affordable(new: NewGraph) -> int:
+    """Each cause is a search through the new objects."""
+    walk = len(new.objects) + len(new.refs) + 1
+    return max(_FEWEST_TRACED, min(_MOST_TRACED, _NEW_WALKED // walk))
+
+
+def cut_slots(told: Told, names: SlotNames) -> list[CutSlot]:
+    """Every slot as something to cut."""
+    return [
+        CutSlot(
+            one.slot.pattern,
+            one.slot.refs,
+            _root_rows(told, one.slot),
+            place_of(names, one.slot.holder, int(one.slot.refs[0])) if len(one.slot.refs) else None,
+        )
+        for one in told.judged
+        if one.slot.kind is not SlotKind.ROOT
+    ]
+
+
+def _root_rows(told: Told, slot: Slot) -> U32:
+    """Rows of the snapshot's own table of roots: what is held from C has none there."""
+    return slot.rows[slot.rows < len(told.holding.reach.graph.roots)]
+
+
+def verdicts_by_type(told: Told, judged: Sequence[Judged]) -> dict[str, Verdict]:
+    """The verdict on each type: the worst of its populations, none worse than the leak that it is told with."""
+    graph = told.holding.reach.graph
+    by_pattern = {one.slot.pattern: one for one in told.judged}
+    found: dict[str, Verdict] = {}
+    names = row_names(graph)
+    for one in judged:
+        if one.group is None:
+            continue
+        limit = one.leak.verdict if not one.leak.noise else Verdict.BOUNDED
+        for row in distinct(graph.type_ids[one.group.objects]).tolist():
+            told_of = [by_pattern[slot.pattern].judgement.by_type.get(row) for slot in one.group.slots]
+            verdicts = [each.verdict for each in told_of if each is not None] or [limit]
+            verdict = max(min(verdicts, key=rank), limit, key=rank)
+            found[names[row]] = min(found.get(names[row], Verdict.CLEAN), verdict, key=rank)
+    return found
