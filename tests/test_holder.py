@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from drawn_leaks import reached
 from drawn_runs import Analysed
 from heaps import heap
-from leakscan.analysis.results.findings import Holder
-from leakscan.analysis.slots.holder import HolderFacts, find_holder
+from leakscan.analysis.births.earlier import Earlier
+from leakscan.analysis.dialects.slotnames import SlotNames
+from leakscan.analysis.slots.entries import Entries, count_entries
+from leakscan.analysis.slots.holder import bound_of
+from leakscan.analysis.slots.reach import new_graph
+from leakscan.analysis.slots.slots import find_slots
 
 APP = """
     module app.flows -> flows -[.default]-> workflow -[._runs]-> runs
@@ -29,30 +36,44 @@ APP = """
 RUNS = "runs -['a']-> a; runs -['b']-> b; runs -[key 'a']-> k; a: app.Run birth=1; b: app.Run birth=2"
 
 
-def facts(name: str, *, before: str | None = APP, added: str = "", new: int = 2) -> HolderFacts:
-    graph = heap(APP + added)
-    run = Analysed(graph)
-    return find_holder(heap(before) if before else None, run.names, graph[name], new_entries=new)
+@dataclass(frozen=True)
+class Facts:
+    holder: str
+    entries: Entries | None
+    bound: int | None
+    bound_is_enforced: bool
+
+
+def facts(name: str, *, before: str | None = APP, added: str = "") -> Facts:
+    earlier, graph = heap(before or "root -> other", meta={"births": True}), heap(APP + added)
+    reach = reached(earlier, graph)
+    names = SlotNames(graph, reach.modules.type_tiers, reach.paths.parent_ref)
+    known = Earlier(earlier, graph)
+    entries = [
+        count_entries(known, reach, names, slot, runs=2)
+        for slot in find_slots(known, reach, new_graph(reach), names).slots
+        if slot.holder == graph[name]
+    ]
+    bound, is_enforced = bound_of(names, graph[name])
+    return Facts(names.holder_label(graph[name]), entries[0] if entries else None, bound, is_enforced)
 
 
 def label(name: str) -> str:
-    return facts(name).holder.label
+    return facts(name).holder
 
 
 def test_a_container_is_called_by_the_class_that_owns_it():
-    assert facts("runs", added=RUNS) == HolderFacts(
-        Holder("Workflow._runs", "dict", 0, 2, None),
-        entries_new=2,
-        bound_is_enforced=False,
-    )
+    assert facts("runs", added=RUNS).holder == "Workflow._runs"
 
 
-def test_keys_are_not_counted_as_entries():
-    assert facts("runs", added=RUNS).holder.entries_after == 2
+def test_entries_are_counted_before_and_after_and_keys_are_none():
+    entries = facts("runs", added=RUNS).entries
+    assert (entries.before, entries.after, entries.new, entries.births) == (0, 2, 2, (1, 1))
 
 
 def test_entries_before_are_unknown_when_the_container_was_not_there():
-    assert facts("runs", before="root -> other", added=RUNS).holder.entries_before is None
+    assert facts("runs", before=APP.replace("._runs", ".other"), added=RUNS).entries.before == 0
+    assert facts("runs", before=None, added=RUNS).entries is None
 
 
 def test_a_module_level_container_is_called_by_its_module():
@@ -69,7 +90,7 @@ def test_a_closure_variable_is_called_by_its_function():
 
 def test_the_bound_of_an_lru_cache_is_one_the_runtime_keeps():
     found = facts("entries")
-    assert (found.holder.label, found.holder.bound, found.bound_is_enforced) == (
+    assert (found.holder, found.bound, found.bound_is_enforced) == (
         "app.flows.quote.cache",
         128,
         True,
@@ -78,22 +99,22 @@ def test_the_bound_of_an_lru_cache_is_one_the_runtime_keeps():
 
 def test_the_bound_of_a_deque_is_its_own():
     found = facts("recent")
-    assert (found.holder.bound, found.bound_is_enforced) == (50, True)
+    assert (found.bound, found.bound_is_enforced) == (50, True)
 
 
 def test_a_number_beside_the_container_is_a_bound_that_may_not_be_kept():
     found = facts("runs", added="workflow: app.flows.Workflow bound=1000")
-    assert (found.holder.bound, found.bound_is_enforced) == (1000, False)
+    assert (found.bound, found.bound_is_enforced) == (1000, False)
 
 
-def test_an_object_with_attributes_has_no_entries_before():
-    found = facts("workflow", new=1).holder
-    assert (found.label, found.entries_before, found.entries_after) == ("Workflow", None, 1)
+def test_a_name_that_a_known_object_has_is_room_for_one_value():
+    entries = facts("workflow", added="workflow -[.last]-> r; r: app.Run birth=1").entries
+    assert (entries.before, entries.after, entries.places) == (0, 1, 1)
 
 
 def test_two_classes_of_one_name_are_told_apart_by_their_modules():
     found = facts("runs", added="root -> other; other: lib.Workflow")
-    assert found.holder.label == "app.flows.Workflow._runs"
+    assert found.holder == "app.flows.Workflow._runs"
 
 
 def test_what_no_application_code_owns_is_called_by_the_nearest_library_class():

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leakscan.analysis.judge.verdict import History, judge, judge_growth, judge_undated
+from leakscan.analysis.judge.history import History
+from leakscan.analysis.judge.rules import judge, judge_growth, judge_undated
 from leakscan.analysis.results.findings import Verdict
 
 

@@ -16,11 +16,12 @@ from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.graph.refs import source_of
 from leakscan.analysis.graph.sizes import GroupSize, SizeLedger
 from leakscan.analysis.judge.growth import births_of
+from leakscan.analysis.judge.history import Judgement
 from leakscan.analysis.judge.judged import JudgedSlot
+from leakscan.analysis.judge.pace import is_regular
 from leakscan.analysis.judge.ranks import ORDER, rank
 from leakscan.analysis.judge.slot_noise import IMPORTS
 from leakscan.analysis.judge.slots import Census, judge_population
-from leakscan.analysis.judge.verdict import Judgement, is_regular
 from leakscan.analysis.judge.waiting import OpenSockets
 from leakscan.analysis.results.findings import Cut, Holder, Leak, Path, Verdict
 from leakscan.analysis.slots.entries import Entries

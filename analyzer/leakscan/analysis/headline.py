@@ -145,7 +145,8 @@ def _filling(findings: Findings) -> str:
     groups = _with_verdict(findings.leaks, Verdict.FILLING)
     worst = groups[0]
     rest = f" {_others(len(groups) - 1)}." if len(groups) > 1 else ""
-    return f"{subject(worst)} ({size_text(worst.exclusive_bytes)}), {where(worst)}: {worst.evidence}.{_when_full(worst)}{rest}"
+    size = size_text(worst.exclusive_bytes)
+    return f"{subject(worst)} ({size}), {where(worst)}: {worst.evidence}.{_when_full(worst)}{rest}"
 
 
 def _when_full(leak: Leak) -> str:

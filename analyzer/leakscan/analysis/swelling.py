@@ -23,7 +23,7 @@ from leakscan.analysis.graph.kernels import NO
 from leakscan.analysis.graph.modules import Tier
 from leakscan.analysis.graph.refs import source_of
 from leakscan.analysis.judge.noise import noise_rule
-from leakscan.analysis.judge.verdict import ENOUGH_RUNS
+from leakscan.analysis.judge.pace import ENOUGH_RUNS
 from leakscan.analysis.results.findings import Holder, Leak, Verdict
 from leakscan.analysis.slots.holder import place_of, same_object
 from leakscan.analysis.slots.reach import Reach

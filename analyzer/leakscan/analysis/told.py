@@ -122,7 +122,8 @@ def write_causes(told: Told, limits: Limits, type_filter: str | None) -> tuple[l
         )
     if len(holding.untold):
         omitted.append(
-            f"{count_text(len(holding.untold))} survivors are held in more combinations of places than are told apart"
+            f"{count_text(len(holding.untold))} survivors are held in more combinations of places "
+            "than are told apart"
         )
     return merged(groups), omitted
 
@@ -167,7 +168,7 @@ def _root_rows(told: Told, slot: Slot) -> U32:
 
 
 def verdicts_by_type(told: Told, judged: Sequence[Judged]) -> dict[str, Verdict]:
-    """The verdict on each type: the worst of its populations, none worse than the leak that it is told with."""
+    """The verdict on each type: the worst of its populations, none worse than the leak it is told with."""
     graph = told.holding.reach.graph
     by_pattern = {one.slot.pattern: one for one in told.judged}
     found: dict[str, Verdict] = {}

@@ -1,8 +1,8 @@
 """Causes: new objects that the same slots keep alive, and which of them are one thing to fix.
 
 Of an object's set the slots that let go by themselves are left out where others remain: a worker's loop
-variable, a last-resort reference, a list of what is under way. Objects with the same rest are a cause, and the
-rest is its cut. Causes that keep something telling alive together are one: it takes all of their slots to free it.
+variable, a last-resort reference, a list of what is under way. Objects with the same rest are a cause, and
+the rest is its cut. Causes that keep something telling alive together are one: it takes all of their slots.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class SlotFacts:
 @dataclass(frozen=True, slots=True)
 class Cause:
     """`slots` keep `objects` (of the new graph, ascending) alive. `core` are those that all of them hold, or
-    the most by weight, `shared` those that other causes hold as well. `in_use` are objects that something else holds as well, in the slots `in_use_by`."""
+    the most by weight, `shared` those that other causes hold as well. `in_use` are objects that something
+    else holds as well, in the slots `in_use_by`."""
 
     slots: Key
     objects: U32

@@ -2,7 +2,8 @@
 
 A worker of a `ThreadPoolExecutor` waits on its queue and ends when the executor is collected
 (`concurrent.futures.thread._worker` of CPython 3.11-3.15 holds it weakly): what its stack keeps alive is kept
-alive by whatever keeps the executor. `threading` and asyncio list what is under way, and strike it off at its end.
+alive by whatever keeps the executor. `threading` and asyncio list what is under way, and strike it off when
+it ends. An entry of a weak table goes with what it refers to.
 """
 
 from __future__ import annotations

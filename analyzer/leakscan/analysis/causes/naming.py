@@ -38,7 +38,9 @@ _MINOR_ACTORS: Final = frozenset(
     ("asyncio.events.TimerHandle", "threading.Thread", "threading.Timer", "socket.socket", "ssl.SSLContext")
 )
 """Those that something with a better name inside of them speaks for: the task that a timer wakes."""
-_WORTH_NAMING: Final = 0.1
+_LINKS: Final = frozenset(("functools._lru_list_elem", "<frame>", "cell", "weakref.ReferenceType"))
+"""What only links a container to what lies in it."""
+_WORTH_NAMING: Final = 0.05
 _MOSTLY: Final = 0.5
 _SAME_RUNS: Final = 0.8
 
@@ -54,6 +56,7 @@ class _Member:
     """One type among the objects of a cause."""
 
     type_row: int
+    name: str
     tier: float
     depth: int
     count: int
@@ -96,7 +99,7 @@ def _telling(members: Sequence[_Member], worst: Mapping[int, bool]) -> int | Non
 
 
 def _outermost(members: Sequence[_Member], worst: Mapping[int, bool]) -> int:
-    """Of builtin objects those that lie in the slot itself; one of the standard library when it is most of it."""
+    """Of builtin objects those that lie in the slot; one of the standard library when it is most of it."""
     fitting = _fitting(members, worst) or members
     total = max(member.retained for member in members)
     runs = max(member.run_count for member in fitting)
@@ -104,8 +107,9 @@ def _outermost(members: Sequence[_Member], worst: Mapping[int, bool]) -> int:
     library = [
         member for member in steady if member.tier == Tier.STDLIB and member.retained >= _MOSTLY * total
     ]
+    own = [member for member in steady if member.name not in _LINKS] or steady
     best = min(
-        library or steady, key=lambda member: (member.depth, -member.retained, -member.count, member.type_row)
+        library or own, key=lambda member: (member.depth, -member.retained, -member.count, member.type_row)
     )
     return best.type_row
 
@@ -135,6 +139,7 @@ def _members(reach: Reach, clusters: Clusters, objects: U32, whole: U32) -> list
         found.append(
             _Member(
                 row,
+                name,
                 tier,
                 int(depth[at]),
                 int(counts[at]),
@@ -158,7 +163,7 @@ def _is_topmost(reach: Reach, clusters: Clusters, objects: U32) -> Bools:
 
 
 def _is_separate(reach: Reach, clusters: Clusters, objects: U32) -> Bools:
-    """A part of a bigger thing of its type, made in the same run, is no thing of its own; a link of a chain is."""
+    """A part of a bigger thing of its type, of the same run, is none of its own; a link of a chain is."""
     nested = _has_parent_of_its_type(reach, clusters, objects)
     births = reach.survivors.births_of(clusters.new.objects[objects[nested]])
     parents = reach.survivors.births_of(clusters.new.objects[clusters.idom[objects[nested]]])

@@ -60,8 +60,8 @@ def find_reasons(
 ) -> tuple[list[Reason], int]:
     """(the reasons why these new objects live, cheapest first, how many more there are).
 
-    `heads` are numbers of the new graph, `slots` those that keep them alive. One search backward from the heads
-    through the new objects finds where each slot leads to them. O(n + m) of the new graph.
+    `heads` are numbers of the new graph, `slots` those that keep them alive. One search backward from the
+    heads through the new objects finds where each slot leads to them. O(n + m) of the new graph.
     """
     backward = _backward(reach, new, heads)
     reasons = []

@@ -75,7 +75,7 @@ class CutSearch:
 
         Those held from C, or by nothing that has a name, count in `of` and not in `frees`. Members that free
         equally many alone come in the order of the `known` patterns, which a reader meets first. What the cut
-        frees is counted among `counted` (default: the survivors), which may hold some that are in use besides.
+        frees is counted among `counted` (default: the survivors), which may hold some that are in use.
         """
         sinks = self.region.numbers(survivors)
         owners = self.owner[sinks]

@@ -11,6 +11,7 @@ from leakscan.analysis.causes.holding import Holding, Population
 from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.judge.slot_noise import SlotNoise, noise_of_slot
 from leakscan.analysis.judge.slots import ACCUMULATING, Census, SlotJudgement, judge_slot
+from leakscan.analysis.results.findings import Verdict
 from leakscan.analysis.slots.entries import Entries, count_entries
 from leakscan.analysis.slots.slots import Slot
 
@@ -33,9 +34,8 @@ def judge_slots(earlier: Earlier, holding: Holding, names: SlotNames, census: Ce
         entries = count_entries(earlier, holding.reach, names, slot, runs=holding.runs)
         populations = holding.populations_of_slot(number)
         judgement = judge_slot(holding, census, entries, populations)
-        found.append(
-            JudgedSlot(slot, entries, tuple(populations), judgement, noise_of_slot(holding.reach, slot))
-        )
+        noise = noise_of_slot(holding.reach, slot, fills=judgement.verdict is Verdict.FILLING)
+        found.append(JudgedSlot(slot, entries, tuple(populations), judgement, noise))
     return found
 
 

@@ -33,11 +33,13 @@ class SlotNoise:
     is_bounded: bool = False
 
 
-def noise_of_slot(reach: Reach, slot: Slot) -> SlotNoise:
-    """By the way from the roots to the slot, and by what lies in it."""
+def noise_of_slot(reach: Reach, slot: Slot, *, fills: bool = False) -> SlotNoise:
+    """By the way from the roots to the slot, and by what lies in it. `fills`: it has a bound, with room."""
     reason = path_of_slot(reach, slot)
     path = write_path(Writing(reach, frozenset(), 0), reason)
     found = _reason(reach, slot, reason, path)
+    if fills and not found[0] and _is_of_a_library(reach, slot, path):
+        return SlotNoise("a library's own cache", True)
     return SlotNoise(*found)
 
 
@@ -65,6 +67,14 @@ def _reason(reach: Reach, slot: Slot, reason: Reason, path: Path) -> tuple[str, 
     names = {reach.graph.type_name(obj) for obj in contents.tolist()}
     is_programs_own = rule.is_runner and any(tiers.get(name) is Tier.APPLICATION for name in names)
     return rule.reason, is_bounded and not is_programs_own
+
+
+def _is_of_a_library(reach: Reach, slot: Slot, path: Path) -> bool:
+    """A library's cache with nothing of the program's in it."""
+    tier = reach.modules.tier_by_name.get(path.root.removeprefix("module "), Tier.APPLICATION)
+    if path.root_kind != "module" or tier is Tier.APPLICATION:
+        return False
+    return all(reach.modules.tier_of(obj) is not Tier.APPLICATION for obj in _contents(reach, slot).tolist())
 
 
 def _contents(reach: Reach, slot: Slot) -> U32:

@@ -1,4 +1,4 @@
-"""The verdict on a slot: the worst of the populations that it keeps alive. A churning neighbour acquits nobody."""
+"""The verdict on a slot: the worst of the populations that it keeps alive. A churning one acquits nobody."""
 
 from __future__ import annotations
 
@@ -9,30 +9,25 @@ from typing import Final
 import numpy as np
 
 from leakscan.analysis.causes.holding import Holding, Population
+from leakscan.analysis.judge.history import History, Judgement
+from leakscan.analysis.judge.holder_rules import judge_replaced
 from leakscan.analysis.judge.ranks import ORDER, rank
-from leakscan.analysis.judge.verdict import (
-    History,
-    Judgement,
-    judge,
-    judge_growth,
-    judge_replaced,
-    judge_undated,
-)
+from leakscan.analysis.judge.rules import judge, judge_growth, judge_undated
 from leakscan.analysis.results.findings import Verdict
 from leakscan.analysis.slots.entries import Entries
 
 ACCUMULATING: Final = frozenset(ORDER[:3])
 """What goes on growing, or may: such a slot must go; the others let go by themselves."""
 _PART: Final = 0.1
-"""A population has to be this part of a slot for what is undecided about it to matter, or a class with a name."""
+"""What is undecided about a population matters when it is this part of a slot, or a class with a name."""
 
 
 @dataclass(frozen=True)
 class Census:
     """What was counted by type name while the runs went on; empty without a capture.
 
-    `counts` after 0, 1, ... runs, `released` while work in flight settled, `lost` how many of those alive then
-    are gone.
+    `counts` after 0, 1, ... runs, `released` while work in flight settled, `lost` how many of those alive
+    then are gone.
     """
 
     counts: Mapping[str, Sequence[int | None]] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from leakscan.analysis.judge.verdict import ENOUGH_RUNS
+from leakscan.analysis.judge.pace import ENOUGH_RUNS
 from leakscan.analysis.results.findings import Verdict
 from leakscan.analysis.results.memory import Cause, FileGrowth, MemoryLedger, MemoryRow, NativeSite
 

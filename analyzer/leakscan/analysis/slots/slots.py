@@ -99,7 +99,7 @@ class SlotTable:
 
 
 def find_slots(earlier: Earlier, reach: Reach, new: NewGraph, names: SlotNames) -> SlotTable:
-    """Every way from old to new, as slots. O(f log f) in the references between, and a look at each holder."""
+    """Every way from old to new, as slots. O(f log f) in these references, and a look at each holder."""
     graph = reach.graph
     is_held = new.local[graph.ref_targets[reach.frontier]] != NO
     refs, sources = reach.frontier[is_held], reach.frontier_sources[is_held]
