@@ -259,7 +259,8 @@ def _slows_down(history: History) -> Judgement | None:
     return undecided(
         history,
         f"{count_text(sum(births[:half]))} born in the first {runs_text(half)}, "
-        f"{count_text(sum(late))} in the {runs_text(history.runs - half)} after: filling up, or a leak that slows down",
+        f"{count_text(sum(late))} in the {runs_text(history.runs - half)} after: "
+        "filling up, or a leak that slows down",
     )
 
 
