@@ -37,3 +37,7 @@ class RecordError(LeakscanError):
 
 class AttachError(LeakscanError):
     """A running process cannot be attached to, or did not answer; it goes on as before."""
+
+
+class NoRoom(AttachError):
+    """So little memory is left that looking at the process could have it killed."""

@@ -99,7 +99,11 @@ class Held {
     double got_;
 };
 
-void snapshot(Pipes& pipes, bool redacts_keys, bool is_aside, bool is_filtered) {
+// What the child's table takes for each object (walk/nodes.h).
+constexpr long long kBytesAnObject = 16;
+
+// `room`: what the child may take for its table, or negative: as much as it needs.
+void snapshot(Pipes& pipes, bool redacts_keys, bool is_aside, bool is_filtered, long long room) {
     record::Started started;
     double waited, pause;
     long blocks;
@@ -108,13 +112,15 @@ void snapshot(Pipes& pipes, bool redacts_keys, bool is_aside, bool is_filtered) 
         Held held;
         waited = held.waited();
         if (pipes.is_lost()) return;
+        blocks = allocated_blocks();
+        if (room >= 0 && blocks * kBytesAnObject > room)
+            return pipes.say("forked pid=0 needed=%lld objects=%ld", blocks * kBytesAnObject, blocks);
         const int heap = pipes.open_heap();
         Meta meta(run, redacts_keys);
         const int flags = record::kFlagAgent | (redacts_keys ? record::kFlagRedactKeys : 0) |
                           (is_filtered ? record::kFlagFiltered : 0);
         started = record::start({heap, flags, meta.text(), meta.bytes(), "", 0});
         close(heap);
-        blocks = allocated_blocks();
         const bool ends_interval = !(is_aside && session.for_capture);
         if (births::armed() && started.pid > 0 && ends_interval && births::begin_run(static_cast<std::uint16_t>(run + 1)))
             session.interval++;
@@ -172,7 +178,9 @@ void obey(Pipes& pipes) {
         } else if (const char* const reason = why_not()) {
             pipes.say("refused reason=%s", reason);
         } else if (!std::strncmp(order, "snapshot", 8)) {
-            snapshot(pipes, std::strstr(order, "redact"), std::strstr(order, "aside"), is_filtered);
+            const char* const room = std::strstr(order, "room=");
+            snapshot(pipes, std::strstr(order, "redact"), std::strstr(order, "aside"), is_filtered,
+                     room ? std::atoll(room + 5) : -1);
         } else if (!std::strncmp(order, "arm", 3)) {
             arm(pipes, std::strstr(order, "capture"));
         } else if (!std::strcmp(order, "disarm")) {

@@ -1,5 +1,6 @@
 // Which object has which number: open addressing over 4-byte ids, 8 bytes for each object, and the
-// number of counted references seen so far packed beside the address.
+// number of counted references seen so far packed beside the address. At most 16 bytes an object: the
+// table grows by half when it is three quarters full, so a slot takes 5.3 to 8 bytes an object.
 #pragma once
 #include "walk/memory.h"
 
@@ -10,7 +11,7 @@ class Nodes {
     static constexpr std::uint32_t kNone = 0xFFFFFFFF;
     static constexpr std::uint64_t kSeenLimit = (1u << 18) - 1;
 
-    void open() { resize(1 << 16); }
+    void open() { resize(kFirstSlots); }
     std::uint32_t count() const { return static_cast<std::uint32_t>(entries_.size()); }
     const void* address(std::uint32_t id) const {
         return reinterpret_cast<const void*>((entries_[id] & kAddressMask) << 3);
@@ -29,7 +30,7 @@ class Nodes {
     }
     std::uint32_t find(const void* address) const {
         const std::uint64_t wanted = pack(address);
-        for (std::size_t at = start(address);; at = (at + 1) & mask_) {
+        for (std::size_t at = start(address);; at = after(at)) {
             const std::uint32_t held = table_[at];
             if (!held) return kNone;
             if ((entries_[held - 1] & kAddressMask) == wanted) return held - 1;
@@ -38,14 +39,14 @@ class Nodes {
     std::uint32_t intern(const void* address, bool frame = false) {
         const std::uint64_t wanted = pack(address);
         std::size_t at = start(address);
-        for (;; at = (at + 1) & mask_) {
+        for (;; at = after(at)) {
             const std::uint32_t held = table_[at];
             if (!held) break;
             if ((entries_[held - 1] & kAddressMask) == wanted) return held - 1;
         }
         entries_.push(wanted | (frame ? kFrameBit : 0));
         table_[at] = count();
-        if (entries_.size() * 5 > (mask_ + 1) * 3) resize((mask_ + 1) * 2);
+        if (entries_.size() * 4 > slots_ * 3) resize(slots_ + slots_ / 2);
         return count() - 1;
     }
 
@@ -54,6 +55,7 @@ class Nodes {
     static constexpr std::uint64_t kAddressMask = (std::uint64_t{1} << 45) - 1;
     static constexpr std::uint64_t kFrameBit = std::uint64_t{1} << 45;
     static constexpr int kSeenShift = 46;
+    static constexpr std::size_t kFirstSlots = 1 << 16;
 
     static std::uint64_t pack(const void* address) {
         return (reinterpret_cast<std::uintptr_t>(address) >> 3) & kAddressMask;
@@ -62,23 +64,26 @@ class Nodes {
     // allocated together are referenced together, so one cache line serves several look-ups.
     std::size_t start(const void* address) const {
         const std::uint64_t word = reinterpret_cast<std::uintptr_t>(address);
-        const std::uint64_t page = (word >> 10) * 0x9E3779B97F4A7C15ull;
-        return ((page >> 20) + ((word >> 5) & 31)) & mask_;
+        const std::uint64_t page = ((word >> 10) * 0x9E3779B97F4A7C15ull) >> 32;
+        return wrapped((page * slots_ >> 32) + ((word >> 5) & 31));
     }
+    std::size_t after(std::size_t at) const { return wrapped(at + 1); }
+    std::size_t wrapped(std::size_t at) const { return at < slots_ ? at : at - slots_; }
     void resize(std::size_t slots) {
-        if (table_) munmap(table_, (mask_ + 1) * sizeof(std::uint32_t));
+        // Unmapped first: the new one is filled from the entries, and both at once would be half as much again.
+        if (table_) munmap(table_, slots_ * sizeof(std::uint32_t));
         table_ = static_cast<std::uint32_t*>(map_bytes(slots * sizeof(std::uint32_t)));
-        mask_ = slots - 1;
+        slots_ = slots;
         for (std::uint32_t id = 0; id < count(); id++) {
             std::size_t at = start(address(id));
-            while (table_[at]) at = (at + 1) & mask_;
+            while (table_[at]) at = after(at);
             table_[at] = id + 1;
         }
     }
 
     Array<std::uint64_t> entries_;
     std::uint32_t* table_ = nullptr;
-    std::size_t mask_ = 0;
+    std::size_t slots_ = 0;
 };
 
 }  // namespace record

@@ -204,8 +204,31 @@ void keep_only(int fd) {
         if (other != fd) close(other);
 }
 
+// Near a limit the kernel must take this child, never the program: both weigh the same otherwise.
+void be_the_first_to_go() {
+#if defined(__linux__)
+    const int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (file < 0) return;
+    [[maybe_unused]] const ssize_t written = write(file, "1000", 4);
+    close(file);
+#endif
+}
+
+// Limits on address space count what is only reserved; as far as this process may, it lifts its own.
+void lift(int resource) {
+    rlimit limit;
+    if (getrlimit(static_cast<decltype(RLIMIT_AS)>(resource), &limit)) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(static_cast<decltype(RLIMIT_AS)>(resource), &limit);
+}
+
 [[noreturn]] void child(const Gathered& gathered, const sigset_t& faults) {
-    if (!(gathered.input.flags & kFlagInProcess)) keep_only(gathered.input.fd);
+    if (!(gathered.input.flags & kFlagInProcess)) {
+        be_the_first_to_go();
+        keep_only(gathered.input.fd);
+        lift(RLIMIT_AS);
+        lift(RLIMIT_DATA);
+    }
     // A service in production comes first.
     if (gathered.input.flags & kFlagAgent) setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + 10);
     rlimit none{0, 0};

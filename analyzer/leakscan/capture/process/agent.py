@@ -10,7 +10,7 @@ import contextlib
 import os
 import select
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import BinaryIO, Final
@@ -20,7 +20,7 @@ from leakscan.errors import AttachError
 _MOST_ANSWER_BYTES: Final = 4096
 _BLOCK_BYTES: Final = 1 << 20
 _F_SETPIPE_SZ: Final = 1031
-_POLL_SECONDS: Final = 0.05
+_LOOK_SECONDS: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +78,18 @@ class Agent:
             )
         return answer
 
-    def receive(self, into: BinaryIO, *, most_bytes: int, stall_seconds: float) -> Answer:
+    def receive(
+        self,
+        into: BinaryIO,
+        *,
+        most_bytes: int,
+        stall_seconds: float,
+        watch: Callable[[], None] | None = None,
+    ) -> Answer:
         """Write the heap as it comes, until the agent says it is done; that answer.
 
         AttachError: more than `most_bytes`, or OSError: it cannot be written. TookTooLong: nothing came
-        for `stall_seconds`.
+        for `stall_seconds`. `watch` is called every 10 ms; what it raises ends the receiving.
         """
         # A bigger pipe spares the writer most of its waits; not every user may have one.
         with contextlib.suppress(OSError):
@@ -90,7 +97,11 @@ class Agent:
         total = 0
         until = time.monotonic() + stall_seconds
         ended: Answer | None = None
+        look_at = 0.0
         while True:
+            if watch is not None and (now := time.monotonic()) >= look_at:
+                watch()
+                look_at = now + _LOOK_SECONDS
             block = self._heap_block()
             if block:
                 total += len(block)
@@ -134,7 +145,7 @@ class Agent:
         for descriptor in descriptors:
             poll.register(descriptor, select.POLLIN)
         # A pipe whose writer came and went reports a hang-up for ever: that is no reason to hurry.
-        ready = dict(poll.poll(_POLL_SECONDS * 1000))
+        ready = dict(poll.poll(_LOOK_SECONDS * 1000))
         if ready.get(self._handle):
             raise TargetGone
         if ready and not any(events & select.POLLIN for events in ready.values()):

@@ -19,16 +19,31 @@ from typing import Final
 
 from leakscan.capture.native_module import native_path
 from leakscan.capture.process.agent import Agent, Answer, TargetGone, TookTooLong
+from leakscan.capture.process.headroom import Room, room_of, rss_of
 from leakscan.capture.process.private_folder import PrivateFolder
 from leakscan.capture.process.refusals import check_may_attach, identity_of
 from leakscan.capture.process.vitals import Process, ProcessGone
 from leakscan.capture.process.ways_in import Way, choose_way
-from leakscan.errors import AttachError, LeakscanError, RecordError, SnapshotError, UnsupportedInterpreter
+from leakscan.errors import (
+    AttachError,
+    LeakscanError,
+    NoRoom,
+    RecordError,
+    SnapshotError,
+    UnsupportedInterpreter,
+)
+from leakscan.wording import size_text
 
 DEFAULT_TIMEOUT_SECONDS: Final = 30.0
 _STALL_SECONDS: Final = 60.0
 _LEAVE_SECONDS: Final = 5.0
 _HELLO_SECONDS: Final = 5.0
+_ROOM_TO_ENTER: Final = 6 << 20
+"""The library, its thread's stack, and what opening it touches: 2 MB measured."""
+_ROOM_KEPT: Final = 3 << 20
+_CHILD_BYTES: Final = 8 << 20
+"""Of the recording child, beside 16 bytes an object: its columns and tables."""
+_ROOM_HINT: Final = "give it more memory, or attach earlier: `leakscan watch PID --rss SIZE --do series=D`"
 _LEAST_LIMIT: Final = 1 << 30
 _LIMIT_FACTOR: Final = 8
 """A snapshot takes at most 60 bytes for an object, which takes 16 at least; the rest is for its names."""
@@ -102,6 +117,7 @@ class Attachment:
 
     def _enter(self) -> None:
         check_may_attach(self.pid)
+        self._check_room_to_enter()
         who = identity_of(self.pid)
         way: Way = choose_way(self.pid, via=self._via, library=Path(native_path()))
         self._stack.callback(way.close)
@@ -130,16 +146,26 @@ class Attachment:
         AttachError, RecordError: there is none, and nothing was left behind.
         """
         start, time_unix = time.monotonic(), time.time()
+        rss_bytes = rss_of(self.pid)
+        room = room_of(self.pid)
         partial = path.with_name(path.name + ".partial")
         try:
             with partial.open("wb") as file:
                 os.fchmod(file.fileno(), 0o600)
-                self._agent.order("snapshot" + " redact" * redact_keys + " aside" * is_aside)
+                order = "snapshot" + " redact" * redact_keys + " aside" * is_aside
+                if room is not None:
+                    order += f" room={max(0, room.safe_bytes - _beside_the_table(rss_bytes))}"
+                self._agent.order(order)
                 forked = self._answer("forked", time.monotonic() + self._timeout)
+                if forked.number("needed"):
+                    raise _no_room(self.pid, forked, room, rss_bytes)
                 _check_forked(self.pid, forked)
                 try:
                     ended = self._agent.receive(
-                        file, most_bytes=self._most_bytes(), stall_seconds=max(_STALL_SECONDS, self._timeout)
+                        file,
+                        most_bytes=_LEAST_LIMIT + _LIMIT_FACTOR * rss_bytes,
+                        stall_seconds=max(_STALL_SECONDS, self._timeout),
+                        watch=self._check_room_is_left,
                     )
                 except (TargetGone, TookTooLong) as error:
                     raise self._gone_or_stuck(error, "while it sent its heap") from None
@@ -247,8 +273,23 @@ class Attachment:
             " itself as soon as it gets it. --timeout waits longer",
         )
 
-    def _most_bytes(self) -> int:
-        return _LEAST_LIMIT + _LIMIT_FACTOR * self.process.vitals().rss_bytes
+    def _check_room_to_enter(self) -> None:
+        room = room_of(self.pid)
+        if room is not None and room.safe_bytes < _ROOM_TO_ENTER:
+            raise NoRoom(
+                f"too little memory is left to look into process {self.pid}: {room.text}; entering it takes"
+                f" {size_text(_ROOM_TO_ENTER)}",
+                hint=_ROOM_HINT,
+            )
+
+    def _check_room_is_left(self) -> None:
+        """While the child lives, each page that the program writes is copied once."""
+        room = room_of(self.pid)
+        if room is not None and room.safe_bytes < _ROOM_KEPT:
+            raise NoRoom(
+                f"the snapshot of process {self.pid} was broken off before memory ran out: {room.text}",
+                hint=_ROOM_HINT,
+            )
 
     def _wait_until_it_left(self) -> None:
         """The agent's thread removes itself; this only waits to see it."""
@@ -257,6 +298,20 @@ class Attachment:
         while time.monotonic() < until and _has_agent_thread(self.pid):
             time.sleep(pause)
             pause = min(pause * 2, 0.05)
+
+
+def _beside_the_table(rss_bytes: int) -> int:
+    """Of the child: columns, page tables, and the pages that a program writes while it is looked at."""
+    return _CHILD_BYTES + rss_bytes // 64
+
+
+def _no_room(pid: int, forked: Answer, room: Room | None, rss_bytes: int) -> NoRoom:
+    needed = forked.number("needed") + _beside_the_table(rss_bytes)
+    return NoRoom(
+        f"too little memory is left for a snapshot of process {pid}: {room.text if room else 'unknown'}; its"
+        f" {forked.number('objects')} blocks need about {size_text(needed)}",
+        hint=_ROOM_HINT,
+    )
 
 
 def _has_agent_thread(pid: int) -> bool:
@@ -307,6 +362,11 @@ def _check_ended(pid: int, ended: Answer) -> None:
     status, code = ended.text("status"), ended.number("code")
     if status == "ok":
         return
+    if status == "no-memory" or (status == "crashed" and code == signal.SIGKILL):
+        raise NoRoom(
+            f"the recording child of process {pid} got no memory, or the kernel took it to free some",
+            hint=f"the process itself is unharmed; {_ROOM_HINT}",
+        )
     if status == "crashed":
         raise RecordError(
             f"the recording child of process {pid} ended early (signal {code})",
@@ -314,7 +374,7 @@ def _check_ended(pid: int, ended: Answer) -> None:
         )
     raise RecordError(
         f"the recording child of process {pid} could not finish ({status[:40]} {code})",
-        hint="it needs about 32 bytes of memory per object",
+        hint="it needs about 16 bytes of memory per object",
     )
 
 

@@ -142,12 +142,19 @@ class AttachedCapture:
             "collected": 0,
             "tasks": 0,
             "seconds": round(entries[-1]["time_unix"] - entries[-2]["time_unix"], 3) if number else 0.0,
-            "memory": {**taken.memory, **_native.map_figures(self._pid), **found},
+            "memory": {**taken.memory, **self._map_figures(), **found},
             "collector": {},
             "types": changed_types(earlier, types),
         }
         with (self.directory / CENSUS_FILE).open("a", encoding="utf-8", errors="backslashreplace") as lines:
             lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+    def _map_figures(self) -> dict[str, int]:
+        # The process may have ended meanwhile; its heap is here all the same.
+        try:
+            return _native.map_figures(self._pid)
+        except OSError:
+            return {}
 
     def _types_so_far(self) -> dict[str, tuple[int, int]]:
         from leakscan.capture.directory.reader import read_capture
@@ -235,7 +242,10 @@ def _fields(taken: Taken) -> dict[str, Any]:  # Any: the fields of a dataclass
 
 
 def _command(folder: Path) -> str:
-    words = (folder / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+    try:
+        words = (folder / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+    except OSError:
+        return "ended"
     program = [word.rpartition("/")[2] for word in words[:1]]
     return " ".join(" ".join([*program, *words[1:4]]).split())[:120]
 

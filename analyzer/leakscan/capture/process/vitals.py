@@ -55,11 +55,11 @@ class Process:
             self.started = self._start_ticks()
             # A handle on the process itself: a signal through it cannot reach anyone else.
             self._handle = os.pidfd_open(pid)
+            self.name = self._read("comm").strip()
         except (ProcessGone, ProcessLookupError) as error:
             raise CaptureError(
                 f"there is no process {pid}", hint="`ps -ef` lists the processes; PIDs change at a restart"
             ) from error
-        self.name = self._read("comm").strip()
         self._pools_seen: tuple[int, int, int] | None = None
         self._pools_due = 0.0
 
