@@ -16,11 +16,10 @@ from cli_runs import CommandLine, command
 from drawn_captures import BEFORE, draw_capture, draw_modes, leaking
 from leakscan.analysis.capsule import LARGEST_CAPSULE_BYTES, Capsule
 from leakscan.answers.capsules import is_capsule, read_capsule
-from leakscan.answers.reading import NotAnAnswer, read_as
 from leakscan.cli import main
 from leakscan.errors import UsageError
+from leakscan.json_values import NotAnAnswer, as_plain, read_as
 from leakscan.report.share.capsule import capsule_text
-from leakscan.report.share.json import as_plain
 
 __all__ = ["command"]
 

@@ -18,7 +18,7 @@ from leakscan.errors import UsageError
 
 if TYPE_CHECKING:
     from leakscan.analysis.results.findings import Findings
-    from leakscan.capture.directory.writer import Ledger
+    from leakscan.capture.directory.writer import CaptureWriter
 
 # Any in this file: what the callable under test returns, and JSON values.
 
@@ -132,21 +132,21 @@ def screen(findings: Findings) -> str:
     return plain(lines).removesuffix("\n")
 
 
-class _ToLedger:
+class _ToWriter:
     """Takes the session's events as the pipe of a capture would."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, writer: CaptureWriter) -> None:
+        self._writer = writer
 
     def write(self, event: str, **fields: Any) -> None:
-        self._ledger.record({"event": event, **fields})
+        self._writer.record({"event": event, **fields})
 
 
 def _capture_here(run: Callable[[], Any], how: Measurement, directory: Path, called_mode: str = "") -> None:
     import asyncio
 
-    from leakscan.capture.directory.writer import Ledger
-    from leakscan.capture.scenario.settings import Settings, ledger_head, session_config
+    from leakscan.capture.directory.writer import CaptureWriter
+    from leakscan.capture.scenario.settings import Settings, begun_run, session_config
     from leakscan.record.session import Session
 
     try:
@@ -167,15 +167,15 @@ def _capture_here(run: Callable[[], Any], how: Measurement, directory: Path, cal
     )
     target = _name_of(run)
     config = session_config(target, how.mode, settings, directory, owns_main=False)
-    head = ledger_head(target, called_mode or how.mode, settings, runtime="cpython", python="")
-    ledger = Ledger(directory, head)
-    session = Session(config, _ToLedger(ledger), load=lambda: run)
+    begun = begun_run(target, called_mode or how.mode, settings, runtime="cpython", python="")
+    writer = CaptureWriter(directory, begun)
+    session = Session(config, _ToWriter(writer), load=lambda: run)
     try:
         session.prepare()
         session.measure()
     finally:
         session.close()
-    ledger.close("complete")
+    writer.close("complete")
 
 
 def _findings(directory: Path) -> Findings:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from leakscan.analysis.capsule import CAPSULE_FORMAT, CAPSULE_VERSION, LARGEST_CAPSULE_BYTES, Capsule
-from leakscan.answers.reading import NotAnAnswer, read_as
 from leakscan.errors import UsageError
+from leakscan.json_values import NotAnAnswer, read_as
 
 LARGEST_READ_BYTES: Final = 20 * LARGEST_CAPSULE_BYTES
 _HEAD_BYTES: Final = 64

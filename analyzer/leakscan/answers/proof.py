@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leakscan.capture.directory.reader import Proof
+from leakscan.capture.directory.run_file import Proof
 from leakscan.wording import count_text
 
 

@@ -7,11 +7,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from leakscan.capture.directory.reader import RUN_FILE, is_capture
+from leakscan.capture.directory.run_file import RUN_FILE, is_capture
 from leakscan.errors import CaptureError
 
 
-class Place:
+class OutputDirectory:
     """A context: leaving it with `keep` unset undoes it, and a capture that was replaced comes back.
 
     CaptureError: something is there already and may not, or must not, be overwritten.
@@ -36,7 +36,7 @@ class Place:
             )
         self._earlier = output.absolute()
 
-    def __enter__(self) -> Place:
+    def __enter__(self) -> OutputDirectory:
         try:
             if self._earlier is not None:
                 aside = tempfile.mkdtemp(prefix=f".{self.directory.name}-", dir=self._earlier.parent)

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from leakscan.capture.directory.run_file import (
+    AFTER,
+    ATTACH_MODE,
+    BEFORE,
+    CENSUS_FILE,
+    CONTROL,
+    SUFFIXES,
+    Failure,
+    InFlight,
+    ModesFile,
+    Proof,
+    RunFile,
+    Trim,
+    is_capture,
+    read_run_file,
+)
 from leakscan.errors import CaptureError
-
-RUN_FILE = "run.json"
-CENSUS_FILE = "census.jsonl"
-BEFORE, AFTER = "before", "after"
-"""Stems of the first and the last snapshot."""
-SUFFIXES = {"cpython": ".heap", "node": ".heapsnapshot"}
-BEFORE_FILE, AFTER_FILE = "before.heap", "after.heap"
-CAPTURE_VERSION = 1
-CONTROL = "control"
-ATTACH_MODE = "attach"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,59 +60,6 @@ class Census:
     tasks: int
     seconds: float
     last_id: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a capture stopped. `phase`: import, warm-up, baseline, run, settle, snapshot, process."""
-
-    phase: str
-    run: int
-    type_name: str
-    message: str
-    hint: str
-    traceback: str
-
-
-@dataclass(frozen=True, slots=True)
-class InFlight:
-    """Tasks of the event loop around the wait for work in flight to end.
-
-    Of Node: timers, sockets and requests that keep its loop alive; `kinds` counts those left by kind.
-    """
-
-    tasks_at_rest: int
-    tasks_before: int
-    tasks_after: int
-    waited_seconds: float
-    kinds: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """A cut applied for real: `freed` of the `of` survivors went; `failed` says why it could not be tried.
-
-    `others_freed` of the `others_of` objects that hang on them went too. `cut` are the patterns, `types`
-    those of the survivors.
-    """
-
-    cut: tuple[str, ...]
-    types: tuple[str, ...]
-    of: int
-    freed: int
-    others_of: int
-    others_freed: int
-    not_cleared: tuple[str, ...]
-    failed: str
-
-
-@dataclass(frozen=True, slots=True)
-class Trim:
-    """Memory around `malloc_trim`, after everything; `done` is False where glibc does not serve malloc."""
-
-    done: bool
-    before: Mapping[str, int]
-    after: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +131,9 @@ class Capture:
 
 def read_capture(directory: Path) -> Capture:
     """The capture in that directory. CaptureError: there is none, or it holds several modes."""
-    run = _read_run_file(directory)
-    if "modes" in run:
-        modes = [mode for mode, status in run["modes"].items() if status == "complete"]
+    run = read_run_file(directory)
+    if isinstance(run, ModesFile):
+        modes = [mode for mode, status in run.modes.items() if status == "complete"]
         raise CaptureError(
             f"{directory} holds one capture for each mode",
             hint=f"choose one: {', '.join(str(directory / mode) for mode in modes)}",
@@ -191,84 +143,47 @@ def read_capture(directory: Path) -> Capture:
 
 def read_captures(directory: Path) -> tuple[Capture, ...]:
     """Every capture in that directory: one, or one for each mode that kept anything, in their order."""
-    run = _read_run_file(directory)
-    if "modes" not in run:
+    run = read_run_file(directory)
+    if not isinstance(run, ModesFile):
         return (_capture(directory, run),)
-    kept = (directory / mode for mode in run["modes"] if is_capture(directory / mode))
-    return tuple(_capture(each, _read_run_file(each)) for each in kept)
+    return tuple(read_capture(directory / mode) for mode in run.modes if is_capture(directory / mode))
 
 
-def is_capture(directory: Path) -> bool:
-    return (directory / RUN_FILE).is_file()
-
-
-def _read_run_file(directory: Path) -> dict[str, Any]:  # Any: JSON values
-    path = directory / RUN_FILE
-    hint = "leakscan capture TARGET -o DIR writes one"
+def _capture(directory: Path, run: RunFile) -> Capture:
     try:
-        run = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CaptureError(f"{directory} is not a capture: it has no {RUN_FILE}", hint=hint) from None
-    except (OSError, ValueError) as error:
-        raise CaptureError(f"cannot read {path}: {error}", hint=hint) from error
-    if not isinstance(run, dict) or run.get("format") != "leakscan-capture":
-        raise CaptureError(f"{path} does not describe a capture", hint=hint)
-    if run.get("version", 0) > CAPTURE_VERSION:
-        raise CaptureError(
-            f"{path} has version {run['version']}; this leakscan reads {CAPTURE_VERSION}",
-            hint="use the leakscan that wrote it, or a newer one",
-        )
-    return run
-
-
-def _capture(directory: Path, run: Mapping[str, Any]) -> Capture:  # Any: JSON values
-    try:
-        error, in_flight, proof = run["error"], run["in_flight"], run["proof"]
         rounds = tuple(_read_census_file(directory / CENSUS_FILE))
-        return Capture(
-            directory=directory,
-            target=run["target"],
-            mode=run["mode"],
-            scenario=run["scenario"],
-            runs=run["runs"],
-            runs_completed=run["runs_completed"],
-            warmup=run["warmup"],
-            chunks=run["chunks"],
-            python=run["python"],
-            platform=run["platform"],
-            status=run["status"],
-            missing=tuple(run["missing"]) or _missing_of_running(run["status"]),
-            failure=Failure(**error) if error else None,
-            snapshots=tuple(
-                SnapshotEntry(directory / entry["file"], entry["run"], entry["pause_seconds"])
-                for entry in run["snapshots"]
-            ),
-            census=tuple(row for row in rounds if row.phase != CONTROL),
-            in_flight=InFlight(**in_flight) if in_flight else None,
-            ended=run["ended"],
-            proof=_proof(proof) if proof else None,
-            runtime=run.get("runtime", "cpython"),
-            version=run.get("version_of_runtime") or run["python"],
-            started_in=run.get("started_in", ""),
-            control=tuple(row for row in rounds if row.phase == CONTROL),
-            allocator=run.get("allocator", ""),
-            trim=Trim(**run["trim"]) if run.get("trim") else None,
-            mappings=tuple((path, before, after) for path, before, after in run.get("mappings", ())),
-        )
     except (KeyError, TypeError, ValueError) as error:
-        raise CaptureError(f"{directory / RUN_FILE} is damaged: {error!r}", hint="capture again") from error
-
-
-def _proof(proof: Mapping[str, Any]) -> Proof:  # Any: JSON values
-    return Proof(
-        cut=tuple(proof["cut"]),
-        types=tuple(proof["types"]),
-        of=proof["of"],
-        freed=proof["freed"],
-        others_of=proof.get("others_of", 0),
-        others_freed=proof.get("others_freed", 0),
-        not_cleared=tuple(proof["not_cleared"]),
-        failed=proof["failed"],
+        raise CaptureError(
+            f"{directory / CENSUS_FILE} is damaged: {error!r}", hint="capture again"
+        ) from error
+    return Capture(
+        directory=directory,
+        target=run.target,
+        mode=run.mode,
+        scenario=run.scenario,
+        runs=run.runs,
+        runs_completed=run.runs_completed,
+        warmup=run.warmup,
+        chunks=run.chunks,
+        python=run.python,
+        platform=run.platform,
+        status=run.status,
+        missing=run.missing or _missing_of_running(run.status),
+        failure=run.error,
+        snapshots=tuple(
+            SnapshotEntry(directory / entry.file, entry.run, entry.pause_seconds) for entry in run.snapshots
+        ),
+        census=tuple(row for row in rounds if row.phase != CONTROL),
+        in_flight=run.in_flight,
+        ended=run.ended,
+        proof=run.proof,
+        runtime=run.runtime,
+        version=run.version_of_runtime or run.python,
+        started_in=run.started_in,
+        control=tuple(row for row in rounds if row.phase == CONTROL),
+        allocator=run.allocator,
+        trim=run.trim,
+        mappings=run.mappings,
     )
 
 

@@ -7,21 +7,25 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from leakscan import __version__
 from leakscan.capture.directory.census import count_snapshot, read_census
 from leakscan.capture.directory.mappings import file_mappings, grown_mappings
-from leakscan.capture.directory.reader import (
+from leakscan.capture.directory.reader import Capture, read_capture
+from leakscan.capture.directory.run_file import (
     AFTER,
     BEFORE,
-    CAPTURE_VERSION,
     CENSUS_FILE,
-    RUN_FILE,
     SUFFIXES,
-    Capture,
-    read_capture,
+    Failure,
+    InFlight,
+    Proof,
+    RunFile,
+    SnapshotRow,
+    Trim,
+    write_run_file,
 )
 
 Event = dict[str, Any]  # Any: JSON values, from the driver
@@ -29,56 +33,25 @@ Types = dict[str, tuple[int, int]]
 Read = TypeVar("Read")
 
 
-def empty_run(known: dict[str, Any]) -> dict[str, Any]:  # Any: JSON values
-    """What run.json holds when a capture begins, with what is `known` of it already."""
-    return {
-        "format": "leakscan-capture",
-        "version": CAPTURE_VERSION,
-        "leakscan": __version__,
-        "status": "running",
-        "scenario": "",
-        "runs_completed": 0,
-        "implementation": "",
-        "version_of_runtime": "",
-        "platform": "",
-        "executable": "",
-        "started_in": os.getcwd(),
-        "pid": 0,
-        "started_unix": round(time.time(), 3),
-        "ended_unix": None,
-        "snapshots": [],
-        "census": CENSUS_FILE,
-        "ended": {},
-        "in_flight": None,
-        "proof": None,
-        "trim": None,
-        "allocator": "",
-        "mappings": [],
-        "missing": [],
-        "error": None,
-        **known,
-    }
-
-
-class Ledger:
+class CaptureWriter:
     """The capture directory as it fills. Every event of the driver is recorded before the next is read."""
 
-    def __init__(self, directory: Path, settings: dict[str, Any]) -> None:  # Any: JSON values
+    def __init__(self, directory: Path, run: RunFile) -> None:
         self._directory = directory
         self._types: dict[str, tuple[int, int]] = {}
         self._ended: Counter[str] = Counter()
         self._mapped: dict[str, int] = {}
-        self._run = empty_run(settings)
+        self._run = run
         self.write()
 
     @property
-    def run(self) -> dict[str, Any]:
-        """What run.json holds."""
+    def run(self) -> RunFile:
+        """What run.json says."""
         return self._run
 
     @property
     def has_snapshots(self) -> bool:
-        return bool(self._run["snapshots"])
+        return bool(self._run.snapshots)
 
     def record(self, event: Event) -> None:
         """Take in one event of the driver. OSError: the disk is full."""
@@ -88,31 +61,31 @@ class Ledger:
 
     def fail(self, *, phase: str, run: int, message: str, hint: str = "") -> None:
         """Record why the capture stopped; what the driver said first stays."""
-        if self._run["error"] is None:
-            self._on_error({"phase": phase, "run": run, "message": message, "hint": hint})
+        if self._run.error is None:
+            self._set(error=Failure(phase, run, "", message, hint, ""))
+
+    def forget_failure(self) -> None:
+        """What the driver said was a consequence of what is about to be recorded."""
+        self._set(error=None)
 
     def pause(self) -> Capture:
         """The capture as it is while the target waits to be told whether that is all."""
-        self._run["status"] = "complete"
+        self._set(status="complete")
         self.write()
         return read_capture(self._directory)
 
     def reopen(self, runs: int) -> None:
         """More runs follow: the last snapshot is no longer the last."""
-        run = self._run
-        run["status"], run["runs"] = "running", runs
-        run["snapshots"] = [entry for entry in run["snapshots"] if not _is_named(entry, AFTER)]
+        kept = tuple(entry for entry in self._run.snapshots if entry.stem != AFTER)
+        self._set(status="running", runs=runs, snapshots=kept)
         self.write()
 
     def close(self, status: str) -> None:
         """Give the capture its last status, and say what is missing."""
-        run = self._run
-        run["status"] = status
-        run["ended_unix"] = round(time.time(), 3)
-        run["missing"] = self._missing()
+        self._set(status=status, ended_unix=round(time.time(), 3), missing=self._missing())
         for leftover in self._directory.glob(".census-*"):
             leftover.unlink()
-        listed = {entry["file"] for entry in run["snapshots"]}
+        listed = {entry.file for entry in self._run.snapshots}
         for snapshot in self._directory.glob("*.heap*"):
             # Cut off in the middle it is of no use, and on a full disk run.json needs its room.
             if snapshot.name not in listed:
@@ -120,35 +93,42 @@ class Ledger:
         self.write()
 
     def write(self) -> None:
-        write_whole(self._directory / RUN_FILE, self._run)
+        write_run_file(self._directory, self._run)
+
+    def _set(self, **changes: Any) -> None:  # Any: fields of RunFile
+        self._run = replace(self._run, **changes)
 
     def _on_started(self, event: Event) -> None:
-        for name in ("python", "implementation", "executable", "platform", "pid"):
-            self._run[name] = event[name]
-        self._run["allocator"] = event.get("allocator", "")
-        self._run["version_of_runtime"] = event.get("version") or event["python"]
+        self._set(
+            python=event["python"],
+            implementation=event["implementation"],
+            executable=event["executable"],
+            platform=event["platform"],
+            pid=event["pid"],
+            allocator=event.get("allocator", ""),
+            version_of_runtime=event.get("version") or event["python"],
+        )
         self.write()
 
     def _on_run_end(self, event: Event) -> None:
-        self._run["scenario"] = event["kind"]
         if not event["warmup"]:
             self._ended[event["ended"]] += 1
-            self._run["ended"] = dict(sorted(self._ended.items()))
+        self._set(scenario=event["kind"], ended=dict(sorted(self._ended.items())))
 
     def _on_census(self, event: Event) -> None:
         row = {"phase": event["phase"], "run": event["run"]}
-        row |= self._counted(event) if self._run["runtime"] == "cpython" else self._numbered(event)
+        row |= self._counted(event) if self._run.runtime == "cpython" else self._numbered(event)
         row |= {name: event[name] for name in ("tasks", "seconds")}
         with (self._directory / CENSUS_FILE).open("a", encoding="utf-8", errors="backslashreplace") as lines:
             lines.write(json.dumps(row, ensure_ascii=False) + "\n")
-        if event["phase"] in ("baseline", "settled") and self._run["pid"] != os.getpid():
+        if event["phase"] in ("baseline", "settled") and self._run.pid != os.getpid():
             # Read from outside: the target shall not hold the text of its own maps.
-            mapped = file_mappings(self._run["pid"])
+            mapped = file_mappings(self._run.pid)
             if event["phase"] == "baseline":
                 self._mapped = mapped
-            self._run["mappings"] = grown_mappings(self._mapped, mapped)
+            self._set(mappings=tuple(grown_mappings(self._mapped, mapped)))
         if event["phase"] == "run":
-            self._run["runs_completed"] = event["run"]
+            self._set(runs_completed=event["run"])
         self.write()
 
     def _counted(self, event: Event) -> dict[str, Any]:  # Any: JSON values
@@ -189,65 +169,74 @@ class Ledger:
 
     def _on_snapshot(self, event: Event) -> None:
         path = self._directory / event["file"]
-        self._run["snapshots"].append(
-            {
-                "file": event["file"],
-                "run": event["run"],
-                "pause_seconds": event["pause_seconds"],
-                "bytes": path.stat().st_size,
-            }
+        row = SnapshotRow(
+            file=event["file"],
+            run=event["run"],
+            pause_seconds=event["pause_seconds"],
+            bytes=path.stat().st_size,
         )
+        self._set(snapshots=(*self._run.snapshots, row))
         self.write()
 
     def _on_trimmed(self, event: Event) -> None:
-        self._run["trim"] = {name: event[name] for name in ("done", "before", "after")}
+        self._set(trim=Trim(event["done"], event["before"], event["after"]))
         self.write()
 
     def _on_settled(self, event: Event) -> None:
-        self._run["in_flight"] = {name: value for name, value in event.items() if name != "event"}
+        waited = InFlight(
+            tasks_at_rest=event["tasks_at_rest"],
+            tasks_before=event["tasks_before"],
+            tasks_after=event["tasks_after"],
+            waited_seconds=event["waited_seconds"],
+            kinds=event.get("kinds", {}),
+        )
+        self._set(in_flight=waited)
 
     def ask_for_proof(self, cut: tuple[str, ...], types: tuple[str, ...], uncleared: tuple[str, ...]) -> None:
         """The next event `proved` is about this cut, of which `uncleared` will not be tried."""
-        left = [f"{pattern} is held by the interpreter itself" for pattern in uncleared]
+        left = tuple(f"{pattern} is held by the interpreter itself" for pattern in uncleared)
         # Until the answer is there, for a stop in between.
-        counts = dict.fromkeys(("of", "freed", "others_of", "others_freed"), 0)
-        unanswered = {**counts, "not_cleared": left, "failed": "the target did not answer"}
-        self._run["proof"] = {**unanswered, "cut": list(cut), "types": list(types)}
+        self._set(proof=Proof(cut, types, 0, 0, 0, 0, left, "the target did not answer"))
 
     def _on_proved(self, event: Event) -> None:
-        self._run["proof"] |= {
-            "of": event.get("of", 0),
-            "freed": event.get("freed", 0),
-            "others_of": event.get("others_of", 0),
-            "others_freed": event.get("others_freed", 0),
-            "not_cleared": [*self._run["proof"]["not_cleared"], *event.get("not_cleared", [])],
-            "failed": event.get("failed", ""),
-        }
+        asked = self._run.proof
+        assert asked is not None, "a proof that nobody asked for"
+        proof = replace(
+            asked,
+            of=event.get("of", 0),
+            freed=event.get("freed", 0),
+            others_of=event.get("others_of", 0),
+            others_freed=event.get("others_freed", 0),
+            not_cleared=(*asked.not_cleared, *event.get("not_cleared", ())),
+            failed=event.get("failed", ""),
+        )
+        self._set(proof=proof)
         self.write()
 
     def _on_error(self, event: Event) -> None:
-        if self._run["error"] is None:
-            self._run["error"] = {
-                "phase": event["phase"],
-                "run": event["run"],
-                "type_name": event.get("type", ""),
-                "message": event["message"],
-                "hint": event["hint"],
-                "traceback": event.get("traceback", ""),
-            }
+        if self._run.error is None:
+            failure = Failure(
+                phase=event["phase"],
+                run=event["run"],
+                type_name=event.get("type", ""),
+                message=event["message"],
+                hint=event["hint"],
+                traceback=event.get("traceback", ""),
+            )
+            self._set(error=failure)
 
-    def _missing(self) -> list[str]:
+    def _missing(self) -> tuple[str, ...]:
         run = self._run
         missing = []
-        taken, suffix = run["snapshots"], SUFFIXES[run["runtime"]]
-        if not any(_is_named(entry, BEFORE) for entry in taken):
+        taken, suffix = {entry.stem for entry in run.snapshots}, SUFFIXES[run.runtime]
+        if BEFORE not in taken:
             missing.append(f"{BEFORE}{suffix}: the baseline was not reached")
-        done, asked = run["runs_completed"], run["runs"]
+        done, asked = run.runs_completed, run.runs
         if done < asked:
             missing.append(f"runs {done + 1} to {asked}" if asked > done + 1 else f"run {asked}")
-        if not any(_is_named(entry, AFTER) for entry in taken):
+        if AFTER not in taken:
             missing.append(f"{AFTER}{suffix}: it stopped before the last snapshot")
-        return missing
+        return tuple(missing)
 
 
 def changed_types(
@@ -257,33 +246,3 @@ def changed_types(
     changed = {name: figures for name, figures in now.items() if before.get(name) != figures}
     changed.update({name: (0, 0) for name in before if name not in now})
     return dict(sorted(changed.items()))
-
-
-def _is_named(snapshot: dict[str, Any], stem: str) -> bool:  # Any: JSON values
-    return Path(snapshot["file"]).stem == stem
-
-
-def write_modes(directory: Path, target: str, statuses: dict[str, str]) -> None:
-    """Write the run.json above one capture for each mode. OSError: the disk is full."""
-    index = {
-        "format": "leakscan-capture",
-        "version": CAPTURE_VERSION,
-        "leakscan": __version__,
-        "target": target,
-        "mode": "all",
-        "modes": statuses,
-    }
-    write_whole(directory / RUN_FILE, index)
-
-
-def write_whole(path: Path, content: dict[str, Any]) -> None:  # Any: JSON values
-    # A reader, or a kill, in the middle of it finds the earlier text.
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    partial = path.with_name(path.name + ".partial")
-    try:
-        # Lone surrogates in a message of the target must not stop the record of it.
-        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
-        os.replace(partial, path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise

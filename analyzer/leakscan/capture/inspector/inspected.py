@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from leakscan.capture.directory.output import Place
-from leakscan.capture.directory.reader import AFTER, ATTACH_MODE, BEFORE, Capture, read_capture
-from leakscan.capture.directory.writer import Ledger
+from leakscan.capture.directory.output import OutputDirectory
+from leakscan.capture.directory.reader import Capture, read_capture
+from leakscan.capture.directory.run_file import AFTER, ATTACH_MODE, BEFORE, begun
+from leakscan.capture.directory.writer import CaptureWriter
 from leakscan.capture.inspector.inspector import Inspector
 from leakscan.errors import AttachError, LeakscanError, UsageError
 
@@ -38,21 +39,16 @@ def capture_inspected(
         raise UsageError(f"{snapshots} snapshots make no capture", hint="two or more")
     if wait_seconds < 0:
         raise UsageError("--wait cannot be negative", hint="0 takes the next snapshot at once")
-    with Place(output, overwrite=overwrite) as place, Inspector(address) as inspector:
-        settings = {
-            "target": f"inspector {inspector.address}",
-            "mode": ATTACH_MODE,
-            "runs": snapshots - 1,
-            "warmup": 0,
-            "chunks": 0,
-            "runtime": "node",
-            "births": True,
-            "sites": False,
-            "redacted": False,
-            "python": "",
-        }
-        ledger = Ledger(place.directory, settings)
-        series = _Series(inspector, ledger, place.directory, snapshots, on_step)
+    with OutputDirectory(output, overwrite=overwrite) as place, Inspector(address) as inspector:
+        run = begun(
+            target=f"inspector {inspector.address}",
+            mode=ATTACH_MODE,
+            runs=snapshots - 1,
+            runtime="node",
+            python="",
+        )
+        writer = CaptureWriter(place.directory, run)
+        series = _Series(inspector, writer, place.directory, snapshots, on_step)
         status = "interrupted"
         try:
             series.start()
@@ -68,11 +64,11 @@ def capture_inspected(
                 error.message if isinstance(error, LeakscanError) else f"cannot write the capture: {error}"
             )
             hint = error.hint if isinstance(error, LeakscanError) else "is the disk full?"
-            ledger.fail(phase="snapshot", run=series.taken, message=message, hint=hint)
+            writer.fail(phase="snapshot", run=series.taken, message=message, hint=hint)
             raise error if isinstance(error, LeakscanError) else AttachError(message, hint=hint) from error
         finally:
-            ledger.close(status)
-            place.keep = ledger.has_snapshots
+            writer.close(status)
+            place.keep = writer.has_snapshots
     return read_capture(output)
 
 
@@ -80,9 +76,9 @@ class _Series:
     """`taken` snapshots so far."""
 
     def __init__(
-        self, inspector: Inspector, ledger: Ledger, directory: Path, snapshots: int, on_step: OnStep
+        self, inspector: Inspector, writer: CaptureWriter, directory: Path, snapshots: int, on_step: OnStep
     ) -> None:
-        self._inspector, self._ledger = inspector, ledger
+        self._inspector, self._writer = inspector, writer
         self._directory, self._snapshots, self._on_step = directory, snapshots, on_step
         self._first: Path | None = None
         self._since = time.monotonic()
@@ -90,7 +86,7 @@ class _Series:
 
     def start(self) -> None:
         name, _, version = self._inspector.browser.partition("/")
-        self._ledger.record(
+        self._writer.record(
             {
                 "event": "started",
                 "python": "",
@@ -110,7 +106,7 @@ class _Series:
         seconds = time.monotonic() - self._since
         paused = self._inspector.snapshot(path, lambda share: self._on_step(what, share))
         self._since = time.monotonic()
-        self._ledger.record(
+        self._writer.record(
             {"event": "snapshot", "file": path.name, "run": number, "pause_seconds": round(paused, 6)}
         )
         self._count(path, number, memory, seconds)
@@ -129,7 +125,7 @@ class _Series:
                 f"V8 at {self._inspector.address} has numbered its objects anew since the first snapshot",
                 hint="it does so when another client of the inspector leaves: close DevTools, capture again",
             )
-        self._ledger.record(
+        self._writer.record(
             {
                 "event": "census",
                 "phase": "run" if number else "baseline",

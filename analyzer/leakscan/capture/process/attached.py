@@ -5,19 +5,28 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from leakscan import _native
-from leakscan.capture.directory.reader import (
+from leakscan.capture.directory.reader import read_capture
+from leakscan.capture.directory.run_file import (
     AFTER_FILE,
     ATTACH_MODE,
     BEFORE_FILE,
     CENSUS_FILE,
     RUN_FILE,
+    Failure,
+    ModesFile,
+    RunFile,
+    SnapshotRow,
+    begun,
     is_capture,
+    read_run_file,
+    write_run_file,
 )
-from leakscan.capture.directory.writer import changed_types, empty_run, write_whole
+from leakscan.capture.directory.writer import changed_types
 from leakscan.capture.process.attach import Attachment, Taken
 from leakscan.errors import AttachError, LeakscanError
 
@@ -32,7 +41,7 @@ class AttachedCapture:
         self.directory = directory
         self._pid = attachment.pid
         self._is_new = False
-        self._run: dict[str, Any] = {}  # Any: JSON values
+        self._run: RunFile
         if is_capture(directory) and not overwrite:
             self._run = self._earlier(directory)
             self._check_is_same(attachment)
@@ -53,10 +62,10 @@ class AttachedCapture:
 
     @property
     def has_snapshots(self) -> bool:
-        return bool(self._run["snapshots"])
+        return bool(self._run.snapshots)
 
     def __len__(self) -> int:
-        return len(self._run["snapshots"])
+        return len(self._run.snapshots)
 
     def take(self, attachment: Attachment, *, redact_keys: bool) -> Taken:
         """One more snapshot, its census, and run.json brought up to it."""
@@ -73,7 +82,7 @@ class AttachedCapture:
 
     def plan(self, intervals: int) -> None:
         """How many intervals a series is to have."""
-        self._run["runs"] = self._run["runs_completed"] + intervals
+        self._run = replace(self._run, runs=self._run.runs_completed + intervals)
         self._write("running")
 
     def fail(self, error: LeakscanError) -> None:
@@ -83,53 +92,49 @@ class AttachedCapture:
             if self._is_new:
                 self.directory.rmdir()
             return
-        self._run["error"] = {
-            "phase": "process",
-            "run": self._run["runs_completed"],
-            "type_name": "",
-            "message": error.message,
-            "hint": error.hint,
-            "traceback": "",
-        }
+        failure = Failure("process", self._run.runs_completed, "", error.message, error.hint, "")
+        self._run = replace(self._run, error=failure)
         self.close("failed")
 
     def close(self, status: str) -> None:
         if not len(self):
             return
-        run = self._run
-        run["ended_unix"] = round(time.time(), 3)
+        self._run = replace(self._run, ended_unix=round(time.time(), 3))
         self._write(status)
 
     def _add(self, taken: Taken, *, redact_keys: bool) -> Taken:
         run, directory = self._run, self.directory
-        entries = run["snapshots"]
-        number = run["runs_completed"] + 1 if entries else 0
+        entries = list(run.snapshots)
+        number = run.runs_completed + 1 if entries else 0
         name = AFTER_FILE if entries else BEFORE_FILE
-        if entries and entries[-1]["file"] == AFTER_FILE:
-            entries[-1]["file"] = f"run-{entries[-1]['run']:04}.heap"
-            os.replace(directory / AFTER_FILE, directory / entries[-1]["file"])
+        if entries and entries[-1].file == AFTER_FILE:
+            entries[-1] = replace(entries[-1], file=f"run-{entries[-1].run:04}.heap")
+            os.replace(directory / AFTER_FILE, directory / entries[-1].file)
         path = directory / name
         os.replace(taken.path, path)
-        entries.append(
-            {
-                "file": name,
-                "run": number,
-                "pause_seconds": round(taken.pause_seconds, 6),
-                "bytes": taken.bytes,
-                "time_unix": round(taken.time_unix, 3),
-                "interval": taken.interval,
-            }
+        seconds = round(taken.time_unix - (entries[-1].time_unix or 0.0), 3) if entries else 0.0
+        row = SnapshotRow(
+            file=name,
+            run=number,
+            pause_seconds=round(taken.pause_seconds, 6),
+            bytes=taken.bytes,
+            time_unix=round(taken.time_unix, 3),
+            interval=taken.interval,
         )
-        self._add_census(path, number, taken, entries)
-        run["runs_completed"] = number
-        run["runs"] = max(run["runs"], number)
-        run["births"] = taken.is_armed and (run["births"] or not number)
-        run["redacted"] = redact_keys
-        run["allocator"] = "glibc" if "malloc_used_bytes" in taken.memory else "another allocator"
-        self._write("running" if number < run["runs"] else "complete")
+        self._add_census(path, number, taken, seconds)
+        self._run = replace(
+            run,
+            snapshots=(*entries, row),
+            runs_completed=number,
+            runs=max(run.runs, number),
+            births=taken.is_armed and (run.births or not number),
+            redacted=redact_keys,
+            allocator="glibc" if "malloc_used_bytes" in taken.memory else "another allocator",
+        )
+        self._write("running" if number < self._run.runs else "complete")
         return Taken(**{**_fields(taken), "path": path})
 
-    def _add_census(self, path: Path, number: int, taken: Taken, entries: list[dict[str, Any]]) -> None:
+    def _add_census(self, path: Path, number: int, taken: Taken, seconds: float) -> None:
         from leakscan.capture.directory.census import census_of
 
         types, found = census_of(path)
@@ -141,7 +146,7 @@ class AttachedCapture:
             "object_bytes": sum(size for _, size in types.values()),
             "collected": 0,
             "tasks": 0,
-            "seconds": round(entries[-1]["time_unix"] - entries[-2]["time_unix"], 3) if number else 0.0,
+            "seconds": seconds,
             "memory": {**taken.memory, **self._map_figures(), **found},
             "collector": {},
             "types": changed_types(earlier, types),
@@ -157,71 +162,62 @@ class AttachedCapture:
             return {}
 
     def _types_so_far(self) -> dict[str, tuple[int, int]]:
-        from leakscan.capture.directory.reader import read_capture
-
         census = read_capture(self.directory).census
         return dict(census[-1].types or {}) if census else {}
 
     def _write(self, status: str) -> None:
-        run = self._run
-        run["status"] = status
-        done, asked = run["runs_completed"], run["runs"]
-        run["missing"] = []
+        done, asked = self._run.runs_completed, self._run.runs
+        missing = []
         if not done:
-            run["missing"].append(f"{AFTER_FILE}: attach once more")
+            missing.append(f"{AFTER_FILE}: attach once more")
         elif done < asked and status != "running":
-            run["missing"].append(
-                f"intervals {done + 1} to {asked}" if asked > done + 1 else f"interval {asked}"
-            )
-        write_whole(self.directory / RUN_FILE, run)
+            missing.append(f"intervals {done + 1} to {asked}" if asked > done + 1 else f"interval {asked}")
+        self._run = replace(self._run, status=status, missing=tuple(missing))
+        write_run_file(self.directory, self._run)
 
-    def _new(self, attachment: Attachment) -> dict[str, Any]:  # Any: JSON values
+    def _new(self, attachment: Attachment) -> RunFile:
         folder = Path("/proc") / str(attachment.pid)
-        return empty_run(
-            {
-                "target": f"process {attachment.pid} ({_command(folder)})",
-                "mode": ATTACH_MODE,
-                "runs": 0,
-                "warmup": 0,
-                "chunks": 0,
-                "runtime": "cpython",
-                "births": False,
-                "sites": False,
-                "redacted": False,
-                "python": attachment.python,
-                "scenario": "a running process",
-                "implementation": "cpython",
-                "platform": f"linux-{os.uname().machine}",
-                "executable": _link(folder / "exe"),
-                "started_in": _link(folder / "cwd"),
-                "pid": attachment.pid,
-                "process_started": attachment.process.started,
-            }
+        new = begun(
+            target=f"process {attachment.pid} ({_command(folder)})",
+            mode=ATTACH_MODE,
+            runs=0,
+            python=attachment.python,
+            births=False,
+        )
+        return replace(
+            new,
+            scenario="a running process",
+            implementation="cpython",
+            platform=f"linux-{os.uname().machine}",
+            executable=_link(folder / "exe"),
+            started_in=_link(folder / "cwd"),
+            pid=attachment.pid,
+            process_started=attachment.process.started,
         )
 
-    def _earlier(self, directory: Path) -> dict[str, Any]:  # Any: JSON values
-        from leakscan.capture.directory.reader import read_capture
-
-        read_capture(directory)  # CaptureError when it is damaged, or newer
-        run: dict[str, Any] = json.loads((directory / RUN_FILE).read_text(encoding="utf-8"))
+    def _earlier(self, directory: Path) -> RunFile:
+        run = read_run_file(directory)
+        if isinstance(run, ModesFile):
+            raise AttachError(f"{directory} is a capture of several modes", hint="choose another -o")
+        read_capture(directory)  # CaptureError when its census is damaged
         return run
 
     def _check_is_same(self, attachment: Attachment) -> None:
         run = self._run
         hint = "choose another -o, or add --overwrite"
-        if run["mode"] != ATTACH_MODE:
-            raise AttachError(f"{self.directory} is a capture of {run['target']}", hint=hint)
-        if (run["pid"], run.get("process_started")) != (attachment.pid, attachment.process.started):
+        if run.mode != ATTACH_MODE:
+            raise AttachError(f"{self.directory} is a capture of {run.target}", hint=hint)
+        if (run.pid, run.process_started) != (attachment.pid, attachment.process.started):
             raise AttachError(
-                f"{self.directory} holds snapshots of {run['target']}, which was another process", hint=hint
+                f"{self.directory} holds snapshots of {run.target}, which was another process", hint=hint
             )
 
     def _check_births_go_on(self, attachment: Attachment) -> None:
         """The target counts intervals by itself: they must be the ones of this capture."""
         run = self._run
-        if not run["births"] or not run["snapshots"]:
+        if not run.births or not run.snapshots:
             return
-        expected = run["snapshots"][-1].get("interval", 0) + 1
+        expected = (run.snapshots[-1].interval or 0) + 1
         if attachment.is_armed and attachment.interval == expected:
             return
         what = "counts births anew" if attachment.is_armed else "no longer counts births"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import leakscan
-from leakscan.capture.directory.writer import Ledger
+from leakscan.capture.directory.writer import CaptureWriter
 from leakscan.capture.interpreter import Interpreter
 from leakscan.capture.native_module import native_path
 from leakscan.capture.scenario.decision import Decide, MoreRuns, Prove
@@ -45,12 +45,12 @@ class Observation:
     """One run of a driver. `phase` and `run` say how far it came."""
 
     def __init__(
-        self, settings: Settings, ledger: Ledger, on_progress: OnProgress, decide: Decide | None
+        self, settings: Settings, writer: CaptureWriter, on_progress: OnProgress, decide: Decide | None
     ) -> None:
         self._settings = settings
         self._decide = decide
         self._runs = settings.runs
-        self._ledger = ledger
+        self._writer = writer
         self._on_progress = on_progress
         self.phase = "start"
         self.run = 0
@@ -70,7 +70,7 @@ class Observation:
             return self._said
         if target.was_interrupted:
             return "interrupted"
-        self._ledger.fail(
+        self._writer.fail(
             phase="process",
             run=self.run,
             message=_death(code, "before the first run" if self.phase == "start" else f"in {self._where()}"),
@@ -90,10 +90,10 @@ class Observation:
         elif kind == "run_end":
             target.end_run()
         try:
-            self._ledger.record(event)
+            self._writer.record(event)
         except (OSError, LeakscanError) as error:
             self._said = "failed"
-            self._ledger.fail(
+            self._writer.fail(
                 phase="write",
                 run=self.run,
                 message=f"cannot write the capture: {error}",
@@ -106,13 +106,13 @@ class Observation:
         return True
 
     def _answer(self, target: Target) -> None:
-        asked = self._decide(self._ledger.pause()) if self._decide is not None else None
+        asked = self._decide(self._writer.pause()) if self._decide is not None else None
         if isinstance(asked, MoreRuns):
             self._runs = asked.runs
-            self._ledger.reopen(asked.runs)
+            self._writer.reopen(asked.runs)
             target.command({"command": "more", "runs": asked.runs})
         elif isinstance(asked, Prove):
-            self._ledger.ask_for_proof(asked.cut, asked.types, asked.uncleared)
+            self._writer.ask_for_proof(asked.cut, asked.types, asked.uncleared)
             order = {"references": asked.references, "survivors": asked.survivors, "others": asked.others}
             target.command({"command": "prove", **order})
         else:
@@ -130,8 +130,8 @@ class Observation:
 
     def _timed_out(self) -> str:
         # Whatever the driver said after the interrupt is a consequence of it.
-        self._ledger.run["error"] = None
-        self._ledger.fail(
+        self._writer.forget_failure()
+        self._writer.fail(
             phase=self.phase,
             run=self.run,
             message=f"{self._where()} did not end within {self._settings.timeout_seconds:g} seconds",

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from leakscan.capture.directory.output import Place
-from leakscan.capture.directory.reader import Capture, is_capture, read_capture
-from leakscan.capture.directory.writer import Ledger, write_modes
+from leakscan.capture.directory.output import OutputDirectory
+from leakscan.capture.directory.reader import Capture, read_capture
+from leakscan.capture.directory.run_file import Failure, ModesFile, is_capture, write_run_file
+from leakscan.capture.directory.writer import CaptureWriter
 from leakscan.capture.interpreter import Interpreter, find_interpreter
 from leakscan.capture.node import find_node, is_script
 from leakscan.capture.scenario.decision import Decide
 from leakscan.capture.scenario.observe import Observation, OnProgress, driver_config, place_of
-from leakscan.capture.scenario.settings import DEFAULT_SETTINGS, MODES, Progress, Settings, ledger_head
+from leakscan.capture.scenario.settings import DEFAULT_SETTINGS, MODES, Progress, Settings, begun_run
 from leakscan.errors import CaptureError, LeakscanError, UsageError
 
 TARGETS_PHASES = ("import", "warm-up", "run", "settle")
@@ -46,11 +46,11 @@ def capture(
     if mode not in MODES:
         raise UsageError(f"there is no mode {mode!r}", hint=f"one of {', '.join(MODES)}, or all")
     interpreter = _interpreter(target, python, node, settings)
-    with Place(output, overwrite=overwrite) as place:
-        error, status = _fill(place, target, interpreter, mode, settings, on_progress, decide)
+    with OutputDirectory(output, overwrite=overwrite) as place:
+        failure, status = _fill(place, target, interpreter, mode, settings, on_progress, decide)
         if status in ("failed", "not-applicable") or not place.keep:
             missing = read_capture(output).missing if place.keep else ()
-            raise _failure(target, error, status, kept=output if place.keep else None, missing=missing)
+            raise _failure(target, failure, status, kept=output if place.keep else None, missing=missing)
     return read_capture(output)
 
 
@@ -71,7 +71,7 @@ def capture_modes(
     A mode that failed or does not apply gives its error. An interrupted one is the last.
     """
     results: dict[str, Capture | LeakscanError] = {}
-    with Place(output, overwrite=overwrite) as place:
+    with OutputDirectory(output, overwrite=overwrite) as place:
         for mode in modes:
             try:
                 results[mode] = capture(
@@ -86,7 +86,8 @@ def capture_modes(
                 )
             except LeakscanError as error:
                 results[mode] = error
-            write_modes(output, target, {each: _status_of(result) for each, result in results.items()})
+            statuses = {each: _status_of(result) for each, result in results.items()}
+            write_run_file(output, ModesFile(target=target, modes=statuses))
             place.keep = place.keep or is_capture(output / mode)
             if _status_of(results[mode]) == "interrupted":
                 break
@@ -119,25 +120,25 @@ def _interpreter(target: str, python: str | None, node: str | None, settings: Se
 
 
 def _fill(
-    place: Place,
+    place: OutputDirectory,
     target: str,
     interpreter: Interpreter,
     mode: str,
     settings: Settings,
     on_progress: OnProgress,
     decide: Decide | None,
-) -> tuple[dict[str, Any] | None, str]:
-    """Run the target; what went wrong (Any: JSON values), and the status."""
+) -> tuple[Failure | None, str]:
+    """Run the target; what went wrong, and the status."""
     version = interpreter.version if interpreter.runtime == "cpython" else ""
-    head = ledger_head(target, mode, settings, runtime=interpreter.runtime, python=version)
+    begun = begun_run(target, mode, settings, runtime=interpreter.runtime, python=version)
     try:
-        ledger = Ledger(place.directory, head)
+        writer = CaptureWriter(place.directory, begun)
         try:
             config = driver_config(target, mode, settings, place.directory, is_interactive=decide is not None)
-            status = Observation(settings, ledger, on_progress, decide).watch(interpreter, config)
-            ledger.close(status)
+            status = Observation(settings, writer, on_progress, decide).watch(interpreter, config)
+            writer.close(status)
         finally:
-            place.keep = ledger.has_snapshots
+            place.keep = writer.has_snapshots
     except OSError as error:
         raise CaptureError(
             f"cannot write {place.directory}: {error.strerror}",
@@ -145,29 +146,29 @@ def _fill(
             if place.keep
             else "choose another -o",
         ) from error
-    return ledger.run["error"], status
+    return writer.run.error, status
 
 
 def _failure(
     target: str,
-    error: dict[str, Any] | None,  # Any: JSON values
+    failure: Failure | None,
     status: str,
     *,
     kept: Path | None,
     missing: tuple[str, ...],
 ) -> CaptureError:
-    if error is None:
+    if failure is None:
         return CaptureError(
             f"the capture of {target} was stopped before the baseline", hint="nothing was kept"
         )
     if status == "not-applicable":
-        return ModeDoesNotApply(error["message"], hint="`--mode all` tries every mode and leaves out such")
-    message = error["message"]
-    if error["type_name"]:
-        where = place_of(error["phase"], error["run"])
-        who = target if error["phase"] in TARGETS_PHASES else "leakscan itself, please report:"
-        message = f"{who} raised {error['type_name']} in {where}: {message}\n{error['traceback']}"
-    hints = [error["hint"]] if error["hint"] else []
+        return ModeDoesNotApply(failure.message, hint="`--mode all` tries every mode and leaves out such")
+    message = failure.message
+    if failure.type_name:
+        where = place_of(failure.phase, failure.run)
+        who = target if failure.phase in TARGETS_PHASES else "leakscan itself, please report:"
+        message = f"{who} raised {failure.type_name} in {where}: {message}\n{failure.traceback}"
+    hints = [failure.hint] if failure.hint else []
     if kept is not None:
         hints.append(f"{kept} keeps what was captured; missing: {'; '.join(missing) or 'nothing'}")
     return CaptureError(message.rstrip(), hint="\n".join(hints))

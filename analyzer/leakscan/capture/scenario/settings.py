@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from leakscan.capture.directory.run_file import RunFile, begun
 from leakscan.errors import UsageError
 
 MODES = ("consume", "abandon", "cancel", "timeout", "error", "concurrent")
@@ -65,10 +66,9 @@ class Settings:
 DEFAULT_SETTINGS = Settings()
 
 
-# Any in these two: JSON values.
 def session_config(
     target: str, mode: str, settings: Settings, directory: Path, *, owns_main: bool
-) -> dict[str, Any]:
+) -> dict[str, Any]:  # Any: JSON values
     """What record/session.py needs to know, in a process of its own (`owns_main`) or in the caller's."""
     return {
         "target": target,
@@ -88,17 +88,16 @@ def session_config(
     }
 
 
-def ledger_head(target: str, mode: str, settings: Settings, *, runtime: str, python: str) -> dict[str, Any]:
-    """What run.json says of how it was made."""
-    return {
-        "target": target,
-        "mode": mode,
-        "runs": settings.runs,
-        "warmup": settings.warmup,
-        "chunks": settings.chunks,
-        "runtime": runtime,
-        "births": True,
-        "sites": settings.sites,
-        "redacted": settings.redact_keys,
-        "python": python,
-    }
+def begun_run(target: str, mode: str, settings: Settings, *, runtime: str, python: str) -> RunFile:
+    """What run.json says when a scenario is about to be run so."""
+    return begun(
+        target=target,
+        mode=mode,
+        runs=settings.runs,
+        warmup=settings.warmup,
+        chunks=settings.chunks,
+        runtime=runtime,
+        sites=settings.sites,
+        redacted=settings.redact_keys,
+        python=python,
+    )

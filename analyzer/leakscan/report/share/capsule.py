@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from leakscan.analysis.capsule import CAPSULE_FORMAT, CAPSULE_VERSION, LARGEST_CAPSULE_BYTES, Capsule
 from leakscan.errors import UsageError
-from leakscan.report.share.json import as_plain
+from leakscan.json_values import as_plain
 from leakscan.report.share.redaction import Redaction, redacted
 from leakscan.report.text.lines import shortened
 

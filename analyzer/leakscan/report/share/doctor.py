@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from leakscan.analysis.cross_check import CrossCheck
-from leakscan.report.share.json import as_plain
+from leakscan.json_values import as_plain
 from leakscan.report.text.doctor import CheckLike
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from leakscan.analysis.results.findings import Findings
+from leakscan.json_values import as_plain
 
 FORMAT_PREFIX = "leakscan-"
 
@@ -39,16 +39,3 @@ def document(kind: str, result: object, *, version: int = 1) -> str:
     plain = {**plain, "format": FORMAT_PREFIX + kind, "version": version}
     # Only ASCII: bidi marks and control characters in names stay inert wherever the text is shown.
     return json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n"
-
-
-def as_plain(value: object) -> Any:  # Any: JSON values
-    """Dataclasses as dicts, tuples as lists, enumerations as their values."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: as_plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, (tuple, list)):
-        return [as_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): as_plain(item) for key, item in value.items()}
-    if isinstance(value, str):
-        return str(value)
-    return value

@@ -1,6 +1,6 @@
 """JSON Schema of a result, made from its dataclasses so that the two cannot drift apart.
 
-`python -m leakscan.report.share.schema DIR` writes the files of docs/schema.
+`tools/schemas.py` writes the files of docs/schema.
 """
 
 from __future__ import annotations
@@ -8,12 +8,11 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-import sys
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Any, Final
 
 from leakscan.analysis.capsule import CAPSULE_VERSION, Capsule
@@ -102,6 +101,8 @@ def _schema(hint: Any, definitions: dict[str, Schema]) -> Schema:  # Any: a type
             "minItems": len(arguments),
             "maxItems": len(arguments),
         }
+    if origin is Mapping:
+        return {"type": "object", "additionalProperties": _schema(arguments[1], definitions)}
     if isinstance(hint, type) and issubclass(hint, Enum):
         return {"enum": [member.value for member in hint]}
     if is_dataclass(hint) and isinstance(hint, type):
@@ -128,14 +129,3 @@ def _field_docstrings(result: type) -> dict[str, str]:
         ):
             said[statement.target.id] = " ".join(after.value.value.split())
     return said
-
-
-def write_schemas(directory: Path) -> None:
-    """Write each schema to `directory`/KIND-VERSION.json."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for kind, (_, version) in documents().items():
-        (directory / f"{kind}-{version}.json").write_text(schema_text(kind), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    write_schemas(Path(sys.argv[1]))
