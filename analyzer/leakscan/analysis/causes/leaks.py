@@ -59,7 +59,7 @@ class LeakGroup:
     keep them alive: the first is that of `path`, the others those of `also_held_by`, then further ones that
     no path was written for (`path_count_omitted`). `reason` is the first of them. `name` is what builtin
     objects are called by what owns them, "" when the type says enough. `objects` are all survivors of the
-    cause that no other one holds, the heads among them; `in_use` those of the heads that something else holds.
+    cause that no other one holds, the heads among them; `in_use` the heads that something else holds as well.
     """
 
     heads: U32
