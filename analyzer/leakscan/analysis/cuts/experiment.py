@@ -39,17 +39,13 @@ class Experiment:
 def survivors_to_count(
     after: HeapGraph, life: Liveness, *, cut: Sequence[str], types: Sequence[str], is_new: Bools
 ) -> U32:
-    """The objects that a cut is to be judged by: the new ones of the leaks' types.
+    """The objects that a cut is to be judged by: the new ones of the leaks' types that it should free.
 
-    Of a builtin type there are others, which nobody claims to free; there it is those that the cut should.
+    There may be others of the same types, which nobody claims to free: in use, or in a buffer beside.
     """
     rows = [row for row, name in enumerate(after.type_names) if name in types]
-    builtin = [row for row in rows if "." not in after.type_names[row]]
-    wanted = np.isin(after.type_ids, rows) & is_new & life.is_live
-    if builtin:
-        freed = freed_by(after, life, *_matched(after, cut))
-        wanted &= freed | ~np.isin(after.type_ids, builtin)
-    return np.flatnonzero(wanted).astype(np.uint32)
+    freed = freed_by(after, life, *_matched(after, cut))
+    return np.flatnonzero(np.isin(after.type_ids, rows) & is_new & life.is_live & freed).astype(np.uint32)
 
 
 def plan_experiment(after: HeapGraph, life: Liveness, *, cut: Sequence[str], survivors: U32) -> Experiment:
