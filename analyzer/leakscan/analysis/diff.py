@@ -11,6 +11,7 @@ import numpy as np
 from leakscan.analysis.assemble import Assembly, Judged, assemble_leaks
 from leakscan.analysis.births.baseline import since
 from leakscan.analysis.births.plumbing import without_plumbing
+from leakscan.analysis.births.reclaimed import reclaimed
 from leakscan.analysis.births.survivors import Mask, Survivors, find_survivors
 from leakscan.analysis.causes.leaks import LeakGroup, Limits
 from leakscan.analysis.cuts.cuts import CutSearch, prepare_cuts
@@ -86,7 +87,7 @@ def diff(
     Pure: the same snapshots give the same findings. O(n + m), and the searches that `limits` allows.
     """
     measured, limits = measured or Measured(), limits or Limits()
-    after = since(before, after)
+    after = reclaimed(since(before, after))
     life = liveness(after)
     found = without_plumbing(after, find_survivors(before, after))
     runs = runs or _runs_between(before, after, found)
