@@ -16,7 +16,7 @@ from leakscan import _native
 from walks import walk
 
 ROOT = Path(__file__).resolve().parent.parent
-TABLE = ROOT / "analyzer" / "native" / "record" / "layout_table.h"
+TABLE = ROOT / "analyzer" / "native" / "cpython" / "layout_table.h"
 
 
 def row(text: str) -> dict[str, int]:

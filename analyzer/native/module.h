@@ -5,8 +5,8 @@
 #endif
 #include <Python.h>
 
-extern PyMethodDef record_methods[];  // record/: walk, births (runs in the observed process)
-extern PyMethodDef birth_methods[];   // record/: the run and the line of each allocation
+extern PyMethodDef record_methods[];  // record_module.cpp: walk/, memory/ (runs in the observed process)
+extern PyMethodDef birth_methods[];   // births/: the run and the line of each allocation
 extern PyMethodDef heap_methods[];    // heap/: scan snapshot files
 extern PyMethodDef v8_methods[];      // heap/: read V8 snapshots
 extern PyMethodDef kernel_methods[];  // kernels/: graph algorithms on flat arrays

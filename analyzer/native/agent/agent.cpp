@@ -13,6 +13,7 @@
 #include "agent/agent_meta.h"
 #include "agent/agent_pipes.h"
 #include "births/births.h"
+#include "memory/malloc.h"
 #include "walk/snapshot.h"
 
 #include <dlfcn.h>

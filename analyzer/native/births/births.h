@@ -60,6 +60,23 @@ const char* arm(bool is_wide, bool with_sites, const char* own_folder);
 // What is allocated from now on is born in `run`. False when the hook was taken out, or runs are used up.
 bool begin_run(std::uint16_t run);
 
+// The run that new blocks get from now on, or one of the marks of format.h: own blocks, blocks made while
+// leakscan waits. Null, or why not.
+const char* set_run(long value);
+inline constexpr const char* kDoesNotFit = "the run does not fit";
+
+// What is being recorded.
+struct Recorded {
+    bool is_armed, has_sites;
+    const char* state;  // `armed`, `lost` (another tool took the hook away), `passing`, `off`
+    int width;
+    std::uint16_t last_run;
+    std::uint32_t site_rows;
+    std::uint64_t lost_sites;
+    int unseen_types;
+};
+Recorded recorded();
+
 // Takes the hook out when it is still the outermost one, else lets it pass calls on.
 void disarm();
 

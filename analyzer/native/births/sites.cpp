@@ -3,6 +3,7 @@
 #include "births/births.h"
 #include "cpython/layout.h"
 #include "walk/strings.h"
+#include "walk/code.h"
 #include "walk/walk.h"
 
 #include <cstring>

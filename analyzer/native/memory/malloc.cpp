@@ -1,12 +1,8 @@
-// What the C library's allocator and the kernel say of this process's memory, where they say anything.
-#include "memory/maps.h"
-#include "memory/pools.h"
-#include "walk/snapshot.h"
+#include "memory/malloc.h"
 
 #include <dlfcn.h>
-#include <unistd.h>
 
-#include <cerrno>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -92,69 +88,19 @@ bool malloc_totals(MallocTotals* totals) {
     return true;
 }
 
-PyObject* malloc_figures(PyObject*, PyObject*) {
-    MallocTotals all;
-    if (!malloc_totals(&all)) Py_RETURN_NONE;
-    return Py_BuildValue("(KKKK)", all.used, all.free, all.mapped, all.main_used);
-}
-
-PyObject* malloc_owner(PyObject*, PyObject*) {
+const char* malloc_library() {
     Dl_info found{};
     void* const address = dlsym(RTLD_DEFAULT, "malloc");
-    if (!address || !dladdr(address, &found) || !found.dli_fname) Py_RETURN_NONE;
+    if (!address || !dladdr(address, &found) || !found.dli_fname) return nullptr;
     const char* slash = std::strrchr(found.dli_fname, '/');
-    return PyUnicode_DecodeFSDefault(slash ? slash + 1 : found.dli_fname);
+    return slash ? slash + 1 : found.dli_fname;
 }
 
-PyObject* malloc_trim(PyObject*, PyObject*) {
+Trimmed trim_malloc() {
     const auto mallinfo2 = symbol<Mallinfo2Function>("mallinfo2");
     const auto trim = symbol<MallocTrimFunction>("malloc_trim");
-    if (!trim || !mallinfo2 || !is_counted(mallinfo2)) Py_RETURN_NONE;
-    PyThreadState* const saved = PyEval_SaveThread();
-    const int gave_back = trim(0);
-    PyEval_RestoreThread(saved);
-    return PyBool_FromLong(gave_back);
-}
-
-PyObject* map_figures(PyObject*, PyObject* args) {
-    int pid;
-    if (!PyArg_ParseTuple(args, "i", &pid)) return nullptr;
-    char file[32];
-    std::snprintf(file, sizeof(file), pid > 0 ? "/proc/%d/smaps" : "/proc/self/smaps", pid);
-    MapTotals totals;
-    PyThreadState* const saved = PyEval_SaveThread();
-    const int result = map_totals(file, &totals);
-    const int error = errno;
-    PyEval_RestoreThread(saved);
-    if (result < 0) {
-        errno = error;
-        return PyErr_SetFromErrno(PyExc_OSError);
-    }
-    const auto bytes = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
-    return Py_BuildValue(
-        "{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "rss_bytes", bytes(totals.resident), "swap_bytes",
-        bytes(totals.swapped), "uss_bytes", bytes(totals.owned), "main_heap_bytes", bytes(totals.heap),
-        "arena_heap_bytes", bytes(totals.arenas), "stack_bytes", bytes(totals.stacks), "file_bytes",
-        bytes(totals.files), "file_size", bytes(totals.file_size), "shared_bytes", bytes(totals.shared), "other_anonymous_bytes", bytes(totals.anonymous),
-        "other_anonymous_size", bytes(totals.anonymous_size), "regions", bytes(totals.regions), "arena_regions",
-        bytes(totals.arena_regions));
-}
-
-PyObject* pool_figures(PyObject*, PyObject* args) {
-    int pid;
-    if (!PyArg_ParseTuple(args, "i", &pid)) return nullptr;
-    PoolTotals totals;
-    PyThreadState* const saved = PyEval_SaveThread();
-    const int result = find_pools_of(pid > 0 ? pid : getpid(), &totals);
-    const int error = errno;
-    PyEval_RestoreThread(saved);
-    if (result < 0) {
-        errno = error;
-        return PyErr_SetFromErrno(PyExc_OSError);
-    }
-    return Py_BuildValue("(KKK)", static_cast<unsigned long long>(totals.pools),
-                         static_cast<unsigned long long>(totals.used),
-                         static_cast<unsigned long long>(totals.resident));
+    if (!trim || !mallinfo2 || !is_counted(mallinfo2)) return Trimmed::NOT_SERVED;
+    return trim(0) ? Trimmed::SOMETHING : Trimmed::NOTHING;
 }
 
 }  // namespace record

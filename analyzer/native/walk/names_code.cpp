@@ -1,5 +1,6 @@
 // References of what runs: functions, code, frames, generators, modules and types.
-#include "walk/walk.h"
+#include "walk/code.h"
+#include "walk/containers.h"
 
 namespace record {
 namespace {

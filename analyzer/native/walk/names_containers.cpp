@@ -1,5 +1,5 @@
 // References of the builtin containers.
-#include "walk/walk.h"
+#include "walk/containers.h"
 
 namespace record {
 namespace {

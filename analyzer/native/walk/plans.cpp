@@ -1,5 +1,9 @@
 // What is known of each type before its first instance is read: shape, fields, names.
 #include "cpython/known_types.h"
+#include "walk/code.h"
+#include "walk/containers.h"
+#include "walk/plan.h"
+#include "walk/sizes.h"
 #include "walk/walk.h"
 
 #include <dlfcn.h>

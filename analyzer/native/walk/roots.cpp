@@ -1,5 +1,8 @@
 // Where reachability starts: modules, the interpreter's and the threads' own references, frames.
-#include "walk/walk.h"
+#include "walk/roots.h"
+
+#include "walk/code.h"
+#include "walk/containers.h"
 
 #include <signal.h>
 

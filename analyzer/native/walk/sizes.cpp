@@ -1,6 +1,9 @@
 // Shallow sizes as sys.getsizeof gives them for types whose __sizeof__ is written in C: each case
 // here is one such function of CPython (or numpy), computed without calling anything.
-#include "walk/walk.h"
+#include "walk/sizes.h"
+
+#include "walk/code.h"
+#include "walk/containers.h"
 
 namespace record {
 namespace {

@@ -1,6 +1,10 @@
 #include "walk/snapshot.h"
 
 #include "births/births.h"
+#include "module.h"
+#include "walk/code.h"
+#include "walk/containers.h"
+#include "walk/plan.h"
 #include "walk/walk.h"
 
 #include <dlfcn.h>
@@ -263,11 +267,6 @@ long start_child() {
 
 }  // namespace
 
-PyObject* support(PyObject*, PyObject*) {
-    const char* reason = layout_select();
-    return Py_BuildValue("(Os)", reason ? Py_False : Py_True, reason ? reason : "");
-}
-
 // Once, before the first fork: addresses that only Python's API can give.
 void prepare() {
     static bool done = false;
@@ -327,28 +326,6 @@ Started start(const Request& request) {
     return {pid, error, nullptr};
 }
 
-PyObject* snapshot_start(PyObject*, PyObject* args) {
-    Request request{};
-    Py_ssize_t meta_bytes, prefix_bytes;
-    PyObject* subject = Py_None;
-    if (!PyArg_ParseTuple(args, "iy#s#i|O", &request.fd, &request.meta, &meta_bytes, &request.own_prefix, &prefix_bytes,
-                          &request.flags, &subject))
-        return nullptr;
-    request.subject = subject == Py_None ? nullptr : subject;
-    request.meta_bytes = static_cast<std::size_t>(meta_bytes);
-    request.own_prefix_bytes = static_cast<std::size_t>(prefix_bytes);
-    const Started started = start(request);
-    if (started.reason) {
-        PyErr_SetString(PyExc_RuntimeError, started.reason);
-        return nullptr;
-    }
-    if (started.pid < 0) {
-        errno = started.error;
-        return PyErr_SetFromErrno(PyExc_OSError);
-    }
-    return PyLong_FromLong(started.pid);
-}
-
 Ended wait_for(long pid, double timeout_seconds) {
     int status = 0;
     bool late = false;
@@ -381,21 +358,6 @@ Ended wait_for(long pid, double timeout_seconds) {
     if (code == 0) return {"ok", 0};
     if (code >= kExitCrashed) return {"crashed", SIGSEGV};
     return {code == ENOMEM ? "no-memory" : "write-error", code};
-}
-
-PyObject* snapshot_wait(PyObject*, PyObject* args) {
-    int pid;
-    double timeout_seconds;
-    if (!PyArg_ParseTuple(args, "id", &pid, &timeout_seconds)) return nullptr;
-    // To kill() such numbers mean a process group, or every process of the user.
-    if (pid <= 0) {
-        PyErr_Format(PyExc_ValueError, "snapshot_wait: %d is not the number of a process", pid);
-        return nullptr;
-    }
-    PyThreadState* const saved = PyEval_SaveThread();
-    const Ended ended = wait_for(pid, timeout_seconds);
-    PyEval_RestoreThread(saved);
-    return Py_BuildValue("(si)", ended.status, ended.code);
 }
 
 }  // namespace record

@@ -1,7 +1,5 @@
 // The fork: what the parent gathers before it, and waiting for the child after it.
 #pragma once
-#include "module.h"
-
 #include <cstddef>
 
 namespace record {
@@ -37,22 +35,5 @@ struct Ended {
 
 // Waits for the child of `start`, and kills it when it is late; negative: no limit. Needs no GIL.
 Ended wait_for(long pid, double timeout_seconds);
-
-// Bytes of glibc's allocator: in use in its arenas, free in them, mapped one by one, in use in the main arena.
-struct MallocTotals {
-    unsigned long long used, free, mapped, main_used;
-};
-
-// False where another allocator serves malloc. Needs no GIL; takes the allocator's locks for a moment.
-bool malloc_totals(MallocTotals* totals);
-
-PyObject* snapshot_start(PyObject* self, PyObject* args);
-PyObject* snapshot_wait(PyObject* self, PyObject* args);
-PyObject* malloc_figures(PyObject* self, PyObject* args);
-PyObject* malloc_owner(PyObject* self, PyObject* args);
-PyObject* malloc_trim(PyObject* self, PyObject* args);
-PyObject* map_figures(PyObject* self, PyObject* args);
-PyObject* pool_figures(PyObject* self, PyObject* args);
-PyObject* support(PyObject* self, PyObject* args);
 
 }  // namespace record

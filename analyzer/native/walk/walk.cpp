@@ -1,6 +1,10 @@
 #include "walk/walk.h"
 
 #include "births/births.h"
+#include "walk/code.h"
+#include "walk/containers.h"
+#include "walk/roots.h"
+#include "walk/sizes.h"
 #include "walk/snapshot.h"
 
 #include <algorithm>

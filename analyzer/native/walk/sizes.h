@@ -1,0 +1,12 @@
+// Shallow sizes, and what the allocators spend on them.
+#pragma once
+#include "walk/plan.h"
+
+namespace record {
+
+std::uint64_t shallow_size(const Object* object, const TypePlan* plan);
+// What the allocators spend on an object of that shallow size: its blocks, rounded as they round.
+std::uint64_t block_bytes(const Object* object, const TypePlan* plan, std::uint64_t shallow);
+std::uint8_t sizer_of(const TypeObject* type, const TypePlan* plan);
+
+}  // namespace record
