@@ -20,7 +20,7 @@ from leakscan.analysis.judge.history import Judgement
 from leakscan.analysis.judge.judged import JudgedSlot
 from leakscan.analysis.judge.pace import is_regular
 from leakscan.analysis.judge.ranks import ORDER, rank
-from leakscan.analysis.judge.slot_noise import IMPORTS
+from leakscan.analysis.judge.slot_noise import IMPORTS, SlotNoise, engine_noise
 from leakscan.analysis.judge.slots import Census, judge_population
 from leakscan.analysis.judge.waiting import OpenSockets
 from leakscan.analysis.results.findings import Cut, Holder, Leak, Path, Verdict
@@ -107,6 +107,8 @@ def _judged(assembly: Assembly, group: LeakGroup, number: int, size: GroupSize) 
     born = [run for run, count in enumerate(births, 1) if count]
     noise = judged_slots[0].noise
     # A rule acquits what has stopped; what grows on is a leak, unless the library itself bounds it.
+    if not noise.reason and holding.reach.graph.runtime == "v8":
+        noise = SlotNoise(engine_noise(holding.reach.graph, group.objects))
     is_noise = bool(noise.reason) and (noise.is_bounded or judgement.verdict is not Verdict.LEAK)
     if noise.reason in IMPORTS and not is_noise and not is_regular(births):
         # A thread that imports for as long as the runs go on looks like this.

@@ -70,6 +70,17 @@ CLASS_OF_NAME: Final = {
 """By name of a node that is hidden, native or an object; `*` stands for any ending: newer versions of V8
 append what the structure is of."""
 
+
+def is_machinery(type_name: str) -> bool:
+    """Whether the engine makes objects of this type when it likes: code, hidden classes, feedback, roots.
+
+    What the program makes by running (scopes, tables, reactions of promises) is none of it.
+    """
+    return type_name in ("(compiled code)", "(object shape)", "(synthetic)") or any(
+        type_name.startswith(name.removesuffix("*")) for name in CLASS_OF_NAME
+    )
+
+
 NAMED_TYPES: Final = ("object", "native", "hidden", "wasm object")
 """Types of node whose name is the name of a class; the others are shown under the type's own name."""
 CLASS_OF_NAME_TYPES: Final = ("object", "native", "hidden")

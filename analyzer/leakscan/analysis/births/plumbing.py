@@ -1,7 +1,8 @@
 """Objects of the runtime that are made anew with each change and stand for an old one.
 
 A context's variables lie in a hash trie that is never changed: each `ContextVar.set` makes new nodes
-(`Python/hamt.c` of CPython 3.11-3.15). To a reader they are the old context.
+(`Python/hamt.c` of CPython 3.11-3.15). To a reader they are the old context. V8 puts what an object holds into
+a store, and gives it a larger one when that is full: the new store is the old object.
 """
 
 from __future__ import annotations
@@ -11,20 +12,25 @@ from typing import Final
 
 import numpy as np
 
-from leakscan.analysis.births.survivors import Survivors
-from leakscan.analysis.graph.refs import distinct, refs_from
+from leakscan.analysis.births.survivors import Mask, Survivors
+from leakscan.analysis.graph.refs import distinct, refs_from, sources_of
 from leakscan.heap.graph import HeapGraph
+from leakscan.heap.kinds import KIND_MASK, Kind
 
 _CONTEXT: Final = ("_contextvars.Context", "Context")
 _NODES: Final = "hamt"
+_STORE: Final = "(array)"
 _DEEPEST: Final = 32
 """Levels of a trie of 32-bit hashes, and to spare."""
 
 
 def without_plumbing(graph: HeapGraph, survivors: Survivors) -> Survivors:
-    """The survivors without the nodes of old contexts' tries. O(n) for the types, then their size."""
+    """The survivors without the nodes of old contexts' tries, or the stores of old objects of V8.
+
+    O(n) for the types, then their size.
+    """
     if graph.runtime != "cpython":
-        return survivors
+        return _without(survivors, _stores_of_old(graph, survivors))
     is_node = np.array([name.startswith(_NODES) for name in graph.type_names], np.bool_)[graph.type_ids]
     contexts = [row for row, name in enumerate(graph.type_names) if name in _CONTEXT]
     level = np.flatnonzero(np.isin(graph.type_ids, contexts) & ~survivors.is_new).astype(np.uint32)
@@ -35,5 +41,20 @@ def without_plumbing(graph: HeapGraph, survivors: Survivors) -> Survivors:
         if not len(level):
             break
         is_new[level] = False
+    return _without(survivors, is_new)
+
+
+def _stores_of_old(graph: HeapGraph, survivors: Survivors) -> Mask:
+    """What is new, without the stores (elements, properties, tables) that old objects were given anew."""
+    arrays = [row for row, name in enumerate(graph.type_names) if name == _STORE]
+    is_store = np.isin(graph.type_ids, arrays) & survivors.is_new
+    into = np.flatnonzero((graph.ref_kinds & np.uint8(KIND_MASK)) == Kind.DICT).astype(np.uint32)
+    into = into[is_store[graph.ref_targets[into]]]
+    is_new = survivors.is_new.copy()
+    is_new[graph.ref_targets[into[~survivors.is_new[sources_of(graph, into)]]]] = False
+    return is_new
+
+
+def _without(survivors: Survivors, is_new: Mask) -> Survivors:
     kept = is_new[survivors.objects]
     return replace(survivors, is_new=is_new, objects=survivors.objects[kept], births=survivors.births[kept])

@@ -12,6 +12,7 @@ from leakscan.analysis.births.identity import known_by_neighbours, known_by_plac
 from leakscan.heap.graph import U16, U32, HeapGraph
 from leakscan.heap.kinds import BIRTH_OWN, BIRTH_WAITING, Kind, ObjectFlag, RootFlag, RootKind
 from leakscan.heap.v8_births import last_id
+from leakscan.heap.v8_names import is_machinery
 
 Mask = npt.NDArray[np.bool_]
 
@@ -48,8 +49,9 @@ def find_survivors(before: HeapGraph, after: HeapGraph) -> Survivors:
     A running frame is a root and not new, for what its locals hold is what a reader asks about; the
     frames of a thread that was not there before are new, and go with the thread.
     """
-    excluded = (after.flags & (ObjectFlag.OWN | ObjectFlag.SYNTHETIC)) != 0
     if after.runtime == "v8":
+        machinery = np.array([is_machinery(name) for name in after.type_names], np.bool_)
+        excluded = ((after.flags & ObjectFlag.OWN) != 0) | machinery[after.type_ids]
         if after.has_births:
             is_counted = (after.births > 0) & (after.births < BIRTH_WAITING)
         else:
@@ -57,6 +59,7 @@ def find_survivors(before: HeapGraph, after: HeapGraph) -> Survivors:
             is_odd = (after.addresses & np.uint64(1)) == 1
             is_counted = is_odd & (after.addresses > last_id(before))
         return _survivors(is_counted, excluded, after, identity=BY_NODE_ID)
+    excluded = (after.flags & (ObjectFlag.OWN | ObjectFlag.SYNTHETIC)) != 0
     births = after.births
     is_dated = (births > 0) & (births < BIRTH_WAITING)
     excluded |= births == BIRTH_OWN

@@ -70,18 +70,20 @@ def heads_of(reach: Reach, clusters: Clusters, objects: U32, core: U32, worst: M
 
     `worst` says of each type row whether it is as bad as the cause itself. Application classes come before
     those of libraries, those before the builtin objects that lie in the slot; among equals the outermost one
-    that is a part worth naming.
+    that is a part worth naming. A small part with a name says more than a large one without.
     """
-    for candidates in (core, objects):
-        members = _members(reach, clusters, candidates, objects)
-        named = _telling(members, worst)
-        if named is not None:
-            return _of_type(reach, clusters, objects, named)
+    for least in (_WORTH_NAMING, 0.0):
+        for candidates in (core, objects):
+            members = _members(reach, clusters, candidates, objects)
+            named = _telling(members, worst, least=least)
+            if named is not None:
+                return _of_type(reach, clusters, objects, named)
     members = _members(reach, clusters, objects, objects)
     return _of_type(reach, clusters, objects, _outermost(members, worst))
 
 
-def _telling(members: Sequence[_Member], worst: Mapping[int, bool]) -> int | None:
+def _telling(members: Sequence[_Member], worst: Mapping[int, bool], *, least: float) -> int | None:
+    """The type of the most telling member that is at least this part of the whole, by weight."""
     fitting = _fitting(members, worst)
     total = max((member.retained for member in members), default=0.0)
     runs = max((member.run_count for member in fitting), default=0)
@@ -89,7 +91,7 @@ def _telling(members: Sequence[_Member], worst: Mapping[int, bool]) -> int | Non
         member
         for member in fitting
         if member.tier <= Tier.LIBRARY
-        and (member.is_actor or member.retained >= _WORTH_NAMING * total)
+        and (member.is_actor or member.retained >= least * total)
         and member.run_count >= _SAME_RUNS * runs
     ]
     if not telling:

@@ -14,9 +14,9 @@ from leakscan.analysis.graph.refs import kinds_of
 from leakscan.analysis.judge.noise import HELD_BY, noise_rule
 from leakscan.analysis.results.findings import Path
 from leakscan.analysis.slots.reach import Reach
-from leakscan.analysis.slots.slots import CANCELLED_TIMERS, Slot
-from leakscan.heap.graph import U32
-from leakscan.heap.kinds import IMMORTAL, Kind
+from leakscan.analysis.slots.slots import CANCELLED_TIMERS, Slot, SlotKind
+from leakscan.heap.graph import U32, HeapGraph
+from leakscan.heap.kinds import IMMORTAL, Kind, TypeFlag
 
 IMPORTED: Final = "module imported lazily"
 IMPORTS: Final = frozenset((IMPORTED, "the import system"))
@@ -48,6 +48,8 @@ def _reason(reach: Reach, slot: Slot, reason: Reason, path: Path) -> tuple[str, 
     if slot.pattern.endswith(CANCELLED_TIMERS):
         # At most a hundred, or as many as are waiting (`_run_once` of asyncio/base_events.py, 3.11-3.15).
         return CANCELLED, True
+    if reach.graph.runtime == "v8" and slot.kind is SlotKind.NAME and _are_numbers(reach, contents):
+        return "numbers, each in a place that has room for one", True
     if path.root_kind == "module" and reach.survivors.is_new[reason.members[0].root_object]:
         return IMPORTED, False
     if path.root_kind == "static_type" and len(path.steps) == 1:
@@ -96,6 +98,17 @@ def _held_by_library(reach: Reach, contents: U32, reason: Reason) -> str:
             if (found := HELD_BY.get((graph.type_name(owner), name))) is not None:
                 return found
     return ""
+
+
+def engine_noise(graph: HeapGraph, objects: U32) -> str:
+    """The reason when all of these are the engine's own (scopes, tables): told when they go on growing."""
+    is_engine = (graph.types.flags & np.uint8(TypeFlag.SYNTHETIC)) != 0
+    return "V8's own bookkeeping" if is_engine[graph.type_ids[objects]].all() else ""
+
+
+def _are_numbers(reach: Reach, contents: U32) -> bool:
+    """V8 makes a number anew, as an object, with each change of a name that has a fraction or is large."""
+    return bool(len(contents)) and all(reach.graph.type_name(obj) == "(number)" for obj in contents.tolist())
 
 
 def _are_immortal_strings(reach: Reach, objects: U32) -> bool:

@@ -51,6 +51,7 @@ def judge_slot(
 ) -> SlotJudgement:
     """The worst verdict of any population; undecided ones count when they are a part that matters."""
     by_type = {each.type_row: judge_population(holding, census, entries, each) for each in populations}
+    by_type |= _in_step_with_the_entries(entries, populations, by_type)
     total = sum(each.count for each in populations)
     verdict = Verdict.CLEAN
     tiers = holding.reach.modules.type_tiers
@@ -61,6 +62,35 @@ def judge_slot(
         if rank(found) < rank(verdict):
             verdict = found
     return SlotJudgement(verdict, by_type)
+
+
+def _in_step_with_the_entries(
+    entries: Entries, populations: Sequence[Population], by_type: Mapping[int, Judgement]
+) -> dict[int, Judgement]:
+    """What came with each entry, so many of it every time, goes with the entries: their census acquits it.
+
+    Strings and plain objects are everywhere, so that no census of theirs says anything about one place.
+    """
+    lead = next(
+        (
+            each
+            for each in populations
+            if each.is_whole
+            and each.births == entries.births
+            and by_type[each.type_row].verdict is Verdict.BOUNDED
+        ),
+        None,
+    )
+    if lead is None or len(entries.by_type) != 1 or sum(entries.births) != entries.new:
+        return {}
+    return {
+        each.type_row: by_type[lead.type_row]
+        for each in populations
+        if not each.undated
+        and by_type[each.type_row].verdict is Verdict.INCONCLUSIVE
+        and each.count % lead.count == 0
+        and each.births == tuple(count * (each.count // lead.count) for count in lead.births)
+    }
 
 
 def judge_population(holding: Holding, census: Census, entries: Entries, population: Population) -> Judgement:

@@ -1,0 +1,118 @@
+"""What keeps new objects alive in drawn V8 heaps: one cause each, told by its class and its slot."""
+
+import io
+
+import pytest
+
+from leakscan.analysis.births.plumbing import without_plumbing
+from leakscan.analysis.births.survivors import find_survivors
+from leakscan.analysis.series import series
+from leakscan.heap.reader import load
+from v8_files import Drawing, written
+
+RUNS = 12
+
+
+def program():
+    """A module with a scope, and ids that later nodes follow."""
+    d = Drawing()
+    d.node("gc", "synthetic", "(GC roots)", size=0)
+    d.node("global", "object", "global")
+    d.node("registry", "object", "Registry", size=32)
+    d.node("class", "closure", "Registry", size=64, place=(7, 2))
+    d.node("shared", "code", "(shared function info)")
+    d.node("script", "code", "file:///app/flow.mjs")
+    d.edge("root", "element", 1, "gc")
+    d.edge("root", "shortcut", "2", "global")
+    d.edge("global", "property", "registry", "registry")
+    d.edge("global", "property", "Registry", "class")
+    d.edge("class", "internal", "shared", "shared")
+    d.edge("shared", "internal", "script_or_debug_info", "script")
+    return d
+
+
+def chain(runs, *, by_scope=False, newest_first=True):
+    """A list of Frames, or closures each of whose scopes holds the one before and a Frame."""
+    d = program()
+    d.node("first", "object", "Frame", place=(7, 5))
+    d.edge("registry", "property", "head", "first")
+    last = "first"
+    for run in range(runs):
+        frame = f"frame {run}"
+        d.node(frame, "object", "Frame", place=(7, 5))
+        if by_scope:
+            d.node(f"fn {run}", "closure", "unused", size=64)
+            d.node(f"scope {run}", "object", "system / Context", size=40)
+            d.edge(f"fn {run}", "internal", "context", f"scope {run}")
+            d.edge(f"scope {run}", "context", "run", frame)
+            d.edge(f"scope {run}", "context", "prev", last)
+            last = f"fn {run}"
+        elif newest_first:
+            d.edge(frame, "property", "next", last)
+            last = frame
+        else:
+            d.edge(last, "property", "next", frame)
+            last = frame
+    if newest_first or by_scope:
+        d.nodes[d.numbers["registry"]].edges.clear()
+        d.edge("registry", "property", "head", last)
+    return d
+
+
+def findings(drawn, runs=RUNS):
+    return series(load(io.BytesIO(written(drawn(run).content()))) for run in range(runs + 1))
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        chain,
+        lambda runs: chain(runs, newest_first=False),
+        lambda runs: chain(runs, by_scope=True),
+    ],
+    ids=["newest first", "oldest first", "scopes of closures"],
+)
+@pytest.mark.parametrize("runs", [12, 40])
+def test_a_chain_of_any_length_is_one_cause_headed_by_the_class(drawn, runs):
+    found = findings(drawn, runs)
+    assert [(leak.count, leak.type_name, leak.rate) for leak in found.leaks] == [(runs, "Frame", 1.0)]
+
+
+def grown(entries):
+    """An old array whose elements outgrew their store."""
+    d = program()
+    d.node("list", "object", "Array")
+    d.edge("registry", "property", "list", "list")
+    if entries:
+        d.node("store", "array", "(object elements)", size=16 * entries)
+        d.edge("list", "internal", "elements", "store")
+        for at in range(entries):
+            d.node(f"entry {at}", "object", "Entry")
+            d.edge("list", "element", at, f"entry {at}")
+            d.edge("store", "internal", str(at), f"entry {at}")
+    return d
+
+
+def test_the_larger_store_that_an_old_array_was_given_is_the_old_array():
+    before, after = (load(io.BytesIO(written(grown(count).content()))) for count in (0, 3))
+    survivors = without_plumbing(after, find_survivors(before, after))
+    assert [after.type_name(obj) for obj in survivors.objects] == ["Entry"] * 3
+
+
+def scopes(runs, *, entries):
+    """Scopes that nothing of the program's lies in; `entries` of them are kept."""
+    d = program()
+    d.node("list", "object", "Array")
+    d.edge("registry", "property", "list", "list")
+    for run in range(runs):
+        d.node(f"scope {run}", "object", "system / Context", size=40)
+        if run >= runs - entries:
+            d.edge("list", "element", run, f"scope {run}")
+    return d
+
+
+def test_engine_objects_alone_are_told_only_when_they_go_on_growing():
+    passing = findings(lambda runs: scopes(runs, entries=1))
+    assert (passing.verdict.value, passing.leaks) == ("clean", ())
+    growing = findings(lambda runs: scopes(runs, entries=runs))
+    assert [(leak.count, leak.type_name) for leak in growing.leaks] == [(RUNS, "system / Context")]
