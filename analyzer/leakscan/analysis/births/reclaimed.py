@@ -1,8 +1,8 @@
-"""Objects that only look like leakscan's own: made by a thread of the program in a block that leakscan gave back.
+"""Objects that only look like leakscan's own: a thread of the program made them in a block that it gave back.
 
-A free list of CPython hands a block out again without asking the allocator, and the block keeps its birth
-(`Objects/tupleobject.c`, `floatobject.c`, `listobject.c`, `dictobject.c` of 3.11-3.15). A worker that stores a
-tuple while leakscan collects may get one that was leakscan's.
+A free list of CPython hands a block out again without asking the allocator, and it keeps its birth
+(`Objects/tupleobject.c`, `listobject.c`, `dictobject.c` of 3.11-3.15). A worker that stores a tuple while
+leakscan collects may get one that was leakscan's.
 """
 
 from __future__ import annotations

@@ -100,6 +100,8 @@ def judge_population(holding: Holding, census: Census, entries: Entries, populat
     counts = tuple(census.counts.get(name, ())) if population.is_whole else ()
     before, after, new = entries.by_type.get(name, (entries.before, entries.after, entries.new))
     if not population.births:
+        if graph.has_births and 0 < population.count <= entries.places:
+            return Judgement(Verdict.BOUNDED, "as many as there are places for one")
         if graph.has_births:
             # What has no birth takes it from the census, where the census is of nothing else.
             return judge_undated(population.count, counts) if counts else Judgement(Verdict.WARM_UP, _UNDATED)
