@@ -64,7 +64,7 @@ def borrow_once(target: Program, memory: Memory, library: Path) -> bool:
     libc = find_c_library(target.pid, mappings, memory)
     code = next(m for m in mappings if m.file == "sums" and "x" in m.permissions)
     call = Call(
-        libc.open_library, str(library).encode(), libc.open_flags, libc.sigreturn, code.start, code.end
+        libc.open_library, str(library).encode(), libc.open_flags, libc.sigreturn, ((code.start, code.end),)
     )
     for thread in candidates(target.pid):
         try:

@@ -9,7 +9,8 @@ and no signal that arrives meanwhile is lost.
 
 A thread is borrowed only where calling into the C library is harmless: while it waits in the kernel (in
 one of the calls below, which nothing that holds the locks of malloc() or of the loader makes), or in the
-interpreter's own code, which nothing with those locks calls, unless a signal handler interrupted it.
+interpreter's own code, or that of another library, which nothing with those locks calls, unless a signal
+handler interrupted it. Which libraries those are is said in python_inside.py.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import stat
 import struct
 import time
 from collections.abc import Iterator
@@ -45,14 +47,22 @@ _HOLD_SECONDS: Final = 1.0
 _HANDLER_DEPTH: Final = 32 * 1024
 
 _FUTEX, _READ, _NANOSLEEP, _CLOCK_NANOSLEEP = 202, 0, 35, 230
+_FCNTL, _OPEN, _OPENAT = 72, 2, 257
 _FUTEX_WAIT_BITSET: Final = 9
+_WAIT_FOR_LOCK: Final = (7, 38)
+"""F_SETLKW and F_OFD_SETLKW"""
+_ON_STREAMS: Final = (_READ, 19, 1, 20, 40)
+_AT_CWD: Final = -100
 _WAITING: Final = {
     _FUTEX: 0,  # conditions and semaphores only; a lock of malloc() waits by another operation
     232: 1, 281: 1, 441: 1,  # epoll_wait, epoll_pwait, epoll_pwait2
     7: 2, 271: 2, 23: 2, 270: 2,  # poll, ppoll, select, pselect6
     43: 3, 288: 3, 45: 3, 47: 3, 42: 3,  # accept, accept4, recvfrom, recvmsg, connect
     61: 4, 247: 4, 34: 4, 128: 4, 130: 4,  # wait4, waitid, pause, rt_sigtimedwait, rt_sigsuspend
-    _READ: 5,
+    _READ: 5, 19: 5,  # read, readv
+    1: 5, 20: 5, 44: 5, 46: 5, 307: 5, 40: 5,  # write, writev, sendto, sendmsg, sendmmsg, sendfile
+    73: 5, _FCNTL: 5,  # flock, fcntl
+    _OPEN: 5, _OPENAT: 5,
     _NANOSLEEP: 6, _CLOCK_NANOSLEEP: 6,
 }  # fmt: skip
 """System calls a thread may be borrowed from, and which are preferred: those whose caller never sees it."""
@@ -79,9 +89,8 @@ class Call:
     text: bytes
     argument: int
     sigreturn: int
-    code_start: int = 0
-    """The interpreter's code, where a thread that is computing may be borrowed; empty: nowhere."""
-    code_end: int = 0
+    code: tuple[tuple[int, int], ...] = ()
+    """Where a thread that is computing may be borrowed: code that nothing with those locks calls."""
 
 
 class _Vector(ctypes.Structure):
@@ -134,20 +143,36 @@ def borrow(pid: int, thread: int, memory: Memory, stacks: list[Mapping], call: C
 def _may_borrow_in(pid: int, number: int, first: int, second: int) -> bool:
     if number == _FUTEX:
         return second & 0x7F == _FUTEX_WAIT_BITSET
-    if number == _READ:
-        # The loader reads the files that it opens; nothing it does reads one of these.
+    if number in _ON_STREAMS:
+        # The loader reads the files that it opens; nothing it does reads or writes one of these.
         try:
             return os.readlink(f"/proc/{pid}/fd/{first}").startswith(
-                ("pipe:", "socket:", "/dev/pts/", "/dev/tty")
+                ("pipe:", "socket:", "anon_inode:", "/dev/pts/", "/dev/tty")
             )
         except OSError:
             return False
+    if number == _FCNTL:
+        return second in _WAIT_FOR_LOCK
+    if number in (_OPEN, _OPENAT):
+        # The loader opens files with its locks held: of what can be opened only a FIFO waits for somebody.
+        return _is_fifo(pid, first if number == _OPENAT else _AT_CWD, second if number == _OPENAT else first)
     return number in _WAITING
+
+
+def _is_fifo(pid: int, folder: int, path_at: int) -> bool:
+    folder = (folder & 0xFFFFFFFF) - (1 << 32) if folder & 0x80000000 else folder
+    try:
+        with contextlib.closing(Memory(pid)) as memory:
+            path = os.fsdecode(memory.text(path_at, 4096))
+        place = "root" if path.startswith("/") else "cwd" if folder == _AT_CWD else f"fd/{folder}"
+        return stat.S_ISFIFO(os.stat(f"/proc/{pid}/{place}/{path}").st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _is_harmless(pid: int, words: list[int], memory: Memory, stack: Mapping, call: Call) -> bool:
     if words[_ORIG_RAX] >> 63:
-        is_inside = call.code_start <= words[_RIP] < call.code_end
+        is_inside = any(start <= words[_RIP] < end for start, end in call.code)
         return is_inside and not _is_in_handler(words[_RSP], memory, stack, call)
     return _may_borrow_in(pid, words[_ORIG_RAX], words[_RDI], words[_RSI])
 

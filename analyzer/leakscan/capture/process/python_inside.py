@@ -12,6 +12,11 @@ from leakscan.capture.process.memory_map import Mapping, Memory
 from leakscan.capture.process.symbols import Image, NotAnImage
 from leakscan.errors import AttachError, UnsupportedInterpreter
 
+_UNSAFE_FILES: Final = (
+    "ld-", "ld.so", "libc.", "libc-", "libpthread", "libdl.", "libdl-", "librt.", "libgcc_s", "libstdc++",
+    "libc++", "libunwind", "libasan", "libtsan", "libubsan", "liblsan", "libjemalloc", "libtcmalloc",
+    "libmimalloc", "_memray", "leakscan-agent", "_native.",
+)  # fmt: skip
 _X86_64: Final = 62
 _LIBC_NAMES: Final = ("libc.so.6", "libc-2.")
 _OPEN_NOW: Final = 2
@@ -105,6 +110,33 @@ def find_c_library(pid: int, mappings: list[Mapping], memory: Memory) -> CLibrar
         flags = _OPEN_NOW | _OPEN_INTERNAL
         return CLibrary(opener.address, flags, _sigreturn(pid, libc[0], mappings, memory), _versions(libc[1]))
     raise UnsupportedInterpreter(f"the C library of process {pid} has no dlopen()")
+
+
+def other_code(mappings: list[Mapping], memory: Memory) -> tuple[tuple[int, int], ...]:
+    """Code of libraries that a thread may be borrowed in while it computes there: BLAS, a codec, a driver.
+
+    Not where the loader or an allocator may be at work, or code that either of them calls: the C library's
+    own files, the compiler's runtimes (the unwinder walks the loader's list with its lock held), and whatever
+    defines malloc().
+    """
+    safe: dict[str, bool] = {}
+    found = []
+    for mapping in mappings:
+        if mapping.offset == 0 and mapping.path.startswith("/") and mapping.path not in safe:
+            safe[mapping.path] = not mapping.file.startswith(_UNSAFE_FILES) and _has_no_malloc(
+                memory, mapping
+            )
+        if "x" in mapping.permissions and safe.get(mapping.path):
+            found.append((mapping.start, mapping.end))
+    return tuple(found)
+
+
+def _has_no_malloc(memory: Memory, head: Mapping) -> bool:
+    try:
+        image = Image(memory, head)
+        return all(image.symbol(name) is None for name in ("malloc", "calloc", "dlopen"))
+    except (NotAnImage, OSError):
+        return False
 
 
 def _identified(pid: int, image: Image, memory: Memory, code: tuple[int, int]) -> Python:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import platform
 import shutil
@@ -16,12 +17,15 @@ from typing import Final, Protocol
 from leakscan.capture.process.borrow import Call, NotNow, borrow, candidates
 from leakscan.capture.process.memory_map import Mapping, Memory, mappings_of
 from leakscan.capture.process.private_folder import PrivateFolder
-from leakscan.capture.process.python_inside import CLibrary, Python, find_c_library, find_python
+from leakscan.capture.process.python_inside import CLibrary, Python, find_c_library, find_python, other_code
 from leakscan.capture.process.refusals import check_may_attach, not_permitted
+from leakscan.capture.process.waits import what_threads_do
 from leakscan.errors import AttachError, UnsupportedInterpreter, UsageError
 
 WAYS: Final = ("auto", "ptrace", "remote-exec", "gdb", "lldb")
 _PAUSE_SECONDS: Final = 0.002
+_TRIES_IN_PYTHON: Final = 10
+"""Before the code of other libraries is looked at, too."""
 _DEBUGGER_SECONDS: Final = 60.0
 
 
@@ -70,14 +74,12 @@ class ByBorrowedThread:
         self._memory.close()
 
     def open_library(self, folder: PrivateFolder, *, until: float) -> None:
-        start, end = self._python.code
         call = Call(
             function=self._libc.open_library,
             text=folder.library.encode(),
             argument=self._libc.open_flags,
             sigreturn=self._libc.sigreturn,
-            code_start=start,
-            code_end=end,
+            code=(self._python.code,),
         )
         outcome: list[BaseException | None] = []
         # On a thread of its own: whatever happens, the kernel lets go of what a thread holds when it ends.
@@ -89,11 +91,18 @@ class ByBorrowedThread:
 
     def _try_until(self, call: Call, until: float) -> BaseException | None:
         try:
+            tries = 0
             while not self._try_each(call):
+                tries += 1
+                if tries == _TRIES_IN_PYTHON:
+                    more = other_code(mappings_of(self._pid), self._memory)
+                    call = dataclasses.replace(call, code=(self._python.code, *more))
                 if time.monotonic() > until:
                     return AttachError(
-                        f"no thread of process {self._pid} could be borrowed in time",
-                        hint="all of them compute in C code; try again, or with a longer --timeout",
+                        f"no thread of process {self._pid} could be borrowed in time:"
+                        f" {what_threads_do(self._pid)}",
+                        hint="a thread is borrowed where it waits for others, sleeps, or computes outside of"
+                        " the C library; try again, or with a longer --timeout",
                     )
                 check_may_attach(self._pid)
                 time.sleep(_PAUSE_SECONDS)
