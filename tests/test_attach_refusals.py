@@ -78,7 +78,7 @@ def test_a_traced_process_keeps_its_tracer(tmp_path: Path):
         traced, finish = threading.Event(), threading.Event()
 
         def trace() -> None:
-            borrow._ptrace(borrow._SEIZE, target.pid, 0, 0)
+            borrow.ptrace(borrow._SEIZE, target.pid, 0, 0)
             traced.set()
             finish.wait()
 

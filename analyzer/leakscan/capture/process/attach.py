@@ -19,6 +19,7 @@ from typing import Final
 
 from leakscan.capture.native_module import native_path
 from leakscan.capture.process.agent import Agent, Answer, TargetGone, TookTooLong
+from leakscan.capture.process.filters import check_filter
 from leakscan.capture.process.headroom import Room, room_of, rss_of
 from leakscan.capture.process.private_folder import PrivateFolder
 from leakscan.capture.process.refusals import check_may_attach, identity_of
@@ -119,6 +120,7 @@ class Attachment:
         check_may_attach(self.pid)
         self._check_room_to_enter()
         who = identity_of(self.pid)
+        is_filtered = check_filter(self.pid)
         way: Way = choose_way(self.pid, via=self._via, library=Path(native_path()))
         self._stack.callback(way.close)
         self.python = way.python
@@ -129,7 +131,7 @@ class Attachment:
         self._agent = Agent(
             orders=folder.orders, answers=folder.answers, heap=folder.heap, handle=self.process.handle
         )
-        self._agent.order("hello filtered" if who.is_filtered else "hello")
+        self._agent.order("hello filtered" if is_filtered else "hello")
         self._check_it_is_the_same()
         until = time.monotonic() + self._timeout
         way.open_library(folder, until=until)

@@ -122,7 +122,7 @@ def borrow(pid: int, thread: int, memory: Memory, stacks: list[Mapping], call: C
 
     Must run on a thread that ends soon: the kernel lets go of what a thread holds when it ends.
     """
-    with _held(thread) as stop_signal:
+    with held(thread) as stop_signal:
         if stop_signal:
             raise NotNow
         words = list(_REGISTERS.unpack(_registers(thread)))
@@ -137,7 +137,7 @@ def borrow(pid: int, thread: int, memory: Memory, stacks: list[Mapping], call: C
         words[_EFLAGS] &= ~_DIRECTION_AND_TRAP
         block = ctypes.create_string_buffer(_REGISTERS.pack(*words), _REGISTERS.size)
         # The one step after which the thread's way is another, and by then all of it is prepared.
-        _ptrace(_SETREGS, thread, 0, ctypes.addressof(block))
+        ptrace(_SETREGS, thread, 0, ctypes.addressof(block))
 
 
 def _may_borrow_in(pid: int, number: int, first: int, second: int) -> bool:
@@ -188,10 +188,10 @@ def _is_in_handler(top: int, memory: Memory, stack: Mapping, call: Call) -> bool
 
 
 @contextlib.contextmanager
-def _held(thread: int) -> Iterator[int]:
+def held(thread: int) -> Iterator[int]:
     """While inside, the thread stands still; yields the signal it was about to get, 0 for none."""
-    _ptrace(_SEIZE, thread, 0, 0)
-    _ptrace(_INTERRUPT, thread, 0, 0)
+    ptrace(_SEIZE, thread, 0, 0)
+    ptrace(_INTERRUPT, thread, 0, 0)
     status = _stop_status(thread)
     if not os.WIFSTOPPED(status):
         raise NotNow  # it has ended
@@ -204,7 +204,7 @@ def _held(thread: int) -> Iterator[int]:
             raise NotNow
         yield signal_number
     finally:
-        _ptrace(_DETACH, thread, 0, signal_number)
+        ptrace(_DETACH, thread, 0, signal_number)
 
 
 def _stop_status(thread: int) -> int:
@@ -218,15 +218,18 @@ def _stop_status(thread: int) -> int:
         os.sched_yield()
 
 
-def _ptrace(request: int, thread: int, address: int, argument: int) -> None:
-    if _libc.ptrace(request, thread, address, argument) == -1:
+def ptrace(request: int, thread: int, address: int, argument: int) -> int:
+    """What the kernel answers. OSError."""
+    answer: int = _libc.ptrace(request, thread, address, argument)
+    if answer == -1:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+    return answer
 
 
 def _registers(thread: int) -> bytes:
     block = ctypes.create_string_buffer(_REGISTERS.size)
-    _ptrace(_GETREGS, thread, 0, ctypes.addressof(block))
+    ptrace(_GETREGS, thread, 0, ctypes.addressof(block))
     return block.raw
 
 
@@ -251,7 +254,7 @@ def _frame(thread: int, words: list[int], stack: Mapping, call: Call) -> tuple[b
     if stack.path != "[stack]" and not has_room:
         raise NotNow
     mask = ctypes.create_string_buffer(8)
-    _ptrace(_GETSIGMASK, thread, 8, ctypes.addressof(mask))
+    ptrace(_GETSIGMASK, thread, 8, ctypes.addressof(mask))
     rax, rip, rdi = _resumed(words)
     context = struct.pack("<QQQQQ", _UC_FLAGS, 0, 0, _INVALID_STACK_FLAGS, 0)
     order = (_R8, _R9, _R10, _R11, _R12, _R13, _R14, _R15, _RDI, _RSI, _RBP, _RBX, _RDX, _RAX, _RCX, _RSP,
@@ -294,7 +297,7 @@ def _vector_state(thread: int) -> bytes:
     """The thread's floating point and vector registers as a signal frame holds them."""
     block = ctypes.create_string_buffer(64 * 1024)
     vector = _Vector(ctypes.addressof(block), len(block))
-    _ptrace(_GETREGSET, thread, _NT_X86_XSTATE, ctypes.addressof(vector))
+    ptrace(_GETREGSET, thread, _NT_X86_XSTATE, ctypes.addressof(vector))
     state = bytearray(block.raw[: vector.size])
     (features,) = struct.unpack_from("<Q", state, _FEATURES_AT)
     (used,) = struct.unpack_from("<Q", state, _HEADER_AT)

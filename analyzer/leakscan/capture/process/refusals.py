@@ -16,11 +16,10 @@ _SECCOMP_STRICT, _SECCOMP_FILTER = 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose process it is, and whether a system call filter watches it."""
+    """Whose process it is."""
 
     uid: int
     gid: int
-    is_filtered: bool
 
 
 def status_of(pid: int) -> dict[str, str]:
@@ -38,7 +37,7 @@ def identity_of(pid: int) -> Identity:
     status = status_of(pid)
     # The file system's: it is what opens the library.
     uid, gid = (int(status[name].split()[3]) for name in ("Uid", "Gid"))
-    return Identity(uid, gid, status.get("Seccomp", "0") == str(_SECCOMP_FILTER))
+    return Identity(uid, gid)
 
 
 def check_may_attach(pid: int) -> None:
