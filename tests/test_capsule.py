@@ -15,9 +15,10 @@ import findings_samples as samples
 from cli_runs import CommandLine, command
 from drawn_captures import BEFORE, draw_capture, draw_modes, leaking
 from leakscan.analysis.capsule import LARGEST_CAPSULE_BYTES, Capsule
-from leakscan.answers.capsules import is_capsule, read_capsule
+from leakscan.answers.capsules import read_capsule
 from leakscan.cli import main
 from leakscan.errors import UsageError
+from leakscan.heap.sniff import is_capsule
 from leakscan.json_values import NotAnAnswer, as_plain, read_as
 from leakscan.report.share.capsule import capsule_text
 

@@ -60,6 +60,21 @@ def test_help_loads_nothing_heavy():
     assert result.stdout.splitlines()[-1] == "[]"
 
 
+def modules_of(*arguments: str) -> set[str]:
+    probe = f"import sys; from leakscan.cli import main; main({list(arguments)!r}); print(*sys.modules)"
+    result = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    return set(result.stdout.splitlines()[-1].split())
+
+
+def test_the_version_loads_no_command_line_library():
+    assert not modules_of("--version") & {"click", "tomllib", "leakscan.cli.diff"}
+
+
+def test_a_command_loads_itself_only():
+    loaded = modules_of("diff", "no-such-capture")
+    assert {f"leakscan.cli.{name}" for name in COMMANDS} & loaded == {"leakscan.cli.diff"}
+
+
 def test_it_runs_as_a_module():
     result = subprocess.run([sys.executable, "-m", "leakscan", "--version"], capture_output=True, check=True)
     assert result.stdout == f"leakscan {__version__}\n".encode()

@@ -52,6 +52,6 @@ def test_what_cannot_be_answered_is_an_error_with_a_hint(tmp_path: Path):
 
 def test_the_library_brings_in_no_part_of_the_command_line(leak: Path):
     probe = f"import sys, leakscan; leakscan.diff({str(leak)!r}); leakscan.check({str(leak)!r})\n"
-    probe += "print(sorted(name for name in sys.modules if name.startswith(('leakscan.cli', 'typer'))))"
+    probe += "print(sorted(name for name in sys.modules if name.startswith(('leakscan.cli', 'click'))))"
     result = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"

@@ -10,11 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import typer
-
 from leakscan import __version__
-from leakscan.cli import COMMANDS, build_app
+from leakscan.cli import COMMANDS
 from leakscan.cli.configuration import Setting, settings_of
+from leakscan.cli.tree import build_tree
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGE = DOCS / "reference" / "commands.md"
@@ -45,7 +44,7 @@ command, `LEAKSCAN_COMMAND_` and the key for one; lists are separated by commas.
 one of these and is none is warned about. `NO_COLOR`, `FORCE_COLOR`, `TERM=dumb` and `COLUMNS` are obeyed;
 `LEAKSCAN_DEBUG=1` shows where an internal error happened.
 
-Shell completion: `leakscan --install-completion`, or `leakscan --show-completion` to look at it first.
+Shell completion: `eval "$(leakscan --show-completion bash)"` in `~/.bashrc`; `zsh` and `fish` as well.
 """
 HEAD = """# Commands
 
@@ -76,7 +75,7 @@ def page() -> str:
 
 
 def settings() -> list[Setting]:
-    return settings_of(typer.main.get_command(build_app()))
+    return settings_of(build_tree())
 
 
 def configuration_page() -> str:

@@ -13,7 +13,6 @@ from leakscan.analysis.single import TypePaths
 from leakscan.analysis.top import Top
 from leakscan.errors import UsageError
 
-CAPSULE_FORMAT: Final = "leakscan-capsule"
 CAPSULE_VERSION: Final = 1
 LARGEST_CAPSULE_BYTES: Final = 200_000
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from leakscan.analysis.capsule import findings_of
 from leakscan.analysis.counted import findings_from_counts
 from leakscan.analysis.diff import diff
 from leakscan.analysis.results.findings import Findings
 from leakscan.analysis.series import series
-from leakscan.answers.capsules import capsule_at
 from leakscan.answers.measured import measured_of, with_counts_of
 from leakscan.answers.proof import proof_text
 from leakscan.answers.relative import relative_to
@@ -19,6 +17,7 @@ from leakscan.capture.directory.reader import Capture
 from leakscan.errors import CaptureError, LeakscanError, UsageError
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.reader import load
+from leakscan.heap.sniff import is_capsule
 from leakscan.heap.source_files import SourceFiles
 from leakscan.heap.source_maps import SourceMaps
 from leakscan.heap.v8_births import with_births
@@ -32,9 +31,8 @@ def analysed(
     A mode that cannot be analysed does not hide the others: it is among the unreadable, with the reason.
     Raises the LeakscanError when there is only one.
     """
-    capsule = capsule_at(paths, type_name=type_name)
-    if capsule is not None:
-        return findings_of(capsule), [Unreadable(mode, reason) for mode, reason in capsule.unreadable]
+    if len(paths) == 1 and is_capsule(paths[0]):
+        return _kept(paths, type_name)
     sources, unreadable = sources_of(paths)
     if len(sources) == 1:
         return [_analyse(sources[0], type_name, runs_each, source_maps)], unreadable
@@ -49,9 +47,20 @@ def analysed(
     return results, unreadable
 
 
+def _kept(paths: list[Path], type_name: str | None) -> tuple[list[Findings], list[Unreadable]]:
+    # Only who points at a capsule pays for what else it holds.
+    from leakscan.analysis.capsule import findings_of
+    from leakscan.answers.capsules import capsule_at
+
+    capsule = capsule_at(paths, type_name=type_name)
+    assert capsule is not None
+    return findings_of(capsule), [Unreadable(mode, reason) for mode, reason in capsule.unreadable]
+
+
 def analysed_one(paths: list[Path], *, type_name: str | None = None) -> Findings:
     """The findings of a capture of one mode, or of two snapshots. UsageError names the modes of several."""
-    if capsule_at(paths, type_name=type_name) is not None:
+    if len(paths) == 1 and is_capsule(paths[0]):
+        _kept(paths, type_name)
         found, _ = analysed(paths)
         if len(found) > 1:
             raise UsageError(f"{paths[0]} holds several modes", hint="bundle one of them: DIR/MODE")

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import Final
 
-from leakscan.analysis.capsule import CAPSULE_FORMAT, CAPSULE_VERSION, LARGEST_CAPSULE_BYTES, Capsule
+from leakscan.analysis.capsule import CAPSULE_VERSION, LARGEST_CAPSULE_BYTES, Capsule
 from leakscan.errors import UsageError
+from leakscan.heap.sniff import CAPSULE_FORMAT, is_capsule
 from leakscan.json_values import NotAnAnswer, read_as
 
 LARGEST_READ_BYTES: Final = 20 * LARGEST_CAPSULE_BYTES
-_HEAD_BYTES: Final = 64
 
 
 def capsule_at(paths: list[Path], *, type_name: str | None = None) -> Capsule | None:
@@ -21,16 +21,6 @@ def capsule_at(paths: list[Path], *, type_name: str | None = None) -> Capsule | 
     if type_name is not None:
         raise UsageError(f"{paths[0]} is a capsule: --type needs the heap", hint=f"leakscan diff {paths[0]}")
     return read_capsule(paths[0])
-
-
-def is_capsule(path: Path) -> bool:
-    """Whether the file begins as a capsule does; False when it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except OSError:
-        return False
-    return head.lstrip()[:1] == b"{" and f'"{CAPSULE_FORMAT}"'.encode() in head
 
 
 def read_capsule(path: Path) -> Capsule:

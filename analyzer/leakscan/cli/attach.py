@@ -8,9 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from leakscan.cli.exits import INTERRUPTED
+from leakscan.cli.parameters import argument, option
 
 if TYPE_CHECKING:
     from leakscan.capture.process.attach import Attachment, Taken
@@ -26,10 +25,10 @@ _SUFFIX = ".heap"
 
 
 def attach(
-    pid: Annotated[int, typer.Argument(metavar="PID", help="A running CPython 3.11-3.15 process.")],
+    pid: Annotated[int, argument(metavar="PID", help="A running CPython 3.11-3.15 process.")],
     output: Annotated[
         Path | None,
-        typer.Option(
+        option(
             "--output",
             "-o",
             metavar="FILE.heap | DIR",
@@ -37,24 +36,24 @@ def attach(
         ),
     ] = None,
     arm: Annotated[
-        bool, typer.Option("--arm", help="Count births from now on: the next call knows exactly what is new.")
+        bool, option("--arm", help="Count births from now on: the next call knows exactly what is new.")
     ] = False,
-    disarm: Annotated[bool, typer.Option("--disarm", help="Stop counting births.")] = False,
+    disarm: Annotated[bool, option("--disarm", help="Stop counting births.")] = False,
     minutes: Annotated[
-        float | None, typer.Option(metavar="M", help="Take a series for this long, births counted.")
+        float | None, option(metavar="M", help="Take a series for this long, births counted.")
     ] = None,
-    every: Annotated[float, typer.Option(metavar="M", help="With --minutes: between two snapshots.")] = 5.0,
+    every: Annotated[float, option(metavar="M", help="With --minutes: between two snapshots.")] = 5.0,
     redact_keys: Annotated[
-        bool, typer.Option("--redact-keys", help="Write no dictionary keys into the snapshots.")
+        bool, option("--redact-keys", help="Write no dictionary keys into the snapshots.")
     ] = False,
     timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Longest wait for the process to let leakscan in.")
+        float, option(metavar="SECONDS", help="Longest wait for the process to let leakscan in.")
     ] = 30.0,
     via: Annotated[
-        str, typer.Option(help="auto, ptrace, remote-exec (3.14+), gdb or lldb (these can end the process).")
+        str, option(help="auto, ptrace, remote-exec (3.14+), gdb or lldb (these can end the process).")
     ] = "auto",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is in -o.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+    overwrite: Annotated[bool, option("--overwrite", help="Replace what is in -o.")] = False,
+    as_json: Annotated[bool, option("--json", help="Print what was done as JSON.")] = False,
 ) -> int:
     """Take a snapshot of a process that is running now."""
     from leakscan.capture.process.attach import Attachment, interrupts_as_exceptions

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from leakscan.cli.parameters import argument, option
 from leakscan.cli.redact import Redact, level_of
 
 EXAMPLES = (
@@ -18,15 +17,15 @@ EXAMPLES = (
 
 def bundle(
     snapshots: Annotated[
-        list[Path], typer.Argument(metavar="DIR | BEFORE AFTER", help="A capture, or two snapshots.")
+        list[Path], argument(metavar="DIR | BEFORE AFTER", help="A capture, or two snapshots.")
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The capsule: JSON, at most 200 kB.")
+        Path, option("--output", "-o", metavar="FILE", help="The capsule: JSON, at most 200 kB.")
     ] = Path("leak.capsule"),
     redact: Redact = "none",
     type_name: Annotated[
         str | None,
-        typer.Option("--type", metavar="T", help="Only types whose qualified name ends with T."),
+        option("--type", metavar="T", help="Only types whose qualified name ends with T."),
     ] = None,
 ) -> None:
     """Pack what was found into one small file to send to someone.

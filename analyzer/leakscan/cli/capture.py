@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
-import typer
-
 from leakscan.cli import exits
+from leakscan.cli.parameters import argument, option
 
 if TYPE_CHECKING:
     from leakscan.capture import Capture, Decide, Settings
@@ -27,80 +26,72 @@ _RUNTIMES = {"cpython": "CPython", "node": "Node"}
 def capture(
     target: Annotated[
         str | None,
-        typer.Argument(
-            help="The scenario: package.module:callable, path/to/file.py:callable or file.mjs:name."
-        ),
+        argument(help="The scenario: package.module:callable, path/to/file.py:callable or file.mjs:name."),
     ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write the capture.")
+        Path, option("--output", "-o", metavar="DIR", help="Where to write the capture.")
     ] = Path("leak"),
-    runs: Annotated[int, typer.Option("--runs", "-n", help="Counted runs.")] = 20,
-    warmup: Annotated[int, typer.Option(help="Runs before the baseline.")] = 3,
+    runs: Annotated[int, option("--runs", "-n", help="Counted runs.")] = 20,
+    warmup: Annotated[int, option(help="Runs before the baseline.")] = 3,
     mode: Annotated[
         str,
-        typer.Option(
+        option(
             help="How each stream ends: consume, abandon, cancel, timeout, error, concurrent, or all in turn."
         ),
     ] = "consume",
-    chunks: Annotated[int, typer.Option(metavar="K", help="Chunks taken before a stream is cut off.")] = 3,
+    chunks: Annotated[int, option(metavar="K", help="Chunks taken before a stream is cut off.")] = 3,
     python: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="Another interpreter (CPython 3.11-3.15) or virtual environment."),
+        option(metavar="PATH", help="Another interpreter (CPython 3.11-3.15) or virtual environment."),
     ] = None,
     node: Annotated[
-        str | None, typer.Option(metavar="PATH", help="The Node (18 or newer) that runs a JavaScript file.")
+        str | None, option(metavar="PATH", help="The Node (18 or newer) that runs a JavaScript file.")
     ] = None,
     inspect: Annotated[
         str | None,
-        typer.Option(
+        option(
             metavar="HOST:PORT", help="Instead of a scenario: a running Node, by its inspector (`--inspect`)."
         ),
     ] = None,
     pid: Annotated[
-        int | None, typer.Option(metavar="PID", help="The same, asked by SIGUSR1 to open its inspector.")
+        int | None, option(metavar="PID", help="The same, asked by SIGUSR1 to open its inspector.")
     ] = None,
-    snapshots: Annotated[
-        int, typer.Option(metavar="N", help="With --inspect or --pid: how many, in all.")
-    ] = 2,
+    snapshots: Annotated[int, option(metavar="N", help="With --inspect or --pid: how many, in all.")] = 2,
     wait: Annotated[
-        float, typer.Option(metavar="SECONDS", help="With --inspect or --pid: between two snapshots.")
+        float, option(metavar="SECONDS", help="With --inspect or --pid: between two snapshots.")
     ] = 60.0,
-    every: Annotated[
-        int, typer.Option(metavar="K", help="Also a snapshot after every K runs (0: none).")
-    ] = 0,
+    every: Annotated[int, option(metavar="K", help="Also a snapshot after every K runs (0: none).")] = 0,
     timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Give up when one run takes longer.")
+        float | None, option(metavar="SECONDS", help="Give up when one run takes longer.")
     ] = None,
     settle: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Longest wait for work in flight after the last run.")
+        float, option(metavar="SECONDS", help="Longest wait for work in flight after the last run.")
     ] = 2.0,
     sites: Annotated[
-        bool, typer.Option("--sites", help="Also record the line that allocated each object (slower).")
+        bool, option("--sites", help="Also record the line that allocated each object (slower).")
     ] = False,
     redact_keys: Annotated[
-        bool, typer.Option("--redact-keys", help="Write no dictionary keys into the snapshots.")
+        bool, option("--redact-keys", help="Write no dictionary keys into the snapshots.")
     ] = False,
     until_sure: Annotated[
-        bool, typer.Option("--until-sure", help="Add runs until the verdict is decided.")
+        bool, option("--until-sure", help="Add runs until the verdict is decided.")
     ] = False,
-    most_runs: Annotated[
-        int, typer.Option(metavar="N", help="With --until-sure: give up after N runs.")
-    ] = 240,
+    most_runs: Annotated[int, option(metavar="N", help="With --until-sure: give up after N runs.")] = 240,
     prove: Annotated[
-        bool, typer.Option("--prove", help="Apply the proposed cut in a forked child, and count.")
+        bool, option("--prove", help="Apply the proposed cut in a forked child, and count.")
     ] = False,
     native: Annotated[
         bool,
-        typer.Option("--native", help="Then trace it with memray: who allocated what is not freed."),
+        option("--native", help="Then trace it with memray: who allocated what is not freed."),
     ] = False,
     trim_probe: Annotated[
-        bool, typer.Option("--trim-probe", help="At the end, see what malloc_trim(0) gives back.")
+        bool, option("--trim-probe", help="At the end, see what malloc_trim(0) gives back.")
     ] = False,
     control: Annotated[
-        int, typer.Option(metavar="N", help="Rounds without work before the baseline, 3 at least.")
+        int, option(metavar="N", help="Rounds without work before the baseline, 3 at least.")
     ] = 3,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the capture in DIR.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print run.json instead of a summary.")] = False,
+    overwrite: Annotated[bool, option("--overwrite", help="Replace the capture in DIR.")] = False,
+    as_json: Annotated[bool, option("--json", help="Print run.json instead of a summary.")] = False,
 ) -> int:
     """Run a scenario N times; keep a snapshot before and after."""
     from leakscan.answers.decide import decision

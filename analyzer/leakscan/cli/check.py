@@ -7,9 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from leakscan.cli import exits
+from leakscan.cli.parameters import argument, option
 
 if TYPE_CHECKING:
     from leakscan.analysis.gate import Gate
@@ -30,25 +29,23 @@ class Format(StrEnum):
 
 
 def check(
-    what: Annotated[str, typer.Argument(metavar="DIR | TARGET", help="A capture, or a scenario to capture.")],
-    runs: Annotated[int, typer.Option("--runs", "-n", help="Counted runs of a scenario.")] = 20,
-    mode: Annotated[str, typer.Option(help="How its streams end; `all`: every way in turn.")] = "consume",
+    what: Annotated[str, argument(metavar="DIR | TARGET", help="A capture, or a scenario to capture.")],
+    runs: Annotated[int, option("--runs", "-n", help="Counted runs of a scenario.")] = 20,
+    mode: Annotated[str, option(help="How its streams end; `all`: every way in turn.")] = "consume",
     budget: Annotated[
         list[str] | None,
-        typer.Option(metavar="WHAT=N", help="Allowed per run: Type=0.5, SIGNATURE=20kB, total=10kB."),
+        option(metavar="WHAT=N", help="Allowed per run: Type=0.5, SIGNATURE=20kB, total=10kB."),
     ] = None,
     baseline: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Known leaks, which do not fail the check.")
+        Path | None, option(metavar="FILE", help="Known leaks, which do not fail the check.")
     ] = None,
     write_baseline: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the leaks found as a baseline.")
+        Path | None, option(metavar="FILE", help="Write the leaks found as a baseline.")
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="An undecided verdict fails, too.")] = False,
-    form: Annotated[Format, typer.Option("--format", help="How to write the answer.")] = Format.TEXT,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there.")
-    ] = None,
-) -> None:
+    strict: Annotated[bool, option("--strict", help="An undecided verdict fails, too.")] = False,
+    form: Annotated[Format, option("--format", help="How to write the answer.")] = Format.TEXT,
+    output: Annotated[Path | None, option("--output", "-o", metavar="FILE", help="Write it there.")] = None,
+) -> int:
     """Fail when a capture, or a scenario, leaks more than is allowed.
 
     Exit code 0: nothing leaks, or only what is known or within a budget. 1: it leaks. 2: it could not run.
@@ -75,7 +72,8 @@ def check(
         _write(output, text)
         print(answer.headline)
     if not answer.passes or (strict and answer.is_undecided):
-        raise typer.Exit(exits.LEAKS_FOUND)
+        return exits.LEAKS_FOUND
+    return 0
 
 
 def _formatted(answer: Gate, form: Format) -> str:

@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from leakscan.cli import exits
+from leakscan.cli.parameters import argument, option
 
 EXAMPLES = (
     "leakscan compare leak/ fixed/",
@@ -17,13 +16,13 @@ EXAMPLES = (
 
 
 def compare(
-    baseline: Annotated[Path, typer.Argument(metavar="BASELINE", help="The capture before the change.")],
-    candidate: Annotated[Path, typer.Argument(metavar="CANDIDATE", help="The capture after the change.")],
+    baseline: Annotated[Path, argument(metavar="BASELINE", help="The capture before the change.")],
+    candidate: Annotated[Path, argument(metavar="CANDIDATE", help="The capture after the change.")],
     no_worse: Annotated[
-        bool, typer.Option("--no-worse", help="Pass when no leak is new or larger, though some may stay.")
+        bool, option("--no-worse", help="Pass when no leak is new or larger, though some may stay.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
-) -> None:
+    as_json: Annotated[bool, option("--json", help="Print the whole answer as JSON.")] = False,
+) -> int:
     """Say what a change did to each leak: gone, smaller, same, new.
 
     Captures of several modes are compared mode by mode. Exit code 0: the candidate passes. 1: it leaks.
@@ -50,6 +49,7 @@ def compare(
         write(text, sys.stdout, screen)
     failing = [one for one in compared if not (one.is_fixed or (no_worse and one.is_no_worse))]
     if any(not one.headline.startswith("UNDECIDED") for one in failing):
-        raise typer.Exit(exits.LEAKS_FOUND)
+        return exits.LEAKS_FOUND
     if failing or not is_whole:
-        raise typer.Exit(exits.CANNOT_RUN)
+        return exits.CANNOT_RUN
+    return 0

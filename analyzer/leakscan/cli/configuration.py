@@ -6,14 +6,17 @@ command's name is for every command that has such an option.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import click
 
 from leakscan.errors import UsageError
+
+if TYPE_CHECKING:
+    from leakscan.cli.tree import Tree
 
 FILE: Final = "pyproject.toml"
 PREFIX: Final = "LEAKSCAN_"
@@ -48,15 +51,29 @@ class Setting:
         return f"{PREFIX}{self.key}".upper().replace("-", "_")
 
 
-def settings_of(tree: Any) -> list[Setting]:  # Any: a click group, whose class typer hides
+def is_configured(folder: Path, environment: Mapping[str, str]) -> bool:
+    """Whether there may be anything to read: without it no command but the one that runs is loaded."""
+    if any(name.startswith(PREFIX) and name not in SWITCHES for name in environment):
+        return True
+    text = _text_of_file(folder)[1]
+    if "leakscan" not in text:
+        return False
+    import tomllib
+
+    try:
+        return "leakscan" in tomllib.loads(text).get("tool", {})
+    except tomllib.TOMLDecodeError:
+        return "tool.leakscan" in text
+
+
+def settings_of(tree: Tree) -> list[Setting]:
     """Every option of every command that can be configured."""
     found = []
-    for name, command in tree.commands.items():
+    for name, command in tree.all_commands():
         for option in command.params:
             words = [word for word in option.opts if word.startswith("--")]
-            if option.param_type_name != "option" or not words or words[0] == "--help":
+            if not isinstance(option, click.Option) or option.name is None or not words:
                 continue
-            default = option.default if option.default is not None else ""
             found.append(
                 Setting(
                     command=name,
@@ -65,10 +82,18 @@ def settings_of(tree: Any) -> list[Setting]:  # Any: a click group, whose class 
                     is_list=bool(option.multiple),
                     is_flag=bool(option.is_flag),
                     help=option.help or "",
-                    default=str(getattr(default, "value", default)),
+                    default=_default_text(option),
                 )
             )
     return found
+
+
+def _default_text(option: click.Option) -> str:
+    # The information for documents speaks of no sentinel, which newer clicks hold where there is no default.
+    default = option.to_info_dict()["default"]
+    if option.is_flag:
+        return str(default is True)
+    return str(default) if isinstance(default, (str, int, float)) else ""
 
 
 def defaults(settings: list[Setting], *, folder: Path, environment: Mapping[str, str]) -> Defaults:
@@ -89,19 +114,31 @@ def unknown_variables(settings: list[Setting], environment: Mapping[str, str]) -
     said = []
     for name in sorted(environment):
         if name.startswith(PREFIX) and name not in known | SWITCHES:
-            near = get_close_matches(name, sorted(known), n=1, cutoff=0.8)
+            near = _nearest(name, sorted(known), cutoff=0.8)
             said += [f"{name} is not known; nearest: {near[0]}"] if near else []
     return said
 
 
-def _from_file(settings: list[Setting], folder: Path) -> Defaults:
-    path = next((each / FILE for each in (folder, *folder.parents) if (each / FILE).is_file()), None)
-    if path is None:
-        return {}
+def _text_of_file(folder: Path) -> tuple[Path, str]:
+    path = next((each / FILE for each in (folder, *folder.parents) if (each / FILE).is_file()), folder / FILE)
     try:
-        text = path.read_text(encoding="utf-8")
+        return path, path.read_text(encoding="utf-8")
     except (OSError, ValueError):
+        return path, ""
+
+
+def _nearest(word: str, known: list[str], *, cutoff: float) -> list[str]:
+    from difflib import get_close_matches
+
+    return get_close_matches(word, known, n=1, cutoff=cutoff)
+
+
+def _from_file(settings: list[Setting], folder: Path) -> Defaults:
+    path, text = _text_of_file(folder)
+    if "leakscan" not in text:
         return {}
+    import tomllib
+
     try:
         table = tomllib.loads(text).get("tool", {}).get("leakscan", {})
     except tomllib.TOMLDecodeError as error:
@@ -132,7 +169,7 @@ def _take(
         written = key.replace("_", "-")
         meant = [setting for setting in settings if setting.key == written]
         if not meant:
-            near = get_close_matches(written, sorted({each.key for each in settings} | also), n=1, cutoff=0.5)
+            near = _nearest(written, sorted({each.key for each in settings} | also), cutoff=0.5)
             raise UsageError(
                 f"{place} has no key {key!r}",
                 hint=f"nearest: {near[0]}" if near else "docs/reference/configuration.md has all keys",

@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from leakscan.cli.parameters import argument, option
 from leakscan.cli.redact import Redact, level_of
 
 EXAMPLES = (
@@ -21,30 +20,26 @@ EXAMPLES = (
 def diff(
     snapshots: Annotated[
         list[Path],
-        typer.Argument(metavar="DIR | BEFORE [...] AFTER", help="A capture, or snapshots in order."),
+        argument(metavar="DIR | BEFORE [...] AFTER", help="A capture, or snapshots in order."),
     ],
     type_name: Annotated[
         str | None,
-        typer.Option("--type", metavar="T", help="Only types whose qualified name ends with T."),
+        option("--type", metavar="T", help="Only types whose qualified name ends with T."),
     ] = None,
     runs: Annotated[
         int,
-        typer.Option(
+        option(
             min=0, metavar="N", help="The scenario ran N times between one bare V8 snapshot and the next."
         ),
     ] = 0,
     source_maps: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="Places of JavaScript by maps in DIR, else by those of the scripts."
-        ),
+        option(metavar="DIR", help="Places of JavaScript by maps in DIR, else by those of the scripts."),
     ] = None,
-    paths: Annotated[bool, typer.Option("--paths", help="Show every path, with all of its steps.")] = False,
-    limit: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Most leaks and types to show; 0 shows all.")
-    ] = 10,
+    paths: Annotated[bool, option("--paths", help="Show every path, with all of its steps.")] = False,
+    limit: Annotated[int, option(min=0, metavar="N", help="Most leaks and types to show; 0 shows all.")] = 10,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print everything as JSON (docs/schema/findings-1.json).")
+        bool, option("--json", help="Print everything as JSON (docs/schema/findings-1.json).")
     ] = False,
     redact: Redact = "none",
 ) -> None:
@@ -53,17 +48,21 @@ def diff(
     Finding a leak is no failure: exit code 0. The gate is `leakscan check`.
     """
     from leakscan.answers.analyse import analysed
-    from leakscan.report.share.json import FindingsByMode, findings_by_mode_json, findings_json
-    from leakscan.report.share.redaction import redacted
     from leakscan.report.text.findings import TextOptions, findings_text, modes_text
     from leakscan.report.text.terminal import screen_of, write
 
     results, unreadable = analysed(snapshots, type_name=type_name, runs_each=runs, source_maps=source_maps)
     is_one = len(results) == 1 and not unreadable
-    whole = FindingsByMode(tuple(results), tuple((mode.mode, mode.reason) for mode in unreadable))
-    shown = redacted(whole, level_of(redact))
-    results, without_answer = list(shown.modes), shown.unreadable
+    without_answer = tuple((mode.mode, mode.reason) for mode in unreadable)
+    if redact != "none":
+        from leakscan.report.share.json import FindingsByMode
+        from leakscan.report.share.redaction import redacted
+
+        shown = redacted(FindingsByMode(tuple(results), without_answer), level_of(redact))
+        results, without_answer = list(shown.modes), shown.unreadable
     if as_json:
+        from leakscan.report.share.json import findings_by_mode_json, findings_json
+
         sys.stdout.write(
             findings_json(results[0]) if is_one else findings_by_mode_json(results, without_answer)
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from leakscan.cli.parameters import option
 
 if TYPE_CHECKING:
     from leakscan.analysis.cross_check import CrossCheck
@@ -21,13 +21,13 @@ _LISTED = 12
 def doctor(
     cross_check: Annotated[
         str | None,
-        typer.Option(metavar="TARGET", help="Count the heap of this scenario with objgraph and guppy3, too."),
+        option(metavar="TARGET", help="Count the heap of this scenario with objgraph and guppy3, too."),
     ] = None,
-    runs: Annotated[int, typer.Option(min=1, help="With --cross-check: runs before counting.")] = 3,
+    runs: Annotated[int, option(min=1, help="With --cross-check: runs before counting.")] = 3,
     python: Annotated[
-        str | None, typer.Option(metavar="PATH", help="With --cross-check: another interpreter.")
+        str | None, option(metavar="PATH", help="With --cross-check: another interpreter.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    as_json: Annotated[bool, option("--json", help="Print everything as JSON.")] = False,
 ) -> int:
     """Say what works here and why not.
 

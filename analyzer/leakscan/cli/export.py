@@ -7,8 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from leakscan.cli.parameters import argument, option
 from leakscan.cli.redact import Redact, level_of
 
 EXAMPLES = (
@@ -23,14 +22,12 @@ class Format(StrEnum):
 
 
 def export(
-    snapshot: Annotated[
-        Path, typer.Argument(metavar="SNAPSHOT", help="A snapshot, or a capture: its last one.")
-    ],
+    snapshot: Annotated[Path, argument(metavar="SNAPSHOT", help="A snapshot, or a capture: its last one.")],
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="PATH", help="The file, or for Parquet the folder.")
+        Path, option("-o", "--output", metavar="PATH", help="The file, or for Parquet the folder.")
     ],
     to: Annotated[
-        Format, typer.Option(help="V8's format, which Chrome DevTools opens, or Parquet files.")
+        Format, option(help="V8's format, which Chrome DevTools opens, or Parquet files.")
     ] = Format.V8,
     redact: Redact = "none",
 ) -> None:

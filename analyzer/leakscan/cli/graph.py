@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from leakscan.cli.parameters import argument, option
 
 EXAMPLES = (
     "leakscan graph leak/ -o leak.svg",
@@ -16,20 +16,20 @@ EXAMPLES = (
 
 def graph(
     snapshots: Annotated[
-        list[Path], typer.Argument(metavar="DIR | BEFORE AFTER", help="A capture, or two snapshots.")
+        list[Path], argument(metavar="DIR | BEFORE AFTER", help="A capture, or two snapshots.")
     ],
     output: Annotated[
         Path | None,
-        typer.Option(
+        option(
             "--output", "-o", metavar="FILE", help="FILE.dot, .svg, .png or .pdf; without it DOT on stdout."
         ),
     ] = None,
     type_name: Annotated[
         str | None,
-        typer.Option("--type", metavar="T", help="Only types whose qualified name ends with T."),
+        option("--type", metavar="T", help="Only types whose qualified name ends with T."),
     ] = None,
-    paths: Annotated[bool, typer.Option("--paths", help="Draw every path, with all of its steps.")] = False,
-    limit: Annotated[int, typer.Option(min=0, metavar="N", help="Most leaks to draw; 0 draws all.")] = 5,
+    paths: Annotated[bool, option("--paths", help="Draw every path, with all of its steps.")] = False,
+    limit: Annotated[int, option(min=0, metavar="N", help="Most leaks to draw; 0 draws all.")] = 5,
 ) -> None:
     """Draw the paths that keep survivors alive.
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from leakscan.cli.parameters import argument, option
 
 EXAMPLES = (
     "leakscan paths leak/after.heap --type ModelOutput",
@@ -15,23 +15,15 @@ EXAMPLES = (
 
 
 def paths(
-    snapshot: Annotated[
-        Path, typer.Argument(metavar="SNAPSHOT", help="A snapshot, or a capture: its last one.")
-    ],
-    type_name: Annotated[
-        str, typer.Option("--type", metavar="T", help="Types whose qualified name ends with T.")
-    ],
-    all_paths: Annotated[
-        bool, typer.Option("--paths", help="Show every path, with all of its steps.")
-    ] = False,
+    snapshot: Annotated[Path, argument(metavar="SNAPSHOT", help="A snapshot, or a capture: its last one.")],
+    type_name: Annotated[str, option("--type", metavar="T", help="Types whose qualified name ends with T.")],
+    all_paths: Annotated[bool, option("--paths", help="Show every path, with all of its steps.")] = False,
     source_maps: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="Places of JavaScript by maps in DIR, else by those of the scripts."
-        ),
+        option(metavar="DIR", help="Places of JavaScript by maps in DIR, else by those of the scripts."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=0, metavar="N", help="Most ways to show; 0 shows all.")] = 10,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
+    limit: Annotated[int, option(min=0, metavar="N", help="Most ways to show; 0 shows all.")] = 10,
+    as_json: Annotated[bool, option("--json", help="Print the whole answer as JSON.")] = False,
 ) -> None:
     """Show what keeps the objects of a type alive, in one snapshot."""
     from leakscan.answers.paths import paths as paths_in

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from leakscan.cli.parameters import option
 from leakscan.errors import UsageError
 
 if TYPE_CHECKING:
@@ -13,9 +12,7 @@ if TYPE_CHECKING:
 
 Redact = Annotated[
     str,
-    typer.Option(
-        "--redact", metavar="none|keys|names", help="Take out dict keys, or all names but the library's."
-    ),
+    option("--redact", metavar="none|keys|names", help="Take out dict keys, or all names but the library's."),
 ]
 
 

@@ -6,8 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from leakscan.cli.parameters import argument, option
 from leakscan.cli.redact import Redact, level_of
 from leakscan.errors import LeakscanError, UsageError
 
@@ -22,14 +21,14 @@ EXAMPLES = (
 
 def report(
     snapshots: Annotated[
-        list[Path], typer.Argument(metavar="DIR | BEFORE AFTER", help="A capture, or two snapshots.")
+        list[Path], argument(metavar="DIR | BEFORE AFTER", help="A capture, or two snapshots.")
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="FILE.html, or FILE.md with its graph.")
+        Path, option("--output", "-o", metavar="FILE", help="FILE.html, or FILE.md with its graph.")
     ] = Path("report.html"),
     type_name: Annotated[
         str | None,
-        typer.Option("--type", metavar="T", help="Only types whose qualified name ends with T."),
+        option("--type", metavar="T", help="Only types whose qualified name ends with T."),
     ] = None,
     redact: Redact = "none",
 ) -> None:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from leakscan.cli.parameters import argument, option
 
 EXAMPLES = (
     "leakscan top leak/after.heap",
@@ -23,17 +23,15 @@ class By(StrEnum):
 
 def top(
     snapshot: Annotated[
-        Path, typer.Argument(metavar="SNAPSHOT", help="A snapshot, a capture (its last one), or a capsule.")
+        Path, argument(metavar="SNAPSHOT", help="A snapshot, a capture (its last one), or a capsule.")
     ],
-    by: Annotated[
-        By, typer.Option(help="Single objects with what they dominate, or whole types.")
-    ] = By.OBJECT,
+    by: Annotated[By, option(help="Single objects with what they dominate, or whole types.")] = By.OBJECT,
     expand: Annotated[
-        str | None, typer.Option(metavar="PATTERN", help="Start below the object this reference leads to.")
+        str | None, option(metavar="PATTERN", help="Start below the object this reference leads to.")
     ] = None,
-    depth: Annotated[int, typer.Option(min=1, max=50, metavar="N", help="Levels of the tree.")] = 2,
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Most rows on each level.")] = 10,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything measured as JSON.")] = False,
+    depth: Annotated[int, option(min=1, max=50, metavar="N", help="Levels of the tree.")] = 2,
+    limit: Annotated[int, option(min=1, metavar="N", help="Most rows on each level.")] = 10,
+    as_json: Annotated[bool, option("--json", help="Print everything measured as JSON.")] = False,
 ) -> None:
     """Show what the memory of one snapshot hangs on.
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from leakscan.cli.parameters import argument, option
 
 EXAMPLES = (
     "leakscan watch 4312 --rss 1GB --growth 50MB/30s --do signal=TERM",
@@ -24,32 +24,30 @@ if TYPE_CHECKING:
 
 def watch(
     what: Annotated[
-        list[str], typer.Argument(metavar="PID | -- COMMAND...", help="A process, or a command to start.")
+        list[str], argument(metavar="PID | -- COMMAND...", help="A process, or a command to start.")
     ],
-    rss: Annotated[list[str] | None, typer.Option(metavar="SIZE", help="Act when RSS is above this.")] = None,
+    rss: Annotated[list[str] | None, option(metavar="SIZE", help="Act when RSS is above this.")] = None,
     growth: Annotated[
-        list[str] | None, typer.Option(metavar="SIZE/TIME", help="Act when RSS grows this much: 50MB/30s.")
+        list[str] | None, option(metavar="SIZE/TIME", help="Act when RSS grows this much: 50MB/30s.")
     ] = None,
     do: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
             "--do",
             metavar="ACTION",
             help="snapshot=DIR, series=DIR, signal=TERM, command=..., webhook=URL; may be given again.",
         ),
     ] = None,
-    every: Annotated[str, typer.Option(metavar="TIME", help="Time between two looks.")] = "1s",
-    duration: Annotated[
-        str | None, typer.Option("--for", metavar="TIME", help="Stop after this time.")
-    ] = None,
-    cooldown: Annotated[str, typer.Option(metavar="TIME", help="Silence after an alarm.")] = "60s",
-    alarms: Annotated[int, typer.Option(metavar="N", help="Act at most this often.")] = 3,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")] = False,
+    every: Annotated[str, option(metavar="TIME", help="Time between two looks.")] = "1s",
+    duration: Annotated[str | None, option("--for", metavar="TIME", help="Stop after this time.")] = None,
+    cooldown: Annotated[str, option(metavar="TIME", help="Silence after an alarm.")] = "60s",
+    alarms: Annotated[int, option(metavar="N", help="Act at most this often.")] = 3,
+    dry_run: Annotated[bool, option("--dry-run", help="Say what would be done; do nothing.")] = False,
     series_every: Annotated[
-        str, typer.Option(metavar="TIME", help="Time between the four snapshots of a series.")
+        str, option(metavar="TIME", help="Time between the four snapshots of a series.")
     ] = "30s",
-    live: Annotated[bool, typer.Option("--live", help="A screen that is drawn anew, not lines.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    live: Annotated[bool, option("--live", help="A screen that is drawn anew, not lines.")] = False,
+    as_json: Annotated[bool, option("--json", help="One JSON object a line.")] = False,
 ) -> int:
     """Watch a process; act on it when its memory passes a threshold."""
     from leakscan.capture.process.vitals import Process

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from leakscan.cli.parameters import argument, option
 
 EXAMPLES = (
     "leakscan whatif leak/ --cut 'Workflow._runs[*]'",
@@ -18,19 +18,17 @@ EXAMPLES = (
 def whatif(
     snapshots: Annotated[
         list[Path],
-        typer.Argument(metavar="DIR | [BEFORE] SNAPSHOT", help="A capture, two snapshots or one."),
+        argument(metavar="DIR | [BEFORE] SNAPSHOT", help="A capture, two snapshots or one."),
     ],
     cut: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="PATTERN", help="References to remove, written as a report does; may be repeated."
-        ),
+        option(metavar="PATTERN", help="References to remove, written as a report does; may be repeated."),
     ] = None,
     weak: Annotated[
         list[str] | None,
-        typer.Option(metavar="PATTERN", help="References to make weak; may be repeated."),
+        option(metavar="PATTERN", help="References to make weak; may be repeated."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")] = False,
+    as_json: Annotated[bool, option("--json", help="Print the whole answer as JSON.")] = False,
 ) -> None:
     """Say what would be freed if these references were gone."""
     from leakscan.answers.whatif import whatif as answer_of

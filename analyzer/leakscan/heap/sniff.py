@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import BinaryIO, Final
 
+CAPSULE_FORMAT: Final = "leakscan-capsule"
+_HEAD_BYTES: Final = 64
 _BEGINNINGS: Final = (
     (b"\x1f\x8b", "it looks like a gzip file"),
     (b"\x28\xb5\x2f\xfd", "it looks like a zstd file"),
@@ -44,3 +47,13 @@ def printable(name: str | os.PathLike[str]) -> str:
     """A file name as it may be shown in a terminal: control and bidirectional marks escaped."""
     text = os.fspath(name)
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
+
+
+def is_capsule(path: Path) -> bool:
+    """Whether the file begins as a capsule does; False when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError:
+        return False
+    return head.lstrip()[:1] == b"{" and f'"{CAPSULE_FORMAT}"'.encode() in head

@@ -11,8 +11,9 @@ from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any, Final
 
-from leakscan.analysis.capsule import CAPSULE_FORMAT, CAPSULE_VERSION, LARGEST_CAPSULE_BYTES, Capsule
+from leakscan.analysis.capsule import CAPSULE_VERSION, LARGEST_CAPSULE_BYTES, Capsule
 from leakscan.errors import UsageError
+from leakscan.heap.sniff import CAPSULE_FORMAT
 from leakscan.json_values import as_plain
 from leakscan.report.share.redaction import Redaction, redacted
 from leakscan.report.text.lines import shortened
