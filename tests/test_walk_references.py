@@ -70,11 +70,27 @@ def test_no_reference_is_invented(name: str, zoo: dict[str, Any], walked: Walked
     assert [(kind, label, describe_row(walked, address)) for kind, label, address in invented] == []
 
 
+_LEAVE_TABLES_OUT = ("lock", "RLock", "SimpleQueue", "StringIO", "Element", "Decimal")
+_HEAP_TYPE, _MANAGED_DICT = 1 << 9, 1 << 4
+
+
+def leaves_tables_out(thing: Any) -> bool:
+    """Whether sys.getsizeof may forget something: values of attributes, a spare item, a C block."""
+    kind = type(thing)
+    is_python_class = bool(kind.__flags__ & _HEAP_TYPE) and hasattr(kind, "__module__")
+    is_forgetful = bool(kind.__flags__ & _MANAGED_DICT) or bool(kind.__itemsize__)
+    is_class = isinstance(thing, type) and bool(thing.__flags__ & _HEAP_TYPE)
+    return is_class or (is_python_class and is_forgetful) or kind.__name__ in _LEAVE_TABLES_OUT
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_shallow_sizes_agree_with_getsizeof(name: str, zoo: dict[str, Any], walked: Walked) -> None:
+def test_shallow_sizes_agree_with_getsizeof_but_for_tables_that_it_leaves_out(
+    name: str, zoo: dict[str, Any], walked: Walked
+) -> None:
     if name == "ctypes class" and sys.version_info >= (3, 13):
         pytest.skip("ctypes counts its own layout tables and forgets the shared keys")
-    assert walked.size(zoo[name]) == sys.getsizeof(zoo[name])
+    size, told = walked.size(zoo[name]), sys.getsizeof(zoo[name])
+    assert size >= told if leaves_tables_out(zoo[name]) else size == told
 
 
 def is_collected(walked: Walked, address: int) -> bool:

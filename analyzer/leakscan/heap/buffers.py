@@ -1,4 +1,6 @@
-"""A bytearray of CPython 3.15 keeps its bytes in a `bytes` object of its own (Objects/bytearrayobject.c).
+"""A BytesIO, and a bytearray of CPython 3.15, keeps its bytes in a `bytes` object of its own.
+
+See Modules/_io/bytesio.c and Objects/bytearrayobject.c.
 
 To a reader it is one object, as it was before: its size counts the bytes already (`sys.getsizeof`), and a
 buffer that was made anew to grow is no new object of the program. So the inner one weighs nothing and is
@@ -20,10 +22,12 @@ _Column = TypeVar("_Column", bound="npt.NDArray[Any]")  # Any: a column of whate
 
 
 def owned_buffers(graph: HeapGraph) -> U32:
-    """The `bytes` objects that nothing but a bytearray refers to."""
-    if graph.runtime != "cpython" or _minor(str(graph.meta.get("python", ""))) < _FIRST_MINOR:
+    """The `bytes` objects that nothing but a BytesIO or a bytearray refers to."""
+    if graph.runtime != "cpython":
         return np.zeros(0, np.uint32)
-    rows = [row for row, name in enumerate(graph.type_names) if name == "bytearray"]
+    has_inner = _minor(str(graph.meta.get("python", ""))) >= _FIRST_MINOR
+    owner_types = ("_io.BytesIO", "bytearray") if has_inner else ("_io.BytesIO",)
+    rows = [row for row, name in enumerate(graph.type_names) if name in owner_types]
     owners = np.flatnonzero(np.isin(graph.type_ids, rows)).astype(np.uint32)
     inner_rows = [row for row, name in enumerate(graph.type_names) if name == "bytes"]
     targets = [

@@ -155,6 +155,16 @@ int find_pools_of(int pid, PoolTotals* totals) {
     return errno ? -1 : 0;
 }
 
+std::uint64_t pool_block_bytes(const void* block) {
+    const auto address = reinterpret_cast<std::uint64_t>(block);
+    const std::uint64_t start = address & ~(kPool - 1);
+    PoolHeader pool;
+    std::memcpy(&pool, reinterpret_cast<const void*>(start), sizeof(pool));
+    if (!is_pool(pool, start) || address < start + kHeader) return 0;
+    const std::uint64_t bytes = (pool.size_class + 1) * kGranule;
+    return (address - start - kHeader) % bytes ? 0 : bytes;
+}
+
 void find_pools(PoolTotals* totals) {
     *totals = PoolTotals{};
     Search search{{}, totals};

@@ -40,6 +40,8 @@ Object* dict_value(const Object* dict, const char* key);
 // An instance attribute in inline values or `__dict__`.
 Object* attribute(const Object* object, const char* name);
 Object* dict_of(const Object* object);
+// The values of an instance that has no dict yet, null when there are none.
+const char* inline_values(const Object* object);
 
 // f(key, value) for each entry of a dict, in insertion order.
 template <class F>

@@ -186,7 +186,7 @@ Object* dict_value(const Object* dict, const char* name) {
 }
 
 // Inline values of an instance: null when it has none.
-static const char* inline_values(const Object* object) {
+const char* inline_values(const Object* object) {
     const TypeObject* type = object->type;
     if (L->minor >= 13) {
         if (!(type->flags & tpflag::INLINE_VALUES)) return nullptr;

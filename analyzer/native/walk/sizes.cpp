@@ -1,9 +1,12 @@
 // Shallow sizes as sys.getsizeof gives them for types whose __sizeof__ is written in C: each case
-// here is one such function of CPython (or numpy), computed without calling anything.
+// here is one such function of CPython (or numpy), computed without calling anything. Then the tables that
+// only the object owns and that sys.getsizeof leaves out (`for_each_table`).
 #include "walk/sizes.h"
 
 #include "walk/code.h"
 #include "walk/containers.h"
+
+#include "memory/pools.h"
 
 namespace record {
 namespace {
@@ -31,6 +34,11 @@ enum Sizer : std::uint8_t {
     COMBINATIONS,
     PERMUTATIONS,
     STRUCT,
+    LOCK,
+    ELEMENT,
+    DECIMAL,
+    STRING_IO,
+    C_DATA,
 };
 
 struct NamedSizer {
@@ -64,6 +72,12 @@ constexpr NamedSizer kSizers[] = {
     {"itertools.permutations", PERMUTATIONS},
     {"_struct.Struct", STRUCT},
     {"Struct", STRUCT},
+    {"_thread.lock", LOCK},
+    {"_thread.RLock", LOCK},
+    {"xml.etree.ElementTree.Element", ELEMENT},
+    {"decimal.Decimal", DECIMAL},
+    {"_io.StringIO", STRING_IO},
+    {"_ctypes._CData", C_DATA},
     {"_io.BufferedReader", BUFFERED_IO},
     {"_io.BufferedWriter", BUFFERED_IO},
     {"_io.BufferedRandom", BUFFERED_IO},
@@ -94,11 +108,13 @@ std::uint64_t keys_size(const void* keys) {
     return static_cast<std::uint64_t>(L->keys_indices) + index_bytes + (slots << 1) / 3 * entry;
 }
 
+std::uint64_t values_size(const char* values, const void* keys);
+
 std::uint64_t dict_size(const Object* dict) {
     std::uint64_t bytes = generic_size(dict);
     const void* keys = load<const void*>(dict, L->dict_keys);
     if (!keys) return bytes;
-    if (load<const void*>(dict, L->dict_values)) bytes += usable_keys(keys) * 8;
+    if (const char* values = load<const char*>(dict, L->dict_values)) bytes += values_size(values, keys);
     // A shared table is counted with its type.
     if (load<std::int64_t>(keys, L->keys_refcount) == 1) bytes += keys_size(keys);
     return bytes;
@@ -194,7 +210,95 @@ std::uint64_t numpy_size(const Object* array) {
     return bytes + data;
 }
 
+std::uint64_t round_8(std::uint64_t bytes) { return (bytes + 7) & ~std::uint64_t{7}; }
+
+// 3.13+: how many values, their order, the values and one more.
+std::uint64_t embedded_values_size(const char* values) {
+    const std::uint64_t capacity = load<std::uint8_t>(values, 0);
+    return round_8(capacity) + (capacity + 1) * 8;
+}
+
+constexpr int kEmbedded = 2;  // byte of 3.13+ values: they are part of the instance's block
+
+// Values in a block of their own. Up to 3.12 it does not say how long it is; its pool does.
+std::uint64_t values_size(const char* values, const void* keys) {
+    if (L->minor >= 13) return load<std::uint8_t>(values, kEmbedded) ? 0 : embedded_values_size(values);
+    const std::uint64_t prefix = load<std::uint8_t>(values, -1);
+    const std::uint64_t found = pools_in_use ? pool_block_bytes(values - prefix) : 0;
+    return found ? found : prefix + usable_keys(keys) * 8;
+}
+
+// f(bytes) for each block that belongs to the object alone and that sys.getsizeof leaves out.
+template <class F>
+void for_each_table(const Object* object, const TypePlan* plan, F&& f) {
+    constexpr std::uint64_t kSemaphore = 32, kDequeBlock = 528;
+    if (plan->managed_dict && L->minor <= 12)
+        if (const char* values = inline_values(object))
+            f(values_size(values, load<const void*>(object->type, L->heap_type_cached_keys)));
+    switch (static_cast<Sizer>(plan->sizer)) {
+        case DEQUE:
+            // Freed blocks are kept for the next ones.
+            if (const auto spare = load<std::uint64_t>(object, 72); spare <= 16)
+                for (std::uint64_t i = 0; i < spare; i++) f(kDequeBlock);
+            break;
+        case LOCK:
+            if (L->minor <= 13 && load<const void*>(object, 16)) f(kSemaphore);
+            break;
+        case SIMPLE_QUEUE:
+            if (L->minor <= 12 && load<const void*>(object, 16)) f(kSemaphore);
+            else if (L->minor == 13 || L->minor == 14) f(load<std::uint64_t>(object, 48) * 8);
+            break;
+        case TYPE: {
+            const auto type = reinterpret_cast<const TypeObject*>(object);
+            if (!(type->flags & tpflag::HEAP)) break;
+            if (type->doc) f(std::strlen(type->doc) + 1);
+            if (const char* name = load<const char*>(object, L->heap_type_tpname)) f(std::strlen(name) + 1);
+            break;
+        }
+        case ELEMENT:
+            // ElementObjectExtra: attributes, length, allocated, children, room for four of them.
+            if (const char* extra = load<const char*>(object, 40)) {
+                f(64);
+                if (load<const char*>(extra, 24) != extra + 32) f(load<std::uint64_t>(extra, 16) * 8);
+            }
+            break;
+        case DECIMAL:
+            // mpd_t: three bits of the flags say that the digits are not its own.
+            if (!(load<std::uint8_t>(object, 24) & 0xE0)) f(load<std::uint64_t>(object, 56) * 8);
+            break;
+        case STRING_IO: f(load<std::uint64_t>(object, 40) * 4); break;
+        case C_DATA: {
+            const char* data = load<const char*>(object, 16);
+            const bool is_inside = data >= reinterpret_cast<const char*>(object) &&
+                                   data < reinterpret_cast<const char*>(object) + object->type->basicsize;
+            if (data && !is_inside && load<std::int32_t>(object, 24) && !object_at(object, 32))
+                f(load<std::uint64_t>(object, 40));
+            break;
+        }
+        default: break;
+    }
+}
+
+// What the first block has beside what sys.getsizeof says of it.
+std::uint64_t inside_first_block(const Object* object, const TypePlan* plan) {
+    const TypeObject* type = object->type;
+    std::uint64_t bytes = 0;
+    if (plan->inline_values) bytes += embedded_values_size(reinterpret_cast<const char*>(object) + type->basicsize);
+    // Types written in Python are allocated with an item more than they have.
+    if (plan->python_class && type->itemsize > 0) bytes += static_cast<std::uint64_t>(type->itemsize);
+    if (plan->sizer == TYPE && (reinterpret_cast<const TypeObject*>(object)->flags & tpflag::HEAP))
+        bytes += (magnitude(static_cast<const VarObject*>(object)->size) + 1) * static_cast<std::uint64_t>(type->itemsize) -
+                 (plan->python_class ? static_cast<std::uint64_t>(type->itemsize) : 0);
+    return bytes;
+}
+
+std::uint64_t first_block_bytes(const Object* object, const TypePlan* plan) {
+    return generic_size(object) + header_bytes(object->type, has_gc_head(object)) + inside_first_block(object, plan);
+}
+
 }  // namespace
+
+bool pools_in_use = false;
 
 std::uint8_t sizer_of(const TypeObject* type, const TypePlan*) {
     for (const TypeObject* base = type; base; base = base->base)
@@ -209,7 +313,12 @@ std::uint8_t sizer_of(const TypeObject* type, const TypePlan*) {
 std::uint64_t shallow_size(const Object* object, const TypePlan* plan) {
     std::uint64_t bytes = 0;
     switch (static_cast<Sizer>(plan->sizer)) {
-        case GENERIC: bytes = generic_size(object); break;
+        case GENERIC:
+        case LOCK:
+        case ELEMENT:
+        case DECIMAL:
+        case STRING_IO:
+        case C_DATA: bytes = generic_size(object); break;
         case STR: bytes = str_size(object); break;
         case INT: bytes = int_size(object); break;
         case LIST: bytes = generic_size(object) + load<std::uint64_t>(object, L->list_allocated) * 8; break;
@@ -268,6 +377,8 @@ std::uint64_t shallow_size(const Object* object, const TypePlan* plan) {
     }
     // Up to 3.12 sys.getsizeof goes by the type's flag: static types get a head they do not have.
     const bool gc = L->minor >= 13 ? has_gc_head(object) : (object->type->flags & tpflag::HAVE_GC) != 0;
+    bytes += inside_first_block(object, plan);
+    for_each_table(object, plan, [&](std::uint64_t table) { bytes += table; });
     return bytes + header_bytes(object->type, gc);
 }
 
@@ -276,10 +387,21 @@ std::uint64_t block_bytes(const Object* object, const TypePlan* plan, std::uint6
     const auto rounded = [](std::uint64_t bytes) {
         return (bytes + (bytes > kLargestInPool ? kChunkHead : 0) + 15) & ~std::uint64_t{15};
     };
-    if ((object->type->flags & tpflag::TYPE) && !(reinterpret_cast<const TypeObject*>(object)->flags & tpflag::HEAP))
-        return 0;
+    const bool is_type = object->type->flags & tpflag::TYPE;
+    if (is_type && !(reinterpret_cast<const TypeObject*>(object)->flags & tpflag::HEAP)) return 0;
+    std::uint64_t total = 0;
+    for_each_table(object, plan, [&](std::uint64_t table) {
+        // A semaphore is asked of the C library, whose blocks begin with a word of its own.
+        const bool is_semaphore = plan->sizer == LOCK || (plan->sizer == SIMPLE_QUEUE && L->minor <= 12);
+        total += is_semaphore ? (table + kChunkHead + 15) & ~std::uint64_t{15} : rounded(table);
+        shallow -= table;
+    });
     std::uint64_t first = shallow;
     switch (static_cast<Sizer>(plan->sizer)) {
+        case STR:
+            // A class over str keeps its characters apart.
+            if (plan->python_class) first = first_block_bytes(object, plan);
+            break;
         case LIST:
         case DICT:
         case ORDERED_DICT:
@@ -290,14 +412,27 @@ std::uint64_t block_bytes(const Object* object, const TypePlan* plan, std::uint6
         case NUMPY_ARRAY:
         case BYTES_IO:
         case BUFFERED_IO:
-            first = generic_size(object) + header_bytes(object->type, has_gc_head(object));
+        case PRODUCT:
+        case COMBINATIONS:
+        case PERMUTATIONS:
+            first = first_block_bytes(object, plan);
+            break;
+        case TYPE:
+            first = static_cast<std::uint64_t>(L->heap_type_bytes) + kGcHead + inside_first_block(object, plan);
+            break;
+        case INT:
+            // Made longer than it turned out to be.
+            if (pools_in_use && shallow > 28 && shallow <= kLargestInPool && refcount(object) != kImmortalCount)
+                if (const std::uint64_t found = pool_block_bytes(object)) return total + found;
             break;
         default: break;
     }
-    if (first >= shallow) return rounded(shallow);
+    if (first >= shallow) return total + rounded(shallow);
     const std::uint64_t rest = shallow - first;
-    if (plan->sizer == DEQUE) return rounded(first) + rest / kDequeBlock * rounded(kDequeBlock);
-    return rounded(first) + rounded(rest);
+    // The buffer is an object of its own.
+    if (plan->sizer == BYTES_IO || (plan->sizer == BYTEARRAY && L->minor >= 15)) return total + rounded(first);
+    if (plan->sizer == DEQUE) return total + rounded(first) + rest / kDequeBlock * rounded(kDequeBlock);
+    return total + rounded(first) + rounded(rest);
 }
 
 }  // namespace record

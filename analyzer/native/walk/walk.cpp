@@ -513,6 +513,7 @@ void Walk::run(const Input& given) {
     redact_ = given.flags & kFlagRedactKeys;
     // Before anything is mapped here: what is found is the program's.
     guarded("the object allocator's pools could not all be read", [&] { find_pools(&pools_); });
+    pools_in_use = pools_.pools != 0;
     writer.open(given.fd);
     writer.bytes(META, given.meta, given.meta_bytes);
     writer.flush_meta();
