@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import twins
 from leakscan.analysis.graph import kernels
+from leakscan.analysis.graph.holding_sets import holding_sets
 from leakscan.analysis.graph.kernels import BLOCKED, BLOCKED_ROOT, FARTHEST, NO, UNCUTTABLE
 from twins import Graph
 
@@ -448,7 +449,7 @@ def test_the_sets_of_slots_that_hold_each_object_are_what_reachability_says(
     count = graph.object_count
     entry = st.tuples(st.integers(0, max(0, count - 1)), st.integers(0, 5))
     entries = data.draw(st.lists(entry, max_size=8 if count else 0))
-    found = kernels.holding_sets(
+    found = holding_sets(
         graph.csr,
         entry_objects=numbers([obj for obj, _ in entries]),
         entry_slots=numbers([slot for _, slot in entries]),
@@ -464,7 +465,7 @@ def test_the_sets_of_slots_that_hold_each_object_are_what_reachability_says(
 def test_a_limit_on_sets_leaves_out_and_never_invents(graph: Graph, data: st.DataObject) -> None:
     entry = st.tuples(st.integers(0, graph.object_count - 1), st.integers(0, 5))
     entries = data.draw(st.lists(entry, min_size=3, max_size=8))
-    found = kernels.holding_sets(
+    found = holding_sets(
         graph.csr,
         entry_objects=numbers([obj for obj, _ in entries]),
         entry_slots=numbers([slot for _, slot in entries]),

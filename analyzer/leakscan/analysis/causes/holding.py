@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leakscan.analysis.causes.endings import with_endings
-from leakscan.analysis.graph import kernels
+from leakscan.analysis.graph.holding_sets import HoldingSets, holding_sets
 from leakscan.analysis.graph.kernels import NO, Csr
 from leakscan.analysis.slots.reach import NewGraph, Reach
 from leakscan.analysis.slots.slots import SlotTable
@@ -46,7 +46,7 @@ class Holding:
     reach: Reach
     new: NewGraph
     table: SlotTable
-    sets: kernels.HoldingSets
+    sets: HoldingSets
     csr: Csr
     runs: int
 
@@ -135,10 +135,8 @@ def find_holding(reach: Reach, new: NewGraph, table: SlotTable, *, runs: int) ->
     return Holding(reach, new, table, sets, csr, runs)
 
 
-def _sets(
-    csr: Csr, new: NewGraph, table: SlotTable, entry_objects: U32, entry_slots: U32
-) -> kernels.HoldingSets:
-    return kernels.holding_sets(
+def _sets(csr: Csr, new: NewGraph, table: SlotTable, entry_objects: U32, entry_slots: U32) -> HoldingSets:
+    return holding_sets(
         csr,
         entry_objects=entry_objects,
         entry_slots=entry_slots,

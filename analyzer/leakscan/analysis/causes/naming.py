@@ -165,13 +165,14 @@ def _is_topmost(reach: Reach, clusters: Clusters, objects: U32) -> Bools:
 
 
 def _is_separate(reach: Reach, clusters: Clusters, objects: U32) -> Bools:
-    """A part of a bigger thing of its type, of the same run, is none of its own; a link of a chain is."""
+    """A list in a list of the same run is no thing of its own; each object of a class that has a name is."""
     nested = _has_parent_of_its_type(reach, clusters, objects)
-    births = reach.survivors.births_of(clusters.new.objects[objects[nested]])
-    parents = reach.survivors.births_of(clusters.new.objects[clusters.idom[objects[nested]]])
-    types = reach.graph.type_ids[clusters.new.objects[objects[nested]]]
-    is_builtin = reach.modules.type_tiers[types] > Tier.LIBRARY
-    nested[nested] = (births == parents) & ((births > 0) | is_builtin)
+    inside, parents = objects[nested], clusters.idom[objects[nested]]
+    same_run = reach.survivors.births_of(clusters.new.objects[inside]) == reach.survivors.births_of(
+        clusters.new.objects[parents]
+    )
+    types = reach.graph.type_ids[clusters.new.objects[inside]]
+    nested[nested] = same_run & (reach.modules.type_tiers[types] > Tier.LIBRARY)
     return ~nested
 
 

@@ -8,79 +8,29 @@ each object or reference, non-zero = set. "State" is what a call allocates besid
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from leakscan import _native
-
-U8 = npt.NDArray[np.uint8]
-U32 = npt.NDArray[np.uint32]
-U64 = npt.NDArray[np.uint64]
-Bools = npt.NDArray[np.bool_]
-Mask = Bools | U8
-Integers = npt.NDArray[Any]  # any integer dtype: checked and converted by _column
-
-NO: Final = 0xFFFFFFFF
-"""No object, no reference, no slot, not reached."""
-BLOCKED: Final = 0xFFFF
-"""Reference cost: never on a path."""
-BLOCKED_ROOT: Final = 0xFFFFFFFF
-"""Root cost: the root is not used."""
-FARTHEST: Final = 0xFFFFFFFE
-"""Distances saturate here: such paths are valid, but compared by hops, each extending its source's best."""
-UNCUTTABLE: Final = 0xFFFFFFFF
-"""Slot cost: the slot may not be cut."""
-
-OUTSIDE: Final = 0xFFFFFFFE
-"""owners(): reached without passing any member of a group."""
-SHARED: Final = 0xFFFFFFFD
-"""owners(): reached from several groups, and only through members of groups."""
-
-GARBAGE: Final = 0
-REACHED: Final = 1
-HELD_FROM_C: Final = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Csr:
-    """References of n objects: those of object i are first_ref[i] .. first_ref[i + 1] - 1.
-
-    `first_ref` is u64[n + 1], `targets` u32[m] (object numbers).
-    """
-
-    first_ref: U64
-    targets: U32
-
-    @property
-    def object_count(self) -> int:
-        return len(self.first_ref) - 1
-
-    @property
-    def reference_count(self) -> int:
-        return len(self.targets)
-
-    def sources_of(self, refs: Integers) -> U32:
-        """Object each of these references starts at. O(log n) each."""
-        return (np.searchsorted(self.first_ref, refs, side="right") - 1).astype(np.uint32)
-
-
-@dataclass(frozen=True, slots=True)
-class Reversed:
-    """Incoming references of object i are entries first[i] .. first[i + 1] - 1, by reference number.
-
-    `sources[e]` is the object it comes from, `refs[e]` its number in the forward graph (for its label).
-    """
-
-    first: U64
-    sources: U32
-    refs: U32
-
-    @property
-    def csr(self) -> Csr:
-        """The reversed graph, for any kernel; its reference e is the forward reference refs[e]."""
-        return Csr(self.first, self.sources)
+from leakscan.analysis.graph.arrays import BLOCKED as BLOCKED
+from leakscan.analysis.graph.arrays import BLOCKED_ROOT as BLOCKED_ROOT
+from leakscan.analysis.graph.arrays import FARTHEST as FARTHEST
+from leakscan.analysis.graph.arrays import GARBAGE as GARBAGE
+from leakscan.analysis.graph.arrays import HELD_FROM_C as HELD_FROM_C
+from leakscan.analysis.graph.arrays import NO as NO
+from leakscan.analysis.graph.arrays import OUTSIDE as OUTSIDE
+from leakscan.analysis.graph.arrays import REACHED as REACHED
+from leakscan.analysis.graph.arrays import SHARED as SHARED
+from leakscan.analysis.graph.arrays import U8 as U8
+from leakscan.analysis.graph.arrays import U32 as U32
+from leakscan.analysis.graph.arrays import U64 as U64
+from leakscan.analysis.graph.arrays import UNCUTTABLE as UNCUTTABLE
+from leakscan.analysis.graph.arrays import Bools as Bools
+from leakscan.analysis.graph.arrays import Csr as Csr
+from leakscan.analysis.graph.arrays import Integers as Integers
+from leakscan.analysis.graph.arrays import Mask as Mask
+from leakscan.analysis.graph.arrays import Reversed as Reversed
+from leakscan.analysis.graph.arrays import checked, column, mask_column, optional, sizes_column
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +88,7 @@ class DominatorTree:
         O(n), no state. `sizes` u32 or u64, one for each object.
         """
         n = len(self.idom)
-        sizes = _sizes(sizes, n)
+        sizes = sizes_column(sizes, n)
         retained = np.zeros(n + 1, np.uint64)
         _native.retained_sizes(self.idom, self.order, sizes, retained)
         return retained
@@ -181,27 +131,9 @@ class SlotCut:
     is_exact: bool
 
 
-@dataclass(frozen=True, slots=True)
-class HoldingSets:
-    """`set_of` u32[n]: number of each object's set of slots, 0 the empty one (nothing leads there), NO where
-    the limits were reached. Set s is `slots[first[s]:first[s + 1]]`, ascending. `is_whole`: no NO in it."""
-
-    set_of: U32
-    first: U64
-    slots: U32
-    is_whole: bool
-
-    @property
-    def count(self) -> int:
-        return len(self.first) - 1
-
-    def slots_of(self, number: int) -> U32:
-        return self.slots[int(self.first[number]) : int(self.first[number + 1])]
-
-
 def reverse(csr: Csr) -> Reversed:
     """The references by target. Counting sort, O(n + m), no state."""
-    csr = _checked(csr)
+    csr = checked(csr)
     first = np.empty(csr.object_count + 1, np.uint64)
     sources = np.empty(csr.reference_count, np.uint32)
     refs = np.empty(csr.reference_count, np.uint32)
@@ -231,17 +163,17 @@ def shortest_paths(
     in n + m but for that sort. State: 16 bytes for each object, 8 for each queue entry; 4 bytes for each
     object when neither `costs` nor `root_costs` is given (plain breadth-first search).
     """
-    csr = _checked(csr)
+    csr = checked(csr)
     n, m = csr.object_count, csr.reference_count
-    roots = _column(roots, np.uint32, "roots")
+    roots = column(roots, np.uint32, "roots")
     distance, parent_ref, root = (np.empty(n, np.uint32) for _ in range(3))
     reached = _native.shortest_paths(
         csr.first_ref,
         csr.targets,
-        _optional(costs, np.uint16, "costs", m),
+        optional(costs, np.uint16, "costs", m),
         roots,
-        _optional(root_costs, np.uint32, "root_costs", len(roots)),
-        _mask(barriers, "barriers", n),
+        optional(root_costs, np.uint32, "root_costs", len(roots)),
+        mask_column(barriers, "barriers", n),
         distance,
         parent_ref,
         root,
@@ -255,13 +187,13 @@ def components(csr: Csr, *, members: Mask | None = None, skip: Mask | None = Non
     Pearce's one-pass algorithm (Pearce 2016, "A space-efficient algorithm for finding strongly connected
     components"), O(n + m). Started at objects in ascending order. State: at most 16 bytes per object.
     """
-    csr = _checked(csr)
+    csr = checked(csr)
     ids = np.empty(csr.object_count, np.uint32)
     count = _native.components(
         csr.first_ref,
         csr.targets,
-        _mask(skip, "skip", csr.reference_count),
-        _mask(members, "members", csr.object_count),
+        mask_column(skip, "skip", csr.reference_count),
+        mask_column(members, "members", csr.object_count),
         ids,
     )
     return Components(ids, count)
@@ -275,15 +207,15 @@ def dominators(csr: Csr, *, roots: Integers, skip: Mask | None = None) -> Domina
     linked lists whose payloads are also held elsewhere: O(m log n) always, linear in practice.
     State: 20 bytes for each reached object, 12 for each reference that goes back or across.
     """
-    csr = _checked(csr)
+    csr = checked(csr)
     n = csr.object_count
     idom = np.empty(n, np.uint32)
     order = np.empty(n, np.uint32)
     count = _native.dominators(
         csr.first_ref,
         csr.targets,
-        _mask(skip, "skip", csr.reference_count),
-        _column(roots, np.uint32, "roots"),
+        mask_column(skip, "skip", csr.reference_count),
+        column(roots, np.uint32, "roots"),
         idom,
         order,
     )
@@ -295,14 +227,14 @@ def reachable(csr: Csr, *, roots: Integers, skip: Mask | None = None, barriers: 
 
     O(n + m). State: 4 bytes for each reached object.
     """
-    csr = _checked(csr)
+    csr = checked(csr)
     reached = np.empty(csr.object_count, np.bool_)
     _native.reachable(
         csr.first_ref,
         csr.targets,
-        _mask(skip, "skip", csr.reference_count),
-        _column(roots, np.uint32, "roots"),
-        _mask(barriers, "barriers", csr.object_count),
+        mask_column(skip, "skip", csr.reference_count),
+        column(roots, np.uint32, "roots"),
+        mask_column(barriers, "barriers", csr.object_count),
         reached,
     )
     return reached
@@ -336,14 +268,14 @@ def owners(csr: Csr, group_of_object: Integers, *, roots: Integers, skip: Mask |
     nothing reaches it. Members count as alive whether or not a root reaches them. O(n + m): each object
     changes its owner at most twice. State: up to 8 bytes per object.
     """
-    csr = _checked(csr)
+    csr = checked(csr)
     owner = np.empty(csr.object_count, np.uint32)
     _native.owners(
         csr.first_ref,
         csr.targets,
-        _mask(skip, "skip", csr.reference_count),
-        _column(roots, np.uint32, "roots"),
-        _column(group_of_object, np.uint32, "group_of_object", csr.object_count),
+        mask_column(skip, "skip", csr.reference_count),
+        column(roots, np.uint32, "roots"),
+        column(group_of_object, np.uint32, "group_of_object", csr.object_count),
         owner,
     )
     return owner
@@ -351,9 +283,9 @@ def owners(csr: Csr, group_of_object: Integers, *, roots: Integers, skip: Mask |
 
 def count_in_references(csr: Csr, *, counted: Mask | None = None) -> U32:
     """How many of the counted references (default: all) lead to each object: u32[n]."""
-    csr = _checked(csr)
+    csr = checked(csr)
     counts = np.empty(csr.object_count, np.uint32)
-    _native.count_in_references(csr.targets, _mask(counted, "counted", csr.reference_count), counts)
+    _native.count_in_references(csr.targets, mask_column(counted, "counted", csr.reference_count), counts)
     return counts
 
 
@@ -375,18 +307,18 @@ def collector_reachability(
     references seen is taken as fully explained and counted in `overcounted`. O(n + m). State: 4 bytes
     per object.
     """
-    csr = _checked(csr)
+    csr = checked(csr)
     n = csr.object_count
-    roots = _column(roots, np.uint32, "roots")
+    roots = column(roots, np.uint32, "roots")
     external = np.empty(n, np.uint32)
     state = np.empty(n, np.uint8)
     overcounted = _native.collector_reachability(
         csr.first_ref,
         csr.targets,
-        _mask(skip, "skip", csr.reference_count),
-        _column(refcounts, np.uint32, "refcounts", n),
+        mask_column(skip, "skip", csr.reference_count),
+        column(refcounts, np.uint32, "refcounts", n),
         roots,
-        _mask(uncounted_roots, "uncounted_roots", len(roots)),
+        mask_column(uncounted_roots, "uncounted_roots", len(roots)),
         external,
         state,
     )
@@ -400,10 +332,12 @@ def census(
 
     `keys` u32 below key_count, `sizes` u32 or u64, parallel. np.bincount would copy both to 8 bytes an item.
     """
-    keys = _column(keys, np.uint32, "keys")
+    keys = column(keys, np.uint32, "keys")
     counts = np.empty(key_count, np.uint64)
     size_sums = np.empty(key_count, np.uint64)
-    _native.census(keys, _sizes(sizes, len(keys)), _mask(members, "members", len(keys)), counts, size_sums)
+    _native.census(
+        keys, sizes_column(sizes, len(keys)), mask_column(members, "members", len(keys)), counts, size_sums
+    )
     return counts, size_sums
 
 
@@ -433,103 +367,20 @@ def min_cut(
     has been merged into it. State: 13 bytes per object and, for what is left after merging, about 40
     bytes per object or slot and 32 per reference.
     """
-    csr = _checked(csr)
-    slot_costs = _column(slot_costs, np.uint32, "slot_costs")
+    csr = checked(csr)
+    slot_costs = column(slot_costs, np.uint32, "slot_costs")
     is_cut = np.empty(len(slot_costs), np.uint8)
     cost, is_exact = _native.min_cut(
         csr.first_ref,
         csr.targets,
-        _mask(skip, "skip", csr.reference_count),
-        _column(slot_of_ref, np.uint32, "slot_of_ref", csr.reference_count),
+        mask_column(skip, "skip", csr.reference_count),
+        column(slot_of_ref, np.uint32, "slot_of_ref", csr.reference_count),
         slot_costs,
-        _column(sources, np.uint32, "sources"),
-        _column(sinks, np.uint32, "sinks"),
+        column(sources, np.uint32, "sources"),
+        column(sinks, np.uint32, "sinks"),
         nearest_to_sinks,
         is_cut,
     )
     if cost < 0:
         return None
     return SlotCut(np.flatnonzero(is_cut).astype(np.uint32), cost, is_exact)
-
-
-def holding_sets(
-    csr: Csr,
-    *,
-    entry_objects: Integers,
-    entry_slots: Integers,
-    slot_count: int,
-    backward: Reversed | None = None,
-    most_sets: int = 100_000,
-    most_items: int = 8_000_000,
-    most_work: int = 400_000_000,
-) -> HoldingSets:
-    """For each object the set of slots from which it can be reached; equal sets share a number.
-
-    Slot `entry_slots[i]` leads to object `entry_objects[i]`. Unions along the condensation of the graph, each
-    set stored once; O(n + m) plus the sizes of the sets joined. `most_sets` and `most_items` bound what is
-    stored, `most_work` what is looked at; where one is reached an object, and all it leads to, is NO.
-    State: 16 bytes for each object and, at most, 4 for each item of a set.
-    """
-    csr = _checked(csr)
-    n = csr.object_count
-    backward = backward or reverse(csr)
-    parts = components(csr)
-    set_of = np.empty(n, np.uint32)
-    first = np.empty(most_sets + 1, np.uint64)
-    items = np.empty(most_items, np.uint32)
-    count, is_whole = _native.holding_sets(
-        backward.first,
-        backward.sources,
-        parts.ids,
-        parts.count,
-        _column(entry_objects, np.uint32, "entry_objects"),
-        _column(entry_slots, np.uint32, "entry_slots", len(entry_objects)),
-        slot_count,
-        most_work,
-        set_of,
-        first,
-        items,
-    )
-    first = first[: count + 1].copy()
-    return HoldingSets(set_of, first, items[: int(first[-1])].copy(), is_whole)
-
-
-def _checked(csr: Csr) -> Csr:
-    first_ref = _column(csr.first_ref, np.uint64, "first_ref")
-    targets = _column(csr.targets, np.uint32, "targets")
-    if first_ref is csr.first_ref and targets is csr.targets:
-        return csr
-    return Csr(first_ref, targets)
-
-
-def _column(values: Integers, dtype: Any, name: str, length: int | None = None) -> Any:  # Any: dtype's array
-    """`values` as a contiguous array of `dtype`; ValueError when one does not fit or the length differs."""
-    values = np.asarray(values)
-    if values.ndim != 1 or (length is not None and len(values) != length):
-        raise ValueError(f"{name}: expected {'one dimension' if length is None else f'{length} items'}")
-    if values.dtype == dtype:
-        return np.ascontiguousarray(values)
-    if len(values) and values.dtype.kind not in "iub":
-        raise ValueError(f"{name}: expected integers, not {values.dtype}")
-    if len(values) and (values.min() < 0 or values.max() > np.iinfo(dtype).max):
-        raise ValueError(f"{name}: a value does not fit {np.dtype(dtype).name}")
-    return values.astype(dtype)
-
-
-def _optional(values: Integers | None, dtype: Any, name: str, length: int) -> Any:  # Any: dtype's array
-    return None if values is None else _column(values, dtype, name, length)
-
-
-def _sizes(sizes: Integers, length: int) -> Any:  # Any: u32 or u64, as it came
-    dtype = np.uint32 if np.asarray(sizes).dtype == np.uint32 else np.uint64
-    return _column(sizes, dtype, "sizes", length)
-
-
-def _mask(mask: Mask | None, name: str, length: int) -> Any:  # Any: bool or uint8, as it came
-    if mask is None:
-        return None
-    if mask.dtype not in (np.bool_, np.uint8):
-        raise ValueError(f"{name}: expected a mask of bool or uint8, not {mask.dtype}")
-    if mask.shape != (length,):
-        raise ValueError(f"{name}: expected {length} items")
-    return np.ascontiguousarray(mask)
