@@ -24,7 +24,6 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import Enum
 from typing import Final
 
@@ -104,7 +103,7 @@ _QUOTED: Final = r"(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`)"
 _NAME: Final = r"(?:(?:[^\W\d]|[$*])[\w$*]*|<\w+>|#[\w$]+)"
 _ARGUMENT: Final = rf"(?:{_QUOTED}|\*|-?\d+|<[^<>]*>|Symbol\([^()]*\))"
 _WEAK_VALUE: Final = re.escape(WEAK_MAP_VALUE)
-_HEAD: Final = re.compile(
+HEAD: Final = re.compile(
     rf"(?P<word>type|context variable|thread local|root|module)\s+(?P<quoted>{_QUOTED})"
     rf"|(?:(?P<module>module)\s+)?(?P<dotted>{_NAME}(?:\.{_NAME}(?![\w$]*\())*)(?::(?P<member>{_NAME}))?"
 )
@@ -115,7 +114,7 @@ _STEP: Final = re.compile(
     rf"|\s*(?P<unnamed><unnamed(?: in [^>]*)?>)"
 )
 _WORDS: Final = {"closure": StepKind.CLOSURE, "local": StepKind.LOCAL, "key": StepKind.KEY_OBJECT}
-_ENTRIES: Final = (
+ENTRIES: Final = (
     Kind.KEY_STR,
     Kind.KEY_INT,
     Kind.KEY_OTHER,
@@ -126,8 +125,6 @@ _ENTRIES: Final = (
 )
 _ATTRIBUTES: Final = (Kind.ATTRIBUTE, Kind.SLOT, Kind.AWAIT, Kind.ELEMENT)
 _THREAD_LOCAL_TYPES: Final = ("_thread._localdummy", "_thread._local")
-_SUGGESTIONS: Final = 5
-_CONSIDERED: Final = 20
 
 
 def quoted(text: str) -> str:
@@ -138,7 +135,7 @@ def quoted(text: str) -> str:
 
 def parse_pattern(text: str) -> Pattern:
     """The pattern that `text` writes. UsageError says where it stopped making sense."""
-    head = _HEAD.match(text)
+    head = HEAD.match(text)
     if head is None:
         raise _malformed(text, 0)
     steps = []
@@ -206,7 +203,7 @@ def match_pattern(graph: HeapGraph, pattern: Pattern) -> Matched:
     """The references that the pattern stands for; every reading of a dotted name is followed."""
     best = Matched(_none(), _none())
     refs, roots = [best.refs], [best.roots]
-    for name, steps in _readings(pattern):
+    for name, steps in readings(pattern):
         found = _match_reading(graph, pattern.head, name, steps)
         refs.append(found.refs)
         roots.append(found.roots)
@@ -217,7 +214,7 @@ def match_pattern(graph: HeapGraph, pattern: Pattern) -> Matched:
     )
 
 
-def _readings(pattern: Pattern) -> list[tuple[str, tuple[PatternStep, ...]]]:
+def readings(pattern: Pattern) -> list[tuple[str, tuple[PatternStep, ...]]]:
     """Ways to split a dotted name into what it names and the attributes that follow."""
     if pattern.head not in (HeadKind.DOTTED, HeadKind.MODULE):
         return [(pattern.name, pattern.steps)]
@@ -331,7 +328,7 @@ def _follow(graph: HeapGraph, objects: U32, step: PatternStep) -> U32:
         case StepKind.OTHER_KEY:
             return _labelled(graph, refs, (Kind.KEY_OTHER,), step.label)
         case StepKind.ANY:
-            return _of_kind(graph, refs, *_ENTRIES)
+            return _of_kind(graph, refs, *ENTRIES)
         case StepKind.MEMBER:
             return _of_kind(graph, refs, Kind.MEMBER)
         case StepKind.CLOSURE:
@@ -399,88 +396,3 @@ def _of_kind(graph: HeapGraph, refs: U32, *kinds: Kind) -> U32:
 
 def _none() -> U32:
     return np.zeros(0, np.uint32)
-
-
-def nearest_patterns(
-    graph: HeapGraph, pattern: Pattern, matched: Matched, known: tuple[str, ...]
-) -> list[str]:
-    """Patterns close to one that matched nothing: known cuts, and what the snapshot holds in its place."""
-    if matched.stuck_at is not None and len(matched.stuck_at):
-        candidates = _other_steps(graph, pattern, matched.reach, matched.stuck_at)
-    else:
-        candidates = _other_heads(graph, pattern)
-    distinct = list(dict.fromkeys((*known, *candidates)))
-    close = get_close_matches(pattern.text, distinct, n=_CONSIDERED, cutoff=0.5)
-    working = [text for text in close if len(match_pattern(graph, parse_pattern(text)))]
-    return working[:_SUGGESTIONS] or list(known[:_SUGGESTIONS])
-
-
-def _other_steps(graph: HeapGraph, pattern: Pattern, reach: int, objects: U32) -> list[str]:
-    """The pattern with its wrong step replaced by what is there, with and without what follows it."""
-    found = []
-    for _, steps in _readings(pattern):
-        if reach < len(steps) and steps[reach].text in pattern.text:
-            before, _, after = pattern.text.rpartition(steps[reach].text)
-            for text in _labels_at(graph, objects):
-                found += [before + text + after, before + text]
-    return found
-
-
-def _other_heads(graph: HeapGraph, pattern: Pattern) -> list[str]:
-    """The pattern with the beginning of its name replaced by names of classes and modules like it."""
-    modules = graph.roots.labels[graph.roots.kinds == RootKind.MODULE].tolist()
-    names = {*graph.type_names, *(full.rpartition(".")[2] for full in graph.type_names)}
-    names |= {graph.strings[label] for label in modules}
-    # A name that is no dotted name could not be written here.
-    pool = sorted(name for name in names if _HEAD.fullmatch(name))
-    parts = pattern.name.split(".")
-    steps = "".join(step.text for step in pattern.steps)
-    found = []
-    for length in range(len(parts), 0, -1):
-        rest = "".join(f".{part}" for part in parts[length:])
-        near = get_close_matches(".".join(parts[:length]), pool, n=_SUGGESTIONS, cutoff=0.6)
-        found += [name + rest + steps for name in near]
-    return found
-
-
-def _labels_at(graph: HeapGraph, objects: U32) -> list[str]:
-    """How the references of these objects are written, each way once."""
-    refs = refs_from(graph, objects)
-    namespaces = graph.ref_targets[refs[kinds_of(graph, refs) == Kind.DICT]]
-    in_dicts = refs_from(graph, np.unique(namespaces))
-    texts: dict[str, None] = {}
-    for group, is_attribute in ((refs, False), (in_dicts, True)):
-        pairs = np.stack((kinds_of(graph, group).astype(np.uint32), graph.ref_labels[group]))
-        for kind, label in np.unique(pairs, axis=1).T[:2000].tolist():
-            if graph.runtime == "v8":
-                texts.setdefault(_written_v8(graph, Kind(kind), label))
-            else:
-                texts.setdefault(_written(graph, Kind(kind), label, is_attribute=is_attribute))
-    return [text for text in texts if text]
-
-
-def _written_v8(graph: HeapGraph, kind: Kind, label: int) -> str:
-    match kind:
-        case Kind.ATTRIBUTE | Kind.SLOT:
-            text = graph.strings[label]
-            return f".{text}" if text.lstrip("#").isidentifier() else f"[{quoted(text)}]"
-        case Kind.KEY_STR:
-            return f".get({quoted(graph.strings[label])})"
-        case Kind.KEY_OTHER | Kind.KEY:
-            return ".get(*)"
-        case Kind.MEMBER:
-            return ".has(*)"
-        case Kind.CLOSURE:
-            return f" closure {quoted(graph.strings[label])}"
-        case _:
-            return "[*]" if kind in _ENTRIES else ""
-
-
-def _written(graph: HeapGraph, kind: Kind, label: int, *, is_attribute: bool) -> str:
-    if kind in (Kind.ATTRIBUTE, Kind.SLOT, Kind.AWAIT) or (is_attribute and kind == Kind.KEY_STR):
-        return f".{graph.strings[label]}"
-    if kind == Kind.KEY_STR:
-        return f"[{quoted(graph.strings[label])}]"
-    if kind in (Kind.LOCAL, Kind.CLOSURE):
-        return f" {kind.name.lower()} {quoted(graph.strings[label])}"
-    return "[*]" if kind in _ENTRIES else ""

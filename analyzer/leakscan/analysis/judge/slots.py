@@ -100,11 +100,11 @@ def judge_population(holding: Holding, census: Census, entries: Entries, populat
     counts = tuple(census.counts.get(name, ())) if population.is_whole else ()
     before, after, new = entries.by_type.get(name, (entries.before, entries.after, entries.new))
     if not population.births:
-        if graph.has_births and 0 < population.count <= entries.places:
-            return Judgement(Verdict.BOUNDED, "as many as there are places for one")
         if graph.has_births:
             # What has no birth takes it from the census, where the census is of nothing else.
-            return judge_undated(population.count, counts) if counts else Judgement(Verdict.WARM_UP, _UNDATED)
+            found = judge_undated(population.count, counts) if counts else _UNDATED
+            has_place = population.count <= entries.places
+            return _IN_ITS_PLACE if has_place and found.verdict in ACCUMULATING else found
         replaced = judge_replaced(before, after)
         return replaced or judge_growth(census.before.get(name, 0), census.after.get(name, 0))
     if not any(population.births[:-1]) and (replaced := _in_the_place_of_an_older(census, name, population)):
@@ -128,7 +128,10 @@ def judge_population(holding: Holding, census: Census, entries: Entries, populat
     )
 
 
-_UNDATED: Final = "when these were made is not known, and their type did not go on growing"
+_UNDATED: Final = Judgement(
+    Verdict.WARM_UP, "when these were made is not known, and their type did not go on growing"
+)
+_IN_ITS_PLACE: Final = Judgement(Verdict.BOUNDED, "as many as there are places for one")
 
 
 def _in_the_place_of_an_older(census: Census, name: str, population: Population) -> Judgement | None:
