@@ -104,3 +104,11 @@ def test_one_object_that_grows_is_compared_by_its_bytes():
         (Change.SMALLER, "2.00 kB per run before, 200 B after")
     ]
     assert changes(candidate(), grows) == [Change.GONE]
+
+
+def test_what_the_same_slots_hold_is_the_same_leak_whatever_it_is_called():
+    slots = ("app.CLIENTS[*]",)
+    before = replace(BASELINE, leaks=(replace(LEAK, slots=slots),))
+    renamed = replace(LEAK, signature="00000000", type_name="lib.Client", holder=None, slots=slots)
+    (change,) = compare(before, candidate(renamed)).changes
+    assert (change.change, change.matched_by) == (Change.SAME, "slots")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .program import Program
 
-INNOCENT = ("clean", "warm-up", "bounded", "garbage")
+INNOCENT = ("clean", "warm-up", "bounded", "garbage", "filling")
 CHECKS = ("verdict", "named", "accused", "cut", "rate", "line", "whole")
 """named: at the front, not only under "also held by". accused: no innocent, and nothing unknown, was named
 as a leak. whole: one leak was told as one. A check is None where it does not apply."""

@@ -140,6 +140,7 @@ def _judged(assembly: Assembly, group: LeakGroup, number: int, size: GroupSize) 
         contents=_shown(size.contents),
         sites=_sites(holding.reach.graph, group),
         name=group.name,
+        slots=tuple(slot.pattern for slot in group.slots),
         in_use=len(group.in_use),
         in_use_by=group.in_use_by if len(group.in_use) else (),
     )

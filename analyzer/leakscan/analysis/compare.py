@@ -41,8 +41,8 @@ class LeakChange:
     bytes_per_run_after: float
     evidence: str
     matched_by: str
-    """"signature"; "type and holder" when the path is written differently in the two; "another of its
-    holders" when one that was first is gone"""
+    """"signature"; "slots" when the same places hold what is called differently; "type and holder" when the path
+    is written differently in the two; "another of its holders" when one that was first is gone"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def compare_modes(
 
 
 def compare(baseline: Findings, candidate: Findings) -> Comparison:
-    """What changed between two captures; leaks are matched by signature, type and holder, or a path."""
+    """What changed between two captures; leaks are matched by signature, slots, type and holder, or a path."""
     before, after = _leaking(baseline), _leaking(candidate)
     changes = []
     for leak, partner, matched_by in _matched(before, after):
@@ -132,8 +132,11 @@ def _matched(before: list[Leak], after: list[Leak]) -> list[tuple[Leak | None, L
         rest.remove(partner)
         rows.append((leak, partner, "signature"))
     for leak in unmatched:
-        partner = next((other for other in rest if _kin(other) == _kin(leak)), None)
-        how = "type and holder" if partner else ""
+        partner = next((other for other in rest if leak.slots and set(other.slots) == set(leak.slots)), None)
+        how = "slots" if partner else ""
+        if partner is None:
+            partner = next((other for other in rest if _kin(other) == _kin(leak)), None)
+            how = "type and holder" if partner else ""
         if partner is None:
             # Half a fix: what one holder let go of is the same leak, now written by the other one.
             partner = next((other for other in rest if _shares_a_path(leak, other)), None)

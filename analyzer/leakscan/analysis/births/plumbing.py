@@ -2,7 +2,7 @@
 
 A context keeps its variables in a hash trie that is never changed: `ContextVar.set` makes new nodes
 (`Python/hamt.c` of CPython 3.11-3.15). To a reader they are the old context. V8 puts what an object holds into
-a store, and gives it a larger one when that is full: the new store is the old object.
+a store, and gives it a larger one when that is full: to a reader it is the old object.
 """
 
 from __future__ import annotations

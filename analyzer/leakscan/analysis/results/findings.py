@@ -158,6 +158,8 @@ class Leak:
     """(type, count, bytes) of what the survivors hold, biggest first"""
     sites: tuple[tuple[str, int, str, int], ...] = ()
     """(file, line, function, count) where the survivors were allocated (`--sites`)"""
+    slots: tuple[str, ...] = ()
+    """patterns of the places that keep them alive, the one of `path` first: what a leak is recognised by"""
     in_use: int = 0
     """how many of them something else holds as well that lets go by itself: a worker's loop variable"""
     in_use_by: tuple[str, ...] = ()
