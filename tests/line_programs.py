@@ -441,16 +441,16 @@ PROGRAMS = {
     """,
     "closure_over_an_argument": """
         seen = ()
-        def counter(seen):
+        def counting(seen):
             def add(thing):
                 seen.append(thing)
             return add
-        add = counter([])
+        add = counting([])
         def run():
             add(Thing())
     """,
     "shadowed_closure": """
-        def counter():
+        def shadowing():
             seen = []
             def middle():
                 seen = []  # HERE
@@ -458,7 +458,7 @@ PROGRAMS = {
                     seen.append(thing)
                 return add
             return middle()
-        add = counter()
+        add = shadowing()
         def run():
             add(Thing())
     """,
@@ -492,11 +492,11 @@ PROGRAMS = {
     """,
     "generator_argument": """
         kept = ()
-        def feed(kept):
+        def feeding(kept):
             while True:
                 kept.append(Thing())
                 yield
-        source = feed([])
+        source = feeding([])
         def run():
             next(source)
     """,

@@ -22,6 +22,7 @@ from leakscan.heap.chunks import BYTES, ChunkFile
 from leakscan.heap.graph import U8, U32, U64, HeapGraph, Roots, StringTable, TypeTable
 from leakscan.heap.kinds import BIRTH_UNKNOWN, NO_OBJECT, Kind, ObjectFlag, RootKind
 from leakscan.heap.late import LateReferences
+from leakscan.heap.secrets import masked_table
 from leakscan.heap.sniff import printable
 from leakscan.heap.source_maps import SourceMaps
 from leakscan.heap.sparse import SparseColumn, SparsePlaces
@@ -279,7 +280,7 @@ def _load_strings(chunks: ChunkFile) -> StringTable:
         raise chunks.fault("str.ends", f"item {fault} does not lie between its neighbours")
     if len(ends) == 0 or ends[0] != 0:
         raise chunks.fault("str.ends", "does not begin with the empty string")
-    return StringTable(blob.data, ends)
+    return masked_table(StringTable(blob.data, ends))
 
 
 def _load_types(chunks: ChunkFile, graph: HeapGraph) -> TypeTable:

@@ -9,8 +9,9 @@ import numpy as np
 
 from leakscan import _native
 from leakscan.heap import v8_names as names
-from leakscan.heap.graph import U8, U32, U64, HeapGraph, Roots, TypeTable
-from leakscan.heap.kinds import BIRTH_UNKNOWN, Kind, ObjectFlag, RootKind, TypeFlag
+from leakscan.heap.graph import U8, U32, U64, HeapGraph, Roots, StringTable, TypeTable
+from leakscan.heap.kinds import BIRTH_UNKNOWN, NUMBER_LABELS, Kind, ObjectFlag, RootKind, TypeFlag
+from leakscan.heap.secrets import masked_table
 from leakscan.heap.source_maps import SourceMaps
 from leakscan.heap.sparse import SparseColumn
 from leakscan.heap.v8 import RawSnapshot
@@ -47,7 +48,7 @@ def graph_of(raw: RawSnapshot, source_maps: SourceMaps | None = None) -> HeapGra
     roots = _roots(raw, strings, sources, targets, modules)
     named = _names(raw, strings, references, modules)
     # Last: every label has been added by now.
-    table = strings.table()
+    table = _masked(strings.table(), references, types, named)
     return HeapGraph(
         runtime="v8",
         meta=meta,
@@ -69,6 +70,16 @@ def graph_of(raw: RawSnapshot, source_maps: SourceMaps | None = None) -> HeapGra
         path=raw.name,
         strings=table,
     )
+
+
+def _masked(table: StringTable, references: References, types: TypeTable, named: SparseColumn) -> StringTable:
+    """Secrets in labels and names; the program's other strings and sources are never shown."""
+    used = np.zeros(len(table), np.bool_)
+    is_text = ~np.isin(references.kinds, np.array(NUMBER_LABELS, np.uint8))
+    used[references.labels[is_text]] = True
+    used[types.names] = True
+    used[named.values_array] = True
+    return masked_table(table, used)
 
 
 def _translate(column: U8, file_names: tuple[str, ...], ours: Mapping[str, int], default: int) -> None:

@@ -2,6 +2,7 @@
 // GIL while they read or scan, and none keeps anything after it returns.
 #include "../buffer.h"
 #include "check.h"
+#include "masking.h"
 #include "chunks.h"
 
 #include <cerrno>
@@ -191,6 +192,47 @@ PyObject* prefix_sum(PyObject*, PyObject* args) {
     return PyLong_FromUnsignedLongLong(sum);
 }
 
+// masked_strings(bytes u8, ends u64[n], used u8[n] | None) -> (bytes, ends as bytes) | None: the table without the
+// secrets in its strings (`used` ones only), or None when there are none. The ends must be monotone.
+PyObject* masked_strings(PyObject*, PyObject* args) {
+    PyObject *blob_object, *ends_object, *used_object;
+    if (!PyArg_ParseTuple(args, "OOO:masked_strings", &blob_object, &ends_object, &used_object)) return nullptr;
+    Buffer<char> blob;
+    Buffer<std::uint64_t> ends;
+    Buffer<std::uint8_t> used;
+    const bool is_some = used_object != Py_None;
+    if (!blob.take(blob_object, false, "bytes") || !ends.take(ends_object, false, "ends")) return nullptr;
+    if (is_some && !used.take(used_object, false, "used")) return nullptr;
+    const std::size_t count = ends.size();
+    if (heap::first_not_monotone(ends.data(), count, blob.size()) != heap::kAllGood ||
+        (is_some && used.size() != count)) {
+        PyErr_SetString(PyExc_ValueError, "ends or used do not belong to these bytes");
+        return nullptr;
+    }
+    heap::MaskedTable table;
+    heap::Masked result;
+    Py_BEGIN_ALLOW_THREADS
+    result = heap::mask_table(blob.data(), ends.data(), is_some ? used.data() : nullptr, count, &table);
+    Py_END_ALLOW_THREADS
+    if (result == heap::Masked::NOTHING) Py_RETURN_NONE;
+    if (result == heap::Masked::NO_MEMORY) return PyErr_NoMemory();
+    return Py_BuildValue("y#y#", table.bytes, static_cast<Py_ssize_t>(table.size),
+                         reinterpret_cast<const char*>(table.ends), static_cast<Py_ssize_t>(count * 8));
+}
+
+// masked_text(utf8 bytes) -> bytes: the same text without secrets.
+PyObject* masked_text(PyObject*, PyObject* text_object) {
+    Buffer<char> text;
+    if (!text.take(text_object, false, "text")) return nullptr;
+    const std::uint64_t end = text.size();
+    heap::MaskedTable table;
+    const heap::Masked result = heap::mask_table(text.data(), &end, nullptr, 1, &table);
+    if (result == heap::Masked::NO_MEMORY) return PyErr_NoMemory();
+    if (result == heap::Masked::NOTHING)
+        return PyBytes_FromStringAndSize(text.data(), static_cast<Py_ssize_t>(text.size()));
+    return PyBytes_FromStringAndSize(table.bytes, static_cast<Py_ssize_t>(table.size));
+}
+
 }  // namespace
 
 PyMethodDef heap_methods[] = {
@@ -201,5 +243,7 @@ PyMethodDef heap_methods[] = {
     {"first_unknown_kind", first_unknown_kind, METH_O, nullptr},
     {"first_bad_label", first_bad_label, METH_VARARGS, nullptr},
     {"prefix_sum", prefix_sum, METH_VARARGS, nullptr},
+    {"masked_strings", masked_strings, METH_VARARGS, nullptr},
+    {"masked_text", masked_text, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };

@@ -1,5 +1,7 @@
 #include "walk/strings.h"
 
+#include "secrets.h"
+
 namespace record {
 
 bool is_str(const Object* object) { return object && (object->type->flags & tpflag::STR); }
@@ -96,6 +98,56 @@ std::uint32_t Strings::number(std::int64_t value) {
     return append(digits + at, sizeof(digits) - static_cast<std::size_t>(at));
 }
 
+// At most four bytes of UTF-8.
+static std::size_t encode(std::uint32_t c, char* out) {
+    const auto tail = [&](int shift) { return static_cast<char>(0x80 | ((c >> shift) & 63)); };
+    if (c < 0x80) {
+        out[0] = static_cast<char>(c);
+        return 1;
+    }
+    if (c < 0x800) {
+        out[0] = static_cast<char>(0xC0 | (c >> 6));
+        out[1] = tail(0);
+        return 2;
+    }
+    if (c >= 0xD800 && c < 0xE000) {
+        out[0] = '?';  // a lone surrogate is not UTF-8
+        return 1;
+    }
+    if (c < 0x10000) {
+        out[0] = static_cast<char>(0xE0 | (c >> 12));
+        out[1] = tail(6);
+        out[2] = tail(0);
+        return 3;
+    }
+    out[0] = static_cast<char>(0xF0 | ((c >> 18) & 7));
+    out[1] = tail(12);
+    out[2] = tail(6);
+    out[3] = tail(0);
+    return 4;
+}
+
+// A key or name that has a secret in it, without it: what is never written cannot be found. 0 when it has none. Looks
+// further than a label is long: where a secret ends tells that it is one.
+std::uint32_t Strings::masked_label(const Text& text) {
+    if (text.length < secrets::kShortest) return 0;
+    char utf8[4 * kLooked], masked[sizeof utf8];
+    std::size_t used = 0;
+    const std::size_t looked = text.length < kLooked ? text.length : kLooked;
+    for (std::size_t i = 0; i < looked; i++) used += encode(text.at(i), utf8 + used);
+    std::size_t count = secrets::masked(utf8, used, masked, sizeof masked);
+    if (!count) return 0;
+    std::size_t characters = 0, kept = 0;
+    for (std::size_t i = 0; i < count; i++) {
+        if ((static_cast<unsigned char>(masked[i]) & 0xC0) == 0x80) continue;
+        if (characters++ == kLabelLimit - 3) kept = i;
+    }
+    if (characters <= kLabelLimit && text.length <= kLooked) return append(masked, count);
+    if (kept) count = kept;
+    std::memcpy(masked + count, "...", 3);
+    return append(masked, count + 3);
+}
+
 std::uint32_t Strings::from_object(const Object* str, std::size_t limit) {
     if (muted_ || !is_str(str)) return 0;
     const Text text = text_of(str);
@@ -103,6 +155,11 @@ std::uint32_t Strings::from_object(const Object* str, std::size_t limit) {
     const std::uintptr_t key = reinterpret_cast<std::uintptr_t>(str) * 2 + (limit != kLabelLimit);
     Cached& cached = slot(reinterpret_cast<std::uintptr_t>(str));
     if (cached.key == key) return cached.id;
+    if (limit == kLabelLimit)
+        if (const std::uint32_t id = masked_label(text)) {
+            cached = {key, id};
+            return id;
+        }
     const bool cut = text.length > limit;
     const std::size_t kept = cut ? limit - 3 : text.length;
     char buffer[512] = {};
@@ -114,24 +171,7 @@ std::uint32_t Strings::from_object(const Object* str, std::size_t limit) {
     };
     for (std::size_t i = 0; i < kept; i++) {
         if (used > sizeof(buffer) - 4) flush();
-        std::uint32_t c = text.at(i);
-        if (c < 0x80) {
-            buffer[used++] = static_cast<char>(c);
-        } else if (c < 0x800) {
-            buffer[used++] = static_cast<char>(0xC0 | (c >> 6));
-            buffer[used++] = static_cast<char>(0x80 | (c & 63));
-        } else if (c >= 0xD800 && c < 0xE000) {
-            buffer[used++] = '?';  // a lone surrogate is not UTF-8
-        } else if (c < 0x10000) {
-            buffer[used++] = static_cast<char>(0xE0 | (c >> 12));
-            buffer[used++] = static_cast<char>(0x80 | ((c >> 6) & 63));
-            buffer[used++] = static_cast<char>(0x80 | (c & 63));
-        } else {
-            buffer[used++] = static_cast<char>(0xF0 | ((c >> 18) & 7));
-            buffer[used++] = static_cast<char>(0x80 | ((c >> 12) & 63));
-            buffer[used++] = static_cast<char>(0x80 | ((c >> 6) & 63));
-            buffer[used++] = static_cast<char>(0x80 | (c & 63));
-        }
+        used += encode(text.at(i), buffer + used);
     }
     flush();
     if (cut) {

@@ -30,7 +30,7 @@ class Strings {
     // For text that will not stay at its address.
     std::uint32_t fresh(const char* text, std::size_t count) { return count ? append(text, count) : 0; }
     std::uint32_t number(std::int64_t value);
-    // A name or key, cut at kLabelLimit; a file name or qualified name, whole. 0 when not a str.
+    // A name or key without secrets (secrets.h), cut at kLabelLimit; a file name or qualified name, whole. 0 when not a str.
     std::uint32_t label(const Object* str) { return from_object(str, kLabelLimit); }
     std::uint32_t whole(const Object* str) { return from_object(str, 16384); }
     // A census writes the names of types only.
@@ -44,6 +44,8 @@ class Strings {
 
   private:
     std::uint32_t from_object(const Object* str, std::size_t limit);
+    static constexpr std::size_t kLooked = 512;
+    std::uint32_t masked_label(const Text& text);
     std::uint32_t append(const char* utf8, std::size_t count);
     struct Cached {
         std::uintptr_t key;

@@ -35,6 +35,7 @@ from leakscan.analysis.graph.refs import kinds_of, refs_from, strings_ending, st
 from leakscan.errors import UsageError
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import NO_OBJECT, Kind, RootKind
+from leakscan.heap.secrets import masked
 from leakscan.heap.v8_names import WEAK_MAP_VALUE
 
 Bools = npt.NDArray[np.bool_]
@@ -183,12 +184,13 @@ def _step(found: re.Match[str]) -> PatternStep:
 
 
 def _unquoted(text: str) -> str:
+    """The label as snapshots have it: a key that is a secret may be given whole or masked."""
     if text.startswith("`"):
-        return text[1:-1]
+        return masked(text[1:-1])
     try:
-        return str(ast.literal_eval(text))
+        return masked(str(ast.literal_eval(text)))
     except (ValueError, SyntaxError):
-        return text[1:-1]
+        return masked(text[1:-1])
 
 
 def _malformed(text: str, position: int) -> UsageError:
