@@ -236,3 +236,49 @@ def test_an_interpreter_that_does_not_run_is_left_alone(
         target.tell()
         assert said == "Python is not running yet, or no longer, in process PID"
         assert (target.line(), left_in(target.pid)) == ({"before": "ready", "after": "done"}[moment], NOTHING)
+
+
+def test_a_process_without_descriptors_is_refused_for_that():
+    program = """
+        import resource
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        try:
+            while True: os.dup(1)
+        except OSError: print("ready")
+        while line := sys.stdin.readline(): print("on")
+    """
+    with running(program) as target:
+        assert refusal(target.pid) == (
+            "process PID has 64 of 64 file descriptors in use; an attach needs 4 for a moment"
+        )
+        assert target.ask() == "on"
+
+
+IN_SMALL_PLACES = (
+    "mount -t tmpfs -o {0} none /tmp && mount -t tmpfs -o {1} none /var/tmp"
+    " && mount -t tmpfs -o noexec none /dev/shm && "
+)
+
+
+@needs_root()
+@needs_program("unshare")
+@pytest.mark.parametrize(
+    ("places", "environment"),
+    [
+        (("size=64k", "size=8m"), {}),
+        (("size=64k", "size=64k"), {"TMPDIR": "/mnt"}),
+        (("ro", "noexec"), {"TMPDIR": "/mnt"}),
+    ],
+)
+def test_a_place_without_room_is_passed_over_for_the_next(
+    places: tuple[str, str], environment: dict[str, str], tmp_path: Path
+):
+    program = "class Marker: pass\nkept = [Marker() for _ in range(55)]\nprint('ready')\ninput()"
+    mounts = IN_SMALL_PLACES.format(*places) + "mount -t tmpfs none /mnt && "
+    command = ["unshare", "-m", "sh", "-c", mounts + 'exec "$0" -u -c "$1"', sys.executable, program]
+    with started(command, env={**os.environ, **environment}) as target:
+        if target.line() != "ready":
+            pytest.skip("no file system can be mounted here")
+        assert snapshot_of(target.pid, tmp_path / "x.heap")["__main__.Marker"] == 55
+        assert not list(Path(f"/proc/{target.pid}/root/mnt").iterdir())
+        assert not list(Path(f"/proc/{target.pid}/root/tmp").iterdir())

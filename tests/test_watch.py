@@ -14,9 +14,11 @@ from contextlib import closing
 
 import pytest
 
+from leakscan.analysis.judge.pace import ENOUGH_RUNS
 from leakscan.capture.directory.reader import read_capture
+from leakscan.capture.process.attach import Attachment
 from leakscan.capture.process.vitals import Process, ProcessGone, Vitals
-from leakscan.capture.watch.actions import Action, Actor, parse_action
+from leakscan.capture.watch.actions import SERIES_INTERVALS, Action, Actor, parse_action
 from leakscan.capture.watch.watch import (
     Acted,
     Alarm,
@@ -204,11 +206,60 @@ def test_a_series_goes_on_after_its_alarm_and_can_be_compared(child, tmp_path):
     with closing(Process(child.pid)) as process:
         for event in watch(process, rules, wait=lambda seconds: None):
             steps += [event] if isinstance(event, Alarm | Acted) else []
-            if len(steps) == 4:
+            if len(steps) == 1 + SERIES_INTERVALS:
                 break
-    assert [type(step) for step in steps] == [Alarm, Acted, Acted, Acted]
+    assert [type(step) for step in steps] == [Alarm, *SERIES_INTERVALS * [Acted]]
     captured = read_capture(tmp_path / "leak")
-    assert (len(captured.snapshots), captured.status) == (4, "complete")
+    assert (len(captured.snapshots), captured.status) == (1 + SERIES_INTERVALS, "complete")
+    assert not is_armed(child.pid)
+
+
+def test_a_series_has_as_many_intervals_as_a_verdict_needs():
+    assert SERIES_INTERVALS >= ENOUGH_RUNS
+
+
+@needs_attach
+def test_a_watch_that_ends_during_a_series_leaves_nothing_armed(child, tmp_path):
+    rules = Rules((Level(1),), (Action("series", str(tmp_path / "leak")),), most_alarms=1)
+    with closing(Process(child.pid)) as process:
+        with closing(watch(process, rules, wait=lambda seconds: None)) as looks:
+            next(event for event in looks if isinstance(event, Alarm))
+            assert is_armed(child.pid)
+        assert not is_armed(child.pid)
+
+
+@needs_attach
+def test_a_series_that_fails_leaves_nothing_armed(child, tmp_path):
+    with closing(Process(child.pid)) as process:
+        actor = Actor(process, series_seconds=0.0)
+        actor.perform(Action("series", str(tmp_path / "leak")), "too much")
+        (tmp_path / "leak/run.json").write_text("{}")
+        assert [said[:14] for said in actor.due(1e12)] == ["series failed:"]
+        assert not is_armed(child.pid)
+
+
+def is_armed(pid):
+    with Attachment(pid) as target:
+        return target.is_armed
+
+
+@pytest.mark.parametrize(
+    ("program", "status"), [("raise SystemExit(3)", 3), ("import os; os.kill(os.getpid(), 9)", 137)]
+)
+def test_the_exit_status_of_a_watched_command_is_passed_on(program, status):
+    watched = [
+        sys.executable,
+        "-m",
+        "leakscan",
+        "watch",
+        "--every",
+        "10ms",
+        "--",
+        sys.executable,
+        "-c",
+        program,
+    ]
+    assert subprocess.run(watched, stdout=subprocess.DEVNULL, check=False).returncode == status
 
 
 def test_a_snapshot_that_cannot_be_taken_is_said_and_the_watch_goes_on(child, tmp_path):

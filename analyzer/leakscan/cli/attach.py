@@ -14,6 +14,7 @@ from leakscan.cli.parameters import argument, option
 if TYPE_CHECKING:
     from leakscan.capture.process.attach import Attachment, Taken
     from leakscan.capture.process.attached import AttachedCapture
+    from leakscan.errors import LeakscanError
 
 EXAMPLES = (
     "leakscan attach 4312 -o now.heap",
@@ -57,26 +58,30 @@ def attach(
 ) -> int:
     """Take a snapshot of a process that is running now."""
     from leakscan.capture.process.attach import Attachment, interrupts_as_exceptions
-    from leakscan.errors import UsageError
+    from leakscan.errors import LeakscanError, UsageError
 
     if pid <= 0:
         raise UsageError(f"{pid} is no process", hint="`ps -ef` lists the processes")
     if arm and disarm:
         raise UsageError("--arm and --disarm are two calls", hint="--arm, some time, a second call, --disarm")
-    place = _place(pid, output, is_series=minutes is not None, overwrite=overwrite)
     said = _Said(as_json)
-    with interrupts_as_exceptions(), Attachment(pid, via=via, timeout_seconds=timeout) as target:
-        if minutes is not None:
-            return _series(target, place, minutes, every, redact_keys, overwrite, said)
-        is_file = place.suffix == _SUFFIX
-        if arm:
-            target.arm(for_capture=not is_file)
-        if not disarm or output is not None:
-            _snapshot(target, place, redact_keys, overwrite, said)
-        if arm:
-            target.keep_armed()
-        if disarm:
-            said.disarmed(target, target.disarm())
+    try:
+        place = _place(pid, output, is_series=minutes is not None, overwrite=overwrite)
+        with interrupts_as_exceptions(), Attachment(pid, via=via, timeout_seconds=timeout) as target:
+            if minutes is not None:
+                return _series(target, place, minutes, every, redact_keys, overwrite, said)
+            is_file = place.suffix == _SUFFIX
+            if arm:
+                target.arm(for_capture=not is_file)
+            if not disarm or output is not None:
+                _snapshot(target, place, redact_keys, overwrite, said)
+            if arm:
+                target.keep_armed()
+            if disarm:
+                said.disarmed(target, target.disarm())
+    except LeakscanError as error:
+        said.failed(pid, error)
+        raise
     said.end()
     return 0
 
@@ -159,11 +164,16 @@ class _Said:
         self._snapshots: list[dict[str, object]] = []
         self._document: dict[str, object] = {"format": "leakscan-attach", "version": 1}
         self._next = ""
+        self._workers = ""
 
     def taken(self, target: Attachment, taken: Taken, capture: AttachedCapture | None) -> None:
+        from leakscan.capture.process.refusals import python_children
         from leakscan.wording import size_text, visible
 
         self._document |= {"pid": target.pid, "python": target.python, "births": taken.is_armed}
+        children = python_children(target.pid)
+        self._document |= {"python_children": children} if children else {}
+        self._workers = _workers_text(target.pid, children)
         self._snapshots.append(
             {
                 "file": str(taken.path),
@@ -189,6 +199,12 @@ class _Said:
             word = "no longer counted" if was_armed else "were not counted"
             print(f"births {word} in process {target.pid}")
 
+    def failed(self, pid: int, error: LeakscanError) -> None:
+        """The message itself goes to stderr, as every command's does."""
+        self._document |= {"pid": pid, "error": {"message": error.message, "hint": error.hint}}
+        if self._as_json:
+            self.end()
+
     def end(self) -> None:
         import json
 
@@ -196,13 +212,31 @@ class _Said:
             print(json.dumps({**self._document, "snapshots": self._snapshots}, indent=2))
         elif self._next:
             print(self._next)
+            if self._workers:
+                print(self._workers, file=sys.stderr)
         sys.stdout.flush()
 
     @staticmethod
     def _next_step(target: Attachment, taken: Taken, capture: AttachedCapture | None) -> str:
+        from leakscan.analysis.judge.pace import ENOUGH_RUNS
+
         if capture is None:
             return f"next: leakscan top {shlex.quote(str(taken.path))}"
         directory = shlex.quote(str(capture.directory))
-        if len(capture) > 1:
-            return f"next: leakscan diff {directory}"
-        return f"next: leakscan attach {target.pid} -o {directory}, after some load"
+        again = f"leakscan attach {target.pid} -o {directory}"
+        if len(capture) <= 1:
+            needed = f"a verdict needs {ENOUGH_RUNS} intervals, a look at what is new one"
+            return f"next: {again}, after some load\n{needed}"
+        missing = ENOUGH_RUNS - (len(capture) - 1)
+        more = f"\na verdict needs {missing} more interval{'s' * (missing > 1)}: {again}"
+        return f"next: leakscan diff {directory}" + (more if missing > 0 else "")
+
+
+def _workers_text(pid: int, children: list[int]) -> str:
+    if not children:
+        return ""
+    named = ", ".join(map(str, children[:8])) + ", ..." * (len(children) > 8)
+    return (
+        f"note: process {pid} has {len(children)} Python children ({named}); if it is their supervisor, the"
+        " work is done in them: attach to one of them"
+    )

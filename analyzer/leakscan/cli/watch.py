@@ -44,12 +44,13 @@ def watch(
     alarms: Annotated[int, option(metavar="N", help="Act at most this often.")] = 3,
     dry_run: Annotated[bool, option("--dry-run", help="Say what would be done; do nothing.")] = False,
     series_every: Annotated[
-        str, option(metavar="TIME", help="Time between the four snapshots of a series.")
+        str, option(metavar="TIME", help="Time between two of the seven snapshots of a series.")
     ] = "30s",
     live: Annotated[bool, option("--live", help="A screen that is drawn anew, not lines.")] = False,
     as_json: Annotated[bool, option("--json", help="One JSON object a line.")] = False,
 ) -> int:
     """Watch a process; act on it when its memory passes a threshold."""
+    from leakscan.capture.process.attach import interrupts_as_exceptions
     from leakscan.capture.process.vitals import Process
     from leakscan.capture.watch.actions import parse_action
     from leakscan.capture.watch.watch import Level, Rules, parse_growth
@@ -68,13 +69,22 @@ def watch(
     seconds = parse_seconds(duration) if duration else float("inf")
     pid, started = _process_to_watch(what)
     try:
-        with closing(Process(pid)) as process:
+        with interrupts_as_exceptions(), closing(Process(pid)) as process:
             looks = watch_process(process, rules, every_seconds=parse_seconds(every), for_seconds=seconds)
-            _show(looks, process, is_live=live, as_json=as_json)
+            with closing(looks):
+                _show(looks, process, is_live=live, as_json=as_json)
+        return _status_of(started)
     finally:
         if started is not None and started.poll() is None:
             started.terminate()
-    return 0
+
+
+def _status_of(started: subprocess.Popen[bytes] | None) -> int:
+    """The command's own exit status, as a shell gives it, when it ended by itself; 0 otherwise."""
+    status = started.poll() if started is not None else None
+    if status is None:
+        return 0
+    return status if status >= 0 else 128 - status
 
 
 def _check(rules: Rules) -> None:

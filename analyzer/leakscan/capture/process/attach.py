@@ -22,7 +22,7 @@ from leakscan.capture.process.agent import Agent, Answer, TargetGone, TookTooLon
 from leakscan.capture.process.filters import check_filter
 from leakscan.capture.process.headroom import Room, room_of, rss_of
 from leakscan.capture.process.private_folder import PrivateFolder
-from leakscan.capture.process.refusals import check_may_attach, identity_of
+from leakscan.capture.process.refusals import check_descriptors, check_may_attach, identity_of
 from leakscan.capture.process.vitals import Process, ProcessGone
 from leakscan.capture.process.ways_in import Way, choose_way
 from leakscan.errors import (
@@ -98,12 +98,15 @@ class Attachment:
     def __enter__(self) -> Attachment:
         try:
             self._enter()
-        except BaseException:
+        except BaseException as error:
+            self._is_stuck |= isinstance(error, KeyboardInterrupt)
             self._leave()
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # Whoever pressed Ctrl-C does not wait for a thread that waits for Python's lock: it leaves by itself.
+        self._is_stuck |= kind is KeyboardInterrupt
         with contextlib.suppress(LeakscanError, TargetGone):
             self._agent.order("end")
         self._leave()
@@ -119,6 +122,7 @@ class Attachment:
     def _enter(self) -> None:
         check_may_attach(self.pid)
         self._check_room_to_enter()
+        check_descriptors(self.pid)
         who = identity_of(self.pid)
         is_filtered = check_filter(self.pid)
         way: Way = choose_way(self.pid, via=self._via, library=Path(native_path()))

@@ -11,6 +11,7 @@ import fcntl
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ LIBRARY, ORDERS, ANSWERS, HEAP = "leakscan-agent.so", "orders", "answers", "heap
 SCRIPT = "open.py"
 _FILES: Final = (LIBRARY, ORDERS, ANSWERS, HEAP, SCRIPT)
 _PLACES: Final = (("tmp",), ("var", "tmp"), ("dev", "shm"))
+_TMPDIR: Final = b"TMPDIR=/"
 _PREFIX: Final = "leakscan-attach-"
 _DIRECTORY: Final = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -34,30 +36,45 @@ class PrivateFolder:
         self._uid, self._gid = uid, gid
         self._descriptors: list[int] = []
         try:
-            self._parent, place = self._writable_place(pid)
-            self._name = f"{_PREFIX}{pid}-{secrets.token_hex(8)}"
-            self.path = "/" + "/".join((*place, self._name))
-            """As the target sees it."""
-            os.mkdir(self._name, 0o700, dir_fd=self._parent)
-            self._folder = self._opened(self._name, _DIRECTORY, self._parent)
-            # Held as long as this process lives: a folder that is not locked is nobody's any more.
-            fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._write(LIBRARY, library.read_bytes(), 0o500)
-            # Whoever has the other end sees at once when this process is gone.
-            self.orders = self._pipe(ORDERS, os.O_RDWR)
-            self.answers = self._pipe(ANSWERS, os.O_RDWR)
-            self.heap = self._pipe(HEAP, os.O_RDONLY)
-            # From here on the target's user may rename and replace in it; what we need is open.
-            self._give(self._folder)
+            self._make(pid, library.read_bytes())
         except OSError as error:
             self.close()
             raise AttachError(
                 f"cannot make a private folder for process {pid}: {error.strerror}",
-                hint="it needs a /tmp, /var/tmp or /dev/shm that it may write and run a library from",
+                hint="it needs 1 MB in a /tmp, /var/tmp, /dev/shm or TMPDIR, and to run a library from there",
             ) from error
         except BaseException:
             self.close()
             raise
+
+    def _make(self, pid: int, library: bytes) -> None:
+        """In the first place that takes it; OSError says why the last one that could have did not."""
+        reason = OSError(0, "there is no folder for temporary files that programs may be run from")
+        for place, names in self._places(pid):
+            try:
+                return self._fill(pid, place, names, library)
+            except OSError as error:
+                # Full, over its quota: another file system may have room.
+                reason = error
+                self._remove()
+        raise reason
+
+    def _fill(self, pid: int, place: int, names: tuple[str, ...], library: bytes) -> None:
+        self._parent = place
+        self._name = f"{_PREFIX}{pid}-{secrets.token_hex(8)}"
+        self.path = "/" + "/".join((*names, self._name))
+        """As the target sees it."""
+        os.mkdir(self._name, 0o700, dir_fd=place)
+        self._folder = self._opened(self._name, _DIRECTORY, place)
+        # Held as long as this process lives: a folder that is not locked is nobody's any more.
+        fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._write(LIBRARY, library, 0o500)
+        # Whoever has the other end sees at once when this process is gone.
+        self.orders = self._pipe(ORDERS, os.O_RDWR)
+        self.answers = self._pipe(ANSWERS, os.O_RDWR)
+        self.heap = self._pipe(HEAP, os.O_RDONLY)
+        # From here on the target's user may rename and replace in it; what we need is open.
+        self._give(self._folder)
 
     def __enter__(self) -> PrivateFolder:
         return self
@@ -67,6 +84,12 @@ class PrivateFolder:
 
     def close(self) -> None:
         """Remove what is left of it; the agent may have been there first."""
+        self._remove()
+        for descriptor in self._descriptors:
+            os.close(descriptor)
+        self._descriptors = []
+
+    def _remove(self) -> None:
         if hasattr(self, "_folder"):
             for name in _FILES:
                 with contextlib.suppress(OSError):
@@ -74,9 +97,6 @@ class PrivateFolder:
             with contextlib.suppress(OSError):
                 os.rmdir(self._name, dir_fd=self._parent)
             del self._folder
-        for descriptor in self._descriptors:
-            os.close(descriptor)
-        self._descriptors = []
 
     @property
     def library(self) -> str:
@@ -88,12 +108,13 @@ class PrivateFolder:
         self._write(SCRIPT, text.encode(), 0o400)
         return f"{self.path}/{SCRIPT}"
 
-    def _writable_place(self, pid: int) -> tuple[int, tuple[str, ...]]:
+    def _places(self, pid: int) -> Iterator[tuple[int, tuple[str, ...]]]:
+        """Folders in the target's file system that it could be made in, open, with their names."""
         root = self._opened(f"/proc/{pid}/root", os.O_DIRECTORY | os.O_CLOEXEC)
-        for place in _PLACES:
+        for names in (*_PLACES, *_own_place(pid)):
             at = root
             try:
-                for name in place:
+                for name in names:
                     at = self._opened(name, _DIRECTORY, at)
             except OSError:
                 continue
@@ -103,8 +124,7 @@ class PrivateFolder:
             is_usable = not found.f_flag & (os.ST_NOEXEC | os.ST_RDONLY)
             if is_usable and (is_shared or who.st_uid == self._uid) and os.access(".", os.W_OK, dir_fd=at):
                 self._sweep(at)
-                return at, place
-        raise OSError(0, "there is no folder for temporary files that programs may be run from")
+                yield at, names
 
     def _opened(self, name: str, flags: int, folder: int | None = None) -> int:
         descriptor = os.open(name, flags, dir_fd=folder)
@@ -150,3 +170,14 @@ class PrivateFolder:
                 finally:
                     os.close(folder)
                 os.rmdir(name, dir_fd=place)
+
+
+def _own_place(pid: int) -> list[tuple[str, ...]]:
+    """The TMPDIR that the target was started with."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            variables = file.read(1 << 20).split(b"\0")
+    except OSError:
+        return []
+    paths = [os.fsdecode(each.removeprefix(_TMPDIR)) for each in variables if each.startswith(_TMPDIR)]
+    return [tuple(name for name in path.split("/") if name) for path in paths if ".." not in path.split("/")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Final
 from leakscan.errors import AttachError
 
 _YAMA: Final = Path("/proc/sys/kernel/yama/ptrace_scope")
+_DESCRIPTORS_NEEDED: Final = 4
+"""Two pipes, the heap, and the library while it is mapped."""
 _CAP_SYS_PTRACE: Final = 1 << 19
 _SECCOMP_STRICT, _SECCOMP_FILTER = 1, 2
 
@@ -70,6 +73,43 @@ def check_may_attach(pid: int) -> None:
             hint="start it with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off",
         )
     _check_owner(pid, status)
+
+
+def check_descriptors(pid: int) -> None:
+    """AttachError: the process has too few file descriptors left to open the library and its pipes."""
+    try:
+        used = len(os.listdir(f"/proc/{pid}/fd"))
+        limits = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    except OSError:
+        return
+    row = next((line for line in limits if line.startswith("Max open files")), "")
+    words = row.removeprefix("Max open files").split()
+    if words and words[0].isdigit() and used + _DESCRIPTORS_NEEDED > int(words[0]):
+        raise AttachError(
+            f"process {pid} has {used} of {words[0]} file descriptors in use; an attach needs"
+            f" {_DESCRIPTORS_NEEDED} for a moment",
+            hint=f"raise its limit: prlimit --pid {pid} --nofile={int(words[0]) + 16}:",
+        )
+
+
+def python_children(pid: int) -> list[int]:
+    """Processes that it started and that run the same program: the workers of a supervisor."""
+    try:
+        program = os.readlink(f"/proc/{pid}/exe")
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+    found = []
+    for thread in threads:
+        try:
+            children = Path(f"/proc/{pid}/task/{thread}/children").read_text().split()
+        except OSError:
+            continue
+        for child in children:
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/{child}/exe") == program:
+                    found.append(int(child))
+    return sorted(found)
 
 
 def _check_owner(pid: int, status: dict[str, str]) -> None:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from leakscan.capture.process.attach import Attachment
 
 _KINDS: Final = ("command", "signal", "webhook", "snapshot", "series")
-SERIES_SNAPSHOTS: Final = 3
-"""After the first one."""
+SERIES_INTERVALS: Final = 6
+"""Five are the fewest that a verdict needs; in one of them the load may have paused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class _Series:
     directory: Path
     left: int
     due: float
+    has_armed: bool
 
 
 @dataclass(slots=True)
@@ -85,14 +86,26 @@ class Actor:
         for series in [each for each in self._series if each.due <= now]:
             series.left -= 1
             series.due = now + self.series_seconds
+            try:
+                said = self._next_of(series)
+            except (ProcessGone, LeakscanError) as error:
+                self._give_up(series)
+                yield f"series failed: {getattr(error, 'message', 'the process has ended')}"
+                continue
             if not series.left:
                 self._series.remove(series)
-            try:
-                yield self._snapshot(series.directory, is_last_armed=series.left > 0)
-            except (ProcessGone, LeakscanError) as error:
-                if series in self._series:
-                    self._series.remove(series)
-                yield f"series failed: {getattr(error, 'message', 'the process has ended')}"
+            yield said
+
+    def close(self) -> None:
+        """Nothing that a series has armed stays so."""
+        for series in list(self._series):
+            self._give_up(series)
+
+    def _give_up(self, series: _Series) -> None:
+        self._series.remove(series)
+        if series.has_armed:
+            with contextlib.suppress(ProcessGone, LeakscanError), self._attached() as target:
+                target.disarm()
 
     def _signal(self, name: str) -> str:
         number = signal.Signals[f"SIG{name.removeprefix('SIG')}"]
@@ -108,21 +121,32 @@ class Actor:
     def _begin_series(self, directory: Path) -> str:
         if self._series:
             return f"the series in {self._series[0].directory} is still running"
-        said = self._snapshot(directory, is_last_armed=True, arms=True)
-        self._series.append(_Series(directory, SERIES_SNAPSHOTS, time.monotonic() + self.series_seconds))
+        with self._attached() as target:
+            has_armed = target.arm(for_capture=True)
+            said = self._take(target, directory)
+            if has_armed:
+                target.keep_armed()
+        due = time.monotonic() + self.series_seconds
+        self._series.append(_Series(directory, SERIES_INTERVALS, due, has_armed))
         return said
 
-    def _snapshot(self, directory: Path, *, is_last_armed: bool = False, arms: bool = False) -> str:
+    def _next_of(self, series: _Series) -> str:
+        with self._attached() as target:
+            said = self._take(target, series.directory)
+            if not series.left and series.has_armed:
+                target.disarm()
+        return said
+
+    def _snapshot(self, directory: Path) -> str:
+        with self._attached() as target:
+            return self._take(target, directory)
+
+    def _take(self, target: Attachment, directory: Path) -> str:
         from leakscan.capture.process.attached import AttachedCapture
 
-        with self._attached() as target:
-            if arms:
-                target.arm()
-            capture = AttachedCapture(directory, target, overwrite=False)
-            taken = capture.take(target, redact_keys=False)
-            capture.close("complete")
-            if is_last_armed:
-                target.keep_armed()
+        capture = AttachedCapture(directory, target, overwrite=False)
+        taken = capture.take(target, redact_keys=False)
+        capture.close("complete")
         return f"{taken.path} written, process {self.process.pid} stood still for {taken.pause_seconds:.3f} s"
 
     @contextlib.contextmanager

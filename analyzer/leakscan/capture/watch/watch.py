@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass, field
 
 from leakscan.capture.process.vitals import Process, ProcessGone, Vitals
@@ -128,12 +128,27 @@ def watch(
     every_seconds: float = 1.0,
     for_seconds: float = float("inf"),
     wait: Callable[[float], object] = time.sleep,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Looks at the process until it ends or the time is over, and the alarms in between.
 
     Only `process` is ever acted on: it is known by PID and start time and signalled through a handle.
     """
-    breaker, actor = Breaker(rules), Actor(process, rules.series_seconds)
+    actor = Actor(process, rules.series_seconds)
+    try:
+        yield from _looks(process, rules, actor, every_seconds, for_seconds, wait)
+    finally:
+        actor.close()
+
+
+def _looks(
+    process: Process,
+    rules: Rules,
+    actor: Actor,
+    every_seconds: float,
+    for_seconds: float,
+    wait: Callable[[float], object],
+) -> Generator[Event, None, None]:
+    breaker = Breaker(rules)
     deadline = time.monotonic() + for_seconds
     due = time.monotonic()
     while True:
