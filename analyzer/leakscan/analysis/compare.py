@@ -41,8 +41,8 @@ class LeakChange:
     bytes_per_run_after: float
     evidence: str
     matched_by: str
-    """"signature"; "slots" when the same places hold what is called differently; "type and holder" when the path
-    is written differently in the two; "another of its holders" when one that was first is gone"""
+    """"signature"; "slots" when the same places hold what is called differently; "type and holder" when the
+    path is written differently in the two; "another of its holders" when one that was first is gone"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def compare_modes(
 
 
 def compare(baseline: Findings, candidate: Findings) -> Comparison:
-    """What changed between two captures; leaks are matched by signature, slots, type and holder, or a path."""
+    """What changed between two captures; leaks are matched by signature, slots, kin or path."""
     before, after = _leaking(baseline), _leaking(candidate)
     changes = []
     for leak, partner, matched_by in _matched(before, after):

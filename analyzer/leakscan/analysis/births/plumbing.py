@@ -1,8 +1,8 @@
 """Objects of the runtime that are made anew with each change and stand for an old one.
 
-A context keeps its variables in a hash trie that is never changed: `ContextVar.set` makes new nodes
-(`Python/hamt.c` of CPython 3.11-3.15). To a reader they are the old context. V8 puts what an object holds into
-a store, and gives it a larger one when that is full: to a reader it is the old object.
+A context keeps its variables in a hash trie that never changes: `ContextVar.set` makes new nodes
+(`Python/hamt.c` of CPython 3.11-3.15). To a reader they are the old context. V8 puts what an object holds
+into a store, and gives it a larger one when that is full: to a reader it is the old object.
 """
 
 from __future__ import annotations

@@ -91,8 +91,11 @@ def _weight(holding: Holding, sets: Sequence[int]) -> int:
 
 def _is_shared(holding: Holding, keys: dict[Key, list[int]], weights: dict[Key, int], key: Key) -> bool:
     """Whether what these slots hold together is worth being told of once, and not once for each of them."""
-    alone = [weights.get((slot,), 0) for slot in key]
-    if weights[key] >= _HALF * min(alone):
+    # What each of these slots holds besides.
+    others = [
+        sum(weight for other, weight in weights.items() if slot in other and other != key) for slot in key
+    ]
+    if weights[key] >= _HALF * min(others):
         return True
     tiers = holding.reach.modules.type_tiers
     runs = max((_run_count(each.births) for each in holding.populations(_array(keys[key]))), default=0)

@@ -32,6 +32,7 @@ BOOKKEEPING: Final = frozenset(
         "multiprocessing.process._children[*]",
         "multiprocessing.process._dangling.data[*]",
         "subprocess._active[*]",
+        "root 'exception being handled'",
     )
 )
 """Slots of the standard library whose entries go when what they list has ended (CPython 3.11-3.15)."""
@@ -41,6 +42,7 @@ _WORKER: Final = "_worker"
 _EXECUTOR: Final = "executor_reference"
 
 
+_HANDLED: Final = "exception being handled"
 _LOOP: Final = 200
 """Frames of one stack that are looked at for the worker's loop."""
 _WEAK_TYPES: Final = ("weakref.ReferenceType", "weakref.KeyedRef", "weakref.WeakMethod")
@@ -109,7 +111,7 @@ def _executors(reach: Reach, new: NewGraph, stacks: Mapping[int, list[int]]) -> 
 
 
 def _arguments(reach: Reach, new: NewGraph, stacks: Mapping[int, list[int]]) -> list[tuple[int, int]]:
-    """(innermost frame, arguments of its thread's call): held by the C code that runs the thread.
+    """(innermost frame, arguments of its thread's call or the exception it handles): held by C code.
 
     Which are whose is told by their births: as many in each run as threads were started there.
     """
@@ -124,7 +126,8 @@ def _arguments(reach: Reach, new: NewGraph, stacks: Mapping[int, list[int]]) -> 
     for row in new.root_rows.tolist():
         obj = int(reach.root_targets[row])
         name = graph.type_name(obj)
-        if reach.root_kinds[row] == RootKind.HELD_FROM_C and name in _ARGUMENTS:
+        is_argument = reach.root_kinds[row] == RootKind.HELD_FROM_C and name in _ARGUMENTS
+        if is_argument or reach.root_labels[row] == _HANDLED:
             birth = int(reach.survivors.births_of(np.array([obj], np.uint32))[0])
             held.setdefault((name, birth), []).append(int(new.local[obj]))
     return [
