@@ -97,7 +97,7 @@ def write_causes(told: Told, limits: Limits, type_filter: str | None) -> tuple[l
             )
     found.sort(key=lambda row: (row[0], -row[1].weight))
     most = limits.leaks or _affordable(new)
-    groups = []
+    groups, unwritten = [], 0
     for _, cause, worst in found[:most]:
         is_worst = {
             row: one.verdict is worst
@@ -110,7 +110,9 @@ def write_causes(told: Told, limits: Limits, type_filter: str | None) -> tuple[l
             else heads_of(reach, clusters, cause.objects, cause.core, is_worst)
         )
         group = write_cause(holding, cause, heads, limit=limits.paths)
-        if group is not None:
+        if group is None:
+            unwritten += len(cause.objects)
+        else:
             groups.append(group)
     left = found[most:]
     omitted = []
@@ -120,6 +122,8 @@ def write_causes(told: Told, limits: Limits, type_filter: str | None) -> tuple[l
             f"{count_text(len(left))} lighter causes with {count_text(count)} survivors were not traced: "
             "--type shows those of a type"
         )
+    if unwritten:
+        omitted.append(f"{count_text(unwritten)} survivors lie where no path could be written")
     if len(holding.untold):
         omitted.append(
             f"{count_text(len(holding.untold))} survivors are held in more combinations of places "

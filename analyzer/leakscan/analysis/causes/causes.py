@@ -7,7 +7,8 @@ the rest is its cut. Causes that keep something telling alive together are one: 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,9 +63,17 @@ def find_causes(holding: Holding, facts: SlotFacts, *, joins: bool = True) -> li
         key, left_out[number] = _reduced(holding, facts, whole)
         keys.setdefault(key, []).append(number)
     weights = {key: _weight(holding, sets) for key, sets in keys.items()}
+    totals: Counter[int] = Counter()
+    for key, weight in weights.items():
+        totals.update(dict.fromkeys(key, weight))
     together = _Unions(len(holding.table))
     for key in sorted(keys, key=lambda key: (-len(key), key)):
-        if joins and len(key) > 1 and facts.accumulates[key[0]] and _is_shared(holding, keys, weights, key):
+        if (
+            joins
+            and len(key) > 1
+            and facts.accumulates[key[0]]
+            and _is_shared(holding, keys, weights, totals, key)
+        ):
             together.join(key)
     parts: dict[int, list[Key]] = {}
     for key in keys:
@@ -89,13 +98,18 @@ def _weight(holding: Holding, sets: Sequence[int]) -> int:
     return int(holding.reach.graph.sizes[objects].sum(dtype=np.uint64))
 
 
-def _is_shared(holding: Holding, keys: dict[Key, list[int]], weights: dict[Key, int], key: Key) -> bool:
-    """Whether what these slots hold together is worth being told of once, and not once for each of them."""
-    # What each of these slots holds besides.
-    others = [
-        sum(weight for other, weight in weights.items() if slot in other and other != key) for slot in key
-    ]
-    if weights[key] >= _HALF * min(others):
+def _is_shared(
+    holding: Holding,
+    keys: dict[Key, list[int]],
+    weights: dict[Key, int],
+    totals: Mapping[int, int],
+    key: Key,
+) -> bool:
+    """Whether what these slots hold together is worth being told of once, and not once for each of them.
+
+    `totals` is the weight of all that each slot holds.
+    """
+    if weights[key] >= _HALF * min(totals[slot] - weights[key] for slot in key):
         return True
     tiers = holding.reach.modules.type_tiers
     runs = max((_run_count(each.births) for each in holding.populations(_array(keys[key]))), default=0)
