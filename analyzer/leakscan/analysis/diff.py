@@ -23,7 +23,7 @@ from leakscan.analysis.graph.region import Region, find_region
 from leakscan.analysis.graph.sizes import SizeLedger, measure_groups
 from leakscan.analysis.headline import headline, next_command
 from leakscan.analysis.judge.growth import growth_rows
-from leakscan.analysis.judge.projection import project
+from leakscan.analysis.judge.projection import by_process, project
 from leakscan.analysis.judge.ranks import ORDER
 from leakscan.analysis.judge.waiting import find_open_sockets
 from leakscan.analysis.ledger.ledger import beyond_the_heap
@@ -150,7 +150,7 @@ def diff(
         omitted=(*omitted, *_omitted_paths(groups, judged), *_not_measured(grown)),
         unit=unit,
     )
-    return _concluded(findings, judged, region, ledger, cuts)
+    return _concluded(findings, judged, region, ledger, cuts, untold=len(told.holding.untold))
 
 
 def _judged_swelling(found: Sequence[Swelling], first: int) -> list[Judged]:
@@ -162,13 +162,19 @@ def _judged_swelling(found: Sequence[Swelling], first: int) -> list[Judged]:
 
 
 def _concluded(
-    findings: Findings, judged: list[Judged], region: Region, ledger: SizeLedger, cuts: CutSearch
+    findings: Findings,
+    judged: list[Judged],
+    region: Region,
+    ledger: SizeLedger,
+    cuts: CutSearch,
+    *,
+    untold: int,
 ) -> Findings:
     """The verdict on the whole, and what only matters once it is known."""
     judged = [replace(one, leak=in_units(one.leak, findings.unit)) for one in judged]
     noise = [one.leak for one in judged if one.leak.noise]
     groups = [one for one in judged if not one.leak.noise]
-    verdict = beyond_the_heap(_verdict(findings, groups), findings.memory)
+    verdict = beyond_the_heap(_verdict(findings, groups, untold), findings.memory)
     decisive = [one for one in groups if one.leak.verdict is verdict and verdict is not Verdict.CLEAN]
     chosen = {one.number for one in decisive}
     others = [one.leak for one in groups if one.number not in chosen]
@@ -186,7 +192,10 @@ def _concluded(
         others=tuple(others),
         noise=tuple(listed),
         cut=_common_cut(decisive, cuts) if verdict is Verdict.LEAK else None,
-        projections=_projections(findings.runs, decisive, region, ledger) if verdict is Verdict.LEAK else (),
+        projections=by_process(
+            _projections(findings.runs, decisive, region, ledger) if verdict is Verdict.LEAK else (),
+            findings.memory,
+        ),
         omitted=tuple(omitted),
     )
     if verdict is Verdict.INCONCLUSIVE:
@@ -196,11 +205,18 @@ def _concluded(
     return replace(findings, headline=headline(findings))
 
 
-def _verdict(findings: Findings, groups: Sequence[Judged]) -> Verdict:
-    """The worst verdict of any group; garbage when there is more of it than of anything that stays."""
+def _verdict(findings: Findings, groups: Sequence[Judged], untold: int) -> Verdict:
+    """The worst verdict of any group; garbage when there is more of it than of anything that stays.
+
+    With survivors whose places were not told apart (`untold`) nothing is acquitted.
+    """
     verdicts = {one.leak.verdict for one in groups} - {Verdict.CLEAN}
     worst = next((verdict for verdict in ORDER if verdict in verdicts), Verdict.CLEAN)
     if worst in (Verdict.LEAK, Verdict.INCONCLUSIVE):
+        return worst
+    if untold:
+        return Verdict.INCONCLUSIVE
+    if worst is Verdict.FILLING:
         return worst
     staying = sum(one.leak.count for one in groups)
     is_much = findings.garbage_count >= _GARBAGE_PER_RUN * max(1, findings.runs) or not findings.per_run

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import sqrt
 from typing import Final
 
 from leakscan.analysis.results.findings import Projection
+from leakscan.analysis.results.memory import MemoryLedger
 
 HORIZONS: Final = (100, 1_000, 10_000)
 # Two-sided 95 % points of Student's t for 1, 2, ... degrees of freedom; the normal law's beyond.
@@ -45,4 +47,28 @@ def project(
             objects=round(objects * horizon / runs),
         )
         for horizon in horizons
+    )
+
+
+_KEPT: Final = ("objects", "native", "mappings", "stacks", "shared_memory", "buffers", "malloc")
+"""Rows of the ledger that are not given back by themselves."""
+_CONTRADICTED: Final = 2.0
+"""The process has to grow this many times as fast for the objects not to tell what lies ahead."""
+
+
+def by_process(told: tuple[Projection, ...], memory: MemoryLedger | None) -> tuple[Projection, ...]:
+    """The projections, at the pace of the process where that is much faster than what the objects weigh.
+
+    A client keeps a TLS context outside of the heap, compiled code its tables: what the objects weigh is then
+    a small part of what will be missing.
+    """
+    if not told or memory is None:
+        return told
+    pace = sum(row.per_run for row in memory.rows if row.goes_on and row.kind in _KEPT)
+    if pace * told[-1].runs < _CONTRADICTED * told[-1].bytes:
+        return told
+    return tuple(
+        replace(point, bytes=size, low_bytes=size, high_bytes=size, basis="process")
+        for point in told
+        for size in (round(pace * point.runs),)
     )

@@ -182,13 +182,17 @@ class CycleFinding:
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """Retained bytes after `runs` runs at the measured rate, with its 95 % interval."""
+    """Retained bytes after `runs` runs at the measured rate, with its 95 % interval.
+
+    `basis`: "objects" for what the survivors weigh, "process" for the pace of the process, without interval.
+    """
 
     runs: int
     bytes: int
     low_bytes: int
     high_bytes: int
     objects: int
+    basis: str = "objects"
 
 
 @dataclass(frozen=True, slots=True)
