@@ -18,6 +18,10 @@ from leakscan.wording import count_text, size_text, visible
 
 DEFAULT_LIMIT: Final = 10
 _NOISE_ROWS: Final = 3
+_LEAK_ROWS: Final = 20
+"""Leaks in the table at the top, one line each, at least."""
+_COMMON_CUTS: Final = 8
+"""More references to cut than that are told with their leaks."""
 _INDENT: Final = " " * 6
 _VERDICT_STYLE: Final = {Verdict.LEAK: "bad", Verdict.NATIVE: "bad", Verdict.INCONCLUSIVE: "doubt"}
 _BAD_MODES: Final = (
@@ -92,17 +96,18 @@ def _modes_headline(results: Sequence[Findings], without_answer: int) -> Line:
 def _head(findings: Findings, names: TypeNames, options: TextOptions) -> list[Line]:
     width = options.screen.width
     lines = _headline(findings, options)
-    shown = _limited(findings.leaks, options)
     if len(findings.leaks) == 1:
         says_c = "held from C" in findings.headline
         lines += cut_lines(findings.leaks[0], indent=_INDENT, width=width, says_held_from_c=not says_c)
     elif findings.leaks:
-        lines += leak_table(shown, names, indent=_INDENT, width=width)
-        if len(shown) < len(findings.leaks):
-            lines.append(line(_INDENT, _more(len(findings.leaks) - len(shown), "leak")))
-        if findings.cut is not None and findings.cut.members:
-            everything = f"all {count_text(findings.cut.of)} of them"
-            lines += set_to_cut(findings.cut, everything, None, indent=_INDENT, width=width)
+        told = len(_limited(findings.leaks, options))
+        rows = findings.leaks[: max(told, _LEAK_ROWS) if told >= DEFAULT_LIMIT else told]
+        lines += leak_table(rows, names, indent=_INDENT, width=width)
+        if len(rows) < len(findings.leaks):
+            lines.append(line(_INDENT, _more(len(findings.leaks) - len(rows), "leak")))
+        elif told < len(rows):
+            lines.append(line(_INDENT, Span(f"{told} of them are told below: --limit 0 shows all", "faint")))
+        lines += _common_cut(findings, options)
     if findings.proof:
         text = visible(findings.proof)
         lines += wrapped(text[:1].upper() + text[1:], width, first=_INDENT, indent=_INDENT + "  ")
@@ -112,6 +117,30 @@ def _head(findings: Findings, names: TypeNames, options: TextOptions) -> list[Li
         lead = _INDENT + "Run next  "
         lines += wrapped(command, width, first=lead, indent=" " * len(lead), style="title")
     return lines
+
+
+def _common_cut(findings: Findings, options: TextOptions) -> list[Line]:
+    """The set that frees all leaks; a long one is counted, since each leak has its part of it beside it."""
+    width, cut = options.screen.width, findings.cut
+    if cut is None or not cut.members:
+        return []
+    if len(cut.members) <= _COMMON_CUTS or options.limit == 0:
+        return set_to_cut(cut, f"all {count_text(cut.of)} of them", None, indent=_INDENT, width=width)
+    share = (
+        f"all {count_text(cut.of)}"
+        if cut.frees == cut.of
+        else f"{count_text(cut.frees)} of {count_text(cut.of)}"
+    )
+    told = {
+        member.pattern
+        for leak in _limited(findings.leaks, options)
+        for member in (leak.cut.members if leak.cut is not None else ())
+    }
+    left = sum(member.pattern not in told for member in cut.members)
+    text = f"To free {share} of them takes {len(cut.members)} cuts: each is below, with its leak"
+    if left:
+        text = f"{text}; the other {count_text(left)}: --limit 0 lists all"
+    return wrapped(text, width, first=_INDENT, indent=_INDENT + "  ", style="faint")
 
 
 def _headline(findings: Findings, options: TextOptions) -> list[Line]:
