@@ -65,6 +65,43 @@ def test_the_row_of_this_version_agrees_with_its_headers(tmp_path: Path) -> None
     assert row(printed) == rows()[f"3{sys.version_info.minor}"]
 
 
+MOVED = r"""
+#include "cpython/debug_offsets_table.h"
+#include "cpython/layout_table.h"
+#include <cstdio>
+#include <vector>
+using namespace record;
+int main() {
+    std::vector<char> runtime(4096);
+    std::memcpy(runtime.data(), kDebugCookie, 8);
+    for (const DebugOffset& each : kDebug313) {
+        const auto value = static_cast<std::uint64_t>(k313.*each.field);
+        std::memcpy(runtime.data() + each.at, &value, 8);
+    }
+    const auto print = [](const DebugOffset& each) { std::puts(each.name); };
+    for_each_moved(runtime.data(), kDebug313, k313, print);
+    std::puts("and one moved:");
+    Layout other = k313;
+    other.code_qualname += 8;
+    for_each_moved(runtime.data(), kDebug313, other, print);
+    runtime[0] = 0;
+    for_each_moved(runtime.data(), kDebug313, other, print);
+}
+"""
+
+
+def test_a_field_that_moves_within_an_equal_size_is_named(tmp_path: Path) -> None:
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        pytest.skip("needs a C++ compiler")
+    (tmp_path / "moved.cpp").write_text(MOVED)
+    include, native = sysconfig.get_path("include"), ROOT / "analyzer" / "native"
+    flags = ["-std=c++20", "-w", f"-I{include}", f"-I{native}", "-o", tmp_path / "moved"]
+    subprocess.run([compiler, *flags, tmp_path / "moved.cpp"], check=True)
+    printed = subprocess.run([tmp_path / "moved"], capture_output=True, text=True, check=True).stdout
+    assert printed.splitlines() == ["and one moved:", "code_object.qualname"]
+
+
 def test_every_list_of_the_collector_is_found() -> None:
     import gc
 

@@ -1,4 +1,5 @@
-/* Prints one row of analyzer/native/cpython/layout_table.h: the private offsets of one CPython.
+/* Prints one row of analyzer/native/cpython/layout_table.h, the private offsets of one CPython, and from 3.13 on
+   its row of cpython/debug_offsets_table.h: where _PyRuntime.debug_offsets says the same.
    Rerun for each version whose headers are installed, then paste the rows:
      gcc -I$INC -I$INC/internal -o /tmp/offsets tools/layout_offsets.c && /tmp/offsets
    with INC=$(python3.X -c 'import sysconfig; print(sysconfig.get_path("include"))'). */
@@ -359,5 +360,51 @@ int main(void)
     N(is_bytes, sizeof(PyInterpreterState));
     N(runtime_bytes, sizeof(_PyRuntimeState));
     printf("};\n");
+#if V(0x030D0000)
+#define D(group, debug, name) \
+    printf("    {Part::%s, %d, &Layout::%s, \"%s\"},\n", #group, (int)offsetof(_Py_DebugOffsets, debug), #name, #debug);
+    printf("inline constexpr DebugOffset kDebug3%d[] = {\n", PY_MINOR_VERSION);
+    D(INTERPRETER, interpreter_state.size, is_bytes)
+    D(INTERPRETER, interpreter_state.gc, is_gc)
+    D(INTERPRETER, interpreter_state.imports_modules, is_modules)
+    D(INTERPRETER, interpreter_state.sysdict, is_sysdict)
+    D(INTERPRETER, interpreter_state.builtins, is_builtins)
+    D(THREADS, thread_state.size, ts_bytes)
+    D(THREADS, thread_state.interp, ts_interp)
+    D(THREADS, thread_state.thread_id, ts_thread_id)
+    D(THREADS, thread_state.native_thread_id, ts_native_thread_id)
+    D(FRAMES, thread_state.current_frame, ts_frame)
+    D(FRAMES, interpreter_frame.previous, frame_previous)
+    D(FRAMES, interpreter_frame.executable, frame_code)
+    D(FRAMES, interpreter_frame.instr_ptr, frame_instr)
+    D(FRAMES, interpreter_frame.localsplus, frame_localsplus)
+    D(FRAMES, interpreter_frame.owner, frame_owner)
+#if V(0x030E0000)
+    D(FRAMES, interpreter_frame.stackpointer, frame_stackpointer)
+    D(FRAMES, gen_object.gi_iframe, gen_frame)
+    D(FRAMES, gen_object.gi_frame_state, gen_frame_state)
+    D(OBJECTS, gen_object.gi_name, gen_name)
+    D(OBJECTS, set_object.used, set_used)
+    D(OBJECTS, set_object.table, set_table)
+    D(OBJECTS, set_object.mask, set_mask)
+#endif
+    D(OBJECTS, code_object.filename, code_filename)
+    D(OBJECTS, code_object.name, code_name)
+    D(OBJECTS, code_object.qualname, code_qualname)
+    D(OBJECTS, code_object.linetable, code_linetable)
+    D(OBJECTS, code_object.firstlineno, code_firstlineno)
+    D(OBJECTS, code_object.localsplusnames, code_localsplusnames)
+    D(OBJECTS, code_object.localspluskinds, code_localspluskinds)
+    D(OBJECTS, code_object.co_code_adaptive, code_adaptive)
+    D(OBJECTS, tuple_object.ob_item, tuple_items)
+    D(OBJECTS, list_object.ob_item, list_items)
+    D(OBJECTS, dict_object.ma_keys, dict_keys)
+    D(OBJECTS, dict_object.ma_values, dict_values)
+    D(OBJECTS, long_object.ob_digit, int_digits)
+    D(OBJECTS, unicode_object.state, str_state)
+    D(OBJECTS, unicode_object.length, str_length)
+    D(OBJECTS, unicode_object.asciiobject_size, str_ascii_bytes)
+    printf("};\n");
+#endif
     return 0;
 }

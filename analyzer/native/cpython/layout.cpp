@@ -1,8 +1,11 @@
 #include "cpython/layout.h"
 
+#include "cpython/debug_offsets_table.h"
 #include "cpython/layout_table.h"
 
 #include <dlfcn.h>
+
+#include <cstdio>
 
 namespace record {
 
@@ -46,12 +49,44 @@ bool basicsize_is(const char* type, int bytes) {
     return !found || found->basicsize == bytes;
 }
 
-bool objects_match(const Layout& row) {
-    return basicsize_is("PyTuple_Type", row.tuple_items) && basicsize_is("PyList_Type", row.list_allocated + 8) &&
-           basicsize_is("PyDict_Type", row.dict_values + 8) && basicsize_is("PySet_Type", row.set_bytes) &&
-           basicsize_is("PyUnicode_Type", row.str_bytes) && basicsize_is("PyLong_Type", row.int_digits) &&
-           basicsize_is("PyFunction_Type", row.function_bytes) && basicsize_is("PyCode_Type", row.code_adaptive) &&
-           basicsize_is("PyModule_Type", row.module_bytes) && basicsize_is("PyType_Type", row.heap_type_bytes);
+// The name of a type of another size than the table has, null when there is none.
+const char* resized_type(const Layout& row) {
+    const struct {
+        const char* type;
+        int bytes;
+    } known[] = {
+        {"PyTuple_Type", row.tuple_items},       {"PyList_Type", row.list_allocated + 8},
+        {"PyDict_Type", row.dict_values + 8},    {"PySet_Type", row.set_bytes},
+        {"PyUnicode_Type", row.str_bytes},       {"PyLong_Type", row.int_digits},
+        {"PyFunction_Type", row.function_bytes}, {"PyCode_Type", row.code_adaptive},
+        {"PyModule_Type", row.module_bytes},     {"PyType_Type", row.heap_type_bytes},
+    };
+    for (const auto& each : known)
+        if (!basicsize_is(each.type, each.bytes)) return each.type;
+    return nullptr;
+}
+
+// The first moved field of each part, null where all are where the table has them.
+struct Moved {
+    const char *object = nullptr, *frame = nullptr, *thread = nullptr, *interpreter = nullptr;
+};
+
+Moved moved_fields(const Layout& row) {
+    Moved moved;
+    const auto note = [&](const DebugOffset& field) {
+        const char** const first[] = {&moved.object, &moved.frame, &moved.thread, &moved.interpreter};
+        const char*& name = *first[static_cast<int>(field.part)];
+        if (!name) name = field.name;
+    };
+    const void* const runtime = dlsym(RTLD_DEFAULT, "_PyRuntime");
+    if (row.minor == 13) for_each_moved(runtime, kDebug313, row, note);
+    return moved;
+}
+
+const char* unknown_layout(const char* what) {
+    static char sentence[160];
+    std::snprintf(sentence, sizeof(sentence), "this build of CPython lays out its objects in an unknown way: %s", what);
+    return sentence;
 }
 
 bool frames_match(const Layout& row) {
@@ -84,12 +119,14 @@ const char* layout_select() {
     if (!row) return verdict = "this version of CPython is not known to the recorder (3.11 to 3.15 are)";
     if (sizeof(void*) != 8) return verdict = "only 64-bit builds of CPython can be recorded";
     if (is_free_threaded()) return verdict = "free-threaded builds of CPython cannot be recorded yet";
-    if (!objects_match(*row)) return verdict = "this build of CPython lays out its objects in an unknown way";
+    if (const char* const type = resized_type(*row)) return verdict = unknown_layout(type);
+    const Moved moved = moved_fields(*row);
+    if (moved.object) return verdict = unknown_layout(moved.object);
     chosen = *row;
     L = &chosen;
-    frames_known = frames_match(chosen);
-    threads_known = threads_match(chosen);
-    if (!interpreter_matches(chosen)) forget_interpreter_state(chosen);
+    threads_known = !moved.thread && threads_match(chosen);
+    frames_known = !moved.frame && frames_match(chosen);
+    if (moved.interpreter || !interpreter_matches(chosen)) forget_interpreter_state(chosen);
     return nullptr;
 }
 
