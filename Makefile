@@ -26,6 +26,21 @@ demo: native
 test: native
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
+# What a change needs every time: the tests that start no process of their own, in less than a minute.
+quick: native
+	$(BIN)/python -m pytest -q -n 2 -m "not slow" --dist loadfile
+
+# The least share of lines and branches that the tests reach in their own process.
+COVERAGE ?= 80
+coverage: native
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile --cov=leakscan --cov-branch --cov-report=term:skip-covered \
+	  --cov-fail-under=$(COVERAGE)
+
+# CHANGELOG.md from news/, at a release.
+news: native
+	$(BIN)/pip install -q -c constraints.txt --group news
+	$(BIN)/towncrier build --yes --version $(VERSION)
+
 check: native
 	$(BIN)/ruff check analyzer tests fixtures benchmarks tools
 	$(BIN)/ruff format --check analyzer tests fixtures benchmarks tools

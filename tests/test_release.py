@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import leakscan
 from drawn_captures import CLEAN, draw_capture
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -75,8 +78,36 @@ def test_every_wheel_platform_of_the_plan_is_configured():
     ]
 
 
-def test_the_version_is_written_once_and_the_same():
-    import leakscan
-
+def test_the_version_is_written_once():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert (project["version"], project["license"]) == (leakscan.__version__, "MIT")
+    assert (project["dynamic"], project["license"]) == (["version"], "MIT")
+    assert leakscan.__version__ == importlib.metadata.version("leakscan-heap")
+
+
+def test_every_python_that_is_claimed_is_tested_in_ci():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    claimed = {text.rpartition(" ")[2] for text in project["classifiers"] if ":: Python :: 3." in text}
+    listed = (
+        (ROOT / ".github" / "workflows" / "ci.yml").read_text().partition("python: [")[2].partition("]")[0]
+    )
+    assert {word.strip(' "') for word in listed.split(",")} == claimed
+
+
+def test_ci_calls_only_targets_that_the_makefile_has():
+    called = re.findall(r"- run: make ([a-z-]+)", (ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert called and set(called) <= targets
+
+
+def test_every_news_fragment_is_of_a_kind_that_the_changelog_has():
+    kinds = {
+        each["directory"]
+        for each in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["towncrier"]["type"]
+    }
+    fragments = [path for path in (ROOT / "news").iterdir() if path.name != "README.md"]
+    wrong = [
+        path.name
+        for path in fragments
+        if not re.fullmatch(rf"\+[a-z0-9-]+\.({'|'.join(kinds)})\.md", path.name)
+    ]
+    assert wrong == []
