@@ -1,6 +1,11 @@
-"""Shared fixtures. Drawn heaps are in tests/heaps.py."""
+"""Which tests are quick, and what all of them need. Drawn heaps are in tests/heaps.py."""
+
+from __future__ import annotations
 
 import signal
+from typing import Final
+
+import pytest
 
 # A shell without job control starts what it puts in the background with Ctrl-C ignored, and so are all that
 # the tests start: those that press it would wait for ever.
@@ -9,3 +14,64 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # Programs under test, some of which look like tests.
 collect_ignore = ["cases"]
+
+QUICK: Final = frozenset(
+    (
+        "test_births_sites",
+        "test_buffers",
+        "test_capture_figures",
+        "test_cli_analysis",
+        "test_cli_main",
+        "test_compare",
+        "test_cuts",
+        "test_export",
+        "test_format",
+        "test_garbage",
+        "test_gate",
+        "test_gate_formats",
+        "test_headline",
+        "test_heaps",
+        "test_holder",
+        "test_hostile_names",
+        "test_house",
+        "test_kernels_drawn",
+        "test_kernels_ties",
+        "test_leaks",
+        "test_ledger",
+        "test_native_gate",
+        "test_noise",
+        "test_notebook",
+        "test_paths",
+        "test_public_api",
+        "test_reader",
+        "test_reclaimed",
+        "test_redaction",
+        "test_replay",
+        "test_report_any",
+        "test_report_dot",
+        "test_report_html",
+        "test_report_json",
+        "test_report_markdown",
+        "test_report_text",
+        "test_report_whatif",
+        "test_roots",
+        "test_schemas",
+        "test_seeds",
+        "test_signatures",
+        "test_source_maps",
+        "test_survivors",
+        "test_swelling",
+        "test_top",
+        "test_uncollected",
+        "test_verdicts",
+        "test_whatif",
+        "test_wording",
+    )
+)
+"""Files whose tests draw a heap and look at an answer: `make quick`. Others run programs, or take long."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.stem not in QUICK:
+            item.add_marker(pytest.mark.slow)

@@ -5,20 +5,23 @@ from __future__ import annotations
 import gc
 import sys
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
 from walks import Kind, Walked, walk
-from zoo import everything
+from zoo import everything, names
 
 ABSENT = object()
 
 
 @pytest.fixture(scope="module")
-def zoo() -> dict[str, Any]:
-    return everything()
+def zoo() -> Iterator[dict[str, Any]]:
+    animals = everything()
+    yield animals
+    animals["wrapped coroutine"].close()
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +129,7 @@ def test_the_reference_is_there_and_its_label_leads_to_it(
     assert all(address in map(id, follow(source, kind, words)) for words, address in found)
 
 
-@pytest.mark.parametrize("name", list(everything()))
+@pytest.mark.parametrize("name", names())
 def test_no_label_of_the_zoo_lies(name: str, zoo: dict[str, Any], walked: Walked) -> None:
     source = zoo[name]
     if isinstance(source, (weakref.ProxyType, type)) or name in ("loop", "type variable"):

@@ -11,15 +11,17 @@ from typing import Any
 import pytest
 
 from walks import Kind, Walked, walk
-from zoo import Point, everything
+from zoo import Point, everything, names
 
 # What a str-keyed table owns and the collector skips; what leakscan reads beyond the collector.
 _BEYOND_THE_COLLECTOR = {Kind.TYPE, Kind.KEY, Kind.WEAK, Kind.MACHINERY}
 
 
 @pytest.fixture(scope="module")
-def zoo() -> dict[str, Any]:
-    return everything()
+def zoo() -> Iterator[dict[str, Any]]:
+    animals = everything()
+    yield animals
+    animals["wrapped coroutine"].close()
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def walked(zoo: dict[str, Any]) -> Iterator[Walked]:
     gc.enable()
 
 
-NAMES = list(everything())
+NAMES = names()
 
 
 def reported(thing: object) -> Counter[int]:
