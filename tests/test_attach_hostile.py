@@ -185,7 +185,7 @@ def test_a_container_is_attached_to_by_its_number_on_the_host(tmp_path: Path):
     program = (
         "import os, sys; print('ready', flush=True); print(os.getpid(), sys.stdin.readline(), flush=True)"
     )
-    # Another /tmp than ours, and the interpreter itself, which a virtual environment below /tmp only points to.
+    # Another /tmp than ours, and the interpreter itself: a virtual environment below /tmp only points to it.
     interpreter = os.path.realpath(sys.executable)
     if Path(interpreter).is_relative_to("/tmp"):
         pytest.skip("the interpreter lies below the /tmp that is to be another one")
