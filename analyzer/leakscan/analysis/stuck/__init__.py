@@ -1,0 +1,5 @@
+"""Which tasks and threads of a snapshot wait for something that nobody can do any more.
+
+Here: who waits (`actors`), what can wake (`wakers`), the fixpoint (`fixpoint`) and its facts (`facts`).
+Not here: how it is written (`report`), and waits of other runtimes.
+"""

@@ -1,0 +1,155 @@
+"""Who waits: suspended tasks of asyncio and trio, and threads that are blocked without a time limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from leakscan.analysis.stuck.facts import Waiter
+from leakscan.analysis.stuck.fields import Fields
+from leakscan.heap.graph import HeapGraph
+from leakscan.heap.kinds import Kind, ObjectFlag, RootKind
+
+_MAIN_CALLBACKS = frozenset({"_run_until_complete_cb", "done_cb"})
+_MOST_FRAMES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """One that waits. `waits_for` is what must be done: a future, a task, a lock, or the actor itself.
+
+    `start` is where its own code is read from: the task's coroutine, or a thread's frame. `loop` is -1 when
+    there is none.
+    """
+
+    waiter: Waiter
+    obj: int
+    waits_for: int
+    start: int
+    loop: int = -1
+    root: int = -1
+    """position of a thread's root"""
+
+
+def find_actors(graph: HeapGraph, fields: Fields) -> list[Actor]:
+    """Everything in the snapshot that is known to wait. What the outside wakes by itself is left out."""
+    return [*_asyncio_tasks(graph, fields), *_trio_tasks(graph, fields), *_threads(graph, fields)]
+
+
+def _asyncio_tasks(graph: HeapGraph, fields: Fields) -> list[Actor]:
+    found = []
+    for task in fields.owners_of_field("_fut_waiter"):
+        future, coroutine = fields.get(task, "_fut_waiter"), fields.get(task, "_coro")
+        if int(graph.flags[task]) & ObjectFlag.TYPE:
+            continue  # the class itself, whose slots have the same names
+        # The main task: Ctrl-C cancels it, and so does the end of the program.
+        if future is None or coroutine is None or _is_main(graph, fields, task):
+            continue
+        loop = fields.get(task, "_loop")
+        found.append(Actor(Waiter.TASK, task, future, coroutine, -1 if loop is None else loop))
+    return found
+
+
+def callbacks_of(graph: HeapGraph, fields: Fields, future: int) -> list[int]:
+    """What a future or task calls when it is done; nothing once it is done."""
+    found = []
+    for value in fields.all(future, "_callbacks"):
+        if graph.type_name(value) != "list":
+            found.append(value)
+            continue
+        for entry in fields.targets(value):
+            found += fields.targets(entry) if graph.type_name(entry) == "tuple" else [entry]
+    return found
+
+
+def children_of_gather(graph: HeapGraph, fields: Fields, future: int) -> list[int] | None:
+    """Those that a `gather()` still waits for; None when the future is no gather's."""
+    children = (
+        fields.get(future, "_children") if graph.type_name(future).endswith("_GatheringFuture") else None
+    )
+    if children is None:
+        return None
+    return [child for child in dict.fromkeys(fields.targets(children)) if callbacks_of(graph, fields, child)]
+
+
+def tasks_awaited(graph: HeapGraph, fields: Fields, actor: Actor) -> list[int]:
+    """The tasks that this one waits for: one, those of a gather, or the children of its task group."""
+    children = children_of_gather(graph, fields, actor.waits_for)
+    if children is not None:
+        return [
+            task
+            for child in children
+            for task in ([child] if graph.type_name(child).endswith("Task") else [])
+        ]
+    if graph.type_name(actor.waits_for).endswith("Task") and actor.waits_for != actor.obj:
+        return [actor.waits_for]
+    group = fields.task_groups.get(actor.waits_for)
+    tasks = fields.get(group, "_tasks") if group is not None else None
+    return fields.targets(tasks) if tasks is not None else []
+
+
+def _is_main(graph: HeapGraph, fields: Fields, task: int) -> bool:
+    return any(
+        (graph.name_of(callback) or "").rpartition(".")[2] in _MAIN_CALLBACKS
+        or "cython_function" in graph.type_name(callback)
+        for callback in callbacks_of(graph, fields, task)
+    )
+
+
+def _trio_tasks(graph: HeapGraph, fields: Fields) -> list[Actor]:
+    runners = fields.objects_of("trio._core._run.Runner")
+    # Ctrl-C is raised in the main task, and the system's own tasks belong to trio.
+    spared = {fields.get(runner, name) for runner in runners for name in ("main_task", "init_task")}
+    found = []
+    for task in fields.objects_of("trio._core._run.Task"):
+        coroutine = fields.get(task, "coro")
+        if task in spared or coroutine is None or fields.get(task, "_abort_func") is None:
+            continue
+        found.append(Actor(Waiter.TRIO_TASK, task, task, coroutine))
+    return found
+
+
+def _threads(graph: HeapGraph, fields: Fields) -> list[Actor]:
+    found = []
+    for root in range(len(graph.roots)):
+        if graph.root_kind(root) != RootKind.THREAD or int(graph.roots.flags[root]):
+            continue
+        top = int(graph.roots.targets[root])
+        lock, frames = _waits_in_condition(graph, fields, top), frames_below(graph, top)
+        if lock is None or _function(graph, frames[-1]) != "Thread._bootstrap":
+            continue  # the main thread: a signal interrupts it
+        thread = fields.get(frames[-1], "self")
+        if thread is not None:
+            found.append(Actor(Waiter.THREAD, thread, lock, top, root=root))
+    return found
+
+
+def frames_below(graph: HeapGraph, top: int) -> list[int]:
+    """A thread's frames from the innermost one outwards."""
+    frames = [top]
+    while len(frames) < _MOST_FRAMES:
+        for ref in graph.references(frames[-1]):
+            if graph.kind(ref) == Kind.FRAME and graph.label(ref) == "f_back":
+                frames.append(int(graph.ref_targets[ref]))
+                break
+        else:
+            break
+    return frames
+
+
+def _function(graph: HeapGraph, frame: int) -> str:
+    return graph.name_of(frame) or ""
+
+
+def _waits_in_condition(graph: HeapGraph, fields: Fields, frame: int) -> int | None:
+    """The lock that a thread waits for in `threading.Condition.wait()` without a time limit.
+
+    Once notified, the lock is no longer among the waiters: that thread is on its way. A thread inside
+    `lock.acquire()` of its own cannot be told from one that runs.
+    """
+    if _function(graph, frame).rpartition(".")[2] != "wait" or fields.get(frame, "timeout") is not None:
+        return None
+    condition, lock = fields.get(frame, "self"), fields.get(frame, "waiter")
+    if condition is None or lock is None or graph.type_name(condition) != "threading.Condition":
+        return None
+    waiters = fields.get(condition, "_waiters")
+    return lock if waiters is not None and lock in fields.targets(waiters) else None

@@ -1,0 +1,195 @@
+"""The tasks and threads of a snapshot that can never wake: `find_stuck`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from leakscan.analysis.graph import kernels
+from leakscan.analysis.graph.garbage import Liveness
+from leakscan.analysis.stuck.actors import Actor, find_actors, tasks_awaited
+from leakscan.analysis.stuck.chains import Chain, chain_of, is_anonymous, steps_of
+from leakscan.analysis.stuck.facts import Answer, HeldBy, Reason, Step, Stuck, Waiter, WaitGroup
+from leakscan.analysis.stuck.fields import Bools, Fields
+from leakscan.analysis.stuck.fixpoint import World, begin
+from leakscan.analysis.stuck.holders import Held, held
+from leakscan.heap.graph import HeapGraph
+from leakscan.heap.kinds import BIRTH_OWN, ObjectFlag
+
+_ORDER = tuple(Answer)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """One wait, as far as it is the same for a group; the order of the fields is the order of the groups."""
+
+    waiter: Waiter
+    answer: Answer
+    reason: Reason
+    name: str
+    waits_for: str
+    held_by: HeldBy
+    holder: str
+    chain: tuple[Step, ...]
+
+
+def find_stuck(graph: HeapGraph, life: Liveness) -> Stuck:
+    """Who waits in a CPython snapshot, and who of them can never wake. Nobody in any other snapshot."""
+    fields = Fields(graph)
+    actors = [
+        actor
+        for actor in (find_actors(graph, fields) if graph.runtime == "cpython" else [])
+        if life.is_live[actor.obj] and not graph.is_own(actor.obj)
+    ]
+    world = begin(graph, life, fields, actors)
+    world.settle()
+    stuck = dict(world.blocked)
+    chains = {actor.obj: chain_of(graph, fields, actor) for actor in actors}
+    referrers = fields.referrers({*stuck, *(chains[obj].primitive for obj in stuck)} - {-1})
+    holders = _cancel_the_named(world, chains, referrers)
+    answers = {actor.obj: _answer(actor, world, stuck) for actor in actors}
+    waits = {
+        actor.obj: _wait(world, actor, chains[actor.obj], answers[actor.obj], holders.get(actor.obj))
+        for actor in actors
+    }
+    alone = _only_they_hold(world)
+    answered = Counter(wait.answer for wait in waits.values())
+    return Stuck(
+        runtime=graph.runtime,
+        waiting=len(actors),
+        never=answered[Answer.NEVER],
+        unless_cancelled=answered[Answer.UNLESS_CANCELLED],
+        unless_failure=answered[Answer.UNLESS_FAILURE],
+        only_they_hold_count=int(alone.sum()),
+        only_they_hold_bytes=int(graph.sizes[alone].sum(dtype=np.uint64)),
+        groups=_groups(graph, fields, actors, waits),
+    )
+
+
+def _cancel_the_named(
+    world: World, chains: Mapping[int, Chain], referrers: Mapping[int, list[tuple[int, int]]]
+) -> dict[int, Held]:
+    """Wake those that may be there to be cancelled, and whoever they wake then; who holds each of all.
+
+    Doubt speaks for the one who waits: running code that knows a task by name may mean to cancel it. So may one
+    that holds a task which waits for what never had a name (`await asyncio.Event().wait()`), unless the
+    collection that holds it only keeps it alive.
+    """
+    holders: dict[int, Held] = {}
+    while True:
+        named = []
+        for obj, actor in world.blocked.items():
+            if actor.waiter is Waiter.THREAD:
+                continue
+            holder = holders[obj] = held(world, obj, referrers[obj])
+            is_doubtful = holder.by is HeldBy.NAME
+            primitive = chains[obj].primitive
+            could_be = holder.by is HeldBy.COLLECTION and not holder.only_kept_alive and primitive >= 0
+            if could_be and not tasks_awaited(world.graph, world.fields, actor):
+                is_doubtful = is_anonymous(world.graph, chains[obj], actor, referrers[primitive])
+            if is_doubtful and obj not in world.closed:
+                named.append(obj)
+        if not named:
+            return holders
+        world.cancel(named)
+        world.settle()
+
+
+def _answer(actor: Actor, world: World, stuck: Mapping[int, Actor]) -> Answer:
+    if actor.obj in world.blocked:
+        return Answer.NEVER
+    if actor.obj in stuck:
+        return Answer.UNLESS_CANCELLED
+    return Answer.UNLESS_FAILURE if world.needs_a_failure(actor.waits_for) else Answer.CAN_WAKE
+
+
+def _wait(world: World, actor: Actor, chain: Chain, answer: Answer, holder: Held | None) -> _Wait:
+    graph, reason = world.graph, Reason.NONE
+    if actor.obj in world.closed:
+        reason = Reason.CLOSED_LOOP
+    elif answer is not Answer.CAN_WAKE:
+        awaits = tasks_awaited(graph, world.fields, actor)
+        reason = Reason.WAITS_FOR_STUCK if awaits else Reason.UNREACHABLE
+    holder = holder or Held(HeldBy.NOBODY)
+    steps = steps_of(graph, chain)
+    return _Wait(
+        actor.waiter,
+        answer,
+        reason,
+        steps[0].function if steps else "",
+        "" if chain.primitive < 0 else graph.type_name(chain.primitive).replace("_asyncio.", "asyncio."),
+        holder.by,
+        holder.where,
+        steps,
+    )
+
+
+def _groups(
+    graph: HeapGraph, fields: Fields, actors: list[Actor], waits: Mapping[int, _Wait]
+) -> tuple[WaitGroup, ...]:
+    members: dict[_Wait, list[Actor]] = {}
+    for actor in actors:
+        members.setdefault(waits[actor.obj], []).append(actor)
+    ranked = sorted(members, key=lambda wait: _rank(wait, len(members[wait])))
+    position = {wait: number for number, wait in enumerate(ranked)}
+    awaited = {
+        wait: sorted(
+            {
+                position[waits[other]]
+                for actor in members[wait]
+                for other in tasks_awaited(graph, fields, actor)
+                if other in waits and other != actor.obj
+            }
+        )
+        for wait in ranked
+    }
+    return tuple(
+        WaitGroup(
+            waiter=wait.waiter,
+            name=wait.name,
+            count=len(members[wait]),
+            answer=wait.answer,
+            reason=wait.reason,
+            waits_for=wait.waits_for,
+            waits_for_groups=tuple(awaited[wait]),
+            held_by=wait.held_by,
+            holder=wait.holder,
+            chain=wait.chain,
+            births=_births(graph, members[wait]),
+        )
+        for wait in ranked
+    )
+
+
+def _rank(wait: _Wait, count: int) -> tuple[object, ...]:
+    steps = tuple((step.function, step.file, step.line) for step in wait.chain)
+    return (
+        _ORDER.index(wait.answer),
+        -count,
+        wait.name,
+        wait.waits_for,
+        wait.waiter,
+        wait.reason,
+        wait.holder,
+        steps,
+    )
+
+
+def _births(graph: HeapGraph, actors: list[Actor]) -> tuple[tuple[int, int], ...]:
+    if not graph.has_births:
+        return ()
+    runs = Counter(int(graph.births[actor.obj]) for actor in actors)
+    return tuple(sorted((run, count) for run, count in runs.items() if run < BIRTH_OWN))
+
+
+def _only_they_hold(world: World) -> Bools:
+    """Live objects that those who can never wake reach and nobody else does."""
+    graph, life = world.graph, world.life
+    starts = sorted({*world.blocked, *(actor.start for actor in world.blocked.values())})
+    roots = np.array(starts, np.uint32)
+    inside = kernels.reachable(life.csr, roots=roots, skip=life.weak, barriers=world.seen)
+    synthetic = (graph.flags & np.uint8(ObjectFlag.SYNTHETIC)) != 0
+    return np.asarray(inside & ~world.seen & life.is_live & ~synthetic)

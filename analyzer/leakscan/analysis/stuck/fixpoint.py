@@ -1,0 +1,150 @@
+"""Who can wake, to a fixpoint: the blocked keep nothing alive until what they wait for can be done.
+
+The rule is the one that Go's runtime uses for goroutines: start with everything that acts by itself, wake
+whoever waits for something reached, go on from there, until nobody wakes any more. O(rounds * (n + m)), one
+round for each link of the longest chain of tasks that wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from leakscan.analysis.graph.garbage import Liveness
+from leakscan.analysis.stuck.actors import Actor, callbacks_of, children_of_gather, tasks_awaited
+from leakscan.analysis.stuck.facts import Waiter
+from leakscan.analysis.stuck.fields import Bools, Fields
+from leakscan.analysis.stuck.wakers import cancelled_by_timers, not_counted, reached, starts
+from leakscan.heap.graph import HeapGraph
+
+_DEEPEST = 50
+
+
+@dataclass
+class World:
+    """The state of the fixpoint: who is still `blocked`, and all that is `seen` without them.
+
+    `closed` are those whose event loop is closed.
+    """
+
+    graph: HeapGraph
+    life: Liveness
+    fields: Fields
+    blocked: dict[int, Actor]
+    skip: Bools
+    seen: Bools
+    closed: frozenset[int] = frozenset()
+    returns_exceptions: dict[int, bool] = field(default_factory=dict)
+
+    def settle(self) -> None:
+        """Wake whoever can wake, until nobody does."""
+        while woken := [
+            obj
+            for obj, actor in self.blocked.items()
+            if obj not in self.closed and self._can_end(actor.waits_for)
+        ]:
+            self.wake(woken)
+
+    def cancel(self, cancelled: Iterable[int]) -> None:
+        """Wake these, and those that are cancelled with them: what they await, in a gather all."""
+        found = {obj for obj in cancelled if obj in self.blocked}
+        work = sorted(found)
+        while work:
+            for other in tasks_awaited(self.graph, self.fields, self.blocked[work.pop()]):
+                if other in self.blocked and other not in found:
+                    found.add(other)
+                    work.append(other)
+        self.wake([obj for obj in sorted(found) if obj not in self.closed])
+
+    def spread(self, roots: Sequence[int]) -> None:
+        barriers = self.seen.copy()
+        for obj, actor in self.blocked.items():
+            barriers[obj] |= actor.waiter is not Waiter.THREAD
+        found = reached(self.graph, self.life, np.array(roots, np.uint32), self.skip, barriers)
+        self.seen |= found
+
+    def wake(self, woken: Sequence[int]) -> None:
+        roots = []
+        for obj in woken:
+            actor = self.blocked.pop(obj)
+            # It was a barrier, perhaps reached already: go on from what it holds.
+            self.seen[obj] = True
+            if actor.waiter is Waiter.THREAD:
+                roots.append(actor.start)
+            roots += [
+                int(self.graph.ref_targets[ref]) for ref in self.graph.references(obj) if not self.skip[ref]
+            ]
+        self.spread([root for root in roots if not self.seen[root]])
+
+    def _can_end(self, waited: int, depth: int = 0) -> bool:
+        """Whether a future, a gather or a task can be done by somebody."""
+        if waited in self.blocked and self.blocked[waited].waiter is Waiter.TASK:
+            return False
+        children = children_of_gather(self.graph, self.fields, waited)
+        if children is None:
+            return bool(self.seen[waited]) or self._is_done_task(waited)
+        if not children or depth > _DEEPEST:
+            return True
+        endings = [self._can_end(child, depth + 1) for child in children]
+        if all(endings) or not any(endings):
+            return all(endings)
+        ending = [child for child, ends in zip(children, endings, strict=True) if ends]
+        if self._returns_exceptions(waited, children):
+            return False
+        return not all(self._only_sleeps(child) for child in ending)
+
+    def needs_a_failure(self, waited: int) -> bool:
+        """Whether a gather ends only when one of its children fails, because another one never ends."""
+        children = children_of_gather(self.graph, self.fields, waited) or []
+        endings = [self._can_end(child) for child in children]
+        return any(endings) and not all(endings)
+
+    def _is_done_task(self, obj: int) -> bool:
+        return obj not in self.blocked and self.graph.type_name(obj).endswith("Task")
+
+    def _returns_exceptions(self, gathering: int, children: list[int]) -> bool:
+        """`return_exceptions` of a gather: a variable of the callback of its children."""
+        fields, graph = self.fields, self.graph
+        known = self.returns_exceptions.get(gathering)
+        if known is None:
+            known = False
+            for callback in callbacks_of(graph, fields, children[0]):
+                for cell in (
+                    target
+                    for value in fields.all(callback, "__closure__")
+                    for target in fields.targets(value)
+                ):
+                    if (graph.name_of(cell) or "") == "return_exceptions":
+                        known = fields.true in fields.targets(cell)
+            self.returns_exceptions[gathering] = known
+        return known
+
+    def _only_sleeps(self, task: int) -> bool:
+        coroutine = self.fields.get(task, "_coro")
+        if coroutine is None or self.graph.name_of(coroutine) != "sleep":
+            return False
+        place = self.graph.location_of(coroutine)
+        return place is not None and place.file.replace("\\", "/").endswith("asyncio/tasks.py")
+
+
+def begin(graph: HeapGraph, life: Liveness, fields: Fields, actors: Sequence[Actor]) -> World:
+    """The world in which everybody waits who is not woken by a timer."""
+    blocked = {actor.obj: actor for actor in actors}
+    world = World(
+        graph,
+        life,
+        fields,
+        dict(blocked),
+        not_counted(graph, fields, actors),
+        np.zeros(graph.object_count, np.bool_),
+        closed=frozenset(obj for obj, actor in blocked.items() if _is_closed(fields, actor.loop)),
+    )
+    world.spread(starts(graph, life, fields, actors).tolist())
+    world.cancel(cancelled_by_timers(graph, fields, set(blocked)))
+    return world
+
+
+def _is_closed(fields: Fields, loop: int) -> bool:
+    return loop >= 0 and fields.true >= 0 and fields.get(loop, "_closed") == fields.true

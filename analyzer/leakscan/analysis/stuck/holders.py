@@ -1,0 +1,90 @@
+"""Who holds a task itself, among those who still run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from leakscan.analysis.stuck.actors import callbacks_of
+from leakscan.analysis.stuck.facts import HeldBy
+from leakscan.analysis.stuck.fields import Fields
+from leakscan.analysis.stuck.fixpoint import World
+from leakscan.heap.graph import HeapGraph
+from leakscan.heap.kinds import Kind
+
+_COLLECTIONS = ("dict", "list", "set", "frozenset", "deque", "OrderedDict", "tuple", "defaultdict")
+_MACHINERY = (
+    "FutureIter",
+    "builtin_function_or_method",
+    "method",
+    "method-wrapper",
+    "TaskStepMethWrapper",
+    "Handle",
+    "_GatheringFuture",
+    "Context",
+)
+_NO_HOLD = (Kind.AWAIT, Kind.WEAK, Kind.STACK)
+_CANCELLERS = ("TaskGroup", "CancelScope", "Nursery", "CancelStatus", "TaskState")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """By whom, where, and whether that collection only keeps it alive: a done-callback takes it out again."""
+
+    by: HeldBy
+    where: str = ""
+    only_kept_alive: bool = False
+
+
+def held(world: World, task: int, referrers: list[tuple[int, int]]) -> Held:
+    """The strongest holder of the task: a name, then a collection, then a local of a running function."""
+    graph, fields = world.graph, world.fields
+    kept_in = {
+        owner for callback in callbacks_of(graph, fields, task) for owner in fields.all(callback, "__self__")
+    }
+    best, local = Held(HeldBy.NOBODY), Held(HeldBy.NOBODY)
+    for source, ref in sorted(referrers, key=lambda pair: pair[1]):
+        kind, name = graph.kind(ref), graph.type_name(source)
+        acts = world.seen[source] and source not in world.blocked and not graph.is_own(source)
+        if not acts or kind in _NO_HOLD or name.endswith(_MACHINERY):
+            continue
+        is_collection = name.rpartition(".")[2] in _COLLECTIONS and fields.owner_of_dict(source) is None
+        if kind == Kind.LOCAL:
+            # The loop variable that the task was made in says nothing when a collection holds it too.
+            local = Held(HeldBy.NAME, _where(graph, fields, source, ref))
+        elif not is_collection:
+            return Held(HeldBy.NAME, _where(graph, fields, source, ref))
+        else:
+            owner, where = _owner(graph, fields, source)
+            if owner is not None and graph.type_name(owner).endswith(_MACHINERY):
+                continue
+            if owner is not None and graph.type_name(owner).rpartition(".")[2] in _CANCELLERS:
+                return Held(HeldBy.NAME, where)
+            if best.by is HeldBy.NOBODY:
+                best = Held(HeldBy.COLLECTION, where or name, only_kept_alive=source in kept_in)
+    return local if best.by is HeldBy.NOBODY else best
+
+
+def _where(graph: HeapGraph, fields: Fields, source: int, ref: int) -> str:
+    """`Service._task`, `app.task`, a local of a function."""
+    owner = fields.owner_of_dict(source)
+    if owner is None:
+        owner = source
+    label = graph.label(ref)
+    if graph.kind(ref) == Kind.LOCAL or graph.kind(ref) == Kind.UNNAMED:
+        return f"{label} of {graph.name_of(owner) or graph.type_name(owner)}".removeprefix(" of ")
+    name = graph.name_of(owner) if graph.type_name(owner) == "module" else None
+    return f"{name or graph.type_name(owner)}.{label}" if label else graph.type_name(owner)
+
+
+def _owner(graph: HeapGraph, fields: Fields, collection: int) -> tuple[int | None, str]:
+    """What a collection belongs to, and how that reads."""
+    best: tuple[int | None, str] = (None, "")
+    for source, ref in fields.referrers_of(collection):
+        kind = graph.kind(ref)
+        if kind in (Kind.WEAK, Kind.STACK) or graph.type_name(source).endswith(_MACHINERY):
+            continue
+        owner = fields.owner_of_dict(source)
+        if kind in (Kind.ATTRIBUTE, Kind.SLOT, Kind.LOCAL) or owner is not None:
+            return (source if owner is None else owner), _where(graph, fields, source, ref)
+        best = (source, graph.type_name(source))
+    return best
