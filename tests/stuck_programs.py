@@ -1,8 +1,9 @@
-"""Programs that wait, stuck and legitimate, written out from a grid: primitive x where it is kept x how it is waited for.
+"""Programs that wait, stuck and legitimate, from a grid: primitive x where it is kept x how it is waited for.
 
 Standard library only: `stuck_runs.py` runs them in every Python version at hand.
 """
 
+# ruff: noqa: E501  (a row of a table is one line)
 from __future__ import annotations
 
 import itertools
@@ -112,7 +113,10 @@ WAYS = {
     "shield": ("await asyncio.shield(inner(p))", NEVER),
     "task": ("await asyncio.ensure_future(inner(p))", NEVER),
     "group": ("async with asyncio.TaskGroup() as g: g.create_task(inner(p))", NEVER),
-    "group_other": ("async with asyncio.TaskGroup() as g: g.create_task(inner(p)); g.create_task(other())", DOUBT),
+    "group_other": (
+        "async with asyncio.TaskGroup() as g: g.create_task(inner(p)); g.create_task(other())",
+        DOUBT,
+    ),
     "wait": ("await asyncio.wait([asyncio.ensure_future(inner(p))])", NEVER),
     "wait_first": (
         "await asyncio.wait([asyncio.ensure_future(inner(p)), asyncio.ensure_future(other())], return_when='FIRST_COMPLETED')",
@@ -130,8 +134,14 @@ WAYS = {
     "completed": ("for f in asyncio.as_completed([inner(p)]): await f", NEVER),
     "manager": ("async with manager(p): pass", NEVER),
     "stack": ("async with contextlib.AsyncExitStack() as s: await s.enter_async_context(manager(p))", NEVER),
-    "timer_cancels": ("asyncio.get_running_loop().call_later(1000, asyncio.current_task().cancel); await inner(p)", CAN_WAKE),
-    "timer_ends": ("t = asyncio.ensure_future(inner(p)); asyncio.get_running_loop().call_later(1000, lambda: t.cancel()); await t", DOUBT),
+    "timer_cancels": (
+        "asyncio.get_running_loop().call_later(1000, asyncio.current_task().cancel); await inner(p)",
+        CAN_WAKE,
+    ),
+    "timer_ends": (
+        "t = asyncio.ensure_future(inner(p)); asyncio.get_running_loop().call_later(1000, lambda: t.cancel()); await t",
+        DOUBT,
+    ),
 }
 ANYIO_WAYS = {
     "fail_after": ("with anyio.fail_after(1000): await inner(p)", CAN_WAKE),
@@ -155,7 +165,18 @@ THREAD_PRIMITIVES = {
     "future": ("concurrent.futures.Future()", "p.result()"),
 }
 THREAD_STUCK = ("dropped", "session", "popped", "replaced", "garbage")
-THREAD_LIVE = ("global", "attribute", "table", "timer", "thread", "task", "weak_ref", "finalize", "generator", "held_from_c")
+THREAD_LIVE = (
+    "global",
+    "attribute",
+    "table",
+    "timer",
+    "thread",
+    "task",
+    "weak_ref",
+    "finalize",
+    "generator",
+    "held_from_c",
+)
 """A thread that waits with a time limit, or inside a lock of its own, is not accused either."""
 THREAD_UNTOLD = {
     "timed": ("threading.Event()", "p.wait(1000)"),

@@ -1,5 +1,6 @@
 """Runs programs of `stuck_programs` in one process, under any Python: stuck_runs.py PROGRAMS.json OUT.heap"""
 
+# ruff: noqa: F401  (the programs use what is imported here)
 from __future__ import annotations
 
 import asyncio

@@ -100,7 +100,7 @@ def _trio_tasks(graph: HeapGraph, fields: Fields) -> list[Actor]:
     # Ctrl-C is raised in the main task, and the system's own tasks belong to trio.
     spared = {fields.get(runner, name) for runner in runners for name in ("main_task", "init_task")}
     found = []
-    for task in fields.objects_of("trio._core._run.Task"):
+    for task in fields.objects_of("trio.lowlevel.Task"):
         coroutine = fields.get(task, "coro")
         if task in spared or coroutine is None or fields.get(task, "_abort_func") is None:
             continue

@@ -40,7 +40,7 @@ def chain_of(graph: HeapGraph, fields: Fields, actor: Actor) -> Chain:
     primitive = actor.waits_for if actor.waits_for != actor.obj else -1
     # The outermost of the library's own objects is what the program wrote.
     for link in library:
-        owner = fields.get(link, "self")
+        owner = _self_of(graph, fields, link)
         if owner is not None and _is_library_name(graph.type_name(owner)):
             primitive = owner
     return Chain(tuple(links), primitive)
@@ -69,6 +69,21 @@ def _awaits(graph: HeapGraph, fields: Fields, start: int) -> list[int]:
     return links
 
 
+def _self_of(graph: HeapGraph, fields: Fields, link: int) -> int | None:
+    """The object whose method this is; in a cell where an inner function uses it too."""
+    for at in _with_frame(fields, link):
+        for value in fields.all(at, "self"):
+            if graph.type_name(value) != "cell":
+                return value
+            return next(iter(fields.targets(value)), None)
+    return None
+
+
+def _with_frame(fields: Fields, link: int) -> tuple[int, ...]:
+    """A coroutine, and its frame object, which has the locals as soon as someone asked for it."""
+    return (link, *fields.all(link, "frame object"))
+
+
 def _is_start_of_thread(graph: HeapGraph, frame: int) -> bool:
     return (graph.name_of(frame) or "") in ("Thread.run", "Thread._bootstrap_inner", "Thread._bootstrap")
 
@@ -85,14 +100,22 @@ def _is_library_name(type_name: str) -> bool:
     return type_name.partition(".")[0].strip("_") in _LIBRARIES
 
 
-def is_anonymous(graph: HeapGraph, chain: Chain, actor: Actor, referrers: list[tuple[int, int]]) -> bool:
-    """Whether it waits for an event or future that only the wait itself refers to: nobody ever had a name for it."""
+def is_anonymous(
+    graph: HeapGraph, fields: Fields, chain: Chain, actor: Actor, referrers: list[tuple[int, int]]
+) -> bool:
+    """Whether it waits for an event or future that only the wait itself ever had a name for.
+
+    A task of trio that waits for no object at all sleeps until it is cancelled.
+    """
+    if chain.primitive < 0:
+        return True
     if not graph.type_name(chain.primitive).endswith(_BARE):
         return False
-    library = {link for link in chain.links if _is_library(graph, link)}
+    library = {at for link in chain.links if _is_library(graph, link) for at in _with_frame(fields, link)}
     for source, ref in referrers:
         by_wait = source in library or source == actor.obj or graph.kind(ref) == Kind.STACK
         by_wait |= graph.type_name(source).endswith(("FutureIter", "method", "builtin_function_or_method"))
+        by_wait |= graph.type_name(source) == "cell" and graph.name_of(source) == "self"
         if not by_wait:
             return False
     return True

@@ -20,6 +20,7 @@ from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import BIRTH_OWN, ObjectFlag
 
 _ORDER = tuple(Answer)
+Referrers = Mapping[int, list[tuple[int, int]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +70,12 @@ def find_stuck(graph: HeapGraph, life: Liveness) -> Stuck:
     )
 
 
-def _cancel_the_named(
-    world: World, chains: Mapping[int, Chain], referrers: Mapping[int, list[tuple[int, int]]]
-) -> dict[int, Held]:
+def _cancel_the_named(world: World, chains: Mapping[int, Chain], referrers: Referrers) -> dict[int, Held]:
     """Wake those that may be there to be cancelled, and whoever they wake then; who holds each of all.
 
-    Doubt speaks for the one who waits: running code that knows a task by name may mean to cancel it. So may one
-    that holds a task which waits for what never had a name (`await asyncio.Event().wait()`), unless the
-    collection that holds it only keeps it alive.
+    Doubt speaks for the one who waits: running code that knows a task by name may mean to cancel it. So may
+    code that keeps a task which waits for what never had a name (`await asyncio.Event().wait()`), unless the
+    collection it is in only keeps it alive.
     """
     holders: dict[int, Held] = {}
     while True:
@@ -86,10 +85,11 @@ def _cancel_the_named(
                 continue
             holder = holders[obj] = held(world, obj, referrers[obj])
             is_doubtful = holder.by is HeldBy.NAME
-            primitive = chains[obj].primitive
-            could_be = holder.by is HeldBy.COLLECTION and not holder.only_kept_alive and primitive >= 0
-            if could_be and not tasks_awaited(world.graph, world.fields, actor):
-                is_doubtful = is_anonymous(world.graph, chains[obj], actor, referrers[primitive])
+            if holder.by is HeldBy.COLLECTION and not holder.only_kept_alive:
+                known = referrers.get(chains[obj].primitive, [])
+                is_doubtful = not tasks_awaited(world.graph, world.fields, actor) and is_anonymous(
+                    world.graph, world.fields, chains[obj], actor, known
+                )
             if is_doubtful and obj not in world.closed:
                 named.append(obj)
         if not named:

@@ -21,9 +21,11 @@ _MACHINERY = (
     "Handle",
     "_GatheringFuture",
     "Context",
+    "CancelStatus",
+    "Runner",
 )
 _NO_HOLD = (Kind.AWAIT, Kind.WEAK, Kind.STACK)
-_CANCELLERS = ("TaskGroup", "CancelScope", "Nursery", "CancelStatus", "TaskState")
+_CANCELLERS = ("TaskGroup", "CancelScope", "TaskState")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,12 @@ def held(world: World, task: int, referrers: list[tuple[int, int]]) -> Held:
             # The loop variable that the task was made in says nothing when a collection holds it too.
             local = Held(HeldBy.NAME, _where(graph, fields, source, ref))
         elif not is_collection:
+            if name == "trio.Nursery":
+                continue  # its parent: known by those below it
             return Held(HeldBy.NAME, _where(graph, fields, source, ref))
         else:
             owner, where = _owner(graph, fields, source)
-            if owner is not None and graph.type_name(owner).endswith(_MACHINERY):
+            if owner == -1 or (owner is not None and graph.type_name(owner).endswith(_MACHINERY)):
                 continue
             if owner is not None and graph.type_name(owner).rpartition(".")[2] in _CANCELLERS:
                 return Held(HeldBy.NAME, where)
@@ -77,14 +81,18 @@ def _where(graph: HeapGraph, fields: Fields, source: int, ref: int) -> str:
 
 
 def _owner(graph: HeapGraph, fields: Fields, collection: int) -> tuple[int | None, str]:
-    """What a collection belongs to, and how that reads."""
+    """What a collection belongs to, and how that reads; (-1, "") for a list that is only the runtime's."""
     best: tuple[int | None, str] = (None, "")
+    owned_by_machinery = False
     for source, ref in fields.referrers_of(collection):
-        kind = graph.kind(ref)
-        if kind in (Kind.WEAK, Kind.STACK) or graph.type_name(source).endswith(_MACHINERY):
+        kind, name = graph.kind(ref), graph.type_name(source)
+        if kind in (Kind.WEAK, Kind.STACK) or name.endswith(("method", "builtin_function_or_method")):
+            continue
+        if name.endswith(_MACHINERY):
+            owned_by_machinery = True
             continue
         owner = fields.owner_of_dict(source)
         if kind in (Kind.ATTRIBUTE, Kind.SLOT, Kind.LOCAL) or owner is not None:
             return (source if owner is None else owner), _where(graph, fields, source, ref)
-        best = (source, graph.type_name(source))
-    return best
+        best = (source, name)
+    return (-1, "") if owned_by_machinery and best[0] is None else best

@@ -106,7 +106,7 @@ def _is_bootstrap(graph: HeapGraph, fields: Fields, obj: int) -> bool:
 def _skip_lists_of_trio(graph: HeapGraph, fields: Fields, skip: Bools) -> None:
     lists = [
         (fields.objects_of("trio._core._run.Runner"), ("tasks",)),
-        (fields.objects_of("trio._core._run.Nursery"), ("_children",)),
+        (fields.objects_of("trio.Nursery"), ("_children",)),
         (fields.objects_of("trio._core._run.CancelStatus"), ("_tasks",)),
     ]
     for owners, names in lists:
@@ -114,6 +114,12 @@ def _skip_lists_of_trio(graph: HeapGraph, fields: Fields, skip: Bools) -> None:
             for name in names:
                 for tasks in fields.all(owner, name):
                     skip[int(graph.first_ref[tasks]) : int(graph.first_ref[tasks + 1])] = True
+    # Owners of locks are keys there, so that those who wait for the lock of a dead task are told.
+    for owners_of_locks in _variables_of(
+        graph, fields, "trio._core._parking_lot", ("GLOBAL_PARKING_LOT_BREAKER",)
+    ):
+        for ref in graph.references(owners_of_locks):
+            skip[ref] |= graph.kind(ref) == Kind.KEY
 
 
 def _skip_states_of_anyio(graph: HeapGraph, fields: Fields, skip: Bools) -> None:

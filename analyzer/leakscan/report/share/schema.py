@@ -21,6 +21,7 @@ from leakscan.analysis.cuts.whatif import WhatIf
 from leakscan.analysis.gate import Gate
 from leakscan.analysis.results.findings import FINDINGS_VERSION, Findings
 from leakscan.analysis.single import TypePaths
+from leakscan.analysis.stuck.facts import Stuck
 from leakscan.analysis.top import Top
 from leakscan.report.share.json import FORMAT_PREFIX, FindingsByMode
 
@@ -38,6 +39,7 @@ def documents() -> dict[str, tuple[type, int]]:
         "compare": (Comparison, 1),
         "paths": (TypePaths, 1),
         "top": (Top, 1),
+        "stuck": (Stuck, 1),
         "whatif": (WhatIf, 1),
         "capsule": (Capsule, CAPSULE_VERSION),
     }

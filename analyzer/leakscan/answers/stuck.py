@@ -1,0 +1,44 @@
+"""Which tasks and threads can never wake: of a snapshot, a capture, or a process that runs now."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from leakscan.analysis.graph.garbage import liveness
+from leakscan.analysis.stuck.facts import Stuck
+from leakscan.analysis.stuck.find import find_stuck
+from leakscan.answers.sources import snapshot_in
+from leakscan.capture.process.attach import Attachment, interrupts_as_exceptions
+from leakscan.errors import UsageError
+from leakscan.heap.reader import load
+
+
+def stuck(target: Path) -> Stuck:
+    """Who waits in a snapshot, in the last one of a capture directory, or in the process of that number.
+
+    A file or directory of that name comes first. UsageError: the snapshot is of another runtime than CPython.
+    AttachError: the process cannot be looked into.
+    """
+    if not target.exists() and str(target).isdecimal() and int(str(target)) > 0:
+        return _of_process(int(str(target)))
+    return _of_snapshot(snapshot_in(target))
+
+
+def _of_process(pid: int) -> Stuck:
+    # The folder is this user's alone: a heap holds names.
+    with tempfile.TemporaryDirectory(prefix="leakscan-stuck-") as folder:
+        path = Path(folder) / "now.heap"
+        with interrupts_as_exceptions(), Attachment(pid) as attached:
+            attached.snapshot(path, is_aside=True)
+        return _of_snapshot(path)
+
+
+def _of_snapshot(path: Path) -> Stuck:
+    graph = load(path)
+    if graph.runtime != "cpython":
+        raise UsageError(
+            f"{path} is a heap of {graph.runtime}: only what waits in CPython is known",
+            hint=f"leakscan top {path} shows what it holds",
+        )
+    return find_stuck(graph, liveness(graph))
