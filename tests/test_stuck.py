@@ -131,9 +131,8 @@ def test_watchers_that_are_told_are_not_stuck(tmp_path, monkeypatch):
     assert found.never == 0
 
 
-def test_the_command_prints_the_same_for_a_file_and_its_directory(
-    tmp_path, monkeypatch, command: CommandLine
-):
+def test_the_command_prints_the_same_for_a_file_and_its_directory(tmp_path, monkeypatch, capsys):
+    command = CommandLine(capsys, monkeypatch)
     after, found = visited("visit", tmp_path, monkeypatch)
     code, out, error = command("stuck", str(after))
     assert (code, error) == (0, "")

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from leakscan.cli.parameters import argument, option
 
 EXAMPLES = (
     "leakscan stuck leak/",
@@ -18,13 +18,11 @@ EXAMPLES = (
 def stuck(
     target: Annotated[
         Path,
-        typer.Argument(
-            metavar="SNAPSHOT|DIR|PID", help="A snapshot, a capture (its last one), or a process."
-        ),
+        argument(metavar="SNAPSHOT|DIR|PID", help="A snapshot, a capture (its last one), or a process."),
     ],
-    show_all: Annotated[bool, typer.Option("--all", help="Show those that can wake as well.")] = False,
-    limit: Annotated[int, typer.Option(min=0, metavar="N", help="Most groups to show; 0 shows all.")] = 10,
-    as_json: Annotated[bool, typer.Option("--json", help="Print every wait as JSON.")] = False,
+    show_all: Annotated[bool, option("--all", help="Show those that can wake as well.")] = False,
+    limit: Annotated[int, option(min=0, metavar="N", help="Most groups to show; 0 shows all.")] = 10,
+    as_json: Annotated[bool, option("--json", help="Print every wait as JSON.")] = False,
 ) -> None:
     """Show tasks and threads that wait for what nobody can do any more.
 
