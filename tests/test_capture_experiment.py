@@ -8,11 +8,13 @@ from heaps import DrawnHeap, heap
 from leakscan.analysis.cuts.experiment import Experiment, plan_experiment, survivors_to_count
 from leakscan.analysis.graph.garbage import liveness
 from leakscan.heap.kinds import Kind
+from leakscan.record.clearing import ROOT
 
 DRAWING = """
     module flows -> m; m -[.default]-> flow; flow -[._runs]-> runs
     runs -['run-1']-> one -[.output]-> first; runs -['run-2']-> two -[.output]-> second
     second -[.text]-> text; root -> other
+    interpreter atexit callbacks -> leaving; leaving: function
     flow: flows.Workflow addr=0x10
     runs: dict addr=0x20
     one: flows.Run addr=0x30 birth=1
@@ -56,6 +58,6 @@ def test_of_a_builtin_type_only_what_the_cut_should_free_is_counted():
     assert graph.spell(chosen) == ["text"]
 
 
-def test_a_pattern_that_leads_from_no_object_is_said():
+def test_a_root_of_the_interpreter_is_cleared_by_its_label():
     planned = plan(heap(DRAWING), cut=("root 'atexit callbacks'",))
-    assert (planned.references, planned.uncleared) == ((), ("root 'atexit callbacks'",))
+    assert planned.references == ((0, ROOT, "atexit callbacks", 0),)

@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import collections
+import contextvars
+import functools
+import gc
+import os
+import queue
+import signal
 import sys
+import threading
+import types
 
 import pytest
 
 from leakscan.record import births
-from leakscan.record.cutting import ATTRIBUTE, INDEX, KEY, KEY_STR, MEMBER, SLOT, prove
+from leakscan.record.clearing import (
+    ATTRIBUTE,
+    CONTEXT,
+    INDEX,
+    KEY,
+    KEY_INT,
+    KEY_OTHER,
+    KEY_STR,
+    LOCAL,
+    MEMBER,
+    ROOT,
+    SLOT,
+)
+from leakscan.record.cutting import prove
 
 
 class Node:
@@ -89,8 +112,6 @@ def test_what_cannot_be_cleared_is_said():
 
 
 def test_a_finalizer_that_ends_the_process_is_a_failed_experiment():
-    import os
-
     class Rude:
         def __del__(self):
             if os.getpid() != parent:
@@ -138,3 +159,277 @@ def test_what_was_born_in_the_runs_is_counted_whether_the_collector_tracks_it_or
 def test_what_is_not_there_any_more_is_not_counted():
     gone = id("a line" * 99)
     assert counts(prove([], [(gone, 1, False)])) == (0, 0, [])
+
+
+class Angry:
+    """Its hash is not the same twice."""
+
+    hashes = 0
+
+    def __hash__(self):
+        Angry.hashes += 1
+        return Angry.hashes
+
+
+class Shadowed:
+    """Its attribute lies below a property that cannot be set."""
+
+    @property
+    def held(self):
+        return None
+
+
+class Frozen:
+    __slots__ = ("held",)
+
+    def __setattr__(self, name, value):
+        raise AttributeError("frozen")
+
+
+VARIABLE = contextvars.ContextVar("session_of_the_test")
+LOOP = asyncio.new_event_loop()
+
+
+def class_namespace(node):
+    owner = type("Owner", (), {"held": node})
+    return gc.get_referents(owner)[0], owner
+
+
+def shadowed(node):
+    holder = Shadowed()
+    vars(holder)["held"] = node
+    return holder
+
+
+def frozen(node):
+    holder = Frozen()
+    object.__setattr__(holder, "held", node)
+    return holder
+
+
+def default_argument(node):
+    def function(held=node):
+        return held
+
+    return function
+
+
+def cached(node):
+    function = functools.lru_cache(lambda number: node_of.pop())
+    node_of = [node]
+    function(1)
+    return function
+
+
+def with_callback(node):
+    future = LOOP.create_future()
+    future.add_done_callback(node)
+    return future
+
+
+def suspended(node):
+    def generator():
+        held = node_of.pop()
+        yield
+        del held
+
+    node_of = [node]
+    made = generator()
+    next(made)
+    return made
+
+
+@types.coroutine
+def pause():
+    yield
+
+
+def waiting(node):
+    async def work():
+        held = node_of.pop()
+        await pause()
+        del held
+
+    node_of = [node]
+    made = work()
+    made.send(None)
+    return made
+
+
+def in_a_context(node):
+    context = contextvars.copy_context()
+    context.run(VARIABLE.set, node)
+    return context
+
+
+def queued(node):
+    made = queue.SimpleQueue()
+    made.put(node)
+    return made
+
+
+class Callable(Node):
+    def __call__(self, *arguments):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("hold", "kind", "label"),
+    [
+        (lambda node: collections.OrderedDict(x=node), KEY_STR, "x"),
+        (lambda node: collections.OrderedDict([(node, 1)]), KEY, "<Node>"),
+        (lambda node: collections.defaultdict(list, {1: node}), KEY_INT, "1"),
+        (lambda node: {(1, 2): node}, KEY_OTHER, "<tuple>"),
+        (class_namespace, KEY_STR, "held"),
+        (shadowed, ATTRIBUTE, "held"),
+        (frozen, SLOT, "held"),
+        (with_callback, SLOT, "_callbacks"),
+        (functools.partial, SLOT, "func"),
+        (suspended, LOCAL, "held"),
+        (queued, INDEX, "0"),
+    ],
+)
+def test_whatever_a_cut_can_name_is_cleared(hold, kind, label):
+    node = Callable()
+    address, held = id(node), hold(node)
+    del node
+    holder = held[0] if isinstance(held, tuple) and not isinstance(held, Node) else held
+    result = prove([(id(holder), kind, label, address)], [(address, 0, True)])
+    assert counts(result) == (1, 1, [])
+
+
+@pytest.mark.parametrize("kind", [KEY, MEMBER])
+def test_keys_whose_hash_changes_are_taken_out_all_the_same(kind):
+    angry = Angry()
+    address, holder = id(angry), {angry: 1} if kind == KEY else {angry}
+    del angry
+    assert counts(prove([(id(holder), kind, "<Angry>", address)], [(address, 0, True)])) == (1, 1, [])
+
+
+def test_what_a_cache_of_functools_remembers_is_forgotten():
+    node = Node()
+    address, holder = id(node), cached(node)
+    del node
+    result = prove([(id(holder), KEY_INT, "1", address)], [(address, 0, True)])
+    assert counts(result) == (1, 1, [])
+
+
+def test_a_default_argument_is_forgotten():
+    node = Node()
+    address, function = id(node), default_argument(node)
+    del node
+    result = prove([(id(function.__defaults__), INDEX, "0", address)], [(address, 0, True)])
+    assert counts(result) == (1, 1, [])
+
+
+def test_a_local_of_a_suspended_coroutine_is_cleared():
+    node = Node()
+    address, holder = id(node), waiting(node)
+    del node
+    result = prove([(id(holder), LOCAL, "held", address)], [(address, 0, True)])
+    holder.close()
+    assert counts(result) == (1, 1, [])
+
+
+def test_a_local_of_a_frame_that_runs_in_this_thread_is_cleared():
+    held = Node()
+    result = prove([(0x10, LOCAL, "held", id(held))], [(id(held), 0, True)])
+    assert counts(result) == (1, 1, [])
+
+
+def test_a_local_of_another_threads_frame_is_said_to_be_out_of_reach():
+    assert prove([(0x10, LOCAL, "job", 0x20)], [])["not_cleared"] == [
+        "local 'job' of a running frame: its thread is not in the forked child"
+    ]
+
+
+def test_a_context_variable_is_taken_out_of_every_context():
+    node = Node()
+    address = id(node)
+    contexts = [in_a_context(node), in_a_context(node)]
+    del node
+    holders = [
+        obj
+        for context in contexts
+        for obj in gc.get_referents(context)
+        if type(obj).__name__.startswith("hamt")
+    ]
+    nodes = [*holders, *(inner for obj in holders for inner in gc.get_referents(obj))]
+    holding = [obj for obj in nodes if any(id(item) == address for item in gc.get_referents(obj))]
+    references = [(id(obj), CONTEXT, "session_of_the_test", address) for obj in holding]
+    del holders, nodes, holding
+    assert counts(prove(references, [(address, 0, True)])) == (1, 1, [])
+
+
+def test_the_handler_of_a_signal_and_exit_callbacks_are_taken_back():
+    handler, at_exit = Callable(), Callable()
+    addresses = [id(handler), id(at_exit)]
+    earlier = signal.signal(signal.SIGUSR2, handler)
+    atexit.register(at_exit)
+    try:
+        del handler, at_exit
+        result = prove(
+            [(0, ROOT, "signal handler SIGUSR2", 0), (0, ROOT, "atexit callbacks", 0)],
+            [(address, 0, True) for address in addresses],
+        )
+    finally:
+        signal.signal(signal.SIGUSR2, earlier)
+    assert counts(result) == (2, 2, [])
+
+
+def test_a_root_that_no_program_can_clear_is_said():
+    assert prove([(0, ROOT, "interpreter state", 0)], [])["not_cleared"] == [
+        "interpreter state is held by the interpreter itself"
+    ]
+
+
+class Waits:
+    """Its finalizer waits for a thread, which a forked process does not have."""
+
+    def __init__(self):
+        self.stop, self.done = threading.Event(), threading.Event()
+        threading.Thread(target=self.work, args=(self.stop, self.done), daemon=True).start()
+
+    @staticmethod
+    def work(stop, done):
+        stop.wait()
+        done.set()
+
+    def __del__(self):
+        self.stop.set()
+        self.done.wait()
+
+
+def test_a_proof_ends_though_a_finalizer_waits_for_a_thread():
+    waits = Waits()
+    address, holder = id(waits), [waits]
+    del waits
+    result = prove([(id(holder), INDEX, "0", address)], [(address, 0, True)], idle_seconds=1.0)
+    assert result == {"failed": "freeing it waits for a thread, which the forked child does not have"}
+
+
+def test_a_proof_that_never_ends_is_ended():
+    class Spins:
+        def __del__(self):
+            while os.getpid() != parent:
+                pass
+
+    parent = os.getpid()
+    spins = Spins()
+    address, holder = id(spins), [spins]
+    del spins
+    result = prove([(id(holder), INDEX, "0", address)], [(address, 0, True)], longest_seconds=2.0)
+    assert result == {"failed": "freeing it was not over after 2 s"}
+
+
+def test_waiting_for_a_proof_can_be_interrupted_and_leaves_no_process_behind():
+    waits = Waits()
+    address, holder = id(waits), [waits]
+    del waits
+    timer = threading.Timer(0.5, signal.raise_signal, (signal.SIGINT,))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        prove([(id(holder), INDEX, "0", address)], [(address, 0, True)], idle_seconds=60.0)
+    timer.join()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)

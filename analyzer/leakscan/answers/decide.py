@@ -51,7 +51,6 @@ def _experiment(captured: Capture, findings: Findings) -> Prove | None:
         references=plan.references,
         survivors=plan.survivors,
         others=plan.others,
-        uncleared=plan.uncleared,
     )
 
 

@@ -6,28 +6,33 @@ The observed process itself is never touched.
 
 from __future__ import annotations
 
-import collections
 import gc
 import json
 import os
-import types
+import select
+import signal
+import time
 from array import array
 from collections.abc import Container, Iterable
 from typing import Any, Final
 
 from leakscan import _native
 from leakscan.record import births
-
-# Kinds of reference (docs/format.md): `heap.kinds` is not loaded in the observed process.
-ATTRIBUTE, SLOT, KEY_STR, KEY_INT, KEY_OTHER, KEY, INDEX, MEMBER, DICT = 1, 2, 3, 4, 5, 6, 7, 8, 9
+from leakscan.record.clearing import LOCAL, ROOT, clear, clear_root, clear_running
+from leakscan.record.settle import has_other_threads
 
 HEADER_BYTES: Final = 16
 """The collector's, before every object of a type that it looks into."""
 
 REFERRERS_AT_ONCE: Final = 10_000
 
+LONGEST_SECONDS: Final = 60.0
+IDLE_SECONDS: Final = 5.0
+"""So long the child may sleep without using the processor at all: in it there are no other threads."""
+LOOK_SECONDS: Final = 0.25
+
 Reference = tuple[int, int, str, int]
-"""Address of the holder, kind, label, address of what it holds."""
+"""Address of the holder, kind, label, address of what it holds; of a root 0, ROOT, its label."""
 
 
 Survivor = tuple[int, int, bool]
@@ -35,19 +40,26 @@ Survivor = tuple[int, int, bool]
 
 
 def prove(
-    references: Iterable[Reference], survivors: Iterable[Survivor], others: Iterable[Survivor] = ()
+    references: Iterable[Reference],
+    survivors: Iterable[Survivor],
+    others: Iterable[Survivor] = (),
+    *,
+    idle_seconds: float = IDLE_SECONDS,
+    longest_seconds: float = LONGEST_SECONDS,
 ) -> dict[str, Any]:
     """In a forked child: clear the references, collect, and count what is gone.
 
     `{"of": survivors found alive, "freed": how many went, "others_of": ..., "others_freed": the same of
     what hangs on them, "not_cleared": [why, ...]}`, or `{"failed": why}`. An object that was born in the
-    runs is counted by the block it lies in, any other one only when the collector tracks it.
+    runs is counted by the block it lies in, any other one only when the collector tracks it. A child that
+    does not come to an end is killed; so it is when waiting for it is interrupted.
     """
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             os.close(read_end)
+            _obey_signals(longest_seconds)
             report = json.dumps(_experiment(references, _Alive(survivors), _Alive(others))).encode()
             while report:
                 report = report[os.write(write_end, report) :]
@@ -57,13 +69,66 @@ def prove(
             os._exit(0)
     os.close(write_end)
     try:
-        with os.fdopen(read_end, "rb") as pipe:
-            answer = pipe.read()
+        answer, why = _answer_of(child, read_end, idle_seconds, longest_seconds)
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        raise
     finally:
+        os.close(read_end)
         _, status = os.waitpid(child, 0)
+    if why:
+        return {"failed": why}
     if not answer:
         return {"failed": f"the experiment's process ended with status {os.waitstatus_to_exitcode(status)}"}
     return dict(json.loads(answer))
+
+
+def _obey_signals(longest_seconds: float) -> None:
+    """In the child: what ends a process ends it, also while a destructor waits; and time, if nobody does."""
+    numbers = {signal.SIGINT, signal.SIGTERM, signal.SIGALRM}
+    for number in numbers:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+    signal.alarm(int(longest_seconds) + 2)
+
+
+def _answer_of(child: int, pipe: int, idle_seconds: float, longest_seconds: float) -> tuple[bytes, str]:
+    """(what the child wrote, why it was killed before it had written all)."""
+    answer = b""
+    start = moved = time.monotonic()
+    used = -1
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    while True:
+        if poll.poll(LOOK_SECONDS * 1000):
+            block = os.read(pipe, 1 << 16)
+            if not block:
+                return answer, ""
+            answer += block
+            continue
+        now = time.monotonic()
+        is_asleep, ticks = _activity(child)
+        if ticks != used or not is_asleep:
+            used, moved = ticks, now
+        why = ""
+        if now - moved >= idle_seconds:
+            why = "freeing it waits for a thread" if has_other_threads() else "freeing it waits for something"
+            why += ", which the forked child does not have"
+        elif now - start >= longest_seconds:
+            why = f"freeing it was not over after {longest_seconds:.0f} s"
+        if why:
+            os.kill(child, signal.SIGKILL)
+            return b"", why
+
+
+def _activity(process: int) -> tuple[bool, int]:
+    """(whether it sleeps, the processor time it has used), where the system tells; else that it sleeps."""
+    try:
+        with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return True, 0
+    return fields[0] == "S", int(fields[11]) + int(fields[12])
 
 
 class _Alive:
@@ -120,17 +185,29 @@ def _experiment(references: Iterable[Reference], survivors: _Alive, others: _Ali
 
 def _clear_all(references: Iterable[Reference]) -> list[str]:
     by_holder: dict[int, set[tuple[int, str, int]]] = {}
+    roots = set()
     for holder_address, kind, label, target in references:
-        by_holder.setdefault(holder_address, set()).add((kind, label, target))
+        if kind == ROOT:
+            roots.add(label)
+        else:
+            by_holder.setdefault(holder_address, set()).add((kind, label, target))
     not_cleared = set()
     for holder in _holders(by_holder):
         for kind, label, target in sorted(by_holder.pop(id(holder))):
             try:
-                _clear(holder, kind, label, target)
+                clear(holder, kind, label, target)
             except Exception as error:
                 not_cleared.add(f"{type(holder).__name__}: {type(error).__name__}: {error}")
-    if by_holder:
-        not_cleared.add(f"{len(by_holder)} holders were not found in the process")
+    for rest in by_holder.values():
+        # Frames that run are no objects, and those of other threads are not in this process.
+        for _, label, _ in [found for found in rest if found[0] == LOCAL and not clear_running(*found[1:])]:
+            not_cleared.add(f"local {label!r} of a running frame: its thread is not in the forked child")
+    lost = sum(any(found[0] != LOCAL for found in rest) for rest in by_holder.values())
+    if lost:
+        not_cleared.add(f"{lost} holders were not found in the process")
+    for label in sorted(roots):
+        if not clear_root(label):
+            not_cleared.add(f"{label} is held by the interpreter itself")
     return sorted(not_cleared)
 
 
@@ -146,26 +223,3 @@ def _holders(addresses: Container[int]) -> list[Any]:  # Any: objects of the tar
             if id(obj) in addresses:
                 found.setdefault(id(obj), obj)
     return list(found.values())
-
-
-def _clear(holder: Any, kind: int, label: str, target: int) -> None:  # Any: an object of the target
-    holder_type = type(holder)
-    if kind in (KEY_STR, KEY_INT, KEY_OTHER, KEY) and issubclass(holder_type, dict):
-        at = 0 if kind == KEY else 1
-        for entry in [entry for entry in dict.items(holder) if id(entry[at]) == target]:
-            dict.__delitem__(holder, entry[0])
-    elif kind == INDEX and issubclass(holder_type, (list, collections.deque)):
-        base = list if issubclass(holder_type, list) else collections.deque
-        for index in [index for index, item in enumerate(base.__iter__(holder)) if id(item) == target]:
-            base.__setitem__(holder, index, None)
-    elif kind == MEMBER and issubclass(holder_type, set):
-        for member in [member for member in set.__iter__(holder) if id(member) == target]:
-            set.discard(holder, member)
-    elif kind == SLOT and holder_type is types.CellType:
-        holder.cell_contents = None
-    elif kind == DICT:
-        holder.__dict__.clear()
-    elif kind in (ATTRIBUTE, SLOT, KEY_STR):
-        (type if issubclass(holder_type, type) else object).__setattr__(holder, label, None)
-    else:
-        raise TypeError(f"nothing outside can clear this reference (kind {kind} {label!r})")

@@ -89,10 +89,18 @@ def _obey(session: Session, events: Events, control_fd: int) -> str:
                 session.runs = command["runs"]
                 status = _attempt(session, events, [session.measure])
             else:
-                events.write(
-                    "proved", **prove(command["references"], command["survivors"], command["others"])
-                )
+                events.write("proved", **_prove(command))
     return status
+
+
+def _prove(command: dict[str, Any]) -> dict[str, Any]:  # Any: JSON values
+    _allow_interrupts()
+    try:
+        return prove(command["references"], command["survivors"], command["others"])
+    except KeyboardInterrupt:
+        return {"failed": "it was interrupted"}
+    finally:
+        _hold_interrupts()
 
 
 def _attempt(session: Session, events: Events, steps: list[Callable[[], None]]) -> str:

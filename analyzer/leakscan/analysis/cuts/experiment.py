@@ -13,8 +13,10 @@ from leakscan.analysis.dialects.patterns import match_pattern, parse_pattern
 from leakscan.analysis.graph.garbage import Liveness
 from leakscan.analysis.graph.refs import distinct, sources_of
 from leakscan.heap.graph import U32, HeapGraph
-from leakscan.heap.kinds import BIRTH_OWN, BIRTH_UNKNOWN, ObjectFlag, TypeFlag
+from leakscan.heap.kinds import BIRTH_OWN, BIRTH_UNKNOWN, ObjectFlag, RootKind, TypeFlag
 
+_ROOT = 255
+"""The kind by which `record` is asked to clear a root."""
 Bools = npt.NDArray[np.bool_]
 Counted = tuple[int, int, bool]
 """Address, run of its birth (0: unknown or before the runs), whether its type has the collector's header."""
@@ -25,15 +27,14 @@ class Experiment:
     """References as (address of the holder, kind, label, address of what it holds).
 
     `others` are what the cut should free besides the survivors. `uncounted` of both are neither born in
-    the runs nor tracked by the collector: nothing in the process can tell whether they are gone.
-    `uncleared` patterns name roots, which no reference leads from.
+    the runs nor tracked by the collector: nothing in the process can tell whether they are gone. A root
+    of the interpreter is a reference of no holder, with its label.
     """
 
     references: tuple[tuple[int, int, str, int], ...]
     survivors: tuple[Counted, ...]
     others: tuple[Counted, ...]
     uncounted: int
-    uncleared: tuple[str, ...]
 
 
 def survivors_to_count(
@@ -61,15 +62,22 @@ def plan_experiment(after: HeapGraph, life: Liveness, *, cut: Sequence[str], sur
     holders = after.addresses[sources_of(after, refs)]
     held = after.addresses[after.ref_targets[refs]]
     return Experiment(
-        references=tuple(
-            (int(holder), int(after.kind(int(ref))), after.label(int(ref)), int(target))
-            for holder, ref, target in zip(holders, refs, held, strict=True)
+        references=(
+            *(
+                (int(holder), int(after.kind(int(ref))), after.label(int(ref)), int(target))
+                for holder, ref, target in zip(holders, refs, held, strict=True)
+            ),
+            *((0, _ROOT, after.root_label(row), 0) for row in _roots_that_hold(after, roots)),
         ),
         survivors=_counted(after, survivors[is_counted]),
         others=_counted(after, others),
         uncounted=int((~is_counted).sum()) + int(freed.sum()) - len(others),
-        uncleared=tuple(text for text in cut if not len(match_pattern(after, parse_pattern(text)).refs)),
     )
+
+
+def _roots_that_hold(graph: HeapGraph, roots: U32) -> list[int]:
+    """Modules go from `sys.modules` with the reference that holds them there."""
+    return [row for row in roots.tolist() if graph.roots.kinds[row] == RootKind.INTERPRETER]
 
 
 def _matched(graph: HeapGraph, cut: Sequence[str]) -> tuple[U32, U32]:

@@ -192,11 +192,10 @@ class CaptureWriter:
         )
         self._set(in_flight=waited)
 
-    def ask_for_proof(self, cut: tuple[str, ...], types: tuple[str, ...], uncleared: tuple[str, ...]) -> None:
-        """The next event `proved` is about this cut, of which `uncleared` will not be tried."""
-        left = tuple(f"{pattern} is held by the interpreter itself" for pattern in uncleared)
+    def ask_for_proof(self, cut: tuple[str, ...], types: tuple[str, ...]) -> None:
+        """The next event `proved` is about this cut."""
         # Until the answer is there, for a stop in between.
-        self._set(proof=Proof(cut, types, 0, 0, 0, 0, left, "the target did not answer"))
+        self._set(proof=Proof(cut, types, 0, 0, 0, 0, (), "the target did not answer"))
 
     def _on_proved(self, event: Event) -> None:
         asked = self._run.proof
@@ -207,7 +206,7 @@ class CaptureWriter:
             freed=event.get("freed", 0),
             others_of=event.get("others_of", 0),
             others_freed=event.get("others_freed", 0),
-            not_cleared=(*asked.not_cleared, *event.get("not_cleared", ())),
+            not_cleared=tuple(event.get("not_cleared", ())),
             failed=event.get("failed", ""),
         )
         self._set(proof=proof)

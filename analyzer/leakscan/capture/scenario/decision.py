@@ -30,8 +30,6 @@ class Prove:
     references: tuple[tuple[int, int, str, int], ...]
     survivors: tuple[tuple[int, int, bool], ...]
     others: tuple[tuple[int, int, bool], ...] = ()
-    uncleared: tuple[str, ...] = ()
-    """patterns that name a root, which is nobody's reference to clear"""
 
 
 Decide = Callable[[Capture], MoreRuns | Prove | None]

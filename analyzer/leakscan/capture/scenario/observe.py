@@ -112,7 +112,7 @@ class Observation:
             self._writer.reopen(asked.runs)
             target.command({"command": "more", "runs": asked.runs})
         elif isinstance(asked, Prove):
-            self._writer.ask_for_proof(asked.cut, asked.types, asked.uncleared)
+            self._writer.ask_for_proof(asked.cut, asked.types)
             order = {"references": asked.references, "survivors": asked.survivors, "others": asked.others}
             target.command({"command": "prove", **order})
         else:
