@@ -9,7 +9,7 @@ inline constexpr std::uint32_t kVersion = 1;
 inline constexpr char kChunkMagic[4] = {'C', 'H', 'N', 'K'};
 
 enum Dtype : std::uint8_t { BYTES = 0, U8 = 1, U16 = 2, U32 = 3, U64 = 4, I64 = 5 };
-enum Codec : std::uint8_t { RAW = 0, ZLIB = 1 };
+enum Codec : std::uint8_t { RAW = 0, ZLIB = 1, SHUFFLED = 2 };  // SHUFFLED: zlib, after equal bytes were put together
 
 #pragma pack(push, 1)
 struct ChunkHeader {

@@ -23,6 +23,7 @@ EXAMPLES = (
     "leakscan attach 4312 --disarm",
 )
 _SUFFIX = ".heap"
+_WORTH_SAYING = 100_000_000
 
 
 def attach(
@@ -141,10 +142,12 @@ def _series(
         if not capture.has_snapshots:
             said.taken(target, capture.take(target, redact_keys=redact_keys), capture)
         capture.plan(intervals)
+        said.forecast(capture.check_disk(intervals), intervals)
         due = time.monotonic()
-        for _ in range(intervals):
+        for left in range(intervals, 0, -1):
             due += every * 60
             target.wait_until(due)
+            capture.check_disk(left)
             said.taken(target, capture.take(target, redact_keys=redact_keys), capture)
         status = "complete"
     except KeyboardInterrupt:
@@ -192,6 +195,14 @@ class _Said:
             cost = f"{taken.pause_seconds * 1000:.1f} ms, {taken.seconds:.1f} s in all"
             text = f"{what}  {size_text(taken.bytes)}; process {target.pid} stood still for {cost}"
             print(visible(text), flush=True)
+
+    def forecast(self, bytes_needed: int, intervals: int) -> None:
+        """How much more a series will write."""
+        from leakscan.wording import size_text
+
+        self._document["forecast_bytes"] = bytes_needed
+        if bytes_needed > _WORTH_SAYING:
+            print(f"note: {intervals} more snapshots, about {size_text(bytes_needed)}", file=sys.stderr)
 
     def disarmed(self, target: Attachment, was_armed: bool) -> None:
         self._document |= {"pid": target.pid, "python": target.python, "disarmed": was_armed}

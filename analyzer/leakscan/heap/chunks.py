@@ -25,7 +25,8 @@ DTYPES: Final[Mapping[int, np.dtype[Any]]] = {  # Any: an integer type, which on
     4: np.dtype("<u8"),
     5: np.dtype("<i8"),
 }
-RAW, ZLIB = 0, 1
+RAW, ZLIB, SHUFFLED = 0, 1, 2
+"""SHUFFLED: zlib, of first all first bytes of the items, then all second ones, and so on."""
 
 _TAKE_AGAIN = "the capture was interrupted; take the snapshot again"
 _DAMAGED = "the file was changed after it was written; copy it again or take the snapshot again"
@@ -148,7 +149,11 @@ class ChunkFile:
             raise self._chunk_error(chunk, f"cannot be decompressed: {error}") from error
         if len(decoded) != len(out) or not inflater.eof or inflater.unused_data:
             raise self._chunk_error(chunk, f"does not decompress to the {len(out)} bytes it announces")
-        out[:] = np.frombuffer(decoded, np.uint8)
+        found = np.frombuffer(decoded, np.uint8)
+        if chunk.codec == SHUFFLED:
+            width = DTYPES[chunk.dtype].itemsize
+            found = found.reshape(width, -1).T.reshape(-1)
+        out[:] = found
 
     def _read_payload(self, chunk: Chunk, out: npt.NDArray[np.uint8]) -> None:
         try:

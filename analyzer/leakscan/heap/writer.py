@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 import numpy.typing as npt
 
-from leakscan.heap.chunks import BYTES, DTYPES, RAW, ZLIB
+from leakscan.heap.chunks import BYTES, DTYPES, RAW, SHUFFLED, ZLIB
 from leakscan.heap.graph import HeapGraph
 
 _HEADER: Final = struct.Struct("<4s16sBBHIIQQ")
@@ -112,9 +112,12 @@ class ChunkStream:
     def payload(self, name: str, dtype: int, items: int, raw: bytes) -> None:
         """One chunk, compressed if that was asked for and makes it smaller; small ones stay legible."""
         is_worth_it = self._compress and len(raw) >= _SMALLEST_PACKED
-        packed = zlib.compress(raw, _LEVEL) if is_worth_it else raw
+        width = DTYPES[dtype].itemsize
+        is_shuffled = width > 1 and len(raw) == items * width
+        packed = zlib.compress(_shuffled(raw, width) if is_shuffled else raw, _LEVEL) if is_worth_it else raw
         is_smaller = len(packed) < len(raw)
-        self._chunk(name, dtype, ZLIB if is_smaller else RAW, items, packed if is_smaller else raw)
+        codec = SHUFFLED if is_shuffled else ZLIB
+        self._chunk(name, dtype, codec if is_smaller else RAW, items, packed if is_smaller else raw)
 
     def _chunk(self, name: str, dtype: int, codec: int, items: int, payload: bytes) -> None:
         fields = (b"CHNK", name.encode(), dtype, codec, 0)
@@ -122,6 +125,11 @@ class ChunkStream:
         self._file.write(_HEADER.pack(*fields, checksum, self.count, items, len(payload)))
         self._file.write(payload + bytes(-len(payload) % 8))
         self.count += 1
+
+
+def _shuffled(raw: bytes, width: int) -> bytes:
+    """The first byte of each item, then the second of each: numbers that are alike differ in few of them."""
+    return np.frombuffer(raw, np.uint8).reshape(-1, width).T.tobytes()
 
 
 def _array(values: list[int]) -> npt.NDArray[np.uint64]:

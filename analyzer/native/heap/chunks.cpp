@@ -53,14 +53,14 @@ Problem judge(const format::ChunkHeader& header, std::uint64_t sequence, std::ui
     if (std::memcmp(header.magic, format::kChunkMagic, 4) != 0) return fail(Problem::CHUNK_MAGIC, 0);
     if (!is_good_name(header.name)) return fail(Problem::BAD_NAME, 0);
     if (header.dtype > format::I64) return fail(Problem::BAD_DTYPE, header.dtype);
-    if (header.codec > format::ZLIB) return fail(Problem::BAD_CODEC, header.codec);
+    if (header.codec > format::SHUFFLED) return fail(Problem::BAD_CODEC, header.codec);
     if (header.sequence != sequence) return fail(Problem::BAD_SEQUENCE, header.sequence);
     if (header.items > UINT64_MAX / 8) return fail(Problem::BAD_LENGTH, header.items);
     const std::uint64_t decoded = header.items * item_bytes(header.dtype);
     if (header.codec == format::RAW && decoded != header.payload_bytes)
         return fail(Problem::BAD_LENGTH, header.items);
     if (header.payload_bytes > room) return fail(Problem::PAYLOAD_CUT, header.payload_bytes);
-    if (header.codec == format::ZLIB && decoded / kMostPerChunk > header.payload_bytes)
+    if (header.codec != format::RAW && decoded / kMostPerChunk > header.payload_bytes)
         return fail(Problem::BOMB, decoded);
     return Problem::NONE;
 }

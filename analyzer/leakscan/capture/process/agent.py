@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import BinaryIO, Final
+from typing import Final, Protocol
 
 from leakscan.errors import AttachError
 
@@ -41,6 +41,10 @@ class Answer:
 
     def text(self, name: str) -> str:
         return self.fields.get(name, "")
+
+
+class Sink(Protocol):
+    def write(self, block: bytes, /) -> object: ...
 
 
 class TargetGone(Exception):
@@ -80,7 +84,7 @@ class Agent:
 
     def receive(
         self,
-        into: BinaryIO,
+        into: Sink,
         *,
         most_bytes: int,
         stall_seconds: float,

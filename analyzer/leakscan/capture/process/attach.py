@@ -33,6 +33,7 @@ from leakscan.errors import (
     SnapshotError,
     UnsupportedInterpreter,
 )
+from leakscan.heap.packing import Packing
 from leakscan.wording import size_text
 
 DEFAULT_TIMEOUT_SECONDS: Final = 30.0
@@ -167,14 +168,16 @@ class Attachment:
                     raise _no_room(self.pid, forked, room, rss_bytes)
                 _check_forked(self.pid, forked)
                 try:
+                    packing = Packing(file)
                     ended = self._agent.receive(
-                        file,
+                        packing,
                         most_bytes=_LEAST_LIMIT + _LIMIT_FACTOR * rss_bytes,
                         stall_seconds=max(_STALL_SECONDS, self._timeout),
                         watch=self._check_room_is_left,
                     )
                 except (TargetGone, TookTooLong) as error:
                     raise self._gone_or_stuck(error, "while it sent its heap") from None
+                packing.close()
             _check_ended(self.pid, ended)
             _check_whole(self.pid, partial)
             os.replace(partial, path)

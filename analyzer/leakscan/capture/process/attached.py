@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from leakscan import _native
 from leakscan.capture.directory.reader import read_capture
@@ -29,6 +30,10 @@ from leakscan.capture.directory.run_file import (
 from leakscan.capture.directory.writer import changed_types
 from leakscan.capture.process.attach import Attachment, Taken
 from leakscan.errors import AttachError, LeakscanError
+from leakscan.wording import size_text
+
+_DISK_LEFT: Final = 50_000_000
+"""What a series must not take of a disk that others write to."""
 
 
 class AttachedCapture:
@@ -79,6 +84,24 @@ class AttachedCapture:
             raise AttachError(
                 f"cannot write {self.directory}: {error.strerror}", hint="is the disk full?"
             ) from error
+
+    def check_disk(self, snapshots: int) -> int:
+        """Bytes that so many more snapshots take, as big as the last one.
+
+        AttachError: the disk has no room for them.
+        """
+        latest = self._run.snapshots[-1].bytes
+        needed: int = latest * snapshots
+        free = shutil.disk_usage(self.directory).free
+        if needed + _DISK_LEFT > free:
+            error = AttachError(
+                f"{snapshots} more snapshots of {size_text(latest)} need {size_text(needed)}; {self.directory} has"
+                f" {size_text(free)} left",
+                hint="choose an -o on a bigger disk, or fewer intervals: --every",
+            )
+            self.fail(error)
+            raise error
+        return needed
 
     def plan(self, intervals: int) -> None:
         """How many intervals a series is to have."""
