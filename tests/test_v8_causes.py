@@ -6,6 +6,8 @@ import pytest
 
 from leakscan.analysis.births.plumbing import without_plumbing
 from leakscan.analysis.births.survivors import find_survivors
+from leakscan.analysis.cuts.whatif import what_if
+from leakscan.analysis.graph.garbage import liveness
 from leakscan.analysis.series import series
 from leakscan.heap.reader import load
 from v8_files import Drawing, written
@@ -116,3 +118,92 @@ def test_engine_objects_alone_are_told_only_when_they_go_on_growing():
     assert (passing.verdict.value, passing.leaks) == ("clean", ())
     growing = findings(lambda runs: scopes(runs, entries=runs))
     assert [(leak.count, leak.type_name) for leak in growing.leaks] == [(RUNS, "system / Context")]
+
+
+def hung(runs, *links, hook, others=()):
+    """Each run hangs a Thing on an old object by `hook`: a chain of `links` grows at its end."""
+    d = program()
+    for key, kind, type_name in others:
+        d.node(key, kind, type_name, size=40 + 56 * 2)
+    at = "registry"
+    for number, (edge, name, type_name, kind) in enumerate(hook):
+        d.node(f"hook {number}", kind, type_name)
+        d.edge(at, edge, name, f"hook {number}")
+        at = f"hook {number}"
+    for run in range(runs):
+        ((edge, name, type_name, kind), *inner) = links
+        d.node(f"link {run}", kind, type_name)
+        d.edge(at, edge, name, f"link {run}")
+        at = holder = f"link {run}"
+        for number, (inner_edge, inner_name, inner_type, inner_kind) in enumerate(inner):
+            d.node(f"inner {run} {number}", inner_kind, inner_type)
+            d.edge(holder, inner_edge, inner_name, f"inner {run} {number}")
+            holder = f"inner {run} {number}"
+        d.node(f"thing {run}", "object", "Thing", place=(7, 5))
+        d.edge(holder, "property", "thing", f"thing {run}")
+    return d
+
+
+def listening(runs):
+    d = hung(
+        runs,
+        ("property", "next", "Listener", "object"),
+        ("property", "callback", "", "closure"),
+        hook=[
+            ("property", "signal", "EventTarget", "object"),
+            ("property", "<symbol kEvents>", "Map", "object"),
+        ],
+        others=[("key", "string", "abort"), ("first", "object", "Object"), ("table", "array", "")],
+    )
+    listeners = d.nodes[d.numbers["hook 1"]]
+    d.nodes[d.numbers["first"]].edges, listeners.edges = listeners.edges, []
+    d.edge("hook 1", "internal", "table", "table")
+    d.edge("table", "internal", "5", "key")
+    d.edge("table", "internal", "6", "first")
+    return d
+
+
+def waiting(runs):
+    reaction = ("hidden", 1, "system / PromiseReaction", "object")
+    d = hung(
+        runs,
+        reaction,
+        ("internal", "fulfill_handler", "", "closure"),
+        hook=[("property", "never", "Promise", "object")],
+    )
+    if runs:
+        edges = d.nodes[d.numbers["hook 0"]].edges
+        edges[0] = ("internal", "reactions_or_result", edges[0][2])
+    return d
+
+
+def ticking(runs):
+    return hung(
+        runs,
+        ("property", "_idleNext", "Timeout", "object"),
+        ("property", "_onTimeout", "", "closure"),
+        hook=[
+            ("property", "setTimeout", "setTimeout", "closure"),
+            ("internal", "context", "system / Context", "object"),
+            ("context", "timerListMap", "Object", "object"),
+            ("element", 1000, "TimersList", "object"),
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("drawn", "slot"),
+    [
+        (listening, "globalThis.registry.signal.addEventListener('abort')"),
+        (waiting, "globalThis.registry.never.then()"),
+        (ticking, "Node's timers[*]"),
+    ],
+)
+def test_a_chain_of_the_runtime_is_written_as_the_source_says_it_and_read_again(drawn, slot):
+    found = findings(drawn)
+    assert [(leak.count, leak.type_name) for leak in found.leaks] == [(RUNS, "Thing")]
+    assert found.leaks[0].cut is not None
+    assert [member.pattern for member in found.leaks[0].cut.members] == [slot]
+    graph = load(io.BytesIO(written(drawn(RUNS).content())))
+    freed = {name: count for name, count, _ in what_if(graph, liveness(graph), cut=[slot]).freed_types}
+    assert freed["Thing"] == RUNS

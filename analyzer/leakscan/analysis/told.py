@@ -15,6 +15,7 @@ from leakscan.analysis.causes.causes import Cause, find_causes
 from leakscan.analysis.causes.clusters import find_clusters
 from leakscan.analysis.causes.endings import BOOKKEEPING
 from leakscan.analysis.causes.holding import Holding, find_holding
+from leakscan.analysis.causes.keys import without_keys
 from leakscan.analysis.causes.leaks import LeakGroup, Limits, merged, write_cause
 from leakscan.analysis.causes.naming import heads_of
 from leakscan.analysis.cuts.cuts import CutSlot
@@ -109,6 +110,7 @@ def write_causes(told: Told, limits: Limits, type_filter: str | None) -> tuple[l
             if asked is not None
             else heads_of(reach, clusters, cause.objects, cause.core, is_worst)
         )
+        heads = heads if asked is not None else without_keys(holding, cause, heads)
         group = write_cause(holding, cause, heads, limit=limits.paths)
         if group is None:
             unwritten += len(cause.objects)

@@ -97,7 +97,12 @@ def types_of(raw: RawSnapshot, strings: Strings, scripts: Scripts) -> tuple[Type
     used[raw.node_names[is_named]] = True
     class_names = np.flatnonzero(used)
     row_of_name = np.cumsum(used, dtype=np.uint32) + np.uint32(base - 1)
-    type_ids: U32 = raw.node_types.astype(np.uint32)
+    # How V8 keeps a text (whole, as a sum, as a part of another) is no concern of who wrote it.
+    same = [
+        raw.node_type_names.index("string") if name in names.STRING_TYPES else row
+        for row, name in enumerate(raw.node_type_names)
+    ]
+    type_ids: U32 = np.array(same, np.uint32)[raw.node_types]
     np.copyto(type_ids, row_of_name[raw.node_names], where=is_named)
     common = _common_rows(raw, strings, used, base + len(class_names), type_ids)
     own_rows = base + len(class_names) + len(common)

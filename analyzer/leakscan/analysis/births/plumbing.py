@@ -15,11 +15,10 @@ import numpy as np
 from leakscan.analysis.births.survivors import Mask, Survivors
 from leakscan.analysis.graph.refs import distinct, refs_from, sources_of
 from leakscan.heap.graph import HeapGraph
-from leakscan.heap.kinds import KIND_MASK, Kind
+from leakscan.heap.kinds import KIND_MASK, Kind, TypeFlag
 
 _CONTEXT: Final = ("_contextvars.Context", "Context")
 _NODES: Final = "hamt"
-_STORE: Final = "(array)"
 _DEEPEST: Final = 32
 """Levels of a trie of 32-bit hashes, and to spare."""
 
@@ -46,8 +45,8 @@ def without_plumbing(graph: HeapGraph, survivors: Survivors) -> Survivors:
 
 def _stores_of_old(graph: HeapGraph, survivors: Survivors) -> Mask:
     """What is new, without the stores (elements, properties, tables) that old objects were given anew."""
-    arrays = [row for row, name in enumerate(graph.type_names) if name == _STORE]
-    is_store = np.isin(graph.type_ids, arrays) & survivors.is_new
+    is_engine = (graph.types.flags & np.uint8(TypeFlag.SYNTHETIC)) != 0
+    is_store = is_engine[graph.type_ids] & survivors.is_new
     into = np.flatnonzero((graph.ref_kinds & np.uint8(KIND_MASK)) == Kind.DICT).astype(np.uint32)
     into = into[is_store[graph.ref_targets[into]]]
     is_new = survivors.is_new.copy()

@@ -13,7 +13,9 @@
              | key 'x' | value stack | <unnamed> | .get('x')
              V8: .get('key') | .get(17) | .get(*)   entries of a Map;  .has(*)  members of a Set
              | .on('chunk') | .on(*)       listeners of an emitter;  [Symbol(x)]  a property
+             | .addEventListener('abort')  of an event target;  .then()  what waits for a promise
              | local [1] | local [*]       of a suspended function
+             Node's timers[*], Node's immediates[*] are what `setTimeout` and its like have started
 
 A dotted name may leave out leading modules: `Workflow` is every class of that name. What a reader
 need not see (`__dict__`, the tuple and cell of a closure) is passed without being written.
@@ -31,6 +33,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leakscan.analysis.dialects.patterns_v8 import call_refs, with_folded
+from leakscan.analysis.dialects.slots_v8 import LISTED, refs_in_list
 from leakscan.analysis.graph.refs import kinds_of, refs_from, strings_ending, strings_equal
 from leakscan.errors import UsageError
 from leakscan.heap.graph import U32, HeapGraph
@@ -57,6 +60,7 @@ class StepKind(Enum):
 
 
 class HeadKind(Enum):
+    NODE = "Node's"
     DOTTED = "dotted"
     MODULE = "module"
     TYPE = "type"
@@ -106,6 +110,7 @@ _ARGUMENT: Final = rf"(?:{_QUOTED}|\*|-?\d+|<[^<>]*>|Symbol\([^()]*\))"
 _WEAK_VALUE: Final = re.escape(WEAK_MAP_VALUE)
 HEAD: Final = re.compile(
     rf"(?P<word>type|context variable|thread local|root|module)\s+(?P<quoted>{_QUOTED})"
+    rf"|(?P<node>{'|'.join(LISTED)})"
     rf"|(?:(?P<module>module)\s+)?(?P<dotted>{_NAME}(?:\.{_NAME}(?![\w$]*\())*)(?::(?P<member>{_NAME}))?"
 )
 _STEP: Final = re.compile(
@@ -140,7 +145,9 @@ def parse_pattern(text: str) -> Pattern:
     if head is None:
         raise _malformed(text, 0)
     steps = []
-    if head["word"]:
+    if head["node"]:
+        kind, name = HeadKind.NODE, head["node"]
+    elif head["word"]:
         kind, name = HeadKind(head["word"]), _unquoted(head["quoted"])
     else:
         kind, name = (
@@ -231,7 +238,14 @@ def readings(pattern: Pattern) -> list[tuple[str, tuple[PatternStep, ...]]]:
 
 
 def _match_reading(graph: HeapGraph, head: HeadKind, name: str, steps: tuple[PatternStep, ...]) -> Matched:
-    if head is HeadKind.ROOT:
+    if head is HeadKind.NODE:
+        if [step.kind for step in steps[:1]] != [StepKind.ANY]:
+            return Matched(_none(), _none())
+        listed = refs_in_list(graph, name)
+        if len(steps) == 1:
+            return Matched(listed, _none())
+        objects, steps = np.unique(graph.ref_targets[listed]), steps[1:]
+    elif head is HeadKind.ROOT:
         labels = strings_equal(graph.strings, name)
         roots = np.flatnonzero(np.isin(graph.roots.labels, labels)).astype(np.uint32)
         if not steps:
@@ -330,7 +344,8 @@ def _follow(graph: HeapGraph, objects: U32, step: PatternStep) -> U32:
         case StepKind.OTHER_KEY:
             return _labelled(graph, refs, (Kind.KEY_OTHER,), step.label)
         case StepKind.ANY:
-            return _of_kind(graph, refs, *ENTRIES)
+            # Any object of V8 may be used as a map: its properties are entries.
+            return _of_kind(graph, refs, *ENTRIES, *((Kind.ATTRIBUTE,) if is_v8 else ()))
         case StepKind.MEMBER:
             return _of_kind(graph, refs, Kind.MEMBER)
         case StepKind.CLOSURE:

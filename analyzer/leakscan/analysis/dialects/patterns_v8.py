@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
 
+from leakscan.analysis.dialects.slots_v8 import PROMISE_STATES, REACTION
 from leakscan.analysis.graph.refs import kinds_of, refs_from, strings_equal
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import Kind
@@ -49,6 +51,9 @@ def call_refs(graph: HeapGraph, refs: U32, text: str) -> U32:
             table = _labelled(graph, _of_kind(graph, refs, Kind.ATTRIBUTE), "<symbol kEvents>")
             entries = refs_from(graph, _targets(graph, table))
             return _argued(graph, _of_kind(graph, entries, Kind.KEY_STR), argument)
+        case "then":
+            states = _of_kind(graph, refs, Kind.SLOT)
+            return _of_type(graph, _with_label(graph, states, PROMISE_STATES), REACTION)
         case _:
             return refs[:0]
 
@@ -80,6 +85,11 @@ def _argued(graph: HeapGraph, refs: U32, argument: str) -> U32:
 def _labelled(graph: HeapGraph, refs: U32, label: str) -> U32:
     named: U32 = refs[np.isin(graph.ref_labels[refs], strings_equal(graph.strings, label))]
     return named
+
+
+def _with_label(graph: HeapGraph, refs: U32, labels: Iterable[str]) -> U32:
+    found = [_labelled(graph, refs, label) for label in labels]
+    return np.unique(np.concatenate(found)).astype(np.uint32)
 
 
 def _of_type(graph: HeapGraph, refs: U32, argument: str) -> U32:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +11,7 @@ import numpy as np
 
 from leakscan.analysis.dialects.hops_v8 import property_text
 from leakscan.analysis.dialects.patterns import quoted
+from leakscan.analysis.dialects.slots_v8 import INNARDS, REACTION, as_written, is_link, leads_to_reaction
 from leakscan.analysis.graph.refs import source_of
 from leakscan.analysis.lines.sourcelines import ReadSource, SourceLines
 from leakscan.heap import v8_names
@@ -29,7 +29,7 @@ TRIE_NODES: Final = "hamt"
 """How the names of the types begin in whose objects a context keeps its variables."""
 _LONGEST_CLIMB: Final = 24
 _V8_FUNCTIONS: Final = frozenset(("Function", "async function"))
-_LISTENERS: Final = re.compile(r"\._events(?:\.|\[')([^.\[\]' ]+)(?:'\])?(?:\[(?:\*|\d+)\])?")
+_LONGEST_CHAIN: Final = 10_000
 
 
 def _property(label: str) -> str:
@@ -73,7 +73,13 @@ class SlotNames:
         if kind == Kind.CONTEXT or (kind == Kind.KEY and in_trie):
             return f"context variable {quoted(self.graph.label(ref))}"
         step = self._numbered_step(ref) or self._step(ref, every=every)
-        return self._written(self._climb(source_of(self.graph, ref), step))
+        source = source_of(self.graph, ref)
+        if self.graph.runtime == "v8" and is_link(self.graph, ref):
+            # A list is known from what holds its first link, not from the class of its links.
+            held_by = int(self.parent_ref[self._start_of_chain(source)])
+            if held_by != NO_OBJECT:
+                source, step = source_of(self.graph, held_by), self._step(held_by, every=False) + step
+        return self._written(self._climb(source, step))
 
     def any_name_pattern(self, source: int) -> str:
         """The pattern of all names of one object that is used as a map: `Registry.*`."""
@@ -114,7 +120,18 @@ class SlotNames:
             if kind in (Kind.KEY_STR, Kind.ATTRIBUTE) and self._in_thread_local(source):
                 return f"thread local {quoted(graph.label(ref))}{steps}"
             obj, steps = source, self._step(ref, every=False) + steps
+            if graph.runtime == "v8":
+                obj = self._start_of_chain(obj)
         return fallback or f"{graph.type_name(obj)}{steps}"
+
+    def _start_of_chain(self, obj: int) -> int:
+        """The first link of the chain that this object is a link of: one way to say where it hangs."""
+        for _ in range(_LONGEST_CHAIN):
+            ref = int(self.parent_ref[obj])
+            if ref == NO_OBJECT or not is_link(self.graph, ref):
+                break
+            obj = source_of(self.graph, ref)
+        return obj
 
     def _head(self, obj: int) -> str:
         """What a reader calls this object, "" when it is better known from what holds it."""
@@ -132,7 +149,7 @@ class SlotNames:
         if type_name in _FUNCTIONS:
             return self._dotted(graph.name_of(obj) or "")
         if int(self.type_tiers[int(graph.type_ids[obj])]) == APPLICATION:
-            return self._class_name(obj)
+            return "" if graph.runtime == "v8" and type_name in INNARDS else self._class_name(obj)
         return ""
 
     @cached_property
@@ -159,7 +176,8 @@ class SlotNames:
         """An object of a class that somebody wrote in Python, though not in this application."""
         name = self.graph.type_name(obj)
         if self.graph.runtime == "v8":
-            return int(self.type_tiers[int(self.graph.type_ids[obj])]) == LIBRARY
+            tier = int(self.type_tiers[int(self.graph.type_ids[obj])])
+            return tier == LIBRARY and name not in INNARDS
         return "." in name and not name.startswith(("collections.", "functools.", "_thread."))
 
     def _class_of_type(self, obj: int) -> str:
@@ -282,10 +300,16 @@ class SlotNames:
         match kind:
             case Kind.DICT | Kind.INTERNAL | Kind.MACHINERY:
                 return ""
+            case Kind.SLOT if leads_to_reaction(graph, ref):
+                return "" if graph.type_name(source_of(graph, ref)) == REACTION else ".then()"
+            case Kind.SLOT if graph.type_name(source_of(graph, ref)) == REACTION:
+                return ""
             case Kind.ATTRIBUTE | Kind.SLOT:
                 return _property(graph.label(ref))
             case Kind.MEMBER:
                 return ".has(*)"
+            case Kind.KEY if graph.type_name(source_of(graph, ref)) != "Map":
+                return "[*]" if every else f"[{quoted(graph.label(ref))}]"
             case Kind.KEY_STR | Kind.KEY_INT | Kind.KEY_OTHER | Kind.KEY if every:
                 return ".get(*)"
             case Kind.KEY_STR:
@@ -308,8 +332,7 @@ class SlotNames:
                 return "<unnamed>"
 
     def _written(self, text: str) -> str:
-        """Listeners as the call that added them."""
-        return _LISTENERS.sub(r".on('\1')", text) if self.graph.runtime == "v8" else text
+        return as_written(text) if self.graph.runtime == "v8" else text
 
     def _every(self, source: int) -> str:
         return "" if self._is_closure(source) else "[*]"

@@ -9,6 +9,7 @@ import numpy as np
 
 from leakscan.analysis.causes.paths import Reason, path_of_slot
 from leakscan.analysis.causes.steps import Writing, has_callback, write_path
+from leakscan.analysis.dialects.slots_v8 import LISTED
 from leakscan.analysis.graph.modules import Tier
 from leakscan.analysis.graph.refs import kinds_of
 from leakscan.analysis.judge.noise import HELD_BY, noise_rule
@@ -48,8 +49,12 @@ def _reason(reach: Reach, slot: Slot, reason: Reason, path: Path) -> tuple[str, 
     if slot.pattern.endswith(CANCELLED_TIMERS):
         # At most a hundred, or as many as are waiting (`_run_once` of asyncio/base_events.py, 3.11-3.15).
         return CANCELLED, True
-    if reach.graph.runtime == "v8" and slot.kind is SlotKind.NAME and _are_numbers(reach, contents):
-        return "numbers, each in a place that has room for one", True
+    if reach.graph.runtime == "v8" and _are_of_type(reach, contents, "(number)"):
+        # A number that has a fraction or is large is an object, made anew with each change.
+        if slot.kind is SlotKind.NAME or slot.pattern.startswith(tuple(LISTED)):
+            return "numbers, each in a place that has room for one", True
+    if _are_of_type(reach, contents, "system / WeakCell"):
+        return "registrations, which go with what they watch", True
     if path.root_kind == "module" and reach.survivors.is_new[reason.members[0].root_object]:
         return IMPORTED, False
     if path.root_kind == "static_type" and len(path.steps) == 1:
@@ -106,9 +111,8 @@ def engine_noise(graph: HeapGraph, objects: U32) -> str:
     return "V8's own bookkeeping" if is_engine[graph.type_ids[objects]].all() else ""
 
 
-def _are_numbers(reach: Reach, contents: U32) -> bool:
-    """V8 makes a number anew, as an object, with each change of a name that has a fraction or is large."""
-    return bool(len(contents)) and all(reach.graph.type_name(obj) == "(number)" for obj in contents.tolist())
+def _are_of_type(reach: Reach, contents: U32, type_name: str) -> bool:
+    return bool(len(contents)) and all(reach.graph.type_name(obj) == type_name for obj in contents.tolist())
 
 
 def _are_immortal_strings(reach: Reach, objects: U32) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 
 from leakscan.analysis.causes.holding import Holding, Population
+from leakscan.analysis.dialects.slots_v8 import LISTED
 from leakscan.analysis.judge.history import History, Judgement
 from leakscan.analysis.judge.holder_rules import judge_replaced
 from leakscan.analysis.judge.ranks import ORDER, rank
@@ -51,6 +52,8 @@ def judge_slot(
 ) -> SlotJudgement:
     """The worst verdict of any population; undecided ones count when they are a part that matters."""
     by_type = {each.type_row: judge_population(holding, census, entries, each) for each in populations}
+    if _NUMBER not in entries.by_type:
+        by_type |= _numbers_made_anew(holding, by_type)
     by_type |= _in_step_with_the_entries(entries, populations, by_type)
     total = sum(each.count for each in populations)
     verdict = Verdict.CLEAN
@@ -64,10 +67,20 @@ def judge_slot(
     return SlotJudgement(verdict, by_type)
 
 
+def _numbers_made_anew(holding: Holding, by_type: Mapping[int, Judgement]) -> dict[int, Judgement]:
+    """Numbers in the fields of objects: V8 makes one anew, as an object, with each change of a field."""
+    names = holding.reach.graph.type_names
+    return {
+        row: replace(one, verdict=Verdict.BOUNDED, evidence="numbers, each in a field that has room for one")
+        for row, one in by_type.items()
+        if names[row] == _NUMBER and one.verdict is Verdict.INCONCLUSIVE
+    }
+
+
 def _in_step_with_the_entries(
     entries: Entries, populations: Sequence[Population], by_type: Mapping[int, Judgement]
 ) -> dict[int, Judgement]:
-    """What came with each entry, so many of it every time, goes with the entries: their census acquits it.
+    """What was born with the entries, and only then, goes with them: their census acquits it.
 
     Strings and plain objects are everywhere, so that no census of theirs says anything about one place.
     """
@@ -81,6 +94,11 @@ def _in_step_with_the_entries(
         ),
         None,
     )
+    if set(entries.by_type) & _RINGS:
+        # What a handful of timers of Node's own hold, now and then made anew.
+        ring = next((one for one in by_type.values() if one.verdict is Verdict.BOUNDED), None)
+        few = [row for row, one in by_type.items() if one.reason == "too_few_events"]
+        return dict.fromkeys(few, ring) if ring else {}
     if lead is None or len(entries.by_type) != 1 or sum(entries.births) != entries.new:
         return {}
     return {
@@ -88,8 +106,7 @@ def _in_step_with_the_entries(
         for each in populations
         if not each.undated
         and by_type[each.type_row].verdict is Verdict.INCONCLUSIVE
-        and each.count % lead.count == 0
-        and each.births == tuple(count * (each.count // lead.count) for count in lead.births)
+        and not any(count and not of_lead for count, of_lead in zip(each.births, lead.births, strict=True))
     }
 
 
@@ -128,6 +145,8 @@ def judge_population(holding: Holding, census: Census, entries: Entries, populat
     )
 
 
+_NUMBER: Final = "(number)"
+_RINGS: Final = frozenset(listed[0] for listed in LISTED.values())
 _UNDATED: Final = Judgement(
     Verdict.WARM_UP, "when these were made is not known, and their type did not go on growing"
 )

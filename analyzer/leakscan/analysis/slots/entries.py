@@ -10,6 +10,7 @@ import numpy as np
 
 from leakscan.analysis.births.earlier import Earlier
 from leakscan.analysis.dialects.slotnames import SlotNames
+from leakscan.analysis.dialects.slots_v8 import LISTED
 from leakscan.analysis.graph.refs import kinds_of, refs_from, sources_of
 from leakscan.analysis.graph.region import FIXED_MEMORY
 from leakscan.analysis.slots.holder import bound_of, is_container
@@ -28,6 +29,7 @@ ENTRY_KINDS: Final = (
     Kind.EPHEMERON,
 )
 _PROPERTIES: Final = (Kind.ATTRIBUTE, Kind.SLOT, Kind.KEY_STR)
+_OF_NODE: Final = {f"{name}[*]": listed[0] for name, listed in LISTED.items()}
 _LOOKED_AT: Final = 400
 """Holders of a name whose former value is looked up one by one."""
 
@@ -72,6 +74,8 @@ def count_entries(earlier: Earlier, reach: Reach, names: SlotNames, slot: Slot, 
         # A word of fixed memory has room for one object.
         is_fixed = bool(len(slot.rows)) and reach.root_labels[int(slot.rows[0])].startswith(FIXED_MEMORY)
         return Entries(None, None, len(slot.rows), births, places=len(slot.rows) if is_fixed else 0)
+    if slot.pattern in _OF_NODE:
+        return _in_list_of_node(earlier.before, reach, _OF_NODE[slot.pattern], runs=runs)
     earlier.look_up(slot.holders)
     if slot.kind is SlotKind.NAME:
         replaced = _replaced_values(earlier, reach, values)
@@ -99,6 +103,19 @@ def count_entries(earlier: Earlier, reach: Reach, names: SlotNames, slot: Slot, 
         bound_is_enforced=bool(bound) and enforced,
         by_type=by_type,
     )
+
+
+def _in_list_of_node(before: HeapGraph, reach: Reach, type_name: str, *, runs: int) -> Entries:
+    """Each entry of a ring is held by the one before it: they are counted by their type."""
+    listed = [
+        np.flatnonzero(np.isin(graph.type_ids, [graph.type_names.index(type_name)]))
+        if type_name in graph.type_names
+        else np.zeros(0, np.intp)
+        for graph in (before, reach.graph)
+    ]
+    counts = len(listed[0]), len(listed[1]), int(reach.is_held[listed[1]].sum())
+    births = _births(reach, listed[1].astype(np.uint32), runs)
+    return Entries(*counts, births, by_type={type_name: counts})
 
 
 def _by_type(

@@ -59,7 +59,12 @@ class Reach:
 
     @cached_property
     def numbered(self) -> dict[int, str]:
-        """Counted names under which old objects hold new ones: number of the string to `name_*`."""
+        """Counted names under which old objects hold new ones: number of the string to `name_*`.
+
+        None in V8, where any object is a map for those who want one: all new names of it are entries.
+        """
+        if self.graph.runtime == "v8":
+            return {}
         return numbered_names(self.graph, self.frontier, self.frontier_sources, self.is_namespace)
 
 

@@ -21,6 +21,7 @@ from leakscan.analysis.births.earlier import Earlier
 from leakscan.analysis.dialects.hop import normalised
 from leakscan.analysis.dialects.patterns import quoted
 from leakscan.analysis.dialects.slotnames import LIBRARY, TRIE_NODES, SlotNames
+from leakscan.analysis.dialects.slots_v8 import is_hash_table
 from leakscan.analysis.graph.costs import LAST_RESORT
 from leakscan.analysis.graph.kernels import NO
 from leakscan.analysis.graph.refs import distinct, kinds_of, refs_from
@@ -291,7 +292,9 @@ def _new_properties(
         if len(fresh) < _FEWEST_PROPERTIES and len(births[births > 0]) < _FEWEST_EVENTS:
             continue
         types = graph.type_ids[values]
-        if len(fresh) and np.bincount(types).max() >= _OF_ONE_KIND * len(fresh):
+        if (graph.runtime == "v8" and is_hash_table(graph, holder)) or (
+            len(fresh) and np.bincount(types).max() >= _OF_ONE_KIND * len(fresh)
+        ):
             found[fresh] = True
     return found
 

@@ -1,0 +1,81 @@
+"""How a slot of a V8 heap is written: chains of the engine's and of Node's own are what the source says once.
+
+`signal.addEventListener('abort')` is a Map, a list of Listeners, and a callback;
+what `setTimeout` starts is in a table of lists, each of them a ring.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import numpy as np
+
+from leakscan.analysis.graph.refs import source_of
+from leakscan.heap.graph import U32, HeapGraph
+from leakscan.heap.kinds import KIND_MASK, Kind
+
+LISTED: Final = {
+    "Node's timers": ("Timeout", "TimersList"),
+    "Node's immediates": ("Immediate", "ImmediateList"),
+}
+"""What Node lists by itself: its entries, and the list that links them."""
+PROMISE_STATES: Final = ("[[PromiseResult]]", "[[PromiseReactions]]")
+REACTION: Final = "system / PromiseReaction"
+INNARDS: Final = frozenset(
+    (
+        *("Listener", "TimersList", "ImmediateList", "PriorityQueue", "FixedQueue", "FixedCircularBuffer"),
+        *("SafeMap", "SafeSet", "AsyncContextFrame", "PrimordialsSafeMap", "Timeout", "Immediate"),
+    )
+)
+"""Classes of Node's own scripts (18 to 26) of which no program is made: known from what holds them."""
+
+_LINKS: Final = ("_idleNext", "_idlePrev", "head", "tail")
+_ON: Final = re.compile(r"\._events(?:\.|\[')([^.\[\]' ]+)(?:'\])?(?:\[(?:\*|\d+)\])?")
+_EVENT_TARGET: Final = re.compile(
+    r"\[Symbol\(kEvents\)\]\.get\(('(?:[^'\\]|\\.)*')\)(?:\.(?:next|previous|callback|listener)\b)*"
+)
+_TIMERS: Final = re.compile(
+    r"^.* closure '(?:timerListMap|timerListQueue|priorityQueue)'(?:\.#?\w*heap\w*)?(?:\[(?:\d+|\*)\])?"
+    r"(?:\._idle(?:Next|Prev))*"
+)
+_IMMEDIATES: Final = re.compile(
+    r"^.* closure '(?:outstandingQueue|immediateQueue)'(?:\.(?:head|tail|_idleNext|_idlePrev))*"
+)
+
+
+def as_written(text: str) -> str:
+    """A pattern, or what it begins with, as the source says it."""
+    text = _ON.sub(r".on('\1')", text)
+    text = _EVENT_TARGET.sub(r".addEventListener(\1)", text)
+    text = _TIMERS.sub("Node's timers[*]", text)
+    return _IMMEDIATES.sub("Node's immediates[*]", text)
+
+
+def is_link(graph: HeapGraph, ref: int) -> bool:
+    """Whether this reference leads from one link of a chain to the next one: an object of the same type."""
+    if graph.kind(ref) not in (Kind.ATTRIBUTE, Kind.SLOT):
+        return False
+    target = int(graph.ref_targets[ref])
+    return bool(graph.type_ids[source_of(graph, ref)] == graph.type_ids[target])
+
+
+def leads_to_reaction(graph: HeapGraph, ref: int) -> bool:
+    """Whether what waits for a promise is kept by this reference: its result is none of it."""
+    return graph.type_name(int(graph.ref_targets[ref])) == REACTION
+
+
+def is_hash_table(graph: HeapGraph, obj: int) -> bool:
+    """Whether V8 keeps the properties of this object as a hash table: then they are entries."""
+    start, end = int(graph.first_ref[obj]), int(graph.first_ref[obj + 1])
+    return bool(((graph.ref_kinds[start:end] & np.uint8(KIND_MASK)) == Kind.KEY).any())
+
+
+def refs_in_list(graph: HeapGraph, name: str) -> U32:
+    """References by which Node lists its timers, or its immediates."""
+    rows = [row for row, type_name in enumerate(graph.type_names) if type_name in LISTED[name]]
+    into = np.flatnonzero(np.isin(graph.type_ids[graph.ref_targets], rows)).astype(np.uint32)
+    into = into[(graph.ref_kinds[into] & np.uint8(KIND_MASK)) == Kind.ATTRIBUTE]
+    wanted = [label for label in np.unique(graph.ref_labels[into]).tolist() if graph.strings[label] in _LINKS]
+    linking: U32 = into[np.isin(graph.ref_labels[into], wanted)]
+    return linking
