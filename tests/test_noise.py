@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import importlib
 import re
+import sys
 
 import pytest
 
 from drawn_leaks import found
 from heaps import heap
 from leakscan.analysis.diff import diff
-from leakscan.analysis.judge.noise import NOISE, noise_rule
+from leakscan.analysis.judge.noise import noise_rule
+from leakscan.analysis.judge.noise_table import NOISE, NoiseRule
 from leakscan.analysis.results.findings import Path, Step, Verdict
 
 RE = "module re -> re; re: module name=re at=/usr/lib/python3.11/re.py:1; re -['_cache']-> cache; cache: dict"
@@ -98,59 +101,142 @@ def test_every_pattern_of_the_table_compiles():
     assert all(re.compile(text) for rule in NOISE for text in (rule.name, rule.root, rule.anywhere))
 
 
-def steps_to_entry(
-    *pairs: tuple[str, str], kind: str = "module", root: str = "module _pytest.config"
-) -> Path:
-    """References with the type each leads to; the survivor is the last one."""
-    old = (Step(reference, "attribute", type_name) for reference, type_name in pairs)
-    return Path(root, kind, (*old, Step("[*]", "index", "app.Entry", is_new=True)))
+PLACES = [
+    ("interned strings > key 'x'", "names interned by the interpreter", False),
+    ("type attribute cache > holds", "the interpreter's own state", True),
+    ("C variable of libfoo.so > holds", "a variable of a C library", True),
+    ("interpreter state > holds > ['*']", "the interpreter's own state", False),
+    ("modules by index > [*]", "the interpreter's own state", False),
+    ("module app > Base > .__subclasses__", "type machinery", True),
+    ("module app > Session > .shared keys", "names of attributes, in the keys that a class shares", True),
+    ("thread 'MainThread' > ['__asyncio_running_event_loop__']", "tables of asyncio", False),
+    ("codec cache > ['*']", "codecs looked up", False),
+    ("warnings state > holds", "warnings already given", False),
+    ("importlib > holds", "the import system", False),
+    ("sys.modules > ['*']", "module imported lazily", False),
+    ("module re > _cache > ['*']", "patterns compiled and kept by re", True),
+    ("module tokenize > _compile > ['*']", "patterns compiled and kept by re", False),
+    ("module linecache > cache > ['*']", "source lines kept for tracebacks", False),
+    ("module _strptime > _regex_cache > ['*']", "formats and patterns of date parsing", True),
+    ("module functools > _lru_cache_wrapper", "caches of functools", False),
+    ("module typing > _cleanups > [*]", "caches of typing", False),
+    ("module abc > ABCMeta", "classes built by the standard library", False),
+    ("module app > Base > ._abc_impl", "registries of abstract base classes", False),
+    ("module logging > _handlers > ['*']", "tables of logging", False),
+    ("module app > manager > .loggerDict > ['*']", "tables of logging", False),
+    ("module warnings > filters > [*]", "warnings already given", False),
+    ("module app > __warningregistry__ > ['*']", "warnings already given", False),
+    ("module encodings > _cache > ['*']", "codecs looked up", False),
+    ("module _frozen_importlib > _module_locks > ['*']", "the import system", False),
+    ("module _frozen_importlib_external > _relax_case", "the import system", False),
+    ("module sys > path_importer_cache > ['*']", "the import system", False),
+    ("module app > __spec__", "the import system", False),
+    ("module fnmatch > _compile_pattern > ['*']", "caches of the standard library", False),
+    ("module copyreg > dispatch_table > ['*']", "caches of the standard library", False),
+    ("module traceback > _sentinel", "caches of the standard library", False),
+    ("module tempfile > _name_sequence", "caches of the standard library", False),
+    ("module random > _inst", "state of the standard library", False),
+    ("module subprocess > _active > [*]", "state of the standard library", False),
+    ("module threading > _active > ['*']", "bookkeeping of threads", False),
+    ("module asyncio.events > _event_loop_policy", "tables of asyncio", False),
+    ("module unittest.signals > _results > [*]", "tables of the unittest runner", True),
+    ("module _pytest.fixtures > x", "the test runner", True),
+    ("module hypothesis.core > x", "the test runner", True),
+    ("module sqlalchemy.util > _compiled_cache > ['*']", "a library's own cache", False),
+    ("module builtins > print", "builtins", False),
+    ("(GC roots) > closure `resourceTimingBuffer` > [*]", "resource timings of fetch, 250 at most", True),
+    ("(GC roots) > internal `map`", "V8's own bookkeeping", True),
+    ("(Stack roots) > holds", "values at hand when the snapshot was taken", True),
+]
+"""(example, reason, whether the library bounds it): what the rows say, so that none goes unseen."""
 
 
-@pytest.mark.parametrize(
-    "where",
-    [
-        steps_to_entry(
-            ("x", "_pytest.fixtures.FixtureDef"), (".cached_result", "tuple"), ("[*]", "app.Server")
-        ),
-        steps_to_entry(("x", "_pytest.fixtures.FixtureDef"), (".cached_result", "tuple"), ("[*]", "list")),
-        steps_to_entry(("x", "_pytest.python.Function"), (".funcargs", "dict"), ("['server']", "dict")),
-        steps_to_entry(("x", "_pytest.main.Session"), (".kept", "app.Server"), (".log", "list")),
-        steps_to_entry(
-            ("x", "_pytest.fixtures.FixtureDef"), ("[*]", "functools.partial"), ("[*]", "app.Box")
-        ),
-    ],
-)
-def test_what_the_test_runner_holds_for_the_tests_is_theirs(where: Path):
-    assert noise_rule(where, lambda name: name.startswith("app.")) is None
+def at(example: str) -> Path:
+    root, *steps = example.split(" > ")
+    kind = {"module": "module", "thread": "thread"}.get(root.partition(" ")[0], "interpreter")
+    return path(root, *steps, kind=kind)
 
 
-@pytest.mark.parametrize(
-    "where",
-    [
-        steps_to_entry(("x", "_pytest.logging.LogCaptureHandler"), (".records", "list")),
-        steps_to_entry(
-            ("x", "_pytest.fixtures.FixtureDef"),
-            (".cached_result", "tuple"),
-            ("[*]", "_pytest.logging.LogCaptureFixture"),
-            (".records", "list"),
-        ),
-        steps_to_entry(
-            ("running frame", "<frame>"),
-            ("local `item`", "_pytest.python.Function"),
-            (".sections", "list"),
-            kind="thread",
-            root="thread 'MainThread'",
-        ),
-    ],
-)
-def test_what_the_test_runner_keeps_for_itself_is_noise_from_wherever_it_is_reached(where: Path):
-    rule = noise_rule(where, lambda name: name.startswith("app."))
-    assert rule is not None and rule.reason == "the test runner"
+@pytest.mark.parametrize(("example", "reason", "is_bounded"), PLACES, ids=[place[0] for place in PLACES])
+def test_each_place_is_known_with_its_reason_by_the_row_that_gives_it_as_an_example(
+    example: str, reason: str, is_bounded: bool
+):
+    rule = noise_rule(at(example))
+    assert rule is not None
+    assert (rule.example, rule.reason, rule.is_bounded) == (example, reason, is_bounded)
 
 
-def test_a_suspended_fixture_is_not_the_test_runners():
-    where = steps_to_entry(("x", "_pytest.fixtures.FixtureDef"), ("[*]", "functools.partial"))
-    suspended = Step("[*]", "index", "generator", name="server", file="/srv/tests/conftest.py")
-    wrapper = Step("[*]", "index", "generator", name="hook", file="/env/site-packages/_pytest/skipping.py")
-    theirs, its_own = (Path(where.root, "module", (*where.steps[:-1], step)) for step in (suspended, wrapper))
-    assert (noise_rule(theirs), noise_rule(its_own) is None) == (None, False)
+def test_each_row_has_a_place_among_these_and_names_a_library_and_its_versions():
+    assert {rule.example for rule in NOISE} == {example for example, _, _ in PLACES}
+    assert all(rule.library and re.search(r"\d|any", rule.versions) for rule in NOISE)
+
+
+def _places() -> list[tuple[str, str]]:
+    """(module, global) of the rows about this version of Python, after their examples."""
+    here = sys.version_info[:2]
+    rows = [rule for rule in NOISE if rule.modules and rule.library == "CPython"]
+    within = [rule for rule in rows if _first(rule.versions) <= here <= _last(rule.versions)]
+    return [
+        (place.root.removeprefix("module "), place.steps[0].reference)
+        for place in (at(rule.example) for rule in within)
+    ]
+
+
+def _first(versions: str) -> tuple[int, ...]:
+    return tuple(map(int, versions.partition("-")[0].split(".")))
+
+
+def _last(versions: str) -> tuple[int, ...]:
+    return tuple(map(int, versions.rpartition("-")[2].split(".")))
+
+
+@pytest.mark.parametrize(("module", "name"), _places())
+def test_the_example_of_a_row_of_the_standard_library_is_there(module: str, name: str):
+    assert hasattr(importlib.import_module(module), name)
+
+
+def drawn(rule: NoiseRule, *, births: tuple[int, ...]) -> tuple[str, str]:
+    """A heap that is as the example says, before and after: an object for each of the births."""
+    root, *steps = rule.example.split(" > ")
+    head = f"{root} -> start" if root.startswith("module ") else f"interpreter {root} -> start"
+    declared = f"start: module name={root.partition(' ')[2]} at=/usr/lib/python3/x.py:1"
+    before = [head, declared if root.startswith("module ") else "start: dict"]
+    holder = "start"
+    for number, step in enumerate(steps[:-1] if len(steps) > 1 else steps):
+        label = step if step[0] in ".[" else f"['{step}']"
+        before.append(f"{holder} -{label if label[0] == '[' else f'[{label}]'}-> step{number}")
+        before.append(f"step{number}: dict")
+        holder = f"step{number}"
+    after = [
+        f"{holder} -['k{number}']-> new{number}; new{number}: object birth={birth}"
+        for number, birth in enumerate(births)
+    ]
+    return "\n".join(before), "\n".join(after)
+
+
+MODULES = [rule for rule in NOISE if rule.modules and not rule.is_runner]
+
+
+@pytest.mark.parametrize("rule", MODULES, ids=[rule.example for rule in MODULES])
+def test_what_a_library_keeps_of_the_first_runs_is_noise_with_the_reason_of_its_row(rule: NoiseRule):
+    before, after = drawn(rule, births=(1, 1, 2))
+    findings = diff(heap(before, meta={"births": True}), heap(f"{before}\n{after}"), runs=20)
+    assert ({leak.noise for leak in findings.noise}, findings.leaks) == ({rule.reason}, ())
+
+
+@pytest.mark.parametrize("rule", MODULES, ids=[rule.example for rule in MODULES])
+def test_what_grows_in_every_run_is_a_leak_unless_the_row_says_that_the_library_bounds_it(rule: NoiseRule):
+    before, after = drawn(rule, births=tuple(range(1, 21)))
+    findings = diff(heap(before, meta={"births": True}), heap(f"{before}\n{after}"), runs=20)
+    assert (findings.verdict is Verdict.LEAK) is not rule.is_bounded
+
+
+def test_dead_cursors_that_sqlite_drops_now_and_then_are_noise():
+    findings = found(
+        """
+        module app -> m; m: module name=app; m -['DB']-> db; db: sqlite3.Connection
+        db -[.cursors]-> c; c: list
+        """,
+        "c -[#]-> r#; r#: weakref.ReferenceType birth=#",
+    )
+    assert {leak.noise for leak in findings.noise} == {"dead cursors, which sqlite3 drops every 200"}

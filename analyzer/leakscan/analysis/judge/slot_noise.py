@@ -12,7 +12,8 @@ from leakscan.analysis.causes.steps import Writing, has_callback, write_path
 from leakscan.analysis.dialects.slots_v8 import LISTED
 from leakscan.analysis.graph.modules import Tier
 from leakscan.analysis.graph.refs import kinds_of
-from leakscan.analysis.judge.noise import HELD_BY, noise_rule
+from leakscan.analysis.judge.noise import noise_rule
+from leakscan.analysis.judge.noise_table import HELD_BY
 from leakscan.analysis.results.findings import Path
 from leakscan.analysis.slots.reach import Reach
 from leakscan.analysis.slots.slots import CANCELLED_TIMERS, Slot, SlotKind
