@@ -40,6 +40,7 @@ _MINOR_ACTORS: Final = frozenset(
 """Those that something with a better name inside of them speaks for: the task that a timer wakes."""
 _LINKS: Final = frozenset(("functools._lru_list_elem", "<frame>", "cell", "weakref.ReferenceType"))
 """What only links a container to what lies in it."""
+_SEQUENCES: Final = frozenset(("list", "tuple", "set"))
 _WORTH_NAMING: Final = 0.05
 _MOSTLY: Final = 0.5
 _SAME_RUNS: Final = 0.8
@@ -113,6 +114,11 @@ def _outermost(members: Sequence[_Member], worst: Mapping[int, bool]) -> int:
     best = min(
         library or own, key=lambda member: (member.depth, -member.retained, -member.count, member.type_row)
     )
+    if best.name in _SEQUENCES:
+        # A list of dicts says less than the dicts, which have keys.
+        within = [member for member in own if member.name == "dict" and member.count >= best.count]
+        if within and within[0].retained >= _MOSTLY * best.retained:
+            best = within[0]
     return best.type_row
 
 
