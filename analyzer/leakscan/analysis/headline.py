@@ -58,7 +58,7 @@ def subject(leak: Leak) -> str:
     """What survives, with a name even where the type is anybody's: `20 function on_chunk`."""
     bare = leak.type_name if leak.type_name.startswith("<") else leak.type_name.rpartition(".")[2]
     # A dict is named by the slot it lies in, and the slot is said with the holder.
-    named = leak.name if leak.name and " in " not in leak.name else bare
+    named = leak.name.partition(" in ")[0] or bare
     return f"{count_text(leak.count)} {named}"
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from leakscan.analysis.causes.causes import Cause
 from leakscan.analysis.causes.holding import Holding
 from leakscan.analysis.causes.paths import RawPath, Reason, find_reasons
+from leakscan.analysis.causes.shapes import shape_of
 from leakscan.analysis.causes.steps import Writing, name_of, root_text, write_path
 from leakscan.analysis.dialects.hop import normalised
 from leakscan.analysis.graph.modules import Tier
@@ -159,7 +160,9 @@ def _owner_name(reach: Reach, heads: U32, slots: Sequence[Slot]) -> str:
         return f"weak reference to {target}"
     if reach.modules.type_tiers[type_row] < Tier.BUILTIN:
         return ""
-    return f"{type_name} in {slots[0].pattern}" if slots else ""
+    if not slots:
+        return ""
+    return f"{shape_of(graph, heads.tolist()) or type_name} in {slots[0].pattern}"
 
 
 def _weak_target(reach: Reach, heads: U32) -> str:

@@ -68,6 +68,8 @@ _PLACES: Final = frozenset(("file", "path"))
 _BRACKETS: Final = re.compile(
     r"\[(?!\*\])(?P<inside>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|<[^\]]*>|[^\[\]'\"]*)\]"
 )
+_SHAPE: Final = re.compile(r"\bdict \{(?P<keys>[^{}*]+)\}")
+"""What `analysis.causes.shapes` writes."""
 _WORD: Final = re.compile(r"(?<![\w$])(?:[^\W\d]|\$)[\w$]*")
 _DOTTED: Final = re.compile(r"(?<![\w$])(?:[^\W\d]|\$)[\w$]*(?:\.(?:[^\W\d]|\$)[\w$]*)*")
 _GRAMMAR: Final = re.compile(
@@ -174,7 +176,12 @@ class Redactor:
         return word if is_ours or _is_public(word) else self._word(word)
 
     def _without_keys(self, text: str) -> str:
-        return _BRACKETS.sub(lambda found: f"[{self._key(found['inside'])}]", _bounded(text))
+        text = _SHAPE.sub(lambda found: f"dict {{{self._keys_of_shape(found['keys'])}}}", _bounded(text))
+        return _BRACKETS.sub(lambda found: f"[{self._key(found['inside'])}]", text)
+
+    def _keys_of_shape(self, keys: str) -> str:
+        parts = keys.split(", ")
+        return ", ".join(part if part == "..." else self._key(f"'{part}'").strip("'") for part in parts)
 
     def _key(self, written: str) -> str:
         if written.strip("'") in self._keys.values():

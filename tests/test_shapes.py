@@ -1,0 +1,78 @@
+"""Builtin objects are called by what is in them."""
+
+from __future__ import annotations
+
+import pytest
+
+from heaps import heap
+from leakscan.analysis.causes.shapes import shape_of
+from leakscan.analysis.diff import diff
+from leakscan.analysis.results.findings import Findings
+from leakscan.report.share.redaction import Redaction, Redactor
+
+
+def shape(text: str, *names: str) -> str:
+    graph = heap("\n".join(f"{name}: {kind}" for name, kind in KINDS.items()) + "\n" + text)
+    return shape_of(graph, [graph[name] for name in names])
+
+
+KINDS = {"x": "str", "y": "str", "c": "app.Chunk", "c2": "app.Chunk", "s": "app.Session"}
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "expected"),
+    [
+        ("a: dict; a -['role']-> x; a -['content']-> y", ["a"], "dict {content, role}"),
+        ("a: dict; b: dict; a -['role']-> x; b -['role']-> y", ["a", "b"], "dict {role}"),
+        ("a: dict; b: dict; a -['user_1']-> x; b -['user_2']-> y", ["a", "b"], ""),
+        ("a: dict; a -['b c']-> x", ["a"], ""),
+        ("a: dict; a -['role']-> x; a -[int 3]-> y", ["a"], ""),
+        ("a: dict; a -['e']-> x; a -['d']-> x; a -['c']-> x; a -['b']-> x; a -['a']-> x", ["a"],
+         "dict {a, b, c, d, ...}"),
+        ("a: dict", ["a"], ""),
+        ("a: list; a -[0]-> c; a -[1]-> c2", ["a"], "list of Chunk"),
+        ("a: list; a -[0]-> c; a -[1]-> s", ["a"], ""),
+        ("a: list", ["a"], ""),
+        ("a: tuple; b: tuple; a -[0]-> x; a -[1]-> s; b -[0]-> y; b -[1]-> s", ["a", "b"],
+         "tuple (str, Session)"),
+        ("a: tuple; b: tuple; a -[0]-> c; b -[0]-> c; b -[1]-> c2", ["a", "b"], "tuple of Chunk"),
+        ("a: set; a -[{}]-> c; a -[{}]-> c2", ["a"], "set of Chunk"),
+        ("a: app.Other; a -[.x]-> c", ["a"], ""),
+    ],
+)  # fmt: skip
+def test_the_shape_of_drawn_objects(text: str, names: list[str], expected: str):
+    assert shape(text, *names) == expected
+
+
+def test_the_order_of_the_keys_does_not_matter():
+    one = shape("a: dict; a -['x']-> x; a -['y']-> y", "a")
+    assert one == shape("a: dict; a -['y']-> y; a -['x']-> x", "a") == "dict {x, y}"
+
+
+def test_a_container_of_millions_is_known_by_its_beginning():
+    items = "\n".join(f"a -[{i}]-> c" for i in range(500))
+    assert shape(f"a: list\n{items}", "a") == "list of Chunk"
+    keys = "\n".join(f"a -['k{i}']-> c" for i in range(500))
+    assert shape(f"a: dict\n{keys}", "a") == ""
+
+
+def test_keys_of_a_shape_are_redacted():
+    redactor = Redactor(Redaction.KEYS)
+    assert redactor.name("dict {content, role, ...} in Chat.rows['role'][*]") == (
+        "dict {key1, key2, ...} in Chat.rows['key2'][*]"
+    )
+
+
+def test_a_leak_of_dicts_is_headed_by_their_shape_and_keeps_its_signature():
+    def findings(keys: str) -> Findings:
+        before = "module app -> m -[.LOG]-> log; m: module name=app; log: list birth=0"
+        after = [before]
+        for run in range(6):
+            after += [f"log -[{run}]-> d{run}; d{run}: dict birth={run + 1} size=100"]
+            after += [f"d{run} -['{key}']-> x{run}{key}; x{run}{key}: str birth={run + 1}" for key in keys]
+        return diff(heap(before), heap("\n".join(after)), runs=6)
+
+    one, other = findings("ab"), findings("cd")
+    assert "6 dict {a, b} survive 6 runs" in one.headline
+    assert one.leaks[0].name == "dict {a, b} in app.LOG[*]"
+    assert one.leaks[0].signature == other.leaks[0].signature
