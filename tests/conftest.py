@@ -66,6 +66,7 @@ QUICK: Final = frozenset(
         "test_verdicts",
         "test_whatif",
         "test_wording",
+        "test_words",
     )
 )
 """Files whose tests draw a heap and look at an answer: `make quick`. Others run programs, or take long."""

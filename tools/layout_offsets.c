@@ -364,12 +364,10 @@ int main(void)
 #define D(group, debug, name) \
     printf("    {Part::%s, %d, &Layout::%s, \"%s\"},\n", #group, (int)offsetof(_Py_DebugOffsets, debug), #name, #debug);
     printf("inline constexpr DebugOffset kDebug3%d[] = {\n", PY_MINOR_VERSION);
-    D(INTERPRETER, interpreter_state.size, is_bytes)
     D(INTERPRETER, interpreter_state.gc, is_gc)
     D(INTERPRETER, interpreter_state.imports_modules, is_modules)
     D(INTERPRETER, interpreter_state.sysdict, is_sysdict)
     D(INTERPRETER, interpreter_state.builtins, is_builtins)
-    D(THREADS, thread_state.size, ts_bytes)
     D(THREADS, thread_state.interp, ts_interp)
     D(THREADS, thread_state.thread_id, ts_thread_id)
     D(THREADS, thread_state.native_thread_id, ts_native_thread_id)

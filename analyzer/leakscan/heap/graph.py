@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leakscan.heap.kinds import BORROWED, KIND_MASK, NUMBER_LABELS, Kind, ObjectFlag, RootKind
+from leakscan.heap.kinds import KIND_MASK, NUMBER_LABELS, Kind, ObjectFlag, RootKind
 
 U8 = npt.NDArray[np.uint8]
 U16 = npt.NDArray[np.uint16]
@@ -146,9 +146,6 @@ class HeapGraph:
 
     def kind(self, ref: int) -> Kind:
         return Kind(int(self.ref_kinds[ref]) & KIND_MASK)
-
-    def is_borrowed(self, ref: int) -> bool:
-        return bool(int(self.ref_kinds[ref]) & BORROWED)
 
     def label(self, ref: int) -> str:
         """The bare label: a name, a key, or a number as text; "" where the kind has none."""

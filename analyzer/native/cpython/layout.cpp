@@ -80,6 +80,8 @@ Moved moved_fields(const Layout& row) {
     };
     const void* const runtime = dlsym(RTLD_DEFAULT, "_PyRuntime");
     if (row.minor == 13) for_each_moved(runtime, kDebug313, row, note);
+    if (row.minor == 14) for_each_moved(runtime, kDebug314, row, note);
+    if (row.minor == 15) for_each_moved(runtime, kDebug315, row, note);
     return moved;
 }
 
