@@ -50,10 +50,10 @@ def _reason(reach: Reach, slot: Slot, reason: Reason, path: Path) -> tuple[str, 
     if slot.pattern.endswith(CANCELLED_TIMERS):
         # At most a hundred, or as many as are waiting (`_run_once` of asyncio/base_events.py, 3.11-3.15).
         return CANCELLED, True
-    if reach.graph.runtime == "v8" and _are_of_type(reach, contents, "(number)"):
+    has_room_for_one = slot.kind is SlotKind.NAME or slot.pattern.startswith(tuple(LISTED))
+    if reach.graph.runtime == "v8" and has_room_for_one and _are_of_type(reach, contents, "(number)"):
         # A number that has a fraction or is large is an object, made anew with each change.
-        if slot.kind is SlotKind.NAME or slot.pattern.startswith(tuple(LISTED)):
-            return "numbers, each in a place that has room for one", True
+        return "numbers, each in a place that has room for one", True
     if _are_of_type(reach, contents, "system / WeakCell"):
         return "registrations, which go with what they watch", True
     if path.root_kind == "module" and reach.survivors.is_new[reason.members[0].root_object]:

@@ -95,8 +95,8 @@ class AttachedCapture:
         free = shutil.disk_usage(self.directory).free
         if needed + _DISK_LEFT > free:
             error = AttachError(
-                f"{snapshots} more snapshots of {size_text(latest)} need {size_text(needed)}; {self.directory} has"
-                f" {size_text(free)} left",
+                f"{snapshots} more snapshots of {size_text(latest)} need {size_text(needed)};"
+                f" {self.directory} has {size_text(free)} left",
                 hint="choose an -o on a bigger disk, or fewer intervals: --every",
             )
             self.fail(error)
