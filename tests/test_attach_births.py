@@ -137,6 +137,43 @@ def test_sub_interpreters_are_not_armed():
     assert raised.value.message.endswith("the process has sub-interpreters")
 
 
+def test_how_many_interpreters_were_not_seen_is_said(tmp_path: Path):
+    program = """
+        try: import _interpreters as interpreters
+        except ImportError: import _xxsubinterpreters as interpreters
+        kept = [interpreters.create(), interpreters.create()]
+        print('ready')
+        sys.stdin.readline()
+    """
+    with running(program) as target, Attachment(target.pid) as attached:
+        taken = attached.snapshot(tmp_path / "x.heap")
+    assert taken.warnings == ("2 other interpreters were not seen: their objects are not in this snapshot",)
+
+
+def test_births_that_another_tool_ended_are_said_to_be_lost(tmp_path: Path):
+    """tracemalloc puts back what it found when it was started, which was before leakscan came."""
+    program = """
+        import tracemalloc
+        tracemalloc.start()
+        print('ready')
+        sys.stdin.readline(); tracemalloc.stop(); print('stopped'); sys.stdin.readline()
+    """
+    with running(program) as target:
+        with Attachment(target.pid) as attached:
+            attached.arm()
+            assert attached.snapshot(tmp_path / "before.heap").warnings == ()
+            attached.keep_armed()
+        target.ask()
+        with Attachment(target.pid) as attached:
+            first = attached.snapshot(tmp_path / "after.heap")
+            second = attached.snapshot(tmp_path / "later.heap")
+    assert (first.is_armed, [said[:29] for said in first.warnings]) == (
+        False,
+        ["births are no longer counted:"],
+    )
+    assert second.warnings == ()
+
+
 def test_a_series_has_a_verdict(tmp_path: Path):
     with running(MAKES_MARKERS) as target, Attachment(target.pid) as attached:
         attached.arm()

@@ -185,8 +185,11 @@ class _Said:
                 "pause_seconds": taken.pause_seconds,
                 "waited_seconds": taken.waited_seconds,
                 "seconds": round(taken.seconds, 6),
+                "warnings": list(taken.warnings),
             }
         )
+        for warning in taken.warnings:
+            print(visible(f"warning: {warning}"), file=sys.stderr)
         self._next = self._next_step(target, taken, capture)
         if not self._as_json:
             what = str(taken.path)

@@ -35,6 +35,7 @@ struct Gathered {
     ThreadInput* threads = nullptr;
     Segment* segments = nullptr;
     void* heads[kMaxHeads];
+    char others[96];  // a warning
     void release() const {
         if (threads) munmap(threads, kMaxThreads * sizeof(ThreadInput));
         if (segments) munmap(segments, kMaxSegments * sizeof(Segment));
@@ -163,13 +164,16 @@ void gather_heads(Gathered& into) {
     if (!count) into.input.warn("the collector's lists of this Python build could not be found");
 }
 
-// True when the process has sub-interpreters, whose heaps are separate since 3.12.
-bool has_other_interpreters() {
+// Sub-interpreters, whose heaps are separate since 3.12.
+unsigned other_interpreters() {
     using First = void* (*)();
     using Next = void* (*)(void*);
     const auto first = reinterpret_cast<First>(symbol("PyInterpreterState_Head"));
     const auto next = reinterpret_cast<Next>(symbol("PyInterpreterState_Next"));
-    return first && next && first() && next(first());
+    if (!first || !next) return 0;
+    unsigned count = 0;
+    for (void* state = first(); state && count < 10'000; state = next(state)) count++;
+    return count ? count - 1 : 0;
 }
 
 #if defined(__linux__)
@@ -299,7 +303,13 @@ Started start(const Request& request) {
 #if defined(__linux__)  // elsewhere what C variables hold is "held from C", without their library's name
     dl_iterate_phdr(add_segment, &gathered);
 #endif
-    if (has_other_interpreters()) input.warn("the heaps of other interpreters are not in this snapshot");
+    if (const unsigned others = other_interpreters()) {
+        std::snprintf(gathered.others, sizeof gathered.others,
+                      others == 1 ? "%u other interpreter was not seen: its objects are not in this snapshot"
+                                  : "%u other interpreters were not seen: their objects are not in this snapshot",
+                      others);
+        input.warn(gathered.others);
+    }
     if (!layout_knows_interpreter()) input.warn("the interpreter state of this Python build could not be read");
     input.segments = gathered.segments;
     input.fd = request.fd;

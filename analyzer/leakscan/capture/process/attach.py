@@ -69,6 +69,8 @@ class Taken:
     bytes: int
     memory: Mapping[str, int]
     """What the target's own allocators said when it was done."""
+    warnings: tuple[str, ...] = ()
+    """What is missing in it."""
 
 
 class Attachment:
@@ -179,7 +181,7 @@ class Attachment:
                     raise self._gone_or_stuck(error, "while it sent its heap") from None
                 packing.close()
             _check_ended(self.pid, ended)
-            _check_whole(self.pid, partial)
+            warnings = _check_whole(self.pid, partial)
             os.replace(partial, path)
         except OSError as error:
             raise AttachError(f"cannot write {path}: {error.strerror}", hint="choose another -o") from error
@@ -195,6 +197,16 @@ class Attachment:
             seconds=time.monotonic() - start,
             bytes=path.stat().st_size,
             memory=_allocator_figures(ended),
+            warnings=(*warnings, *self._lost_births(forked)),
+        )
+
+    def _lost_births(self, forked: Answer) -> tuple[str, ...]:
+        was_armed, self.is_armed = self.is_armed, bool(forked.number("births"))
+        if not was_armed or self.is_armed:
+            return ()
+        return (
+            "births are no longer counted: another tool took the allocator hook away (tracemalloc that was"
+            " already running and stopped, a profiler); arm again for another capture",
         )
 
     def arm(self, *, for_capture: bool = False) -> bool:
@@ -387,11 +399,12 @@ def _check_ended(pid: int, ended: Answer) -> None:
     )
 
 
-def _check_whole(pid: int, path: Path) -> None:
+def _check_whole(pid: int, path: Path) -> tuple[str, ...]:
+    """The warnings in it."""
     from leakscan.heap.reader import load
 
     try:
-        load(path, columns=())
+        return load(path, columns=()).warnings
     except SnapshotError as error:
         raise AttachError(
             f"what process {pid} sent is not a snapshot: {error.message}", hint="nothing was kept"
