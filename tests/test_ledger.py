@@ -244,3 +244,13 @@ def test_what_grows_outside_of_v8_is_undecided():
 
 def test_a_few_megabytes_outside_of_v8_are_its_own_affair():
     assert node_ledger("outside_v8", [grown // 2 for grown in STEADY]).causes == ()
+
+
+def test_blocks_that_nobody_writes_to_are_told_and_make_no_free_memory_below_zero():
+    asked = ("malloc_used_bytes", "malloc_main_used_bytes")
+    figures = [{**AT_REST, **{name: AT_REST[name] + run * MB for name in asked}} for run in range(5)]
+    memory = memory_ledger(Rounds(figures=figures))
+    assert memory is not None
+    rows = {row.kind: row.bytes_after for row in memory.rows}
+    assert (rows["glibc_slack"], rows["untouched"]) == (0, -3 * MB)
+    assert sum(rows.values()) + memory.residue_bytes == AT_REST["rss_bytes"]

@@ -172,6 +172,7 @@ ROW_NAMES: Final = {
     "pymalloc_slack": "free memory in Python's pools",
     "glibc_slack": "free memory in glibc's heap",
     "thread_arena_slack": "free memory in thread arenas",
+    "untouched": "parts of native blocks that nobody has written to",
     "mappings": "anonymous mappings",
     "mapped_files": "mapped files",
     "shared_memory": "shared memory",

@@ -471,6 +471,14 @@ void Walk::write_tables() {
     }
 }
 
+namespace {
+// 3.12 never lets go of a string that it has interned, though nothing but its own table leads to it any more.
+bool is_interned_for_ever(const Object* object) {
+    if (L->minor != 12 || !(object->type->flags & tpflag::STR)) return false;
+    return load<std::uint32_t>(object, L->str_state) & static_cast<std::uint32_t>(L->str_interned_mask);
+}
+}  // namespace
+
 // Blocks born since the baseline that no reference led to: an object when the word where its type
 // would be is a type already met.
 void Walk::add_unreached_blocks() {
@@ -484,10 +492,12 @@ void Walk::add_unreached_blocks() {
             const auto object = reinterpret_cast<const Object*>(static_cast<const char*>(block) + before);
             if (!is_known_type(reinterpret_cast<const TypeObject*>(word_at(object, 8)))) continue;
             const std::uint64_t count = refcount(object);
-            // What lives for ever is reached by name; here such a count is a pointer misread.
-            if (!count || count >= (1u << 30)) continue;
+            const bool is_kept_name = count == kImmortalCount && is_interned_for_ever(object);
+            // What else lives for ever is reached by name; here such a count is a pointer misread.
+            if (!is_kept_name && (!count || count >= (1u << 30))) continue;
             if (static_cast<std::ptrdiff_t>(header_bytes(object->type, has_gc_head(object))) != before) continue;
             nodes.intern(object);
+            if (is_kept_name) root(format::INTERPRETER, strings.of("interned strings"), object, format::ROOT_BORROWED);
             return;
         }
     });

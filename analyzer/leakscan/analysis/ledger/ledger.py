@@ -190,9 +190,14 @@ def _rows_of(figures: Figures) -> dict[str, int]:
             taken = min(-arena_slack, max(0, anonymous))
             arena_slack, anonymous = arena_slack + taken, anonymous - taken
         rows["native"] = pools_used + used + mapped - objects
-        rows["pymalloc_slack"] = pools - pools_used
-        rows["glibc_slack"] = figures["main_heap_bytes"] - main_used
-        rows["thread_arena_slack"] = arena_slack
+        slack = {
+            "pymalloc_slack": pools - pools_used,
+            "glibc_slack": figures["main_heap_bytes"] - main_used,
+            "thread_arena_slack": arena_slack,
+        }
+        rows |= {kind: max(0, free) for kind, free in slack.items()}
+        # More in use than there is: blocks whose pages nobody has written to are not in memory.
+        rows["untouched"] = sum(min(0, free) for free in slack.values())
         rows["mappings"] = anonymous
     else:
         # In use, kept, and mapped by others: without the allocator's own word they are one.

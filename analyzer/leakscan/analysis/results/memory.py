@@ -22,9 +22,9 @@ class Cause(StrEnum):
 class MemoryRow:
     """One line of the ledger: so much of the process's resident and swapped memory, before and after.
 
-    `kind`: objects, native, pymalloc_slack, glibc_slack, thread_arena_slack, mappings, mapped_files,
-    shared_memory, stacks, leakscan, malloc (all of an allocator that does not tell). Of V8: objects,
-    heap_slack, buffers, outside_v8, mapped_files.
+    `kind`: objects, native, pymalloc_slack, glibc_slack, thread_arena_slack, untouched (below zero: what of
+    the blocks nobody has written to), mappings, mapped_files, shared_memory, stacks, leakscan, malloc (all
+    of an allocator that does not tell). Of V8: objects, heap_slack, buffers, outside_v8, mapped_files.
     """
 
     kind: str
