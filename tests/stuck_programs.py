@@ -664,6 +664,50 @@ async def start(keep, keep_task):
     g = asyncio.gather(lost(), lost()); keep(waiter_NAME(g)); await asyncio.sleep(0); del g
 """,
     ),
+    "generator_in_use": (
+        NEVER,
+        """
+async def numbers(q):
+    while True: yield await q.get()
+async def waiter_NAME(body):
+    async for _ in body: pass
+async def start(keep, keep_task):
+    live.body = numbers(asyncio.Queue()); keep(waiter_NAME(live.body)); await asyncio.sleep(0)
+""",
+    ),
+    "coroutine_in_use": (
+        NEVER,
+        """
+async def waiter_NAME(q): await q.get()
+async def start(keep, keep_task):
+    live.coroutine = waiter_NAME(asyncio.Queue()); keep(live.coroutine)
+""",
+    ),
+    "generator_between_items": (
+        CAN_WAKE,
+        """
+async def numbers(q):
+    yield 1
+    q.put_nowait(1)
+async def waiter_NAME(q): await q.get()
+async def start(keep, keep_task):
+    q = asyncio.Queue(); live.body = numbers(q); await anext(live.body); keep(waiter_NAME(q))
+""",
+    ),
+    "generator_of_a_live_task": (
+        CAN_WAKE,
+        """
+async def numbers(q):
+    yield 1
+    await asyncio.sleep(1000)
+    q.put_nowait(1)
+async def reader(body):
+    async for _ in body: pass
+async def waiter_NAME(q): await q.get()
+async def start(keep, keep_task):
+    q = asyncio.Queue(); live.body = numbers(q); keep(reader(live.body)); keep(waiter_NAME(q))
+""",
+    ),
     "debounce_heartbeat": (
         NEVER,
         """

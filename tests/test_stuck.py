@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from jsonschema import validate
 
+from attach_targets import needs_attach, running
 from cli_runs import CommandLine
 from leakscan import load
 from leakscan.analysis.graph.garbage import liveness
@@ -140,6 +141,15 @@ def test_the_command_prints_the_same_for_a_file_and_its_directory(tmp_path, monk
     assert command("stuck", str(tmp_path / "leak")) == (0, out, "")
 
 
+@needs_attach()
+def test_a_process_that_runs_is_read_through_its_number(monkeypatch, capsys):
+    with running(LOST_TASKS) as target:
+        code, out, error = CommandLine(capsys, monkeypatch)("stuck", str(target.pid))
+        assert (code, error) == (0, "")
+        assert out.startswith("STUCK  3 of 4 that wait can never wake.")
+        assert "kept in __main__.kept" in out
+
+
 def test_json_is_as_its_schema_says(tmp_path, monkeypatch, capsys):
     command = CommandLine(capsys, monkeypatch)
     after, _ = visited("visit", tmp_path, monkeypatch)
@@ -148,6 +158,23 @@ def test_json_is_as_its_schema_says(tmp_path, monkeypatch, capsys):
     schema = TESTS.parent / "docs" / "schema" / "stuck-1.json"
     validate(document, json.loads(schema.read_text()))
     assert (code, document["never"], document["format"]) == (0, 8, "leakscan-stuck")
+
+
+LOST_TASKS = """
+import asyncio
+kept, queue = set(), None
+async def lost(): await asyncio.Queue().get()
+async def served(): await queue.get()
+async def main():
+    global queue
+    queue = asyncio.Queue()
+    kept.update(asyncio.create_task(lost()) for _ in range(3))
+    kept.add(asyncio.create_task(served()))
+    await asyncio.sleep(0)
+    print('ready')
+    await asyncio.to_thread(sys.stdin.read)
+asyncio.run(main())
+"""
 
 
 GROUP = WaitGroup(

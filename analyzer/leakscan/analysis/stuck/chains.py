@@ -31,7 +31,7 @@ def chain_of(graph: HeapGraph, fields: Fields, actor: Actor) -> Chain:
         links = frames_below(graph, actor.start)[::-1]
         links = [link for link in links if not _is_start_of_thread(graph, link)] or links
     else:
-        links = _awaits(graph, fields, actor.start)
+        links = suspended_in(graph, fields, actor.start)
     library = []
     for link in reversed(links):
         if not _is_library(graph, link):
@@ -55,7 +55,8 @@ def steps_of(graph: HeapGraph, chain: Chain) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _awaits(graph: HeapGraph, fields: Fields, start: int) -> list[int]:
+def suspended_in(graph: HeapGraph, fields: Fields, start: int) -> list[int]:
+    """The coroutines and generators below a coroutine that await one another, the outermost first."""
     links, at = [], start
     for _ in range(_LONGEST):
         if graph.type_name(at) in _SUSPENDED:

@@ -7,19 +7,21 @@ round for each link of the longest chain of tasks that wait for each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from leakscan.analysis.graph.garbage import Liveness
 from leakscan.analysis.stuck.actors import Actor, callbacks_of, children_of_gather, tasks_awaited
+from leakscan.analysis.stuck.chains import suspended_in
 from leakscan.analysis.stuck.facts import Waiter
 from leakscan.analysis.stuck.fields import Bools, Fields
 from leakscan.analysis.stuck.wakers import cancelled_by_timers, not_counted, reached, starts
 from leakscan.heap.graph import HeapGraph
 
 _DEEPEST = 50
+_FEW = 500
 
 
 @dataclass
@@ -33,6 +35,9 @@ class World:
     life: Liveness
     fields: Fields
     blocked: dict[int, Actor]
+    suspended: Mapping[int, tuple[int, ...]]
+    """The coroutines and generators that a blocked task is suspended in: while they are awaited nobody else
+    can resume them, so that holding them is no way to what they hold."""
     skip: Bools
     seen: Bools
     closed: frozenset[int] = frozenset()
@@ -59,23 +64,59 @@ class World:
         self.wake([obj for obj in sorted(found) if obj not in self.closed])
 
     def spread(self, roots: Sequence[int]) -> None:
+        """Everything that these reach, the blocked reached but not passed."""
+        rest = self._spread_a_little(roots)
+        if not rest:
+            return
+        # What was reached before is not passed again, but for where it goes on from.
         barriers = self.seen.copy()
-        for obj, actor in self.blocked.items():
-            barriers[obj] |= actor.waiter is not Waiter.THREAD
-        found = reached(self.graph, self.life, np.array(roots, np.uint32), self.skip, barriers)
-        self.seen |= found
+        barriers[rest] = False
+        for obj in self.blocked:
+            barriers[self._held_back(obj)] = True
+        self.seen |= reached(self.graph, self.life, np.array(rest, np.uint32), self.skip, barriers)
+
+    def _spread_a_little(self, roots: Sequence[int]) -> list[int]:
+        """Goes on by hand while it is few objects, which one woken task mostly is; gives what is left to do.
+
+        A pass of the kernel takes as long as the heap has objects, and a chain of tasks has one for each.
+        """
+        held_back = (
+            {at for obj in self.blocked for at in self._held_back(obj)} if len(roots) < _FEW else set()
+        )
+        work, graph = [root for root in roots if not self.seen[root]], self.graph
+        if len(work) >= _FEW:
+            return work
+        self.seen[work] = True
+        for _ in range(_FEW):
+            if not work:
+                return []
+            obj = work.pop()
+            if obj in held_back:
+                continue
+            for ref in graph.references(obj):
+                target = int(graph.ref_targets[ref])
+                if not self.seen[target] and not self.skip[ref]:
+                    self.seen[target] = True
+                    work.append(target)
+        return work
+
+    def _held_back(self, obj: int) -> list[int]:
+        is_thread = self.blocked[obj].waiter is Waiter.THREAD
+        return [] if is_thread else [obj, *self.suspended[obj]]
 
     def wake(self, woken: Sequence[int]) -> None:
+        """Let these act, and go on from what they reach."""
         roots = []
         for obj in woken:
             actor = self.blocked.pop(obj)
-            # It was a barrier, perhaps reached already: go on from what it holds.
-            self.seen[obj] = True
+            # They were barriers, perhaps reached already: go on from what they hold.
+            held_back = (obj, *self.suspended[obj])
+            self.seen[list(held_back)] = True
             if actor.waiter is Waiter.THREAD:
                 roots.append(actor.start)
-            roots += [
-                int(self.graph.ref_targets[ref]) for ref in self.graph.references(obj) if not self.skip[ref]
-            ]
+            for at in held_back:
+                refs = self.graph.references(at)
+                roots += [int(self.graph.ref_targets[ref]) for ref in refs if not self.skip[ref]]
         self.spread([root for root in roots if not self.seen[root]])
 
     def _can_end(self, waited: int, depth: int = 0) -> bool:
@@ -132,11 +173,16 @@ class World:
 def begin(graph: HeapGraph, life: Liveness, fields: Fields, actors: Sequence[Actor]) -> World:
     """The world in which everybody waits who is not woken by a timer."""
     blocked = {actor.obj: actor for actor in actors}
+    suspended = {
+        actor.obj: () if actor.waiter is Waiter.THREAD else tuple(suspended_in(graph, fields, actor.start))
+        for actor in actors
+    }
     world = World(
         graph,
         life,
         fields,
         dict(blocked),
+        suspended,
         not_counted(graph, fields, actors),
         np.zeros(graph.object_count, np.bool_),
         closed=frozenset(obj for obj, actor in blocked.items() if _is_closed(fields, actor.loop)),
