@@ -120,7 +120,7 @@ def test_words_of_a_message_of_the_target_do_not_stay():
 
 @pytest.mark.parametrize("key", ["a']['b", 'x"]["y', "]", "[[[", "\\'", "'", "k" * 9000])
 def test_no_key_gets_out_through_its_quotes(key: str):
-    from leakscan.analysis.dialects.patterns import quoted
+    from leakscan.analysis.dialects.pattern_text import quoted
 
     secret = f"{key}SECRET{key}"
     pattern = f"Flow.runs[{quoted(secret)}][*]"

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from heaps import heap
-from leakscan.analysis.dialects.patterns import match_pattern, parse_pattern
+from leakscan.analysis.dialects.pattern_text import parse_pattern
+from leakscan.analysis.dialects.patterns import match_pattern
 from leakscan.heap.graph import StringTable
 from leakscan.heap.reader import load
 from leakscan.heap.secrets import masked, masked_table

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from leakscan.analysis.cuts.whatif import what_if
-from leakscan.analysis.dialects.patterns import match_pattern, parse_pattern
+from leakscan.analysis.dialects.pattern_text import parse_pattern
+from leakscan.analysis.dialects.patterns import match_pattern
 from leakscan.analysis.graph.garbage import liveness
 from leakscan.analysis.single import paths_to_type
 from leakscan.heap.reader import load

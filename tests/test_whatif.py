@@ -7,7 +7,8 @@ import pytest
 from drawn_runs import Analysed
 from heaps import DrawnHeap, heap
 from leakscan.analysis.cuts.whatif import WhatIf, what_if
-from leakscan.analysis.dialects.patterns import match_pattern, parse_pattern
+from leakscan.analysis.dialects.pattern_text import parse_pattern
+from leakscan.analysis.dialects.patterns import match_pattern
 from leakscan.errors import UsageError
 
 PROGRAM = """
@@ -153,3 +154,16 @@ def test_a_pattern_that_cannot_be_read_is_refused_with_an_example(graph: DrawnHe
 def test_nothing_to_cut_is_a_usage_error(graph: DrawnHeap):
     with pytest.raises(UsageError):
         ask(graph)
+
+
+@pytest.mark.parametrize(
+    "kept", ["app -[.https://example.org/x y]-> thing", "app -[.__dict__]-> d -['a b']-> thing; d: dict"]
+)
+def test_an_attribute_whose_name_is_no_identifier_is_written_like_a_key(kept: str):
+    graph = heap(
+        f"module app -> m -[.KEEP]-> app; m: module name=app; app: app.Store; {kept}; thing: app.Thing"
+    )
+    run = Analysed(graph)
+    ref = next(ref for ref in range(graph.reference_count) if graph.ref_targets[ref] == graph["thing"])
+    pattern = run.names.slot_pattern(ref, every=False)
+    assert match_pattern(graph, parse_pattern(pattern)).refs.tolist() == [ref]

@@ -13,7 +13,8 @@ from leakscan.analysis.causes.causes import SlotFacts, find_causes
 from leakscan.analysis.causes.holding import find_holding
 from leakscan.analysis.causes.leaks import write_cause
 from leakscan.analysis.dialects.nearest import nearest_patterns
-from leakscan.analysis.dialects.patterns import match_pattern, parse_pattern
+from leakscan.analysis.dialects.pattern_text import parse_pattern
+from leakscan.analysis.dialects.patterns import match_pattern
 from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.graph.garbage import liveness
 from leakscan.analysis.graph.refs import distinct

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from leakscan.analysis.dialects.patterns import quoted
+from leakscan.analysis.dialects.pattern_text import quoted
 from leakscan.analysis.dialects.slotnames import APPLICATION, SlotNames
 from leakscan.analysis.graph import kernels
 from leakscan.analysis.graph.kernels import NO, OUTSIDE, SHARED, Csr

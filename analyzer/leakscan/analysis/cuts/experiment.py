@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from leakscan.analysis.cuts.whatif import freed_by
-from leakscan.analysis.dialects.patterns import match_pattern, parse_pattern
+from leakscan.analysis.dialects.pattern_text import parse_pattern
+from leakscan.analysis.dialects.patterns import match_pattern
 from leakscan.analysis.graph.garbage import Liveness
 from leakscan.analysis.graph.refs import distinct, sources_of
 from leakscan.heap.graph import U32, HeapGraph

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from leakscan.analysis.dialects.nearest import nearest_patterns
-from leakscan.analysis.dialects.patterns import match_pattern, parse_pattern
+from leakscan.analysis.dialects.pattern_text import parse_pattern
+from leakscan.analysis.dialects.patterns import match_pattern
 from leakscan.analysis.graph import kernels
 from leakscan.analysis.graph.ephemerons import lost_values
 from leakscan.analysis.graph.garbage import Liveness, still_blocking

@@ -7,16 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from leakscan.analysis.dialects.patterns import (
-    ENTRIES,
-    HEAD,
-    Matched,
-    Pattern,
-    match_pattern,
-    parse_pattern,
-    quoted,
-    readings,
-)
+from leakscan.analysis.dialects.pattern_text import HEAD, Pattern, parse_pattern, quoted
+from leakscan.analysis.dialects.patterns import ENTRIES, Matched, match_pattern, readings
 from leakscan.analysis.graph.refs import kinds_of, refs_from
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import Kind, RootKind

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from leakscan.analysis.dialects.hops_v8 import property_text
-from leakscan.analysis.dialects.patterns import quoted
+from leakscan.analysis.dialects.pattern_text import quoted
 from leakscan.analysis.dialects.slots_v8 import INNARDS, REACTION, as_written, is_link, leads_to_reaction
 from leakscan.analysis.graph.refs import source_of
 from leakscan.analysis.lines.sourcelines import ReadSource, SourceLines
@@ -30,6 +30,13 @@ TRIE_NODES: Final = "hamt"
 _LONGEST_CLIMB: Final = 24
 _V8_FUNCTIONS: Final = frozenset(("Function", "async function"))
 _LONGEST_CHAIN: Final = 10_000
+
+
+def _named(label: str) -> str:
+    """An attribute; what `setattr` made of no identifier is written like a key."""
+    return (
+        f".{label}" if label.isidentifier() or (label[:1], label[-1:]) == ("<", ">") else f"[{quoted(label)}]"
+    )
 
 
 def _property(label: str) -> str:
@@ -265,11 +272,11 @@ class SlotNames:
             return self._v8_step(ref, kind, every=every)
         match kind:
             case Kind.ATTRIBUTE | Kind.AWAIT:
-                return f".{graph.label(ref)}"
+                return _named(graph.label(ref))
             case Kind.SLOT:
                 return self._slot_step(ref)
             case Kind.KEY_STR if self._is_namespace(source):
-                return f".{graph.label(ref)}"
+                return _named(graph.label(ref))
             case Kind.DICT:
                 return ""
             case Kind.KEY_STR | Kind.KEY | Kind.KEY_INT | Kind.INDEX | Kind.KEY_OTHER | Kind.MEMBER if every:

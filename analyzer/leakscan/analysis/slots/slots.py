@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from leakscan.analysis.births.earlier import Earlier
 from leakscan.analysis.dialects.hop import normalised
-from leakscan.analysis.dialects.patterns import quoted
+from leakscan.analysis.dialects.pattern_text import quoted
 from leakscan.analysis.dialects.slotnames import LIBRARY, TRIE_NODES, SlotNames
 from leakscan.analysis.dialects.slots_v8 import is_hash_table
 from leakscan.analysis.graph.costs import LAST_RESORT
