@@ -98,10 +98,8 @@ def types_of(raw: RawSnapshot, strings: Strings, scripts: Scripts) -> tuple[Type
     class_names = np.flatnonzero(used)
     row_of_name = np.cumsum(used, dtype=np.uint32) + np.uint32(base - 1)
     # How V8 keeps a text (whole, as a sum, as a part of another) is no concern of who wrote it.
-    same = [
-        raw.node_type_names.index("string") if name in names.STRING_TYPES else row
-        for row, name in enumerate(raw.node_type_names)
-    ]
+    texts = [row for row, name in enumerate(raw.node_type_names) if name in names.STRING_TYPES]
+    same = [min(texts) if row in texts else row for row in range(base)]
     type_ids: U32 = np.array(same, np.uint32)[raw.node_types]
     np.copyto(type_ids, row_of_name[raw.node_names], where=is_named)
     common = _common_rows(raw, strings, used, base + len(class_names), type_ids)

@@ -14,6 +14,7 @@ import numpy as np
 from leakscan.analysis.graph.refs import kinds_of, refs_with_sources
 from leakscan.heap.graph import U8, U32, HeapGraph
 from leakscan.heap.kinds import NO_OBJECT, Kind, RootKind, TypeFlag
+from leakscan.heap.v8_names import OWN_TYPES
 
 
 class Tier(IntEnum):
@@ -137,7 +138,7 @@ def stdlib_modules(graph: HeapGraph) -> frozenset[str]:
 def _v8_tier(graph: HeapGraph, row: int) -> Tier:
     """The reader knows a class of the program by its script; what it calls builtin may be Node's."""
     name = graph.type_names[row]
-    if name.startswith(("(", "system", "Node /", "<", "{")) or not name or name in _V8_BUILTIN:
+    if name.startswith(("(", "system", "Node /", "<", "{")) or not name or name in (*_V8_BUILTIN, *OWN_TYPES):
         return Tier.BUILTIN
     constructor = int(graph.types.objects[row])
     place = None if constructor == NO_OBJECT else graph.location_of(constructor)

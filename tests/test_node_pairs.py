@@ -1,0 +1,51 @@
+"""Ordinary Node programs that keep nothing, each with a twin that keeps one Thing for each run.
+
+`LEAKSCAN_NODE` names another Node than the one on PATH.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from leakscan.analysis.results.findings import Findings
+from leakscan.answers.analyse import analysed_capture
+from leakscan.capture import Settings, capture
+from node_runs import NODE, needs_node
+
+PROGRAMS = Path(__file__).parent / "known_node" / "pairs.mjs"
+NAMES = re.findall(r"^export (?:async )?function clean_(\w+)", PROGRAMS.read_text(), re.M)
+SETTINGS = Settings(runs=12, warmup=3, settle_seconds=0.7, timeout_seconds=60)
+HEADS = {
+    # What is abandoned speaks for what its locals hold.
+    "async_generator": "items",
+    "emitter_iterated": "FixedQueue",
+    "performance": "PerformanceMark",
+    "vm": "Function",
+}
+"""What the leak is called after where it is not the Thing."""
+UNDECIDED = {"fetch_aborted": "what undici keeps of an aborted request goes later"}
+
+
+def findings_of(name: str, folder: Path) -> Findings:
+    captured = capture(f"{PROGRAMS}:{name}", output=folder / "leak", node=NODE, settings=SETTINGS)
+    return analysed_capture(captured)
+
+
+@needs_node
+@pytest.mark.parametrize("name", NAMES)
+def test_an_ordinary_program_is_no_leak(name: str, tmp_path: Path):
+    allowed = {"clean", "bounded", "warm-up", *(["inconclusive"] if name in UNDECIDED else ())}
+    found = findings_of(f"clean_{name}", tmp_path)
+    assert found.verdict in allowed, found.headline
+
+
+@needs_node
+@pytest.mark.parametrize("name", NAMES)
+def test_its_twin_leaks_in_every_run_and_is_one_leak(name: str, tmp_path: Path):
+    found = findings_of(f"leak_{name}", tmp_path)
+    assert found.verdict == "leak", found.headline
+    (leak,) = found.leaks
+    assert (leak.type_name, leak.count % 12) == (HEADS.get(name, "Thing"), 0)
