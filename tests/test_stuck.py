@@ -95,6 +95,19 @@ def test_the_same_under_uvloop(tmp_path):
     assert wrong_answers(chosen, observed(chosen, tmp_path, "uvloop")) == []
 
 
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_waits_of_everyday_programs_are_not_accused(loop, tmp_path):
+    pytest.importorskip(loop)
+    heap = tmp_path / "everyday.heap"
+    arguments = [str(heap), str(tmp_path), *(["uvloop"] if loop == "uvloop" else [])]
+    program = str(TESTS / "stuck_everyday.py")
+    subprocess.run([sys.executable, program, *arguments], check=True, timeout=300, stderr=subprocess.DEVNULL)
+    graph = load(heap)
+    found = find_stuck(graph, liveness(graph))
+    assert [(group.name, group.answer) for group in found.groups if group.answer is not Answer.CAN_WAKE] == []
+    assert found.waiting >= 30
+
+
 def test_tasks_of_trio(tmp_path):
     pytest.importorskip("trio")
     heap = tmp_path / "trio.heap"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from leakscan.answers.check import check as check
     from leakscan.answers.paths import paths as paths
+    from leakscan.answers.stuck import stuck as stuck
     from leakscan.answers.whatif import whatif as whatif
     from leakscan.api import diff as diff
     from leakscan.heap.reader import load as load
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from leakscan.testing import assert_no_leaks as assert_no_leaks
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "assert_no_leaks", "check", "diff", "load", "paths", "snapshot", "whatif"]
+__all__ = ["__version__", "assert_no_leaks", "check", "diff", "load", "paths", "snapshot", "stuck", "whatif"]
 
 
 _PUBLIC = {
@@ -28,6 +29,7 @@ _PUBLIC = {
     "diff": ("leakscan.api", "diff"),
     "check": ("leakscan.answers.check", "check"),
     "paths": ("leakscan.answers.paths", "paths"),
+    "stuck": ("leakscan.answers.stuck", "stuck"),
     "whatif": ("leakscan.answers.whatif", "whatif"),
     "assert_no_leaks": ("leakscan.testing", "assert_no_leaks"),
 }

@@ -14,15 +14,17 @@ from leakscan.errors import UsageError
 from leakscan.heap.reader import load
 
 
-def stuck(target: Path) -> Stuck:
+def stuck(target: str | Path | int) -> Stuck:
     """Who waits in a snapshot, in the last one of a capture directory, or in the process of that number.
 
-    A file or directory of that name comes first. UsageError: the snapshot is of another runtime than CPython.
+    A file or directory of that name comes first. Of `Stuck.groups`, worst first, only those whose answer is
+    NEVER are accused. UsageError: the snapshot is of another runtime than CPython.
     AttachError: the process cannot be looked into.
     """
-    if not target.exists() and str(target).isdecimal() and int(str(target)) > 0:
-        return _of_process(int(str(target)))
-    return _of_snapshot(snapshot_in(target))
+    path = Path(str(target))
+    if not path.exists() and path.name == str(target) and path.name.isdecimal() and int(path.name) > 0:
+        return _of_process(int(path.name))
+    return _of_snapshot(snapshot_in(path))
 
 
 def _of_process(pid: int) -> Stuck:
