@@ -96,8 +96,8 @@ mutants: native
 # fails below the limits of tools/truth.py. About an hour for 300 seeds on two cores.
 SEEDS ?= 300
 truth: native
-	LEAKSCAN_FULL=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/test_cases_answers.py \
-	  tests/test_cases_leakgen.py tests/test_cases_node.py tests/test_cases_doors.py
+	LEAKSCAN_FULL=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/programs/test_cases_answers.py \
+	  tests/programs/test_cases_leakgen.py tests/programs/test_cases_node.py tests/programs/test_cases_doors.py
 	$(BIN)/python tools/truth.py --seeds $(SEEDS)
 
 # The agent framework of the how-to, from npm, in every situation; prints the table. About half an hour.
@@ -128,8 +128,8 @@ seeds: native
 
 # What the fixtures expect, in all ways to end and on every CPython that can be found.
 seeds-all: native
-	LEAKSCAN_SEEDS=all $(BIN)/python tools/test_all.py tests/test_streams_lab.py tests/test_session_maps.py \
-	  tests/test_native_server.py tests/test_chat_service.py tests/test_fixtures.py
+	LEAKSCAN_SEEDS=all $(BIN)/python tools/test_all.py tests/programs/test_streams_lab.py tests/programs/test_session_maps.py \
+	  tests/programs/test_native_server.py tests/programs/test_chat_service.py tests/programs/test_fixtures.py
 
 # ASan and UBSan over the tests of the native module, then valgrind where it is installed.
 sanitize: native

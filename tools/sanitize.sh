@@ -26,8 +26,9 @@ compiler=$(sed -n 's/^CMAKE_CXX_COMPILER:[^=]*=//p' "$out/cmake/CMakeCache.txt")
 asan=$("$compiler" -print-file-name=libasan.so)
 ubsan=$("$compiler" -print-file-name=libubsan.so)
 if [ $# -eq 0 ]; then
-    set -- tests/test_births*.py tests/test_native_doors.py tests/test_walk_*.py tests/test_kernels_*.py \
-        tests/test_format.py tests/test_reader.py tests/test_v8.py tests/test_v8_series.py
+    set -- tests/record/test_births*.py tests/record/test_native_doors.py tests/record/test_walk_*.py \
+        tests/analysis/graph/test_kernels_*.py \
+        tests/heap/test_format.py tests/heap/test_reader.py tests/heap/test_v8.py tests/heap/test_v8_series.py
 fi
 echo "== ASan and UBSan: $*"
 # CPython itself leaves memory at exit, hence no leak check; the interpreter's blocks come from malloc,
@@ -36,7 +37,7 @@ LD_PRELOAD="$asan $ubsan" PYTHONMALLOC=malloc LEAKSCAN_SANITIZED=1 \
     ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:allocator_may_return_null=1:handle_segv=0:verify_asan_link_order=0 \
     UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
     "$python" -m pytest -q -p no:cacheprovider "$@" \
-    --deselect tests/test_walk_extremes.py::test_the_child_needs_at_most_32_bytes_for_each_object
+    --deselect tests/record/test_walk_extremes.py::test_the_child_needs_at_most_32_bytes_for_each_object
 
 if ! command -v valgrind >/dev/null; then
     echo "== valgrind: not installed, skipped"
