@@ -19,9 +19,11 @@ import pytest
 
 import leakscan
 from case_truths import ASPECTS, CASES, aspects_of, patterns_of, target_of, wrong_today
+from conservation import lost_in_causes
 from leakscan.analysis.results.findings import Findings
 from leakscan.capture import read_capture
 from leakscan.cli import main
+from leakscan.heap.reader import load
 
 # Any in this file: rows of a TOML table, and JSON.
 
@@ -77,7 +79,20 @@ class Answered:
         """What is wrong with this aspect of the answer, "" when it is right."""
         if aspect in ASPECTS:
             return ASPECTS[aspect](self.findings, CASES[self.case])
-        return {"check": self._check, "whatif": self._whatif, "proof": self._proof}[aspect]()
+        more = {
+            "check": self._check,
+            "whatif": self._whatif,
+            "proof": self._proof,
+            "conserved": self._conserved,
+        }
+        return more[aspect]()
+
+    def _conserved(self) -> str:
+        """Births of each type, summed over causes, are those of its survivors."""
+        captured = read_capture(self.directory)
+        before, after = load(captured.before), load(captured.after)
+        lost, added = lost_in_causes(before, after, runs=captured.runs_completed)
+        return f"lost {dict(lost)}, added {dict(added)}" if lost or added else ""
 
     def _check(self) -> str:
         wanted = 1 if "leaks" in CASES[self.case] else 0

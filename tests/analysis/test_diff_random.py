@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from conservation import lost_in_causes, lost_in_growth
 from drawn_leaks import told
 from leakscan.analysis.diff import diff
 from leakscan.heap.kinds import Kind
@@ -110,3 +111,17 @@ def test_each_survivor_belongs_to_exactly_one_cause(pair: tuple[DrawnHeap, Drawn
     found = told(*pair, runs=5)
     members = np.concatenate([cause.objects for cause in found.causes] or [np.zeros(0, np.uint32)])
     assert sorted(members.tolist()) == list(range(len(found.holding.new.objects)))
+
+
+@SLOW
+@given(heaps())
+def test_births_of_each_type_summed_over_causes_are_those_of_its_survivors(
+    pair: tuple[DrawnHeap, DrawnHeap],
+):
+    assert lost_in_causes(*pair, runs=5) == ({}, {})
+
+
+@SLOW
+@given(heaps())
+def test_growth_of_each_type_is_what_was_born_less_what_went(pair: tuple[DrawnHeap, DrawnHeap]):
+    assert lost_in_growth(diff(*pair, runs=5), *pair) == {}

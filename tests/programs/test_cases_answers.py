@@ -8,7 +8,7 @@ import leakscan
 from case_runs import FULL, Answers, asked, marked, names
 from case_truths import CASES, leaks_of
 
-EVERY = ("check", "whatif", "proof")
+EVERY = ("check", "whatif", "proof", "conserved")
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,6 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Answers:
     return Answers(tmp_path_factory.mktemp("cases"))
 
 
-@pytest.mark.parametrize(("case", "aspect"), asked(names("leakgen"), "check", "whatif", "proof"))
+@pytest.mark.parametrize(("case", "aspect"), asked(names("leakgen"), "check", "whatif", "proof", "conserved"))
 def test_the_answer_is_right(case: str, aspect: str, answers: Answers):
     assert answers(case).problem(aspect) == ""
