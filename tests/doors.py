@@ -213,6 +213,26 @@ DOORS: dict[str, Call] = {
         out(U32, g.n),
         out(U8, g.n),
     ],
+    # Without references each object is a component of its own, in any order.
+    "holding_sets": lambda rng, g: [
+        array(U64, [0] * (g.n + 1)),
+        array(U32),
+        array(U32, range(g.n)),
+        g.n,
+        array(U32, range(g.n)),
+        numbers(rng, U32, g.n, 3),
+        3,
+        1000,
+        out(U32, g.n),
+        out(U64, 8),
+        out(U32, 32),
+    ],
+    "masked_strings": lambda rng, g: [
+        array(U8, b"password=hunter2 token=abcdefghijkl"),
+        array(U64, [17, 35]),
+        mask(rng, 2),
+    ],
+    "masked_text": lambda rng, g: [array(U8, b"api_key=0123456789abcdef")],
     "census": lambda rng, g: [
         numbers(rng, U32, g.n, 4),
         numbers(rng, rng.choice((U32, U64)), g.n, 99),
