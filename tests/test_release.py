@@ -32,7 +32,7 @@ def action(tmp_path: Path):
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m leakscan "$@"\n')
     program.chmod(0o755)
 
-    def run(capture: Path, *, baseline: str = "") -> tuple[int, str, bool]:
+    def run(capture: Path | str, *, baseline: str = "", budget: str = "") -> tuple[int, str, bool]:
         sarif = tmp_path / "leaks.sarif"
         inputs = {
             "TARGET": str(capture),
@@ -40,6 +40,9 @@ def action(tmp_path: Path):
             "MODE": "consume",
             "BASELINE": baseline,
             "SARIF": str(sarif),
+            "BUDGET": budget,
+            "STRICT": "false",
+            "PROGRAM_PYTHON": sys.executable,
             "RUNNER_TEMP": str(tmp_path),
         }
         path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
@@ -63,6 +66,18 @@ def test_the_action_fails_when_it_leaks_and_writes_its_sarif(action, tmp_path: P
 def test_the_action_passes_when_nothing_leaks(action, tmp_path: Path):
     code, out, _ = action(draw_capture(tmp_path / "clean", after=CLEAN))
     assert (code, "::notice " in out) == (0, True)
+
+
+def test_the_action_takes_several_budgets(action, tmp_path: Path):
+    leaks = draw_capture(tmp_path / "leak")
+    assert action(leaks, budget="total=1B Other=3")[0] == 1
+    assert action(leaks, budget="Other=3 total=900GB")[0] == 0
+
+
+def test_the_action_captures_a_scenario_with_the_programs_python(action, tmp_path: Path):
+    (tmp_path / "scenario.py").write_text("KEPT = []\ndef once():\n    KEPT.append([])\n")
+    code, out, _ = action(f"{tmp_path}/scenario.py:once")
+    assert (code, "::error " in out) == (1, True)
 
 
 def test_the_action_says_that_it_could_not_run(action, tmp_path: Path):

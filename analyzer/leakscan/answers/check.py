@@ -24,16 +24,17 @@ def check(
     *,
     runs: int = 20,
     mode: str = "consume",
+    python: str | None = None,
     budgets: Sequence[Budget] = (),
     baseline: Sequence[KnownLeak] = (),
     today: datetime.date | None = None,
 ) -> Gate:
     """The gate's answer for a capture, a capsule or a scenario: `leakscan.check("leak/").passes`."""
-    findings = findings_to_check(str(what), runs=runs, mode=mode)
+    findings = findings_to_check(str(what), runs=runs, mode=mode, python=python)
     return gate(findings, today=today or datetime.date.today(), budgets=budgets, baseline=baseline)
 
 
-def findings_to_check(what: str, *, runs: int, mode: str) -> list[Findings]:
+def findings_to_check(what: str, *, runs: int, mode: str, python: str | None = None) -> list[Findings]:
     """The findings of every mode of a capture or capsule, or of a scenario that is captured for it.
 
     A mode that does not apply is none; another capture that is not complete is a CaptureError.
@@ -46,9 +47,9 @@ def findings_to_check(what: str, *, runs: int, mode: str) -> list[Findings]:
         output = Path(folder) / "capture"
         settings = Settings(runs=runs)
         if mode == ALL_MODES:
-            capture_modes(what, output=output, settings=settings)
+            capture_modes(what, output=output, python=python, settings=settings)
         else:
-            capture(what, output=output, mode=mode, settings=settings)
+            capture(what, output=output, mode=mode, python=python, settings=settings)
         return _of_directory(output)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from leakscan.cli import exits
 from leakscan.cli.parameters import argument, option
+from leakscan.cli.project_python import chosen_python
 
 if TYPE_CHECKING:
     from leakscan.capture import Capture, Decide, Settings
@@ -42,7 +43,11 @@ def capture(
     chunks: Annotated[int, option(metavar="K", help="Chunks taken before a stream is cut off.")] = 3,
     python: Annotated[
         str | None,
-        option(metavar="PATH", help="Another interpreter (CPython 3.11-3.15) or virtual environment."),
+        option(
+            metavar="PATH",
+            help="Interpreter (CPython 3.11-3.15) or virtual environment of the program. Without it: "
+            "VIRTUAL_ENV, else the nearest .venv, else leakscan's own.",
+        ),
     ] = None,
     node: Annotated[
         str | None, option(metavar="PATH", help="The Node (18 or newer) that runs a JavaScript file.")
@@ -126,6 +131,7 @@ def capture(
             "--redact-keys": redact_keys,
         },
     )
+    python = chosen_python(python, target)
     limit = max(runs, most_runs) if until_sure else runs
     order: _Order = {
         "target": target,

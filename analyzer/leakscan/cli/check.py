@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from leakscan.cli import exits
 from leakscan.cli.parameters import argument, option
+from leakscan.cli.project_python import chosen_python
 
 if TYPE_CHECKING:
     from leakscan.analysis.gate import Gate
@@ -32,6 +33,10 @@ def check(
     what: Annotated[str, argument(metavar="DIR | TARGET", help="A capture, or a scenario to capture.")],
     runs: Annotated[int, option("--runs", "-n", help="Counted runs of a scenario.")] = 20,
     mode: Annotated[str, option(help="How its streams end; `all`: every way in turn.")] = "consume",
+    python: Annotated[
+        str | None,
+        option(metavar="PATH", help="Interpreter or virtual environment of a scenario, as `capture` has it."),
+    ] = None,
     budget: Annotated[
         list[str] | None,
         option(metavar="WHAT=N", help="Allowed per run: Type=0.5, SIGNATURE=20kB, total=10kB."),
@@ -58,7 +63,9 @@ def check(
 
     budgets = [parse_budget(text) for text in budget or ()]
     known = parse_baseline(_read(baseline), str(baseline)) if baseline else ()
-    findings = findings_to_check(what, runs=runs, mode=mode)
+    if not Path(what).exists():
+        python = chosen_python(python, what)
+    findings = findings_to_check(what, runs=runs, mode=mode, python=python)
     today = datetime.date.today()
     if write_baseline is not None:
         if write_baseline.exists():
