@@ -148,6 +148,7 @@ def _capture_here(run: Callable[[], Any], how: Measurement, directory: Path, cal
     from leakscan.capture.directory.writer import CaptureWriter
     from leakscan.capture.scenario.settings import Settings, begun_run, session_config
     from leakscan.record.session import Session
+    from leakscan.record.target import Target
 
     try:
         asyncio.get_running_loop()
@@ -169,7 +170,7 @@ def _capture_here(run: Callable[[], Any], how: Measurement, directory: Path, cal
     config = session_config(target, how.mode, settings, directory, owns_main=False)
     begun = begun_run(target, called_mode or how.mode, settings, runtime="cpython", python="")
     writer = CaptureWriter(directory, begun)
-    session = Session(config, _ToWriter(writer), load=lambda: run)
+    session = Session(config, _ToWriter(writer), load=lambda: Target(target, run))
     try:
         session.prepare()
         session.measure()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from leakscan.analysis.diff import Measured
@@ -106,4 +107,13 @@ def _warnings(capture: Capture) -> tuple[str, ...]:
             warnings.append(
                 f"{tasks} tasks of the runs have not ended: work in flight, or tasks that never end"
             )
+    if capture.children_returned:
+        warnings.append(
+            f"{capture.children_returned} child processes that the runs (warm-up included) forked came back "
+            "from them and were ended there; this is the parent's answer; end a child with os._exit()"
+        )
+    if capture.children:
+        counted = Counter(capture.children)
+        names = ", ".join(f"{count} {name}" for name, count in sorted(counted.items()))
+        warnings.append(f"child processes of the runs are still there, with memory of their own: {names}")
     return tuple(warnings)

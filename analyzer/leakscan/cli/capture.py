@@ -34,6 +34,18 @@ def capture(
     ] = Path("leak"),
     runs: Annotated[int, option("--runs", "-n", help="Counted runs.")] = 20,
     warmup: Annotated[int, option(help="Runs before the baseline.")] = 3,
+    arg: Annotated[
+        list[str] | None,
+        option(metavar="NAME=VALUE", help="Call it with this argument, JSON or text; may be repeated."),
+    ] = None,
+    setup: Annotated[
+        str,
+        option(
+            metavar="NAME",
+            help="Called once before all runs: sync, async, or with one `yield`; what it gives is the "
+            "scenario's first argument. Without it `setup()` of the module, if there is one.",
+        ),
+    ] = "",
     mode: Annotated[
         str,
         option(
@@ -101,6 +113,7 @@ def capture(
     """Run a scenario N times; keep a snapshot before and after."""
     from leakscan.answers.decide import decision
     from leakscan.capture import Settings
+    from leakscan.capture.scenario.arguments import parse_arguments
     from leakscan.errors import UsageError
 
     if inspect is not None or pid is not None:
@@ -152,6 +165,8 @@ def capture(
             redact_keys=redact_keys,
             control=control,
             trim_probe=trim_probe,
+            setup=setup,
+            arguments=parse_arguments(arg or ()),
         ),
     }
     if mode == ALL:

@@ -15,19 +15,23 @@ from leakscan.record import snapshot
 from leakscan.record.events import EventSink
 from leakscan.record.scenario import Scenario
 from leakscan.record.settle import settle
-from leakscan.record.target import load_scenario
+from leakscan.record.surroundings import Surroundings
+from leakscan.record.target import load_target
 
 # Any in this file: JSON values, and the classes of tools that are not installed where this is checked.
 
 
 def cross_check(config: dict[str, Any], events: EventSink) -> None:
     """Run the scenario, take a snapshot, and have the other tools count; files go to `cross_check`."""
+    target = load_target(config)
     scenario = Scenario(
-        load_scenario(config["target"]),
+        target.call,
         mode=config["mode"],
         chunks=config["chunks"],
         owns_main=config["owns_main"],
     )
+    surroundings = Surroundings(scenario)
+    scenario.use(surroundings.enter(target))
     for run in range(1, config["runs"] + 1):
         events.write("run_start", run=run, warmup=False)
         scenario.run()
@@ -41,6 +45,7 @@ def cross_check(config: dict[str, Any], events: EventSink) -> None:
         counted = {name: count() for name, count in counters.items()}
     with open(os.path.join(config["cross_check"], "counted.json"), "w", encoding="utf-8") as file:
         json.dump({"counted": counted, "missing": missing}, file)
+    surroundings.leave()
     scenario.close()
 
 

@@ -45,7 +45,7 @@ class Scenario:
     def run(self) -> str:
         """Do one run; how it ended. Exceptions of the target pass through."""
         if self._is_called_in_loop:
-            return self.run_in_loop(self._call_and_drive())
+            return str(self.run_in_loop(self._call_and_drive()))
         try:
             returned = self._call()
         except RuntimeError as error:
@@ -53,17 +53,21 @@ class Scenario:
                 raise
             # A plain function that starts tasks: from now on it is called inside the loop.
             self._is_called_in_loop = True
-            return self.run_in_loop(self._call_and_drive())
+            return str(self.run_in_loop(self._call_and_drive()))
         return self.end(returned)
 
     def end(self, returned: Any) -> str:
         """Bring what one call returned to the end that `mode` asks for; outside of any event loop."""
         if hasattr(type(returned), "__await__") or streams.is_async_stream(returned):
             self._is_called_in_loop = True
-            return self.run_in_loop(self.drive(returned))
+            return str(self.run_in_loop(self.drive(returned)))
         return self._end_sync(returned)
 
-    def run_in_loop(self, coroutine: Coroutine[Any, Any, str]) -> str:
+    def use(self, call: Callable[[], Any]) -> None:
+        """What the next runs call."""
+        self._call = call
+
+    def run_in_loop(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """Run one coroutine on the loop of all runs, in a context of its own as a server gives a request."""
         import asyncio
 
@@ -78,6 +82,11 @@ class Scenario:
         # What only the loop holds (timers, their tasks) needs a path a person can read: between
         # runs no frame of the program holds the loop, and its policy hides it in a thread local.
         sys.modules["__main__"].event_loop = loop  # type: ignore[attr-defined]  # ours
+
+    def publish_setup(self, opened: object) -> None:
+        """Likewise what was set up for all runs, of which otherwise only leakscan has a reference."""
+        if self._owns_main:
+            sys.modules["__main__"].setup = opened  # type: ignore[attr-defined]  # ours
 
     def close(self) -> None:
         if self._runner is not None:

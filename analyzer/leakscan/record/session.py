@@ -17,10 +17,11 @@ import time
 import traceback
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from leakscan import _native
 from leakscan.errors import LeakscanError
+from leakscan.record.children import child_processes
 from leakscan.record.cutting import prove
 from leakscan.record.events import CaptureGone, Events, EventSink
 from leakscan.record.figures import allocator, collector_figures, memory_figures
@@ -28,7 +29,8 @@ from leakscan.record.recorder import Recorder
 from leakscan.record.scenario import Scenario
 from leakscan.record.settle import drain, settle, tasks_in_flight
 from leakscan.record.streams import ModeDoesNotApply
-from leakscan.record.target import load_scenario
+from leakscan.record.surroundings import Surroundings
+from leakscan.record.target import Target, load_target
 
 LEAST_CONTROL = 3
 OWN_FOLDER = os.path.dirname(os.path.abspath(__file__))
@@ -43,7 +45,7 @@ def run_session(config: dict[str, Any]) -> int:  # Any: JSON values
     try:
         if config.get("job"):
             return _do_job(config, events)
-        session = Session(config, events, load=lambda: load_scenario(config["target"]))
+        session = Session(config, events, load=lambda: load_target(config))
         status = _attempt(session, events, [session.prepare, session.measure])
         if status == "complete" and config["is_interactive"]:
             status = _obey(session, events, config["control_fd"])
@@ -160,14 +162,15 @@ class Session:
     """State of one capture. `phase` and `run` say where it is, for the message when something fails."""
 
     # Any: JSON values, and whatever one run returns
-    def __init__(
-        self, config: dict[str, Any], events: EventSink, *, load: Callable[[], Callable[[], Any]]
-    ) -> None:
+    def __init__(self, config: dict[str, Any], events: EventSink, *, load: Callable[[], Target]) -> None:
         self._config = config
         self._events = events
         self._load = load
         self._recorder = Recorder(config)
         self._scenario: Scenario | None = None
+        self._surroundings: Surroundings | None = None
+        self._pid = os.getpid()
+        self._children_at_rest: set[int] = set()
         self._tasks_at_rest = 0
         self.runs: int = config["runs"]
         self.phase = "start"
@@ -182,17 +185,18 @@ class Session:
         self.phase = "import"
         _allow_interrupts()
         try:
-            call = self._load()
+            target = self._load()
         finally:
             _hold_interrupts()
         self._scenario = Scenario(
-            call,
+            target.call,
             mode=self._config["mode"],
             chunks=self._config["chunks"],
             owns_main=self._config["owns_main"],
         )
-        del call
         self._events.write("imported")
+        self._set_up(target)
+        del target
         self.phase = "warm-up"
         for run in range(1, self._config["warmup"] + 1):
             self.run = run
@@ -200,6 +204,7 @@ class Session:
         self.phase, self.run = "baseline", 0
         collected = self._drain()[1]
         self._tasks_at_rest = tasks_in_flight(self._scenario.loop)
+        self._children_at_rest = set(child_processes())
         self._recorder.arm_births()
         # What the first measurements allocate for good must be older than the baseline: glibc keeps a
         # megabyte from the second or third snapshot on (its threshold for mmap adapts), then nothing.
@@ -213,6 +218,18 @@ class Session:
         self._recorder.others_wait()
         # After it: the first snapshot of a process costs about a megabyte of its memory, once.
         self._measure_heap("baseline", collected=collected, seconds=0.0)
+
+    def _set_up(self, target: Target) -> None:
+        assert self._scenario is not None
+        self.phase = "set-up"
+        self._surroundings = Surroundings(self._scenario)
+        _allow_interrupts()
+        try:
+            self._scenario.use(self._surroundings.enter(target))
+        finally:
+            _hold_interrupts()
+        # What was started for all runs does not end before them.
+        self._tasks_at_rest = tasks_in_flight(self._scenario.loop)
 
     def measure(self) -> None:
         """The counted runs, each with its census, then the last snapshot."""
@@ -248,6 +265,9 @@ class Session:
             tasks_before=before,
             tasks_after=tasks_in_flight(self._scenario.loop),
             waited_seconds=round(waited, 3),
+            children=[
+                name for pid, name in sorted(child_processes().items()) if pid not in self._children_at_rest
+            ],
         )
         self._measure_heap("settled", collected=collected, seconds=waited)
 
@@ -262,6 +282,8 @@ class Session:
         """Let the target end as it would: its loop is closed and its exit handlers run."""
         self._recorder.disarm_births()
         _allow_interrupts()
+        if self._surroundings is not None:
+            self._surroundings.leave()
         if self._scenario is not None:
             self._scenario.close()
 
@@ -276,6 +298,8 @@ class Session:
             _allow_interrupts()
             ended = self._scenario.run()
         finally:
+            if os.getpid() != self._pid:
+                self._end_child(run)
             _hold_interrupts()
         collected = settle(self._scenario)
         seconds = time.perf_counter() - start
@@ -283,6 +307,20 @@ class Session:
         self._events.write("run_end", run=run, warmup=is_warmup, ended=ended, kind=self._scenario.kind)
         if not is_warmup:
             self._measure_heap("run", collected=collected, seconds=seconds)
+
+    def _end_child(self, run: int) -> NoReturn:
+        """A child that a run forked came back from it: it would drive the session beside its parent."""
+        failure = sys.exc_info()[1]
+        if failure is not None and not isinstance(failure, SystemExit):
+            traceback.print_exception(failure)
+        if self._config["owns_main"]:
+            # One short write, which cannot mix with those of the parent.
+            self._events.write("child_returned", run=run)
+        else:
+            print("leakscan: a child process that a run forked came back from it", file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0 if failure is None else 1)
 
     def _drain(self) -> tuple[float, int]:
         assert self._scenario is not None

@@ -5,18 +5,61 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from types import FunctionType, ModuleType
+from typing import Any, NamedTuple
 
 from leakscan.errors import CaptureError
+from leakscan.record.parameters import parameters_of
 
 
-def load_scenario(target: str) -> Callable[[], Any]:  # Any: whatever one run returns
-    """The callable that TARGET names, after importing its module.
+class Target(NamedTuple):
+    """What is run again and again, and what is called around all runs.
 
-    CaptureError: the target is malformed, missing or not callable. What the module itself raises while
-    it is imported passes through.
+    `is_context`: `call` is a function of `contextlib.contextmanager` or `asynccontextmanager`, which gives
+    the callable.
     """
+
+    name: str
+    call: Callable[..., Any]  # Any: whatever one run returns
+    setup: Callable[[], Any] | None = None
+    teardown: Callable[[], Any] | None = None
+    arguments: Mapping[str, Any] = {}  # Any: JSON values
+    is_context: bool = False
+
+
+def load_target(config: Mapping[str, Any]) -> Target:
+    """What `target` names, after importing its module, with `setup()` and `teardown()` of that module.
+
+    `setup` names another one, in that module or as a target is written. CaptureError: something is malformed,
+    missing or not callable. What a module itself raises while it is imported passes through.
+    """
+    target, setup = config["target"], config["setup"]
+    module, call = _load(target)
+    own = {name: _own_function(module, name) for name in ("setup", "teardown")}
+    if setup:
+        own["setup"] = _load(setup)[1] if ":" in setup else _callable(_attribute(module, setup, setup), setup)
+    return Target(
+        target, call, own["setup"], own["teardown"], config["arguments"], is_context=_makes_context(call)
+    )
+
+
+def _own_function(module: ModuleType, name: str) -> Callable[[], Any] | None:
+    # An imported `setup` is distutils' or a framework's; one with parameters is the program's own business.
+    found = vars(module).get(name)
+    if not isinstance(found, FunctionType) or found.__module__ != module.__name__:
+        return None
+    parameters = parameters_of(found)
+    return None if parameters is None or parameters.required else found
+
+
+def _makes_context(call: object) -> bool:
+    import contextlib
+
+    return isinstance(call, FunctionType) and call.__code__.co_filename == contextlib.__file__
+
+
+def _load(target: str) -> tuple[ModuleType, Callable[..., Any]]:
     place, colon, attributes = target.rpartition(":")
     if not colon or not place or not attributes:
         raise CaptureError(
@@ -25,22 +68,35 @@ def load_scenario(target: str) -> Callable[[], Any]:  # Any: whatever one run re
         )
     if place.endswith(".py") or os.sep in place:
         module_name, folder = _module_of_path(place)
-        sys.path.insert(0, os.getcwd())
-        sys.path.insert(0, folder)
+        _see(os.getcwd(), folder)
         sys.argv[0] = place
     else:
         module_name = place
-        sys.path.insert(0, os.getcwd())
+        _see(os.getcwd())
         sys.argv[0] = place
-    found: Any = _import(module_name, place)
+    module: ModuleType = _import(module_name, place)
+    found: Any = module
     for name in attributes.split("."):
         found = _attribute(found, name, target)
+    return module, _callable(found, target)
+
+
+def _callable(found: Any, target: str) -> Callable[..., Any]:
     if not callable(found):
         raise CaptureError(
             f"{target} is {_an(type(found).__name__)}, not a callable",
             hint="name a function (sync, async or a generator) that does one unit of work",
         )
     return found  # type: ignore[no-any-return]  # an attribute of the target's module
+
+
+def _see(project: str, folder: str = "") -> None:
+    """Put on sys.path, in this order: `folder`, the project, and the `src` in it that packages lie in."""
+    source = os.path.join(project, "src")
+    has_packages = os.path.isdir(source) and not os.path.exists(os.path.join(source, "__init__.py"))
+    for each in (source if has_packages else "", project, folder):
+        if each and each not in sys.path[:1]:
+            sys.path.insert(0, each)
 
 
 def _module_of_path(path: str) -> tuple[str, str]:

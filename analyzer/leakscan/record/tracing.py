@@ -16,8 +16,9 @@ from typing import Any
 from leakscan.errors import RecordError
 from leakscan.record.events import EventSink
 from leakscan.record.scenario import Scenario
-from leakscan.record.settle import drain, settle
-from leakscan.record.target import load_scenario
+from leakscan.record.settle import drain, settle, tasks_in_flight
+from leakscan.record.surroundings import Surroundings
+from leakscan.record.target import load_target
 
 OWN_FOLDER = os.path.dirname(os.path.abspath(__file__))
 MOST_SITES = 200
@@ -57,8 +58,13 @@ def tracing(config: dict[str, Any], events: EventSink) -> None:  # Any: JSON val
             f"memray cannot be imported by {config['python']}: {error}",
             hint="install it into the environment of the target: pip install memray",
         ) from None
-    call = load_scenario(config["target"])
-    scenario = Scenario(call, mode=config["mode"], chunks=config["chunks"], owns_main=config["owns_main"])
+    target = load_target(config)
+    scenario = Scenario(
+        target.call, mode=config["mode"], chunks=config["chunks"], owns_main=config["owns_main"]
+    )
+    surroundings = Surroundings(scenario)
+    scenario.use(surroundings.enter(target))
+    at_rest = tasks_in_flight(scenario.loop)
     for _ in range(config["warmup"]):
         scenario.run()
         settle(scenario)
@@ -69,12 +75,13 @@ def tracing(config: dict[str, Any], events: EventSink) -> None:  # Any: JSON val
             scenario.run()
             settle(scenario)
             events.write("run_end", run=run, warmup=False, ended="", kind=scenario.kind)
-        drain(scenario, tasks_at_rest=0, at_most_seconds=config["settle_seconds"])
+        drain(scenario, tasks_at_rest=at_rest, at_most_seconds=config["settle_seconds"])
         gc.collect()
     try:
         _write(config, memray.FileReader(trace).get_leaked_allocation_records(merge_threads=True), memray)
     finally:
         os.unlink(trace)
+    surroundings.leave()
     scenario.close()
 
 

@@ -98,6 +98,10 @@ class Capture:
     allocator: str = ""
     """Who serves `malloc` in the target: `glibc`, or the file name of another library; "" when unknown."""
     trim: Trim | None = None
+    children: tuple[str, ...] = ()
+    """Names of the child processes that the runs started and that are still there."""
+    children_returned: int = 0
+    """Children that a run forked and that came back from it: leakscan ended them."""
     mappings: tuple[tuple[str, int, int], ...] = ()
     """(path, bytes before, bytes after) of the mapped files that more is in memory of, the most first."""
 
@@ -175,6 +179,8 @@ def _capture(directory: Path, run: RunFile) -> Capture:
         ),
         census=tuple(row for row in rounds if row.phase != CONTROL),
         in_flight=run.in_flight,
+        children=run.children,
+        children_returned=run.children_returned,
         ended=run.ended,
         proof=run.proof,
         runtime=run.runtime,

@@ -137,6 +137,10 @@ class RunFile:
     census: str = CENSUS_FILE
     ended: Mapping[str, int] = field(default_factory=dict)
     in_flight: InFlight | None = None
+    children: tuple[str, ...] = ()
+    """Child processes that the runs started and that are still there."""
+    children_returned: int = 0
+    """Children that a run forked and that came back from it, to be ended by leakscan."""
     proof: Proof | None = None
     trim: Trim | None = None
     allocator: str = ""

@@ -190,7 +190,10 @@ class CaptureWriter:
             waited_seconds=event["waited_seconds"],
             kinds=event.get("kinds", {}),
         )
-        self._set(in_flight=waited)
+        self._set(in_flight=waited, children=tuple(event.get("children", ())))
+
+    def _on_child_returned(self, event: Event) -> None:
+        self._set(children_returned=self._run.children_returned + 1)
 
     def ask_for_proof(self, cut: tuple[str, ...], types: tuple[str, ...]) -> None:
         """The next event `proved` is about this cut."""

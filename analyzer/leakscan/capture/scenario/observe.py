@@ -145,7 +145,12 @@ class Observation:
 
 def place_of(phase: str, run: int) -> str:
     """`run 7`, `warm-up run 2`, `its import` ..."""
-    words = {"warm-up": f"warm-up run {run}", "run": f"run {run}", "import": "its import"}
+    words = {
+        "warm-up": f"warm-up run {run}",
+        "run": f"run {run}",
+        "import": "its import",
+        "set-up": "its setup",
+    }
     return words.get(phase, f"phase {phase}")
 
 

@@ -17,7 +17,7 @@ from leakscan.capture.scenario.observe import Observation, OnProgress, driver_co
 from leakscan.capture.scenario.settings import DEFAULT_SETTINGS, MODES, Progress, Settings, begun_run
 from leakscan.errors import CaptureError, LeakscanError, UsageError
 
-TARGETS_PHASES = ("import", "warm-up", "run", "settle")
+TARGETS_PHASES = ("import", "set-up", "warm-up", "run", "settle")
 """Those in which the target's own code runs."""
 
 
@@ -116,6 +116,11 @@ def _interpreter(target: str, python: str | None, node: str | None, settings: Se
     for option, is_set in (("--sites", settings.sites), ("--redact-keys", settings.redact_keys)):
         if is_set:
             raise UsageError(f"{option}: V8 writes its heap snapshots itself", hint=f"leave {option} out")
+    if settings.setup or settings.arguments:
+        raise UsageError(
+            "--setup and --arg are for Python; a module of JavaScript sets up at its top level",
+            hint="write it into the module",
+        )
     return find_node(node)
 
 

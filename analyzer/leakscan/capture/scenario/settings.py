@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ class Settings:
     `timeout_seconds` bounds each run; `settle_seconds` the wait for work in flight to end after the last.
     `every`: a snapshot after every so many runs besides the first and the last (0: none). `most_runs`: up to
     how many `MoreRuns` may ask for. `control`: rounds without work before the baseline, three at least.
-    `trim_probe`: after everything, have glibc give back what it can, and count.
+    `trim_probe`: after everything, have glibc give back what it can, and count. `setup`: what opens the
+    surroundings of all runs; `arguments`: what each run is called with.
     """
 
     runs: int = 20
@@ -44,6 +46,8 @@ class Settings:
     redact_keys: bool = False
     control: int = 3
     trim_probe: bool = False
+    setup: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)  # Any: JSON values
 
     def __post_init__(self) -> None:
         most = max(self.runs, self.most_runs)
@@ -83,6 +87,8 @@ def session_config(
         "redact_keys": settings.redact_keys,
         "control": settings.control,
         "trim_probe": settings.trim_probe,
+        "setup": settings.setup,
+        "arguments": dict(settings.arguments),
         "owns_main": owns_main,
         "output": str(directory.absolute()),
     }

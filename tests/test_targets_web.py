@@ -1,0 +1,55 @@
+"""The recipes for web applications: one request a run, on the released frameworks."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from leakscan.answers.analyse import analysed_capture
+from leakscan.capture import Settings, capture
+from leakscan.errors import LeakscanError
+
+PAGE = Path(__file__).parent.parent / "docs" / "howto" / "web-application.md"
+LEAKS = {
+    "fastapi": "app.state.seen.append(Seen())",
+    "starlette": "app.state.seen.append(Seen())",
+    "flask": "SEEN.append(Seen())",
+    "django": "SEEN.append(Seen())",
+}
+
+
+def recipe(framework: str) -> dict[str, str]:
+    """The files of that framework's section, by the name in their first line."""
+    section = PAGE.read_text().partition(f"\n## {framework}\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"```python\n# (\S+\.py)\n(.*?)```", section, re.S | re.I)
+    assert blocks, f"{PAGE.name} has no recipe for {framework}"
+    return dict(blocks)
+
+
+@pytest.mark.parametrize("framework", LEAKS)
+def test_the_recipe_finds_a_planted_leak_and_is_silent_on_its_fixed_twin(
+    framework: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip(framework)
+    monkeypatch.chdir(tmp_path)
+    for verdict, planted in (("LEAK  10 Seen", True), ("NO LEAK", False)):
+        for name, text in recipe(framework).items():
+            assert planted or LEAKS[framework] in text or name != "app.py"
+            Path(name).write_text(text if planted else text.replace(LEAKS[framework], "Seen()"))
+        settings = Settings(runs=10, warmup=5)
+        found = capture("scenario.py:once", output=tmp_path / "leak", settings=settings, overwrite=True)
+        assert analysed_capture(found).headline.startswith(verdict)
+
+
+@pytest.mark.parametrize(("framework", "kind"), [("fastapi", "an ASGI"), ("flask", "a WSGI")])
+def test_an_application_itself_is_refused_before_the_runs(
+    framework: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip(framework)
+    monkeypatch.chdir(tmp_path)
+    for name, text in recipe(framework).items():
+        Path(name).write_text(text)
+    with pytest.raises(LeakscanError, match=f"app.py:app is {kind} application, not a scenario"):
+        capture("app.py:app", output=tmp_path / "leak")
