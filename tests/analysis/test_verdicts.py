@@ -253,3 +253,8 @@ def test_a_backlog_that_is_worked_off_too_slowly_is_a_leak_at_the_rate_of_its_co
 def test_a_backlog_that_was_still_draining_when_the_wait_ended_is_no_leak_yet():
     births, counts = (0,) * 8 + (5,) * 12, (0,) * 9 + tuple(range(5, 65, 5))
     assert "a backlog that drains" in evidence(*births, counts=counts, released=15)
+
+
+def test_a_census_that_counts_many_more_than_are_alive_dates_nothing():
+    assert judge_undated(1, tuple(range(1, 82, 4))).verdict is Verdict.BOUNDED
+    assert judge_undated(1, (1, 1, 5, 1, 1, 5, 1, 1, 1, 1, 5)).verdict is Verdict.BOUNDED

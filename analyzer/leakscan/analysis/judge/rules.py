@@ -106,11 +106,11 @@ def judge_undated(count: int, counts: tuple[int | None, ...]) -> Judgement:
     grown = tuple(max(0, later - earlier) for earlier, later in pairwise(known)) if None not in counts else ()
     if not grown:
         return judge_growth(0, count)
-    if sum(grown) > 2 * count and sum(grown) > known[-1] - known[0]:
-        return Judgement(Verdict.BOUNDED, "not from the allocator, and their type comes and goes")
     if not any(grown):
         return Judgement(Verdict.BOUNDED, "not from the allocator, and their type did not grow in the runs")
     judgement = judge(History(births=grown, counts=counts))
+    if judgement.verdict in (Verdict.LEAK, Verdict.INCONCLUSIVE) and sum(grown) > 2 * count:
+        return Judgement(Verdict.BOUNDED, "not from the allocator, and their type comes and goes")
     return replace(judgement, evidence=f"by the census of their type: {judgement.evidence}")
 
 
