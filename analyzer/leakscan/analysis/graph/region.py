@@ -22,9 +22,10 @@ from leakscan.heap.kinds import IMMORTAL, ObjectFlag, RootKind
 Bools = npt.NDArray[np.bool_]
 
 _CUTTABLE_ROOTS = (RootKind.INTERPRETER, RootKind.THREAD, RootKind.MODULE)
+INTERNED = "interned strings"
 FIXED_MEMORY = (
+    INTERNED,
     "C variable of ",
-    "interned strings",
     "interpreter state",
     "runtime state",
     "thread state",

@@ -12,7 +12,7 @@ from leakscan.analysis.births.earlier import Earlier
 from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.dialects.slots_v8 import LISTED
 from leakscan.analysis.graph.refs import kinds_of, refs_from, sources_of
-from leakscan.analysis.graph.region import FIXED_MEMORY
+from leakscan.analysis.graph.region import FIXED_MEMORY, INTERNED
 from leakscan.analysis.slots.holder import bound_of, is_container
 from leakscan.analysis.slots.reach import Reach
 from leakscan.analysis.slots.slots import Slot, SlotKind
@@ -72,7 +72,8 @@ def count_entries(earlier: Earlier, reach: Reach, names: SlotNames, slot: Slot, 
     births = _births(reach, np.concatenate((graph.ref_targets[values], reach.root_targets[slot.rows])), runs)
     if slot.kind is SlotKind.ROOT or not len(slot.holders):
         # A word of fixed memory has room for one object.
-        is_fixed = bool(len(slot.rows)) and reach.root_labels[int(slot.rows[0])].startswith(FIXED_MEMORY)
+        label = reach.root_labels[int(slot.rows[0])] if len(slot.rows) else ""
+        is_fixed = label.startswith(FIXED_MEMORY) and label != INTERNED
         return Entries(None, None, len(slot.rows), births, places=len(slot.rows) if is_fixed else 0)
     if slot.pattern in _OF_NODE:
         return _in_list_of_node(earlier.before, reach, _OF_NODE[slot.pattern], runs=runs)
