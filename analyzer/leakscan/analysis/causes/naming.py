@@ -38,7 +38,7 @@ _MINOR_ACTORS: Final = frozenset(
     ("asyncio.events.TimerHandle", "threading.Thread", "threading.Timer", "socket.socket", "ssl.SSLContext")
 )
 """Those that something with a better name inside of them speaks for: the task that a timer wakes."""
-_LINKS: Final = frozenset(("functools._lru_list_elem", "<frame>", "cell", "weakref.ReferenceType"))
+_LINKS: Final = frozenset(("functools._lru_list_elem", "<frame>", "weakref.ReferenceType"))
 """What only links a container to what lies in it."""
 _SEQUENCES: Final = frozenset(("list", "tuple", "set"))
 _WORTH_NAMING: Final = 0.05
