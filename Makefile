@@ -82,6 +82,7 @@ v8-against: native
 ATTACHES ?= 1000
 attach-soak: native
 	$(BIN)/python tools/attach_soak.py --attaches $(ATTACHES)
+	test "$$(id -u)" != 0 || $(BIN)/python tools/attach_near_limit.py --attaches $(ATTACHES)
 
 test-all: native
 	$(BIN)/python tools/test_all.py --fetch

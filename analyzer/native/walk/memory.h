@@ -14,9 +14,13 @@ namespace record {
 // Exit codes of the child: an errno up to 199 means "could not write" (or no memory: ENOMEM).
 inline constexpr int kExitCrashed = 250;
 
+// Ends the child. Near a memory limit a process that is being torn down no longer counts as one that the kernel
+// could kill, while its pages are not free yet: what is big is given back before, while it still does.
+[[noreturn]] void leave(int code);
+
 inline void* map_bytes(std::size_t bytes) {
     void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) _exit(ENOMEM);
+    if (memory == MAP_FAILED) leave(ENOMEM);
     return memory;
 }
 
@@ -44,7 +48,7 @@ class Array {
         const std::size_t wanted = bytes ? bytes * 2 : 64 * 1024;
 #if defined(__linux__)
         void* memory = bytes ? mremap(items_, bytes, wanted, MREMAP_MAYMOVE) : map_bytes(wanted);
-        if (memory == MAP_FAILED) _exit(ENOMEM);
+        if (memory == MAP_FAILED) leave(ENOMEM);
 #else
         void* memory = map_bytes(wanted);
         if (bytes) {

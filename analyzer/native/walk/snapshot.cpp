@@ -222,6 +222,32 @@ void be_the_first_to_go() {
 #endif
 }
 
+// A word that parent and child share: the program may go on when the child has made itself the first to go.
+class Readiness {
+  public:
+    Readiness() {
+        void* memory = mmap(nullptr, sizeof(int), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (memory != MAP_FAILED) word_ = static_cast<int*>(memory);
+    }
+    ~Readiness() {
+        if (word_) munmap(word_, sizeof(int));
+    }
+    Readiness(const Readiness&) = delete;
+    Readiness& operator=(const Readiness&) = delete;
+    void tell() {
+        if (word_) __atomic_store_n(word_, 1, __ATOMIC_RELEASE);
+    }
+    // At most 20 ms: a child that does not get to run takes no memory either.
+    void wait() const {
+        const timespec pause{0, 100'000};
+        for (int left = 200; word_ && left > 0 && !__atomic_load_n(word_, __ATOMIC_ACQUIRE); left--)
+            nanosleep(&pause, nullptr);
+    }
+
+  private:
+    int* word_ = nullptr;
+};
+
 // Limits on address space count what is only reserved; as far as this process may, it lifts its own.
 void lift(int resource) {
     rlimit limit;
@@ -230,9 +256,10 @@ void lift(int resource) {
     setrlimit(static_cast<decltype(RLIMIT_AS)>(resource), &limit);
 }
 
-[[noreturn]] void child(const Gathered& gathered, const sigset_t& faults) {
+[[noreturn]] void child(const Gathered& gathered, const sigset_t& faults, Readiness& readiness) {
     if (!(gathered.input.flags & kFlagInProcess)) {
         be_the_first_to_go();
+        readiness.tell();
         keep_only(gathered.input.fd);
         lift(RLIMIT_AS);
         lift(RLIMIT_DATA);
@@ -328,9 +355,11 @@ Started start(const Request& request) {
     sigaddset(&faults, SIGSEGV);
     sigaddset(&faults, SIGBUS);
     sigprocmask(SIG_SETMASK, &all, &before);
+    Readiness readiness;
     const long pid = request.flags & kFlagInProcess ? 0 : start_child();
-    if (pid == 0) child(gathered, faults);
+    if (pid == 0) child(gathered, faults, readiness);
     const int error = errno;
+    if (pid > 0) readiness.wait();
     sigprocmask(SIG_SETMASK, &before, nullptr);
     gathered.release();
     return {pid, error, nullptr};

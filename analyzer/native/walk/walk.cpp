@@ -550,7 +550,7 @@ void Walk::run(const Input& given) {
     guarded("the interpreter's memory could not all be read", [&] { walk_interpreter_words(*this); });
     write_tables();
     writer.close(warnings_);
-    _exit(0);
+    leave(0);
 }
 
 }  // namespace record

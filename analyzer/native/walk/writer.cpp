@@ -118,7 +118,7 @@ void Writer::write_all(const char* data, std::size_t count) {
         const ssize_t written = write(fd_, data, count);
         if (written < 0) {
             if (errno == EINTR) continue;
-            _exit(errno < 200 ? errno : EIO);
+            leave(errno < 200 ? errno : EIO);
         }
         data += written;
         count -= static_cast<std::size_t>(written);
