@@ -664,6 +664,25 @@ async def start(keep, keep_task):
     g = asyncio.gather(lost(), lost()); keep(waiter_NAME(g)); await asyncio.sleep(0); del g
 """,
     ),
+    "thread_kept_with_its_arguments": (
+        NEVER,
+        """
+def waiter_NAME(q): q.get()
+async def start(keep, keep_task):
+    t = threading.Thread(target=waiter_NAME, args=(queue.Queue(),), daemon=True); t.start(); live.thread = t
+    await asyncio.sleep(0.02)
+""",
+    ),
+    "loop_variable": (
+        NEVER,
+        """
+async def waiter_NAME(): q = asyncio.Queue(); await q.get()
+async def owner(keep_task):
+    for _ in range(2): t = asyncio.create_task(waiter_NAME()); keep_task(t)
+    await asyncio.sleep(1000)
+async def start(keep, keep_task): keep(owner(keep_task))
+""",
+    ),
     "generator_in_use": (
         NEVER,
         """

@@ -95,6 +95,27 @@ def test_the_same_under_uvloop(tmp_path):
     assert wrong_answers(chosen, observed(chosen, tmp_path, "uvloop")) == []
 
 
+MAIN = """
+import asyncio, os, sys, threading, time, leakscan
+def later():
+    time.sleep(0.3)
+    leakscan.snapshot(sys.argv[1])
+    os._exit(0)
+async def main():
+    threading.Thread(target=later).start()
+    stop = asyncio.Event()
+    await stop.wait()
+asyncio.run(main())
+"""
+
+
+def test_the_main_task_is_never_accused(tmp_path):
+    heap = tmp_path / "main.heap"
+    subprocess.run([sys.executable, "-c", MAIN, str(heap)], check=True, timeout=60)
+    graph = load(heap)
+    assert find_stuck(graph, liveness(graph)).waiting == 0  # it is not even counted: Ctrl-C reaches it
+
+
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_waits_of_everyday_programs_are_not_accused(loop, tmp_path):
     pytest.importorskip(loop)

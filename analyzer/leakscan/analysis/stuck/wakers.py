@@ -17,9 +17,8 @@ from leakscan.analysis.stuck.actors import Actor, frames_below
 from leakscan.analysis.stuck.facts import Waiter
 from leakscan.analysis.stuck.fields import Bools, Fields
 from leakscan.heap.graph import U32, HeapGraph
-from leakscan.heap.kinds import KIND_MASK, Kind, ObjectFlag, TypeFlag
+from leakscan.heap.kinds import Kind, ObjectFlag, TypeFlag
 
-_SUSPENDED = ("coroutine", "generator", "async_generator")
 _FUTURES = ("Future", "_GatheringFuture")
 _CANCELLERS = ("CancelScope", "Timeout", "TimerContext", "TimeoutHandle", "TaskGroup", "TaskState")
 _COLLECTIONS = frozenset({"dict", "list", "set", "frozenset", "collections.deque", "collections.OrderedDict"})
@@ -59,11 +58,9 @@ def _is_foreign(graph: HeapGraph) -> Bools:
 def not_counted(graph: HeapGraph, fields: Fields, actors: Iterable[Actor]) -> Bools:
     """References over which nobody comes to what an actor waits for.
 
-    A suspended coroutine or generator cannot be resumed through a weak reference while it is being awaited.
     The interpreter's lists of threads and trio's lists of tasks know everybody and wake nobody.
     """
-    skip: Bools = (graph.ref_kinds & np.uint8(KIND_MASK)) == Kind.WEAK
-    skip &= np.isin(graph.type_ids, fields.type_rows(*_SUSPENDED))[graph.ref_targets]
+    skip = np.zeros(graph.reference_count, np.bool_)
     threads = {actor.obj for actor in actors if actor.waiter is Waiter.THREAD}
     for thread in threads:
         for ref in graph.references(thread):
