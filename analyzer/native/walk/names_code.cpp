@@ -1,5 +1,6 @@
 // References of what runs: functions, code, frames, generators, modules and types.
 #include "walk/code.h"
+#include "cpython/module_types.h"
 #include "walk/containers.h"
 
 namespace record {
@@ -192,8 +193,8 @@ void name_function(Walk& walk, const Object* function) {
 
 void name_builtin(Walk& walk, const Object* function) {
     // PyMethodDef begins with the name; it belongs to the extension and outlives its functions.
-    const char* const* definition = load<const char* const*>(function, 16);
-    const Object* self = object_at(function, 24);
+    const char* const* definition = load<const char* const*>(function, c_function::DEFINITION);
+    const Object* self = object_at(function, c_function::SELF);
     if (!definition || !*definition) return;
     const TypeObject* owner = nullptr;
     if (self && self->type->flags & tpflag::TYPE)
@@ -204,15 +205,16 @@ void name_builtin(Walk& walk, const Object* function) {
 }
 
 void name_method_wrapper(Walk& walk, const Object* wrapper) {
-    const Object *descriptor = object_at(wrapper, 16), *self = object_at(wrapper, 24);
+    const Object *descriptor = object_at(wrapper, method_wrapper::DESCRIPTOR),
+                 *self = object_at(wrapper, method_wrapper::SELF);
     if (!descriptor || !self) return;
-    const Object* name = object_at(descriptor, 24);
+    const Object* name = object_at(descriptor, descriptor::NAME);
     const Text text = text_of(name);
     if (text.kind == 1) walk.name_bound(self->type, name, text.data, text.length);
 }
 
 void name_descriptor(Walk& walk, const Object* descriptor) {
-    walk.name(walk.strings.whole(object_at(descriptor, 24)));
+    walk.name(walk.strings.whole(object_at(descriptor, descriptor::NAME)));
 }
 
 void name_code(Walk& walk, const Object* code) {
@@ -272,7 +274,7 @@ void name_type(Walk& walk, const Object* object) {
 }
 
 void name_weakref(Walk& walk, const Object* weakref) {
-    const Object* target = object_at(weakref, 16);
+    const Object* target = object_at(weakref, weak_reference::OBJECT);
     if (target && target != reinterpret_cast<const Object*>(Py_None))  // None: it is dead
         walk.emit(target, format::WEAK | format::kBorrowed, 0, true);
 }

@@ -1,6 +1,8 @@
 // References of the builtin containers.
 #include "walk/containers.h"
 
+#include "cpython/module_types.h"
+
 namespace record {
 namespace {
 
@@ -79,8 +81,8 @@ void name_ordered_dict(Walk& walk, const Object* dict) {
     // struct _odictobject: the list of nodes behind the dict; each node owns its key again.
     const std::ptrdiff_t first = L->dict_values + 8;
     std::int64_t left = load<std::int64_t>(dict, L->dict_used) + 1;
-    for (const char* node = load<const char*>(dict, first); node && left-- > 0; node = load<const char*>(node, 16)) {
-        const Object* key = object_at(node, 0);
+    for (const char* node = load<const char*>(dict, first); node && left-- > 0; node = load<const char*>(node, odict_node::NEXT)) {
+        const Object* key = object_at(node, odict_node::KEY);
         walk.emit(key, format::KEY, label_of(walk, key).key, true);
     }
 }
@@ -101,18 +103,16 @@ void name_set(Walk& walk, const Object* set) {
 }
 
 void name_deque(Walk& walk, const Object* deque) {
-    // struct dequeobject: leftblock, rightblock, leftindex, rightindex, state, maxlen behind the size.
-    constexpr std::int64_t kBlock = 64;
     const std::int64_t count = static_cast<const VarObject*>(deque)->size;
-    const char* block = load<const char*>(deque, 24);
-    std::int64_t at = load<std::int64_t>(deque, 40);
-    const auto maxlen = load<std::int64_t>(deque, 64);
+    const char* block = load<const char*>(deque, deque_fields::LEFT_BLOCK);
+    std::int64_t at = load<std::int64_t>(deque, deque_fields::LEFT_INDEX);
+    const auto maxlen = load<std::int64_t>(deque, deque_fields::MAXLEN);
     if (maxlen >= 0) walk.bound(static_cast<std::uint64_t>(maxlen));
     for (std::int64_t i = 0; i < count; i++) {
-        walk.emit(object_at(block, 8 + at * 8), format::INDEX, static_cast<std::uint32_t>(i), true);
-        if (++at == kBlock) {
+        walk.emit(object_at(block, deque_fields::BLOCK_DATA + at * 8), format::INDEX, static_cast<std::uint32_t>(i), true);
+        if (++at == deque_fields::BLOCK_ITEMS) {
             at = 0;
-            block = load<const char*>(block, 8 + kBlock * 8);
+            block = load<const char*>(block, deque_fields::BLOCK_RIGHT);
         }
     }
 }
@@ -122,10 +122,10 @@ void name_hamt(Walk& walk, const Object* node, Shape shape) {
     std::int64_t count;
     if (shape == Shape::HAMT_ARRAY) {
         for (std::uint32_t i = 0; i < 32; i++)
-            walk.emit(object_at(node, 16 + i * 8), format::INDEX, i);
+            walk.emit(object_at(node, hamt::ARRAY_ITEMS + i * 8), format::INDEX, i);
         return;
     }
-    items = reinterpret_cast<const char*>(node) + 32;
+    items = reinterpret_cast<const char*>(node) + hamt::COLLISION_ITEMS;
     count = static_cast<const VarObject*>(node)->size;
     for (std::int64_t i = 0; i + 1 < count; i += 2) {
         const Object* key = object_at(items, i * 8);
@@ -141,15 +141,16 @@ void name_hamt(Walk& walk, const Object* node, Shape shape) {
 
 // numpy's arrays take no part in collection, whatever they hold.
 void name_object_array(Walk& walk, const Object* array) {
-    constexpr int kObjects = 17, kOwnsData = 4, kContiguous = 3;
-    const Object* dtype = object_at(array, 56);
-    walk.emit(object_at(array, 48), format::SLOT, walk.strings.of("base"), true);
+    namespace np = numpy_array;
+    const Object* dtype = object_at(array, np::DESCR);
+    walk.emit(object_at(array, np::BASE), format::SLOT, walk.strings.of("base"), true);
     walk.emit(dtype, format::SLOT, walk.strings.of("dtype"), true);
-    const auto dimensions = load<std::int32_t>(array, 24);
-    const auto flags = load<std::int32_t>(array, 64);
-    if (!dtype || load<std::int32_t>(dtype, 28) != kObjects || !(flags & kOwnsData) || !(flags & kContiguous)) return;
-    if (dimensions < 0 || dimensions > 64) return;
-    const char *items = load<const char*>(array, 16), *shape = load<const char*>(array, 32);
+    const auto dimensions = load<std::int32_t>(array, np::DIMENSIONS);
+    const auto flags = load<std::int32_t>(array, np::FLAGS);
+    if (!dtype || load<std::int32_t>(dtype, numpy_descr::TYPE_NUMBER) != numpy_descr::OBJECTS) return;
+    if (!(flags & np::OWNS_DATA) || !(flags & np::CONTIGUOUS)) return;
+    if (dimensions < 0 || dimensions > np::MOST_DIMENSIONS) return;
+    const char *items = load<const char*>(array, np::DATA), *shape = load<const char*>(array, np::SHAPE);
     std::int64_t count = 1;
     for (int i = 0; i < dimensions; i++) count *= load<std::int64_t>(shape, i * 8);
     for (std::int64_t i = 0; items && i < count; i++)
@@ -161,18 +162,18 @@ void name_lru_cache(Walk& walk, const Object* cache) {
     const auto slot = [&](std::ptrdiff_t offset, const char* label) {
         walk.emit(object_at(cache, offset), format::SLOT, walk.strings.of(label));
     };
-    slot(72, "cache");
-    slot(88, "__wrapped__");
-    slot(112, "kwd_mark");
-    slot(120, "link_type");
-    slot(128, "cache_info");
+    slot(lru_cache::CACHE, "cache");
+    slot(lru_cache::FUNCTION, "__wrapped__");
+    slot(lru_cache::KWD_MARK, "kwd_mark");
+    slot(lru_cache::LINK_TYPE, "link_type");
+    slot(lru_cache::CACHE_INFO, "cache_info");
     // The links are borrowed by each other; the cache owns one count of each beside the dict's.
     const char* head = reinterpret_cast<const char*>(cache);
     std::int64_t left = std::int64_t{1} << 40;
-    for (const char* link = load<const char*>(head, 24); link && link != head && left-- > 0;
-         link = load<const char*>(link, 24))
+    for (const char* link = load<const char*>(head, lru_cache::LINK_NEXT); link && link != head && left-- > 0;
+         link = load<const char*>(link, lru_cache::LINK_NEXT))
         walk.emit(link, format::SLOT, walk.strings.of("links"), true);
-    const auto maxsize = load<std::int64_t>(cache, 96);
+    const auto maxsize = load<std::int64_t>(cache, lru_cache::MAXSIZE);
     if (maxsize > 0) walk.bound(static_cast<std::uint64_t>(maxsize));
 }
 

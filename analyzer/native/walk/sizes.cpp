@@ -4,6 +4,7 @@
 #include "walk/sizes.h"
 
 #include "walk/code.h"
+#include "cpython/module_types.h"
 #include "walk/containers.h"
 
 #include "memory/pools.h"
@@ -181,10 +182,9 @@ std::uint64_t generator_size(const Object* generator) {
 }
 
 std::uint64_t struct_size(const Object* compiled) {
-    // PyStructObject: s_size, s_len, then the codes, which end with one without a definition.
-    constexpr std::uint64_t kCode = 32;
+    constexpr std::uint64_t kCode = struct_fields::CODE_BYTES;
     std::uint64_t bytes = static_cast<std::uint64_t>(compiled->type->basicsize) + kCode;
-    const char* code = load<const char*>(compiled, 32);
+    const char* code = load<const char*>(compiled, struct_fields::CODES);
     for (int left = 4096; code && left-- > 0 && load<const void*>(code, 0); code += kCode) bytes += kCode;
     return bytes;
 }
@@ -196,15 +196,15 @@ std::uint64_t tuple_length(const Object* object, std::ptrdiff_t offset) {
 }
 
 std::uint64_t numpy_size(const Object* array) {
-    const auto dimensions = static_cast<std::uint64_t>(load<std::int32_t>(array, 24));
+    namespace np = numpy_array;
+    const auto dimensions = static_cast<std::uint64_t>(load<std::int32_t>(array, np::DIMENSIONS));
     std::uint64_t bytes = static_cast<std::uint64_t>(array->type->basicsize) + dimensions * 16;
-    constexpr int kOwnsData = 4;
-    if (!(load<std::int32_t>(array, 64) & kOwnsData) || dimensions > 64) return bytes;
-    const Object* descr = object_at(array, 56);
-    // numpy 1 keeps elsize and alignment as two ints where numpy 2 has 64 bits of flags.
-    const bool numpy1 = load<std::int32_t>(descr, 36) != 0;
-    auto data = static_cast<std::uint64_t>(numpy1 ? load<std::int32_t>(descr, 32) : load<std::int64_t>(descr, 40));
-    const char* shape = load<const char*>(array, 32);
+    if (!(load<std::int32_t>(array, np::FLAGS) & np::OWNS_DATA) || dimensions > np::MOST_DIMENSIONS) return bytes;
+    const Object* descr = object_at(array, np::DESCR);
+    const bool numpy1 = load<std::int32_t>(descr, numpy_descr::ALIGNMENT_1) != 0;
+    auto data = static_cast<std::uint64_t>(numpy1 ? load<std::int32_t>(descr, numpy_descr::ITEM_SIZE_1)
+                                                  : load<std::int64_t>(descr, numpy_descr::ITEM_SIZE_2));
+    const char* shape = load<const char*>(array, np::SHAPE);
     for (std::uint64_t i = 0; i < dimensions; i++)
         data *= load<std::uint64_t>(shape, static_cast<std::ptrdiff_t>(i * 8));
     return bytes + data;
@@ -231,22 +231,22 @@ std::uint64_t values_size(const char* values, const void* keys) {
 // f(bytes) for each block that belongs to the object alone and that sys.getsizeof leaves out.
 template <class F>
 void for_each_table(const Object* object, const TypePlan* plan, F&& f) {
-    constexpr std::uint64_t kSemaphore = 32, kDequeBlock = 528;
+    constexpr std::uint64_t kSemaphore = lock_fields::SEMAPHORE_BYTES;
     if (plan->managed_dict && L->minor <= 12)
         if (const char* values = inline_values(object))
             f(values_size(values, load<const void*>(object->type, L->heap_type_cached_keys)));
     switch (static_cast<Sizer>(plan->sizer)) {
         case DEQUE:
             // Freed blocks are kept for the next ones.
-            if (const auto spare = load<std::uint64_t>(object, 72); spare <= 16)
-                for (std::uint64_t i = 0; i < spare; i++) f(kDequeBlock);
+            if (const auto spare = load<std::uint64_t>(object, deque_fields::FREE_BLOCKS); spare <= 16)
+                for (std::uint64_t i = 0; i < spare; i++) f(deque_fields::BLOCK_BYTES);
             break;
         case LOCK:
-            if (L->minor <= 13 && load<const void*>(object, 16)) f(kSemaphore);
+            if (L->minor <= 13 && load<const void*>(object, lock_fields::SEMAPHORE_TO_313)) f(kSemaphore);
             break;
         case SIMPLE_QUEUE:
-            if (L->minor <= 12 && load<const void*>(object, 16)) f(kSemaphore);
-            else if (L->minor == 13 || L->minor == 14) f(load<std::uint64_t>(object, 48) * 8);
+            if (L->minor <= 12 && load<const void*>(object, simple_queue::LOCK_TO_312)) f(kSemaphore);
+            else if (L->minor == 13 || L->minor == 14) f(load<std::uint64_t>(object, simple_queue::RING_SLOTS) * 8);
             break;
         case TYPE: {
             const auto type = reinterpret_cast<const TypeObject*>(object);
@@ -256,23 +256,23 @@ void for_each_table(const Object* object, const TypePlan* plan, F&& f) {
             break;
         }
         case ELEMENT:
-            // ElementObjectExtra: attributes, length, allocated, children, room for four of them.
-            if (const char* extra = load<const char*>(object, 40)) {
-                f(64);
-                if (load<const char*>(extra, 24) != extra + 32) f(load<std::uint64_t>(extra, 16) * 8);
+            if (const char* extra = load<const char*>(object, element::EXTRA)) {
+                f(element::EXTRA_BYTES);
+                if (load<const char*>(extra, element::EXTRA_CHILDREN) != extra + element::EXTRA_OWN_CHILDREN)
+                    f(load<std::uint64_t>(extra, element::EXTRA_ALLOCATED) * 8);
             }
             break;
         case DECIMAL:
-            // mpd_t: three bits of the flags say that the digits are not its own.
-            if (!(load<std::uint8_t>(object, 24) & 0xE0)) f(load<std::uint64_t>(object, 56) * 8);
+            if (!(load<std::uint8_t>(object, decimal::FLAGS) & decimal::NOT_OWN_DATA))
+                f(load<std::uint64_t>(object, decimal::ALLOCATED_WORDS) * 8);
             break;
-        case STRING_IO: f(load<std::uint64_t>(object, 40) * 4); break;
+        case STRING_IO: f(load<std::uint64_t>(object, io_fields::STRING_BUFFER_CHARS) * 4); break;
         case C_DATA: {
-            const char* data = load<const char*>(object, 16);
+            const char* data = load<const char*>(object, c_data::POINTER);
             const bool is_inside = data >= reinterpret_cast<const char*>(object) &&
                                    data < reinterpret_cast<const char*>(object) + object->type->basicsize;
-            if (data && !is_inside && load<std::int32_t>(object, 24) && !object_at(object, 32))
-                f(load<std::uint64_t>(object, 40));
+            if (data && !is_inside && load<std::int32_t>(object, c_data::NEEDS_FREE) && !object_at(object, c_data::BASE))
+                f(load<std::uint64_t>(object, c_data::SIZE));
             break;
         }
         default: break;
@@ -337,8 +337,11 @@ std::uint64_t shallow_size(const Object* object, const TypePlan* plan) {
             break;
         }
         case DEQUE: {
-            const std::uint64_t used = load<std::uint64_t>(object, 40) + load<std::uint64_t>(object, 16);
-            bytes = static_cast<std::uint64_t>(object->type->basicsize) + (used + 63) / 64 * 528;
+            constexpr auto kItems = static_cast<std::uint64_t>(deque_fields::BLOCK_ITEMS);
+            const std::uint64_t used = load<std::uint64_t>(object, deque_fields::LEFT_INDEX) +
+                                       static_cast<std::uint64_t>(static_cast<const VarObject*>(object)->size);
+            bytes = static_cast<std::uint64_t>(object->type->basicsize) +
+                    (used + kItems - 1) / kItems * deque_fields::BLOCK_BYTES;
             break;
         }
         case BYTEARRAY:
@@ -353,8 +356,9 @@ std::uint64_t shallow_size(const Object* object, const TypePlan* plan) {
         case GENERATOR: bytes = generator_size(object); break;
         case ARRAY:
             bytes = static_cast<std::uint64_t>(object->type->basicsize);
-            if (const char* item = load<const char*>(object, 40))
-                bytes += load<std::uint64_t>(object, 32) * static_cast<std::uint64_t>(load<std::int32_t>(item, 4));
+            if (const char* item = load<const char*>(object, array_fields::DESCR))
+                bytes += load<std::uint64_t>(object, array_fields::ALLOCATED) *
+                         static_cast<std::uint64_t>(load<std::int32_t>(item, array_fields::DESCR_ITEM_SIZE));
             break;
         case NUMPY_ARRAY: bytes = numpy_size(object); break;
         case SIMPLE_QUEUE:
@@ -362,15 +366,18 @@ std::uint64_t shallow_size(const Object* object, const TypePlan* plan) {
             if (L->minor >= 15) bytes += load<std::uint64_t>(object, 48) * 8;
             break;
         case STRUCT: bytes = struct_size(object); break;
-        case PRODUCT: bytes = generic_size(object) + tuple_length(object, 16) * 8; break;
-        case COMBINATIONS: bytes = generic_size(object) + load<std::uint64_t>(object, 40) * 8; break;
-        case PERMUTATIONS:
-            bytes = generic_size(object) + (tuple_length(object, 16) + load<std::uint64_t>(object, 48)) * 8;
+        case PRODUCT: bytes = generic_size(object) + tuple_length(object, itertools_fields::POOL) * 8; break;
+        case COMBINATIONS:
+            bytes = generic_size(object) + load<std::uint64_t>(object, itertools_fields::COMBINATIONS_R) * 8;
             break;
-        case BUFFERED_IO: bytes = generic_size(object) + load<std::uint64_t>(object, 120); break;
+        case PERMUTATIONS:
+            bytes = generic_size(object) + (tuple_length(object, itertools_fields::POOL) +
+                                             load<std::uint64_t>(object, itertools_fields::PERMUTATIONS_R)) * 8;
+            break;
+        case BUFFERED_IO: bytes = generic_size(object) + load<std::uint64_t>(object, io_fields::BUFFERED_SIZE); break;
         case BYTES_IO: {
             bytes = generic_size(object);
-            const Object* buffer = object_at(object, 16);
+            const Object* buffer = object_at(object, io_fields::BYTES_BUFFER);
             if (buffer && refcount(buffer) == 1) bytes += generic_size(buffer);
             break;
         }
