@@ -281,7 +281,7 @@ def test_a_process_that_ends_right_after_its_snapshot_has_been_recorded(tmp_path
 def test_programs_near_their_limit_that_write_all_of_their_memory_live_on():
     with limited():
         pass  # skips where no memory cgroup can be made
-    tool = Path(__file__).parent.parent / "tools/attach_near_limit.py"
+    tool = Path(__file__).parents[3] / "tools/attach_near_limit.py"
     command = [sys.executable, str(tool), "--attaches", "10", "--most-room", "3"]
     result = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (result.returncode, json.loads(result.stdout)["others"]) == (0, []), result.stdout
