@@ -22,7 +22,7 @@ from leakscan.report.html.charts import Series, births_bars, line_chart
 from leakscan.report.names import object_text, place, type_names
 from leakscan.report.pictures.svg import leak_svg
 from leakscan.report.reproduce import commands, measured
-from leakscan.report.text.leaks import growth_of
+from leakscan.report.text.leaks import growth_of, in_use_text
 from leakscan.report.text.memory import after_trim, shown_rows, signed, site_text, told_sites
 from leakscan.wording import count_text, rate_text, size_text, visible
 
@@ -65,6 +65,7 @@ def html_report(findings: Findings, *, switches: Switches | None = None) -> str:
         "leak_name": names.leak,
         "object": lambda step: object_text(step, names),
         "growth_of": growth_of,
+        "in_use_text": in_use_text,
         "row_names": row_names(findings.memory) if findings.memory else {},
         "signed": signed,
         "dotted": _dotted,

@@ -43,7 +43,24 @@ def cut_lines(leak: Leak, *, indent: str, width: int, says_held_from_c: bool = T
     if leak.cut is not None and leak.cut.members:
         what = "it" if leak.cut.of == 1 else f"all {count_text(leak.cut.of)}"
         lines += set_to_cut(leak.cut, what, leak.holder, indent=indent, width=width)
+    if leak.in_use:
+        lines += wrapped(in_use_text(leak), width, first=indent, indent=indent + "  ", style="faint")
     return lines
+
+
+def in_use_text(leak: Leak) -> str:
+    """`1 of them is in use: worker local 'job' holds it as well, and lets go by itself`; "" when none is."""
+    if not leak.in_use:
+        return ""
+    shown = ", ".join(visible(pattern) for pattern in leak.in_use_by[:_HOLDERS_SHOWN])
+    more = len(leak.in_use_by) - _HOLDERS_SHOWN
+    others = f" and {count_text(more)} more" if more > 0 else ""
+    is_one, holds_one = leak.in_use == 1, len(leak.in_use_by) == 1
+    return (
+        f"{count_text(leak.in_use)} of them {'is' if is_one else 'are'} in use: {shown}{others} "
+        f"{'holds' if holds_one else 'hold'} {'it' if is_one else 'them'} as well, and "
+        f"{'lets' if holds_one else 'let'} go by {'itself' if holds_one else 'themselves'}"
+    )
 
 
 def growth_of(leak: Leak) -> str:
