@@ -11,7 +11,7 @@ from leakscan.answers.analyse import analysed_capture
 from leakscan.capture import Settings, capture
 from leakscan.errors import LeakscanError
 
-PAGE = Path(__file__).parent.parent / "docs" / "howto" / "web-application.md"
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "web-application.md"
 LEAKS = {
     "fastapi": "app.state.seen.append(Seen())",
     "starlette": "app.state.seen.append(Seen())",

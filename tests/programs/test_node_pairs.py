@@ -15,7 +15,7 @@ from leakscan.answers.analyse import analysed_capture
 from leakscan.capture import Settings, capture
 from node_runs import NODE, needs_node
 
-PROGRAMS = Path(__file__).parent / "known_node" / "pairs.mjs"
+PROGRAMS = Path(__file__).parents[1] / "known_node" / "pairs.mjs"
 NAMES = re.findall(r"^export (?:async )?function clean_(\w+)", PROGRAMS.read_text(), re.M)
 SETTINGS = Settings(runs=12, warmup=3, settle_seconds=0.7, timeout_seconds=60)
 HEADS = {
