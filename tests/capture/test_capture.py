@@ -422,10 +422,10 @@ def test_an_exception_while_the_target_is_imported_shows_where(program, capfd):
     assert "importlib" not in err
 
 
-def test_a_scenario_that_wants_arguments_fails_with_its_own_message(program, capfd):
+def test_a_scenario_that_wants_arguments_says_which(program, capfd):
     code, _, err = leakscan(capfd, "capture", program("def once(client):\n    pass\n"))
     assert code == 2
-    assert "missing 1 required positional argument: 'client'" in err
+    assert "error: program.py:once cannot be called without client\nhint: give it: --arg client=VALUE" in err
 
 
 def test_an_existing_capture_is_not_overwritten_unasked(program, capfd):

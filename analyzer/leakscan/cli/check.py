@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -45,7 +47,7 @@ def check(
         Path | None, option(metavar="FILE", help="Known leaks, which do not fail the check.")
     ] = None,
     write_baseline: Annotated[
-        Path | None, option(metavar="FILE", help="Write the leaks found as a baseline.")
+        Path | None, option(metavar="FILE", help="Write the leaks found as a baseline, and pass.")
     ] = None,
     strict: Annotated[bool, option("--strict", help="An undecided verdict fails, too.")] = False,
     form: Annotated[Format, option("--format", help="How to write the answer.")] = Format.TEXT,
@@ -70,7 +72,13 @@ def check(
     if write_baseline is not None:
         if write_baseline.exists():
             raise UsageError(f"{write_baseline} exists", hint="name a new file, or remove it first")
-        _write(write_baseline, baseline_text(findings, expires=today + datetime.timedelta(days=90)))
+        expires = today + datetime.timedelta(days=90)
+        text = baseline_text(findings, expires=expires)
+        _write(write_baseline, text)
+        print(
+            f"{write_baseline}: {text.count('[[known]]')} known leaks, until {expires}; fill in the reasons"
+        )
+        return 0
     answer = gate(findings, today=today, budgets=budgets, baseline=known)
     text = _formatted(answer, form)
     if output is None:
@@ -84,14 +92,26 @@ def check(
 
 
 def _formatted(answer: Gate, form: Format) -> str:
-    from leakscan.report.share.gate import github, junit, sarif
+    from leakscan.report.share.gate import github, in_repository, junit, sarif
     from leakscan.report.share.json import document
     from leakscan.report.text.gate import gate_text
 
     if form is Format.JSON:
         return document("check", answer)
+    if form in (Format.GITHUB, Format.SARIF):
+        # What reads these knows the repository, not the folder that the check ran in.
+        answer = in_repository(answer, _folder_in_repository(Path.cwd(), os.environ))
     writers = {Format.TEXT: gate_text, Format.GITHUB: github, Format.JUNIT: junit, Format.SARIF: sarif}
     return writers[form](answer)
+
+
+def _folder_in_repository(folder: Path, environment: Mapping[str, str]) -> str:
+    """The folder as its repository (GITHUB_WORKSPACE, else where `.git` is) names it; "" for its root."""
+    workspace = environment.get("GITHUB_WORKSPACE", "")
+    roots = [Path(workspace).resolve()] if workspace else []
+    roots += [each for each in (folder, *folder.parents) if (each / ".git").exists()][:1]
+    root = next((each for each in roots if folder.is_relative_to(each)), folder)
+    return "" if root == folder else folder.relative_to(root).as_posix()
 
 
 def _read(path: Path) -> str:

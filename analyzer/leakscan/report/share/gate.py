@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import re
+from dataclasses import replace
 from typing import Any, Final
 from xml.etree import ElementTree
 
@@ -20,6 +22,21 @@ _LEVEL: Final = {
     Status.WITHIN_BUDGET: "note",
 }
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def in_repository(gate: Gate, folder: str) -> Gate:
+    """The same with files named from the root of the repository, of which they were named from `folder`."""
+    if not folder:
+        return gate
+    return replace(gate, leaks=tuple(_moved(gated, folder) for gated in gate.leaks))
+
+
+def _moved(gated: Gated, folder: str) -> Gated:
+    holder = gated.leak.holder
+    if holder is None or not holder.file or holder.file.startswith("/"):
+        return gated
+    moved = replace(holder, file=posixpath.normpath(posixpath.join(folder, holder.file)))
+    return replace(gated, leak=replace(gated.leak, holder=moved))
 
 
 def github(gate: Gate) -> str:
