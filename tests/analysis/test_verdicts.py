@@ -258,3 +258,14 @@ def test_a_backlog_that_was_still_draining_when_the_wait_ended_is_no_leak_yet():
 def test_a_census_that_counts_many_more_than_are_alive_dates_nothing():
     assert judge_undated(1, tuple(range(1, 82, 4))).verdict is Verdict.BOUNDED
     assert judge_undated(1, (1, 1, 5, 1, 1, 5, 1, 1, 1, 1, 5)).verdict is Verdict.BOUNDED
+
+
+def test_what_each_run_copies_and_adds_to_is_a_leak_at_the_rate_of_the_count():
+    remade = {"counts": tuple(range(3, 24)), "entries_before": 1, "entries_after": 1, "places": 1}
+    births = (*(0,) * 19, 23)
+    assert verdict(*births, **remade, entry_births=(*(0,) * 19, 1)) is Verdict.LEAK
+    assert evidence(*births, **remade) == "1 more after each run, and all are made anew each time"
+
+
+def test_what_each_run_makes_anew_in_the_same_number_is_no_leak():
+    assert verdict(*(0,) * 19, 23, counts=(23,) * 21) is Verdict.BOUNDED

@@ -310,6 +310,14 @@ def _piles_up(history: History) -> Judgement | None:
     )
 
 
+def _remade_and_more(history: History) -> Judgement | None:
+    """All of it is as young as the last run, for each run copies what there was and adds to it."""
+    if any(history.births[:-1]) or not (growing := _piles_up(history)):
+        return None
+    text = f"{rate_text(round(growing.rate, 2))} more after each run, and all are made anew each time"
+    return replace(growing, evidence=text)
+
+
 def _lets_go_of_old_ones(history: History, first_born: int) -> Judgement | None:
     """Only the last runs are there, and what was there before the runs has gone: it keeps what is recent.
 
@@ -336,6 +344,7 @@ def _lets_go_of_old_ones(history: History, first_born: int) -> Judgement | None:
 
 _RULES: Final = (
     visible_bound,
+    _remade_and_more,
     only_replaced,
     one_for_each_place,
     _exact_multiples,
