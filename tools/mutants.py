@@ -46,7 +46,8 @@ CONSTANTS = ("analysis/*.py", "analysis/*/*.py")
 LONGEST_SECONDS = 180
 _SLOW = re.compile(r"test_kernels_|test_report_any|test_replay|browser|test_known|test_cases|test_capture")
 _STARTS_PROCESSES = re.compile(
-    r"leakscan\.(capture|record)\b|subprocess|node_runs|pytester|case_runs|zoo_runs|answers|needs_node"
+    r"(from|import) (leakscan\.(capture|record|answers|cli)|subprocess|node_runs|case_runs|zoo_runs)\b"
+    r"|\bpytester\b"
 )
 _DRAWS = re.compile(r"leakscan\.(analysis|heap)\b|from drawn_|findings_samples")
 _WHOLE = re.compile(r"from drawn_(leaks|runs)|leakscan\.analysis\.(diff|told|series)\b")
