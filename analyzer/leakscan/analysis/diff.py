@@ -108,7 +108,9 @@ def diff(
     )
     told = tell(counted, before, reach, names, runs=runs)
     groups, omitted = write_causes(told, limits, type_filter)
-    ledger = measure_groups(region, [group.objects for group in groups])
+    ledger = measure_groups(
+        region, [group.objects for group in groups], named=[group.heads for group in groups]
+    )
     cuts = prepare_cuts(region, names, slots=cut_slots(told, names))
     assembly = Assembly(
         told.holding,

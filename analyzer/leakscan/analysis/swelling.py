@@ -36,6 +36,9 @@ _SMALLEST: Final = 1024
 _LEAST_GROWTH: Final = 512
 _LOOKED_AT: Final = 2000
 _LISTED: Final = 10
+_SPARE_BYTES: Final = {"collections.deque": 16 * 528}
+"""What an object keeps of the room it once needed: a deque up to 16 blocks (`MAXFREEBLOCKS` of CPython's
+Modules/_collectionsmodule.c, 3.11-3.15)."""
 _STEPS: Final = 3
 """A table that doubles once has grown too; what goes on growing does it in several steps."""
 _GOES_ON: Final = 0.25
@@ -81,7 +84,12 @@ def find_swelling(
     if runs < ENOUGH_RUNS or not type_bytes:
         return []
     least = max(_LEAST_GROWTH, 16 * runs)
-    swollen = [one for one in _grown(before, reach) if one.growth >= least]
+    spare = {row: _SPARE_BYTES.get(name, 0) for row, name in enumerate(reach.graph.type_names)}
+    swollen = [
+        one
+        for one in _grown(before, reach)
+        if one.growth >= least + spare[int(reach.graph.type_ids[one.obj])]
+    ]
     by_type: dict[str, list[_Swollen]] = {}
     for one in swollen:
         by_type.setdefault(reach.graph.type_name(one.obj), []).append(one)

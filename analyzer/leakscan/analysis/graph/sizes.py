@@ -48,8 +48,16 @@ class SizeLedger:
     owner: U32
 
 
-def measure_groups(region: Region, groups: Sequence[npt.NDArray[np.integer]]) -> SizeLedger:
-    """Exclusive and shared sizes of groups of survivors (objects of the snapshot, disjoint groups)."""
+def measure_groups(
+    region: Region,
+    groups: Sequence[npt.NDArray[np.integer]],
+    *,
+    named: Sequence[npt.NDArray[np.integer]] | None = None,
+) -> SizeLedger:
+    """Exclusive and shared sizes of groups of survivors (objects of the snapshot, disjoint groups).
+
+    `named` are those of each group that it is called after (default: all); the others are its contents.
+    """
     group_of = np.full(len(region), NO, np.uint32)
     heads = [region.numbers(group) for group in groups]
     for number, members in enumerate(heads):
@@ -60,7 +68,12 @@ def measure_groups(region: Region, groups: Sequence[npt.NDArray[np.integer]]) ->
         np.where(in_group, owner, 0), region.sizes, key_count=max(1, len(groups)), members=in_group
     )
     shared, other = owner == SHARED, (owner == OUTSIDE) | (owner == NO)
-    contents = _contents(region, owner, group_of, len(groups))
+    is_named = group_of != NO
+    if named is not None:
+        is_named[:] = False
+        for objects in named:
+            is_named[region.numbers(objects)] = True
+    contents = _contents(region, owner, is_named, len(groups))
     rows = []
     for number, members in enumerate(heads):
         reached = _shared_with(region, owner, shared, members)
@@ -95,9 +108,9 @@ def _shared_with(region: Region, owner: U32, shared: Bools, members: U32) -> Boo
 
 
 def _contents(
-    region: Region, owner: U32, group_of: U32, group_count: int
+    region: Region, owner: U32, is_named: Bools, group_count: int
 ) -> list[tuple[tuple[str, int, int], ...]]:
-    inside = np.flatnonzero((owner < SHARED) & (group_of == NO))
+    inside = np.flatnonzero((owner < SHARED) & ~is_named)
     types = region.graph.type_ids[region.objects[inside]].astype(np.int64)
     type_count = max(1, len(region.graph.types))
     pairs, row_of = np.unique(owner[inside].astype(np.int64) * type_count + types, return_inverse=True)
