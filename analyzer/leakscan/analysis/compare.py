@@ -139,7 +139,7 @@ def _matched(before: list[Leak], after: list[Leak]) -> list[tuple[Leak | None, L
             how = "type and holder" if partner else ""
         if partner is None:
             # Half a fix: what one holder let go of is the same leak, now written by the other one.
-            partner = next((other for other in rest if _shares_a_path(leak, other)), None)
+            partner = next((other for other in rest if _shares_a_place(leak, other)), None)
             how = "another of its holders" if partner else ""
         if partner is not None:
             rest.remove(partner)
@@ -151,7 +151,9 @@ def _kin(leak: Leak) -> tuple[str, str]:
     return leak.type_name, leak.holder.label if leak.holder else leak.path.root
 
 
-def _shares_a_path(one: Leak, other: Leak) -> bool:
+def _shares_a_place(one: Leak, other: Leak) -> bool:
+    if set(one.slots) & set(other.slots):
+        return True
     if one.type_name != other.type_name:
         return False
     mine, others = ({_reading(path) for path in (leak.path, *leak.also_held_by)} for leak in (one, other))

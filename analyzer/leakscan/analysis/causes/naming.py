@@ -43,6 +43,7 @@ _LINKS: Final = frozenset(("functools._lru_list_elem", "<frame>", "weakref.Refer
 _SEQUENCES: Final = frozenset(("list", "tuple", "set"))
 _WORTH_NAMING: Final = 0.05
 _MOSTLY: Final = 0.5
+_THIN_WRAPPER: Final = 0.9
 _SAME_RUNS: Final = 0.8
 
 Bools = npt.NDArray[np.bool_]
@@ -98,7 +99,22 @@ def _telling(members: Sequence[_Member], worst: Mapping[int, bool], *, least: fl
     if not telling:
         return None
     best = min(telling, key=lambda member: (member.tier, member.depth, -member.retained, member.type_row))
+    if not best.is_actor:
+        best = _inside_thin_wrappers(best, telling)
     return best.type_row
+
+
+def _inside_thin_wrappers(best: _Member, telling: Sequence[_Member]) -> _Member:
+    """What a class holds one for one, and that is nearly all of it, says more than the class."""
+    for member in sorted(telling, key=lambda member: member.depth):
+        if (
+            member.depth > best.depth
+            and member.tier <= best.tier
+            and member.count == best.count
+            and member.retained >= _THIN_WRAPPER * best.retained
+        ):
+            best = member
+    return best
 
 
 def _outermost(members: Sequence[_Member], worst: Mapping[int, bool]) -> int:
