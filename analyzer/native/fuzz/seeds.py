@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tests" / "heap"))
+
+from test_v8 import block, workflow
 
 from heaps import heap
 from leakscan.heap.writer import write
-from test_v8 import block, workflow
 from v8_files import Drawing, written
 
 DRAWINGS = {
