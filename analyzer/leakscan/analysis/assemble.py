@@ -9,13 +9,13 @@ from typing import Final
 
 import numpy as np
 
+from leakscan.analysis.births.survivors import births_of
 from leakscan.analysis.causes.holding import Holding, Population
 from leakscan.analysis.causes.leaks import LeakGroup
 from leakscan.analysis.cuts.cuts import CutSearch
 from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.graph.refs import source_of
 from leakscan.analysis.graph.sizes import GroupSize, SizeLedger
-from leakscan.analysis.judge.growth import births_of
 from leakscan.analysis.judge.history import Judgement
 from leakscan.analysis.judge.judged import JudgedSlot
 from leakscan.analysis.judge.pace import is_regular

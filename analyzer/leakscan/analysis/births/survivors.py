@@ -114,3 +114,11 @@ def _caller(graph: HeapGraph, frame: int) -> int | None:
         if graph.kind(ref) == Kind.FRAME and graph.label(ref) == "f_back":
             return int(graph.ref_targets[ref])
     return None
+
+
+def births_of(births: npt.NDArray[np.uint16], runs: int) -> tuple[int, ...]:
+    """How many were born in each run, from the birth runs; () when none is known."""
+    known = births[births > 0]
+    if not len(known):
+        return ()
+    return tuple(np.bincount(np.minimum(known, runs), minlength=runs + 1)[1:].tolist())

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from leakscan.analysis.births.survivors import Mask, Survivors
 from leakscan.analysis.graph import kernels
@@ -114,11 +113,3 @@ def _with_retained(rows: list[Growth], after: HeapGraph, region: Region) -> list
         else:
             filled.append(row)
     return filled
-
-
-def births_of(births: npt.NDArray[np.uint16], runs: int) -> tuple[int, ...]:
-    """How many were born in each run, from the birth runs; () when none is known."""
-    known = births[births > 0]
-    if not len(known):
-        return ()
-    return tuple(np.bincount(np.minimum(known, runs), minlength=runs + 1)[1:].tolist())

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from leakscan.analysis.births.earlier import Earlier
+from leakscan.analysis.births.survivors import births_of
 from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.dialects.slots_v8 import LISTED
 from leakscan.analysis.graph.refs import kinds_of, refs_from, sources_of
@@ -147,11 +148,7 @@ def _of(graph: HeapGraph, objects: U32, kinds: tuple[Kind, ...]) -> U32:
 
 def _births(reach: Reach, objects: U32, runs: int) -> tuple[int, ...]:
     is_new = objects[reach.is_held[objects]]
-    births = reach.survivors.births_of(is_new)
-    known = births[births > 0]
-    if not len(known):
-        return ()
-    return tuple(np.bincount(np.minimum(known, runs), minlength=runs + 1)[1:].tolist())
+    return births_of(reach.survivors.births_of(is_new), runs)
 
 
 def _are_names(reach: Reach, slot: Slot) -> bool:
