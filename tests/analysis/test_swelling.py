@@ -86,3 +86,15 @@ def test_without_a_census_nothing_is_said():
 def test_a_few_runs_are_too_few(runs: int):
     after = REPLACED.replace("birth=20", f"birth={runs}")
     assert findings(BEFORE, after, {"str": steady(0, 9000, runs=runs)}, runs=runs).verdict is not Verdict.LEAK
+
+
+OPEN = """
+    module app -> m -[.OPEN]-> open -[{{}}]-> one; m -[.TWO]-> two; m: module name=app
+    open: set size={size}; one: app.One birth=0; two: app.One birth=0
+"""
+
+
+@pytest.mark.parametrize(("added", "verdict"), [("", Verdict.CLEAN), ("open -[{}]-> two", Verdict.LEAK)])
+def test_a_set_that_was_fuller_once_keeps_its_room_and_does_not_grow(added: str, verdict: Verdict):
+    found = findings(OPEN.format(size=4000), OPEN.format(size=44_000) + added, {"set": steady(4_000, 2000)})
+    assert found.verdict is verdict

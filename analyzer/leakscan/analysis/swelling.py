@@ -25,7 +25,7 @@ from leakscan.analysis.graph.refs import source_of
 from leakscan.analysis.judge.noise import noise_rule
 from leakscan.analysis.judge.pace import ENOUGH_RUNS
 from leakscan.analysis.results.findings import Holder, Leak, Verdict
-from leakscan.analysis.slots.holder import place_of, same_object
+from leakscan.analysis.slots.holder import is_container, place_of, same_object
 from leakscan.analysis.slots.reach import Reach
 from leakscan.analysis.slots.slots import Slot, SlotKind
 from leakscan.heap.graph import U32, HeapGraph
@@ -143,9 +143,16 @@ def _in_place(before: HeapGraph, graph: HeapGraph, objects: U32) -> list[_Swolle
     met = np.flatnonzero(addresses[order][at] == before.addresses)
     found = []
     for earlier, obj in zip(met.tolist(), objects[order[at[met]]].tolist(), strict=True):
-        if before.type_name(earlier) == graph.type_name(obj):
+        # A table that was fuller once keeps its room: what has no more entries did not grow.
+        kept_room = is_container(graph.type_name(obj)) and _width(graph, obj) <= _width(before, earlier)
+        if before.type_name(earlier) == graph.type_name(obj) and not kept_room:
             found.append(_Swollen(obj, int(before.sizes[earlier]), int(graph.sizes[obj])))
     return found
+
+
+def _width(graph: HeapGraph, obj: int) -> int:
+    """How many references the object has."""
+    return int(graph.first_ref[obj + 1]) - int(graph.first_ref[obj])
 
 
 def _in_their_place(before: HeapGraph, reach: Reach, objects: U32) -> list[_Swollen]:
