@@ -11,6 +11,7 @@ from leakscan.analysis.graph.garbage import liveness
 from leakscan.analysis.results.findings import Findings, Leak, Path
 from leakscan.analysis.slots.reach import Reach, explore
 from leakscan.analysis.told import Told, census_of, tell, write_causes
+from leakscan.heap.census import census
 
 RUNS = 6
 
@@ -40,7 +41,8 @@ def read(path: Path) -> str:
 def told(before: DrawnHeap, after: DrawnHeap, *, runs: int = RUNS) -> Told:
     reach = reached(before, after)
     names = SlotNames(after, reach.modules.type_tiers, reach.paths.parent_ref, reach.numbered)
-    return tell(census_of(before, after, reach.survivors, runs=runs), before, reach, names, runs=runs)
+    counted = census_of(census(before), after, reach.survivors, runs=runs)
+    return tell(counted, before, reach, names, runs=runs)
 
 
 def groups(before: DrawnHeap, after: DrawnHeap, *, runs: int = RUNS) -> list[LeakGroup]:

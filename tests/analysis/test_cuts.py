@@ -212,7 +212,7 @@ def _frees(run: Analysed, slots: Sequence[CutSlot], wanted: list[int]) -> int:
         if ref not in gone and not run.life.weak[ref]
     ]
     roots = [int(graph.roots.targets[row]) for row in range(len(graph.roots)) if row not in gone_roots]
-    roots += np.flatnonzero(run.life.external).tolist()
+    roots += np.flatnonzero(run.life.is_held_from_c).tolist()
     reached: set[int] = set()
     while roots:
         obj = roots.pop()

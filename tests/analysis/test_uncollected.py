@@ -54,7 +54,7 @@ def test_what_an_opaque_object_holds_is_its_reference(opaque: Boxes, tmp_path: P
     (held,) = of_type(graph, "Held")
     (holder,) = of_type(graph, "OpaqueBox")
     found = [ref for ref in graph.references(holder) if graph.ref_targets[ref] == held]
-    assert ([graph.kind(ref) for ref in found], int(life.external[held])) == ([Kind.UNNAMED], 0)
+    assert ([graph.kind(ref) for ref in found], bool(life.is_held_from_c[held])) == ([Kind.UNNAMED], False)
     del box
 
 
@@ -66,7 +66,7 @@ def test_a_cycle_through_it_lives_and_is_neither_garbage_nor_held_from_c(opaque:
     graph, life = recorded(tmp_path)
     obj = int(np.flatnonzero(graph.addresses == address)[0])
     garbage = find_garbage(life)
-    assert (bool(garbage.stuck[obj]), bool(garbage.collectable[obj]), int(life.external[obj])) == (
+    assert (bool(garbage.stuck[obj]), bool(garbage.collectable[obj]), bool(life.is_held_from_c[obj])) == (
         True,
         False,
         0,
@@ -88,4 +88,4 @@ def test_the_keys_of_an_ordered_dict_are_held_by_it_twice(tmp_path: Path):
     del table[next(iter(table))]
     graph, life = recorded(tmp_path)
     keys = [obj for obj in of_type(graph, "Held") if graph.refcounts[obj] == 2]
-    assert (len(keys), int(life.external[keys].sum())) == (29, 0)
+    assert (len(keys), int(life.is_held_from_c[keys].sum())) == (29, 0)

@@ -35,6 +35,7 @@ from leakscan.analysis.slots.reach import Reach, explore
 from leakscan.analysis.swelling import Swelling, find_swelling
 from leakscan.analysis.told import census_of, cut_slots, tell, verdicts_by_type, write_causes
 from leakscan.analysis.units import in_units
+from leakscan.heap.census import census
 from leakscan.heap.graph import HeapGraph
 from leakscan.wording import count_text, size_text
 
@@ -90,15 +91,20 @@ def diff(
     after = reclaimed(since(before, after))
     life = liveness(after)
     found = without_plumbing(after, find_survivors(before, after))
+    old = census(before)
+    # What is looked up in them later is read again: the search for paths needs the room.
+    after.forget("addresses", "refcounts")
+    before.forget("addresses", "births", "flags", "sizes")
     runs = runs or _runs_between(before, after, found)
     reach = explore(after, found, life)
     dead = find_garbage(life).collectable
     reach = replace(reach, survivors=_without_own(reach, dead))
     survivors = reach.survivors
     region = find_region(after, life, survivors.is_new)
+    after.forget("refcounts")
     names = SlotNames(after, reach.modules.type_tiers, reach.paths.parent_ref, reach.numbered, read_source)
     counted = census_of(
-        before,
+        old,
         after,
         survivors,
         type_counts=measured.type_counts,
@@ -121,11 +127,12 @@ def diff(
     )
     judged = assemble_leaks(assembly, groups, ledger, cuts)
     grown = growth_rows(
-        before, after, survivors, reach.modules, region, runs=runs, verdicts=verdicts_by_type(told, judged)
+        old, after, survivors, reach.modules, region, runs=runs, verdicts=verdicts_by_type(told, judged)
     )
     if type_filter is None:
         swollen = find_swelling(before, reach, names, type_bytes=measured.type_bytes, runs=runs)
         judged += _judged_swelling(swollen, len(judged))
+    before.forget("addresses", "sizes", "type_ids")
     waiting = dead & survivors.is_new
     findings = Findings(
         verdict=Verdict.CLEAN,

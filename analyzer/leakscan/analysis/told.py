@@ -30,7 +30,7 @@ from leakscan.analysis.results.findings import Verdict
 from leakscan.analysis.slots.holder import place_of
 from leakscan.analysis.slots.reach import NewGraph, Reach, new_graph
 from leakscan.analysis.slots.slots import Slot, SlotKind, find_slots, lying_in
-from leakscan.heap.census import census, row_names
+from leakscan.heap.census import TypeCensus, census, row_names
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.wording import count_text
 
@@ -50,7 +50,7 @@ class Told:
 
 
 def census_of(
-    before: HeapGraph,
+    before: TypeCensus,
     after: HeapGraph,
     survivors: Survivors,
     *,
@@ -66,7 +66,7 @@ def census_of(
         counts=type_counts,
         released=released or {},
         lost=lost_by_type(type_counts, births_by_type(after, survivors, runs), later),
-        before={name: count for name, (count, _) in census(before).items()},
+        before={name: count for name, (count, _) in before.items()},
         after=later,
         runs_each=runs_each,
     )

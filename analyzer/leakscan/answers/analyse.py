@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from leakscan.analysis.counted import findings_from_counts
@@ -16,7 +17,7 @@ from leakscan.answers.sources import Source, Unreadable, source_of, sources_of
 from leakscan.capture.directory.reader import Capture
 from leakscan.errors import CaptureError, LeakscanError, UsageError
 from leakscan.heap.graph import HeapGraph
-from leakscan.heap.reader import load
+from leakscan.heap.reader import load, load_earlier
 from leakscan.heap.sniff import is_capsule
 from leakscan.heap.source_files import SourceFiles
 from leakscan.heap.source_maps import SourceMaps
@@ -93,16 +94,19 @@ def _findings(source: Source, type_name: str | None, runs_each: int, source_maps
             raise CaptureError("there is no snapshot after the runs", hint="capture again with --overwrite")
         return _counted(capture)
     if capture is None:
-        paths = (source.before, *source.between, source.after)
+        later = (*source.between, source.after)
         return series(
-            (load(path, source_maps=maps) for path in paths),
+            chain(
+                (load_earlier(source.before, source_maps=maps),),
+                (load(path, source_maps=maps, stays_open=True) for path in later),
+            ),
             runs_each=runs_each,
             type_filter=type_name,
             read_source=SourceFiles(),
         )
     if runs_each:
         raise UsageError("a capture knows how many runs it made", hint="leave --runs out")
-    before, after = load(source.before, columns=()), load(source.after, source_maps=maps)
+    before, after = load_earlier(source.before), load(source.after, source_maps=maps, stays_open=True)
     measured = measured_of(capture, runs=source.runs, notes=(source.note,) if source.note else ())
     if capture.runtime == "node":
         after = dated_by_id(capture, after, source.runs)

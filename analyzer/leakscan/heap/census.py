@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -10,6 +11,8 @@ from leakscan import _native
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import BIRTH_OWN, ObjectFlag, TypeFlag
 
+TypeCensus = Mapping[str, tuple[int, int]]
+"""(objects, shallow bytes) by type name."""
 V8_INTERNALS: Final = "(V8 internals)"
 
 

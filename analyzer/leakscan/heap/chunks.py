@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
@@ -100,6 +100,14 @@ class ChunkFile:
     def in_file_order(self) -> Iterator[Chunk]:
         return iter(self._in_order)
 
+    def of(self, column: str) -> Sequence[Chunk]:
+        """The chunks of one column, in their order; none when the file does not have it."""
+        return self._chunks.get(column, ())
+
+    def items_of(self, chunk: Chunk) -> npt.NDArray[Any]:  # Any: as in `array`
+        """What one chunk holds, as items."""
+        return self.payload(chunk).view(DTYPES[chunk.dtype])
+
     def payload(self, chunk: Chunk) -> npt.NDArray[np.uint8]:
         """What one chunk holds, decoded and checked."""
         out = np.empty(chunk.items * DTYPES[chunk.dtype].itemsize, np.uint8)
@@ -118,6 +126,10 @@ class ChunkFile:
     def fault(self, column: str, what: str, *, hint: str = _DAMAGED) -> SnapshotError:
         """The error that says what is wrong with a column."""
         return SnapshotError(f"{self.name}: column {column} {what}", hint=hint)
+
+    @property
+    def is_open(self) -> bool:
+        return not self._file.closed
 
     def close(self) -> None:
         self._file.close()

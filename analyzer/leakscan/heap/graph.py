@@ -114,6 +114,9 @@ class HeapGraph:
     def reference_count(self) -> int:
         return len(self.ref_targets)
 
+    def forget(self, *columns: str) -> None:
+        """These fields are not needed for now: a graph that can read them again lets go of their memory."""
+
     @property
     def has_births(self) -> bool:
         return bool(self.meta.get("births", False))

@@ -22,6 +22,7 @@ from leakscan.heap.chunks import BYTES, ChunkFile
 from leakscan.heap.graph import U8, U32, U64, HeapGraph, Roots, StringTable, TypeTable
 from leakscan.heap.kinds import BIRTH_UNKNOWN, NO_OBJECT, Kind, ObjectFlag, RootKind
 from leakscan.heap.late import LateReferences
+from leakscan.heap.paged import paged_references
 from leakscan.heap.secrets import masked_table
 from leakscan.heap.sniff import printable
 from leakscan.heap.source_maps import SourceMaps
@@ -66,12 +67,14 @@ def load(
     source: str | os.PathLike[str] | BinaryIO,
     *,
     columns: Collection[str] | None = None,
+    stays_open: bool = False,
     source_maps: SourceMaps | None = None,
 ) -> HeapGraph:
     """The heap of one snapshot, checked: every index in it may be followed.
 
     `columns` names the HeapGraph fields to read now; the others are read (and checked) when they are
-    first used, for which the file stays open. None reads everything and closes the file. `source` may be
+    first used, for which the file stays open. None reads everything and closes the file, unless it
+    `stays_open`, so that the graph may `forget` columns and read them again. `source` may be
     a file object, a pipe too; it is read from its beginning unless it has none. What is in it decides how it
     is read: a V8 heap snapshot is always read whole, and both kinds may be gzip'ed.
     `source_maps` say where the scripts of a V8 heap were compiled from.
@@ -97,7 +100,22 @@ def load(
         getattr(graph, column)
     if columns is None:
         chunks.check_unread()
-        chunks.close()
+        if not stays_open:
+            chunks.close()
+    return graph
+
+
+def load_earlier(
+    source: str | os.PathLike[str] | BinaryIO, *, source_maps: SourceMaps | None = None
+) -> HeapGraph:
+    """A heap that a later one of the same process is compared with: nothing of it is read before it is used.
+
+    Its references stay in the file: `first_ref`, `ref_targets`, `ref_kinds` and `ref_labels` give what they
+    are indexed with and are no arrays themselves. Raises SnapshotError as `load` does, later too.
+    """
+    graph = load(source, columns=(), source_maps=source_maps)
+    if isinstance(graph, LoadedGraph):
+        graph.page_references()
     return graph
 
 
@@ -187,6 +205,16 @@ class LoadedGraph(HeapGraph):
         value = loader(self._chunks, self)
         self.__dict__[name] = value
         return value
+
+    def page_references(self) -> None:
+        """Columns of references that are not read yet stay in the file."""
+        if not self._chunks.items("late.src"):
+            self.__dict__.update(paged_references(self._chunks))
+
+    def forget(self, *columns: str) -> None:
+        if "_chunks" in self.__dict__ and self._chunks.is_open:
+            for column in columns:
+                self.__dict__.pop(column, None)
 
     @property
     def object_count(self) -> int:
@@ -386,7 +414,9 @@ def _optional(chunks: ChunkFile, column: str, dtype: int, default: int) -> npt.N
     if column in chunks:
         return chunks.array(column, dtype)
     item = {_U8: np.uint8, _U16: np.uint16, _U32: np.uint32, _U64: np.uint64}[dtype]
-    return np.full(chunks.items("obj.type"), default, item)
+    count = chunks.items("obj.type")
+    # Zeros that nobody writes to take no memory.
+    return np.full(count, default, item) if default else np.zeros(count, item)
 
 
 def _dotted(module: str, name: str) -> str:

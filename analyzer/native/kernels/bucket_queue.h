@@ -41,6 +41,16 @@ class BucketQueue {
         return true;
     }
 
+    // Lets go of all memory; the queue can only be allocated again.
+    void release() {
+        heads_.release();
+        tails_.release();
+        occupied_.release();
+        summary_.release();
+        blocks_.release();
+        free_ = kNo;
+    }
+
     // The smallest distance at or after `from` with entries; kNo when the queue is empty.
     u32 next(u32 from) const {
         const u32 start = from % kWindow;

@@ -46,6 +46,7 @@ class Search {
             if (const Status status = settle_distance(distance); status != Status::OK) return status;
             if (distance == kFarthest) break;
         }
+        let_go_of_queues();
         write_result();
         return Status::OK;
     }
@@ -153,6 +154,15 @@ class Search {
             if (!is_kept) return false;
         }
         return true;
+    }
+
+    // The caller's arrays get their pages only when they are written.
+    void let_go_of_queues() {
+        queue_.release();
+        drained_.release();
+        batch_.release();
+        level_.release();
+        level_next_.release();
     }
 
     void write_result() {

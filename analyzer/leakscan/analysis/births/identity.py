@@ -23,13 +23,22 @@ _ALIGNMENT_BITS: Final = 4
 _FEW_HOLDERS: Final = 4
 """A neighbour that many objects hold (None, a small number, a shared name) says nothing about one of them."""
 _ODD: Final = 0x9E3779B97F4A7C15
+_AT_ONCE: Final = 1 << 20
+"""Questions that are sorted together: what a question needs for the moment is four times what it answers."""
 
 
 def known_by_place(before: HeapGraph, after: HeapGraph, objects: Objects) -> Mask:
     """Which of these objects of `after` have the address and the type of an object of `before`."""
     type_rows = _shared_type_rows(before, after)
-    known = np.sort(_place_keys(before.addresses, type_rows[before.type_ids]))
-    return _found(_place_keys(after.addresses[objects], after.type_ids[objects]), known)
+    known = _place_keys(before.addresses, type_rows[before.type_ids])
+    known.sort()
+    found = np.empty(len(objects), np.bool_)
+    for start in range(0, len(objects), _AT_ONCE):
+        part = objects[start : start + _AT_ONCE]
+        found[start : start + len(part)] = _found(
+            _place_keys(after.addresses[part], after.type_ids[part]), known
+        )
+    return found
 
 
 def known_by_neighbours(before: HeapGraph, after: HeapGraph, objects: Objects) -> Mask:
@@ -78,7 +87,9 @@ def _pair_keys(graph: HeapGraph, refs: U32) -> U64:
 
 def _place_keys(addresses: U64, type_rows: U32) -> U64:
     """Address and type in one number: objects are at least 16 bytes apart and addresses have 57 bits."""
-    keys: U64 = ((addresses >> np.uint64(_ALIGNMENT_BITS)) << np.uint64(_TYPE_BITS)) ^ type_rows
+    keys: U64 = addresses >> np.uint64(_ALIGNMENT_BITS)
+    keys <<= np.uint64(_TYPE_BITS)
+    keys ^= type_rows
     return keys
 
 

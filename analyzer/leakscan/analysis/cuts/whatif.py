@@ -156,7 +156,7 @@ def _held_by_the_program(graph: HeapGraph, life: Liveness) -> Bools:
 
 def _standing_alone(graph: HeapGraph, life: Liveness) -> U32:
     """Objects that no root has to hold: held from C, or immortal."""
-    alone = life.external > 0
+    alone = life.is_held_from_c.copy()
     if graph.runtime == "cpython":
         alone |= graph.refcounts == IMMORTAL
     return np.flatnonzero(alone).astype(np.uint32)

@@ -22,9 +22,10 @@ Bools = npt.NDArray[np.bool_]
 class Liveness:
     """Where life starts in a snapshot and which references carry it.
 
-    `weak` (mask over references) keep nothing alive: weak and borrowed ones. `external` u32[n] are the
-    counts that nothing seen explains. `anchors` are the objects alive by themselves: targets of
-    roots, held from C, immortal, and those that keep a cycle from the collector. `state` u8[n] is
+    `weak` (mask over references) keep nothing alive: weak and borrowed ones. `is_held_from_c` (mask) are
+    objects with a count that neither a reference nor a root explains. `anchors` are the objects alive by
+    themselves: targets of roots, held from C, immortal, and those that keep a cycle from the collector.
+    `state` u8[n] is
     kernels.GARBAGE, REACHED or HELD_FROM_C. `blockers` are objects of types that take no part in collection,
     in cycles that nothing else holds: these (`stuck`, a mask, with all that they hold) live for ever.
     """
@@ -32,7 +33,7 @@ class Liveness:
     csr: Csr
     weak: Bools
     root_targets: U32
-    external: U32
+    is_held_from_c: Bools
     state: U8
     anchors: U32
     blockers: U32
@@ -41,11 +42,6 @@ class Liveness:
     @cached_property
     def is_live(self) -> Bools:
         return np.asarray(self.state != kernels.GARBAGE)
-
-    @cached_property
-    def is_held_from_c(self) -> Bools:
-        """Objects with a count that neither a reference nor a root explains."""
-        return np.asarray(self.external > 0)
 
 
 def liveness(graph: HeapGraph) -> Liveness:
@@ -56,9 +52,8 @@ def liveness(graph: HeapGraph) -> Liveness:
     roots = graph.roots.targets
     if graph.runtime != "cpython":
         state = kernels.reachable(csr, roots=roots, skip=weak).view(np.uint8)
-        external = np.zeros(graph.object_count, np.uint32)
-        none = np.zeros(0, np.uint32)
-        return Liveness(csr, weak, roots, external, state, distinct(roots), none, external > 0)
+        nobody = np.zeros(graph.object_count, np.bool_)
+        return Liveness(csr, weak, roots, nobody, state, distinct(roots), np.zeros(0, np.uint32), nobody)
     view = kernels.collector_reachability(
         csr,
         graph.refcounts,
@@ -66,7 +61,8 @@ def liveness(graph: HeapGraph) -> Liveness:
         skip=weak,
         uncounted_roots=(graph.roots.flags & np.uint8(RootFlag.BORROWED)) != 0,
     )
-    stands_alone = (view.external > 0) | (graph.refcounts == IMMORTAL)
+    is_held_from_c = np.asarray(view.external > 0)
+    stands_alone = is_held_from_c | (graph.refcounts == IMMORTAL)
     stands_alone[roots] = True
     dead = np.asarray(view.state == kernels.GARBAGE)
     blockers = _blockers(graph, csr, weak, dead)
@@ -77,7 +73,7 @@ def liveness(graph: HeapGraph) -> Liveness:
         stuck = np.asarray(kernels.reachable(csr, roots=blockers, skip=weak) & dead)
         state = np.where(stuck, np.uint8(kernels.HELD_FROM_C), state)
     anchors = np.flatnonzero(stands_alone).astype(np.uint32)
-    return Liveness(csr, weak, roots, view.external, state, anchors, blockers, stuck)
+    return Liveness(csr, weak, roots, is_held_from_c, state, anchors, blockers, stuck)
 
 
 def _blockers(graph: HeapGraph, csr: Csr, weak: Bools, dead: Bools) -> U32:

@@ -113,7 +113,9 @@ def find_region(graph: HeapGraph, life: Liveness, is_new: Bools) -> Region:
         clearable &= graph.roots.kinds[root_rows] != RootKind.THREAD
         fixed = [graph.root_label(row).startswith(FIXED_MEMORY) for row in root_rows.tolist()]
         clearable &= ~np.array(fixed, np.bool_)
-    alone = (life.external > 0) | (graph.refcounts == IMMORTAL) if len(graph.refcounts) else life.external > 0
+    alone = life.is_held_from_c.copy()
+    if len(graph.refcounts):
+        alone |= graph.refcounts == IMMORTAL
     alone[graph.roots.targets[root_rows[~clearable]]] = True
     return Region(
         graph=graph,

@@ -14,7 +14,7 @@ from leakscan.analysis.graph.modules import Modules, Tier
 from leakscan.analysis.graph.region import Region
 from leakscan.analysis.judge.ranks import ORDER, rank
 from leakscan.analysis.results.findings import Growth, Verdict
-from leakscan.heap.census import census, row_names
+from leakscan.heap.census import TypeCensus, census, row_names
 from leakscan.heap.graph import HeapGraph
 
 _MOST_RETAINED: Final = 24
@@ -24,7 +24,7 @@ _REFERENCES_WALKED: Final = 30_000_000
 
 
 def growth_rows(
-    before: HeapGraph,
+    old: TypeCensus,
     after: HeapGraph,
     survivors: Survivors,
     modules: Modules,
@@ -33,12 +33,12 @@ def growth_rows(
     runs: int,
     verdicts: Mapping[str, Verdict],
 ) -> tuple[Growth, ...]:
-    """One row for each type with survivors or with another count than before.
+    """One row for each type with survivors or with another count than before, in the census `old`.
 
     Leaking types first, the application's before builtin ones, then by retained bytes. Types of one name are
     one row. leakscan's own objects are not counted. `verdicts` are those of the causes, by type.
     """
-    old, new = census(before), census(after)
+    new = census(after)
     births = births_by_type(after, survivors, runs)
     tiers = _tier_by_name(after, modules)
     rows = []

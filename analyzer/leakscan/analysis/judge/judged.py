@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from leakscan.analysis.births.earlier import Earlier
 from leakscan.analysis.causes.causes import SlotFacts
 from leakscan.analysis.causes.holding import Holding, Population
@@ -30,6 +32,10 @@ class JudgedSlot:
 def judge_slots(earlier: Earlier, holding: Holding, names: SlotNames, census: Census) -> list[JudgedSlot]:
     """Every slot judged by itself, in the order of the table."""
     found = []
+    # Those of all slots at once: each question is a pass over the earlier snapshot.
+    holders = [slot.holders for slot in holding.table.slots]
+    earlier.look_up(np.concatenate(holders) if holders else np.zeros(0, np.uint32))
+    earlier.before.forget("addresses")
     for number, slot in enumerate(holding.table.slots):
         entries = count_entries(earlier, holding.reach, names, slot, runs=holding.runs)
         populations = holding.populations_of_slot(number)
