@@ -10,6 +10,8 @@ import pytest
 
 from cli_runs import CommandLine, command
 from drawn_captures import BEFORE, CLEAN, draw_capture, draw_modes, leaking
+from heaps import heap
+from leakscan.heap.writer import write
 from leakscan.report.share.schema import schema_text
 from snapshots import expected
 
@@ -133,16 +135,35 @@ def test_a_dot_file_is_written_where_asked(command: CommandLine, leak: str, tmp_
 def test_a_page_is_written_with_switches_for_the_cuts(command: CommandLine, leak: str, tmp_path: Path):
     out = tmp_path / "report.html"
     assert command("report", leak, "-o", str(out)) == (0, "", "")
-    assert "Frees 20 of 20 survivors: 20 objects, 20.0 kB." in out.read_text(encoding="utf-8")
+    said = "Frees all 20 leaking survivors and what they hold: 20 objects, 20.0 kB."
+    assert said in out.read_text(encoding="utf-8")
 
 
-def test_a_bug_report_has_its_graph_beside_it(
+def test_a_bug_report_carries_its_graph(
     command: CommandLine, leak: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("PATH", str(tmp_path))
     code, out, err = command("report", leak, "-o", str(tmp_path / "bug.md"))
     beside = sorted(path.name for path in tmp_path.glob("bug.*"))
-    assert (code, out, err, beside) == (0, "", "", ["bug.dot", "bug.md", "bug.svg"])
+    assert (code, out, err, beside) == (0, "", "", ["bug.md"])
+    assert "```mermaid\nflowchart TD\n" in (tmp_path / "bug.md").read_text(encoding="utf-8")
+
+
+def test_snapshots_of_two_programs_are_not_compared(command: CommandLine, tmp_path: Path):
+    files = [tmp_path / f"{pid}.heap" for pid in (1, 2)]
+    for pid, file in zip((1, 2), files, strict=True):
+        write(heap(leaking(), meta={"python": "3.11.7", "births": True, "pid": pid}), file)
+    code, out, err = command("diff", str(files[0]), str(files[1]))
+    assert (code, out) == (2, "")
+    assert "is of process 1, " in err and "`leakscan compare A B`" in err
+
+
+def test_the_address_of_the_source_must_have_a_place_for_the_file(
+    command: CommandLine, leak: str, tmp_path: Path
+):
+    out = tmp_path / "r.html"
+    code, _, err = command("report", leak, "-o", str(out), "--source-url", "javascript:x")
+    assert (code, "is no address of a source file" in err, out.exists()) == (2, True, False)
 
 
 def test_a_capture_that_was_interrupted_says_what_is_missing_and_answers(

@@ -94,7 +94,7 @@ def allowed(found: Findings) -> Any:
 FORMATS = {
     "text": screen,
     "html": lambda found: html_report(found, switches=Switches((found.target,), 1, ((0, 0, 0), (1, 1, 1)))),
-    "markdown": lambda found: markdown_report(found, picture="x.svg"),
+    "markdown": markdown_report,
     "dot": findings_dot,
     "svg": findings_svg,
     "json": findings_json,

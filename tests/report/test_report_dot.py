@@ -8,6 +8,7 @@ import pytest
 
 import findings_samples as samples
 from leakscan.analysis.results.findings import Path as RetentionPath
+from leakscan.analysis.results.findings import Step
 from leakscan.errors import UsageError
 from leakscan.report.pictures.dot import findings_dot, quoted
 from leakscan.report.pictures.graphviz import PictureError, picture, write_graph
@@ -26,6 +27,60 @@ def test_both_paths_to_a_leak_end_at_one_box():
     dot = findings_dot(samples.TWO_HOLDERS)
     survivor = next(row.split()[0] for row in dot.splitlines() if "20 x ModelOutput" in row)
     assert dot.count(f"-> {survivor} [label") == 2
+
+
+def with_objects(path: RetentionPath, *numbers: int) -> RetentionPath:
+    steps = (replace(step, object=number) for step, number in zip(path.steps, numbers, strict=True))
+    return replace(path, steps=tuple(steps))
+
+
+def test_an_object_on_two_paths_is_drawn_once_and_so_is_the_reference_to_cut():
+    main = with_objects(samples.WORKFLOW_PATH, 1, 2, 3, 4)
+    local = replace(main, root="thread MainThread", root_kind="thread")
+    leak = replace(samples.MODEL_OUTPUT, path=main, also_held_by=(local,))
+    dot = findings_dot(replace(samples.TWO_HOLDERS, leaks=(leak,)))
+    assert (dot.count('label="Workflow\\n'), dot.count("['run-*']")) == (1, 1)
+
+
+def test_a_survivor_on_the_path_of_another_leak_is_the_same_box():
+    inner = replace(
+        samples.LAZY_PATTERN,
+        signature="00000002",
+        path=with_objects(
+            RetentionPath(
+                samples.WORKFLOW_PATH.root,
+                "module",
+                (
+                    *(replace(step, is_survivor=False) for step in samples.WORKFLOW_PATH.steps),
+                    Step(".pattern", "attribute", "re.Pattern", is_survivor=True, is_new=True),
+                ),
+            ),
+            1,
+            2,
+            3,
+            4,
+            5,
+        ),
+    )
+    outer = replace(
+        samples.MODEL_OUTPUT, path=with_objects(samples.WORKFLOW_PATH, 1, 2, 3, 4), also_held_by=()
+    )
+    dot = findings_dot(replace(samples.TWO_HOLDERS, leaks=(outer, inner)))
+    assert sum("ModelOutput" in row and "label=" in row for row in dot.splitlines()) == 2  # title and box
+
+
+def test_what_hangs_on_one_object_in_many_places_is_read_from_left_to_right():
+    leaks = tuple(
+        replace(
+            samples.MODEL_OUTPUT,
+            signature=f"{number:08x}",
+            path=with_objects(samples.WORKFLOW_PATH, 1, *(number * 10 + at for at in range(3))),
+            also_held_by=(),
+        )
+        for number in range(1, 21)
+    )
+    assert "rankdir=LR" in findings_dot(replace(samples.TWO_HOLDERS, leaks=leaks), limit=0)
+    assert "rankdir=TB" in findings_dot(samples.TWO_HOLDERS)
 
 
 def test_a_common_beginning_is_drawn_once():

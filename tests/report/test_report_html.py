@@ -4,13 +4,17 @@ import base64
 import hashlib
 import itertools
 import re
+from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
 
 import findings_samples as samples
+from leakscan.errors import UsageError
 from leakscan.report.html.charts import Series, births_bars, line_chart
 from leakscan.report.html.page import Switches, html_report
+from leakscan.report.html.source_links import checked_template, source_link
 
 SWITCHES = Switches(
     ("Workflow._runs[*]", "Emitter.handlers['chunk'][*]"),
@@ -68,7 +72,7 @@ def test_nothing_is_loaded_from_anywhere(name: str):
         for key, value in attributes.items()
         if key in ("src", "href", "action", "srcset", "xlink:href", "data")
     }
-    assert references == {"#leaks"}
+    assert all(value is not None and value.startswith("#") for value in references)
 
 
 @pytest.mark.parametrize("name", samples.ALL)
@@ -145,3 +149,54 @@ def test_a_flat_line_at_zero_is_drawn():
 
 def test_many_runs_share_bars():
     assert births_bars((1,) * 400, label="x").count("<rect") == 40
+
+
+def text_of(report: str) -> str:
+    return " ".join("".join(Document(report).text).split())
+
+
+def test_the_cut_that_frees_all_leaks_stands_in_the_head():
+    report = html_report(replace(samples.SEVERAL, cut=samples.WORKFLOW_CUT))
+    head = report[report.index("<header") : report.index("</header>")]
+    assert "To free all 20 of them, cut both" in text_of(head)
+    assert all(member.pattern in unescape(head) for member in samples.WORKFLOW_CUT.members)
+
+
+def test_only_the_references_of_the_common_cut_are_ticked():
+    effects = ((0, 0, 0), (20, 30, 1), (0, 0, 0), (20, 30, 1))
+    switches = Switches(("a", "b"), 25, effects, cut=1, is_whole=True)
+    report = html_report(samples.TWO_HOLDERS, switches=switches)
+    boxes = [each for each in Document(report).of("input") if each.get("type") == "checkbox"]
+    assert ["checked" in box for box in boxes] == [True, False]
+    assert (
+        "Frees all 20 leaking survivors and what they hold: 30 objects, 1 B."
+        " 5 more new objects are bounded or noise and stay." in text_of(report)
+    )
+
+
+def test_each_leak_is_shown_with_the_run_it_began_in():
+    late = replace(samples.MODEL_OUTPUT, births=(0,) * 6 + (3,) * 14, signature="00000001")
+    report = html_report(replace(samples.SEVERAL, leaks=(late, samples.MODEL_OUTPUT)))
+    chart = report[report.index('<ol class="began">') :]
+    assert chart.index("from run 1<") < chart.index("from run 7<")
+
+
+def test_lines_link_to_the_repository_when_its_address_is_known():
+    report = html_report(samples.TWO_HOLDERS, source_url="https://host/app/blob/main/{file}#L{line}")
+    links = [each["href"] for each in Document(report).of("a")]
+    assert "https://host/app/blob/main/fixtures/streamlab/workflow.py#L31" in links
+
+
+@pytest.mark.parametrize("file", ["/usr/lib/python3/queue.py", "../x.py", "<string>", "javascript:x", ""])
+def test_a_file_outside_of_the_project_has_no_address(file: str):
+    assert source_link("https://host/{file}#L{line}", file, 3) == ""
+
+
+def test_markup_in_a_file_stays_inside_its_address():
+    assert source_link("https://host/{file}", 'a"><b>.py', 1) == "https://host/a%22%3E%3Cb%3E.py"
+
+
+@pytest.mark.parametrize("text", ["javascript:alert(1)//{file}", "https://host/app", "file:///{file}"])
+def test_an_address_that_shows_no_file_is_refused(text: str):
+    with pytest.raises(UsageError):
+        checked_template(text)

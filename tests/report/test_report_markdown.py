@@ -11,7 +11,9 @@ from snapshots import expected
 
 @pytest.mark.parametrize("name", ["two_holders", "inconclusive", "hostile", "clean"])
 def test_the_bug_report_reads_as_agreed(name: str):
-    text = markdown_report(samples.ALL[name], picture="leak.svg")
+    text = markdown_report(
+        samples.ALL[name],
+    )
     assert text == expected(f"report_markdown/{name}.md", text)
 
 

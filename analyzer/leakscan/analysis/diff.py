@@ -29,6 +29,7 @@ from leakscan.analysis.judge.waiting import find_open_sockets
 from leakscan.analysis.ledger.ledger import beyond_the_heap
 from leakscan.analysis.lines.sourcelines import ReadSource
 from leakscan.analysis.narrow import is_named
+from leakscan.analysis.numbering import numbered
 from leakscan.analysis.results.findings import Cut, Findings, Growth, Projection, RunFigures, Verdict
 from leakscan.analysis.results.memory import MemoryLedger
 from leakscan.analysis.slots.reach import Reach, explore
@@ -159,7 +160,7 @@ def diff(
         omitted=(*omitted, *_omitted_paths(groups, judged), *_not_measured(grown)),
         unit=unit,
     )
-    return _concluded(findings, judged, region, ledger, cuts, untold=len(told.holding.untold))
+    return numbered(_concluded(findings, judged, region, ledger, cuts, untold=len(told.holding.untold)))
 
 
 def _judged_swelling(found: Sequence[Swelling], first: int) -> list[Judged]:

@@ -19,6 +19,7 @@ from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.graph.garbage import liveness
 from leakscan.analysis.graph.refs import distinct
 from leakscan.analysis.narrow import survivors_of_type, type_rows_named
+from leakscan.analysis.numbering import Numbering
 from leakscan.analysis.results.findings import Path
 from leakscan.analysis.slots.reach import Reach, explore, new_graph
 from leakscan.analysis.slots.slots import find_slots
@@ -87,6 +88,7 @@ def paths_to_type(graph: HeapGraph, type_name: str, *, limit: int = 0) -> TypePa
     ]
     found.sort(key=lambda group: (-len(group.heads), group.type_name, group.signature))
     most = limit or len(found)
+    numbering = Numbering()
     return TypePaths(
         asked=type_name,
         count=int(asked.sum()),
@@ -97,7 +99,7 @@ def paths_to_type(graph: HeapGraph, type_name: str, *, limit: int = 0) -> TypePa
                 group.type_name,
                 len(group.heads),
                 int(graph.sizes[group.heads].sum(dtype=np.uint64)),
-                (group.path, *group.also_held_by),
+                tuple(map(numbering.path, (group.path, *group.also_held_by))),
                 group.path_count_omitted,
             )
             for group in found[:most]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -96,9 +97,11 @@ def _findings(source: Source, type_name: str | None, runs_each: int, source_maps
     if capture is None:
         later = (*source.between, source.after)
         return series(
-            chain(
-                (load_earlier(source.before, source_maps=maps),),
-                (load(path, source_maps=maps, stays_open=True) for path in later),
+            _of_one_process(
+                chain(
+                    (load_earlier(source.before, source_maps=maps),),
+                    (load(path, source_maps=maps, stays_open=True) for path in later),
+                )
             ),
             runs_each=runs_each,
             type_filter=type_name,
@@ -124,6 +127,24 @@ def _findings(source: Source, type_name: str | None, runs_each: int, source_maps
         read_source=SourceFiles(Path(capture.started_in) if capture.started_in else None),
     )
     return replace(findings, proof=proof_text(capture.proof) if capture.proof else "")
+
+
+def _of_one_process(snapshots: Iterable[HeapGraph]) -> Iterator[HeapGraph]:
+    """The snapshots; UsageError when two of CPython say that they are of two processes.
+
+    Addresses and births of two processes have nothing to do with each other: every object would look new.
+    """
+    first: HeapGraph | None = None
+    for graph in snapshots:
+        known, pid = (None if first is None else first.meta.get("pid")), graph.meta.get("pid")
+        if first is not None and known is not None and pid is not None and known != pid:
+            raise UsageError(
+                f"{first.path} is of process {known}, {graph.path} of process {pid}: nothing in one can be"
+                " found again in the other",
+                hint="`leakscan compare A B` compares two captures, leak by leak",
+            )
+        first = first or graph
+        yield graph
 
 
 def dated_by_id(capture: Capture, after: HeapGraph, runs: int) -> HeapGraph:

@@ -75,6 +75,7 @@ def _with_answers(capsule: Capsule, snapshots: list[Path], *, with_paths: bool) 
 
 
 def cut_patterns(findings: Findings, *, limit: int | None = MOST_PATTERNS) -> tuple[str, ...]:
-    """The references that the report proposes to cut, of the worst leak first."""
-    found = (member.pattern for leak in findings.leaks if leak.cut for member in leak.cut.members)
+    """The references that the report proposes to cut: those that free all leaks together come first."""
+    cuts = [findings.cut, *(leak.cut for leak in findings.leaks)]
+    found = (member.pattern for cut in cuts if cut is not None for member in cut.members)
     return tuple(dict.fromkeys(found))[:limit]

@@ -23,23 +23,28 @@ def report(
     snapshots: Annotated[
         list[Path], argument(metavar="DIR | BEFORE AFTER", help="A capture, or two snapshots.")
     ],
-    output: Annotated[
-        Path, option("--output", "-o", metavar="FILE", help="FILE.html, or FILE.md with its graph.")
-    ] = Path("report.html"),
+    output: Annotated[Path, option("--output", "-o", metavar="FILE", help="FILE.html, or FILE.md.")] = Path(
+        "report.html"
+    ),
     type_name: Annotated[
         str | None,
         option("--type", metavar="T", help="Only types whose qualified name ends with T."),
+    ] = None,
+    source_url: Annotated[
+        str | None,
+        option(metavar="URL", help="Where the source is shown: https://host/blob/main/{file}#L{line}."),
     ] = None,
     redact: Redact = "none",
 ) -> None:
     """Write a page to look at, or a bug report to file.
 
-    The page is one file that loads nothing. Beside FILE.md stand FILE.dot and FILE.svg.
+    The page is one file that loads nothing. The bug report carries its picture as a Mermaid block.
     """
     from leakscan.answers.analyse import analysed_one
     from leakscan.answers.bundle import capsule_of, only_findings
     from leakscan.answers.capsules import capsule_at
     from leakscan.report.html.page import html_report, switches_of
+    from leakscan.report.html.source_links import checked_template
     from leakscan.report.share.redaction import redacted
 
     ending = output.suffix.lower()
@@ -47,6 +52,7 @@ def report(
         raise UsageError(
             f"cannot tell from {output.name!r} what to write", hint="end the file's name with .html or .md"
         )
+    address = checked_template(source_url) if source_url else ""
     level = level_of(redact)
     is_page = ending != ".md"
     if is_page:
@@ -61,20 +67,15 @@ def report(
     found = capsule.findings[0]
     findings = replace(found, omitted=tuple(dict.fromkeys((*found.omitted, *left_out))))
     if is_page:
-        _write(output, html_report(findings, switches=switches_of(capsule)))
+        _write(output, html_report(findings, switches=switches_of(capsule), source_url=address))
     else:
         _write_markdown(findings, output)
 
 
 def _write_markdown(findings: Findings, output: Path) -> None:
-    from leakscan.report.pictures.dot import findings_dot
-    from leakscan.report.pictures.svg import findings_svg
     from leakscan.report.share.markdown import markdown_report
 
-    picture = output.with_suffix(".svg")
-    _write(output.with_suffix(".dot"), findings_dot(findings))
-    _write(picture, findings_svg(findings))
-    _write(output, markdown_report(findings, picture=picture.name))
+    _write(output, markdown_report(findings))
 
 
 def _write(path: Path, text: str) -> None:

@@ -96,6 +96,7 @@ def _root_step(reach: Reach, path: RawPath) -> list[Step]:
             line=place.line if place else 0,
             is_survivor=not path.hops,
             is_new=bool(reach.survivors.is_new[obj]),
+            object=obj + 1,
         )
     ]
 
@@ -117,6 +118,7 @@ def _step(writing: Writing, hops: Sequence[Hop], reason: Reason) -> Step:
         is_survivor=targets[0] in writing.heads,
         is_new=is_new,
         note=_rate_note(writing, targets, reason) if is_new else "",
+        object=targets[0] + 1,
     )
 
 

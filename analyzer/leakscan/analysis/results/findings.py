@@ -69,6 +69,8 @@ class Step:
     is_survivor: bool = False
     is_new: bool = False
     note: str = ""
+    object: int = field(default=0, compare=False)
+    """the same number in two steps of one answer is the same object; 0 when that is not known"""
 
 
 @dataclass(frozen=True, slots=True)

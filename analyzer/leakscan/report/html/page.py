@@ -8,24 +8,33 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Final
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from leakscan import __version__
 from leakscan.analysis.capsule import Capsule
 from leakscan.analysis.headline import row_names
-from leakscan.analysis.results.findings import Findings, Path, Verdict
+from leakscan.analysis.results.findings import Findings, Leak, Path, Verdict
 from leakscan.report.cuts import cut_steps
 from leakscan.report.folding import Piece, fold_steps
+from leakscan.report.html.began import began_chart
 from leakscan.report.html.charts import Series, births_bars, line_chart
-from leakscan.report.names import object_text, place, type_names
+from leakscan.report.html.source_links import source_link
+from leakscan.report.names import TypeNames, object_text, place, type_names
 from leakscan.report.pictures.svg import leak_svg
 from leakscan.report.reproduce import commands, measured
 from leakscan.report.text.leaks import growth_of, in_use_text
 from leakscan.report.text.memory import after_trim, shown_rows, signed, site_text, told_sites
 from leakscan.wording import count_text, rate_text, size_text, visible
 
+_FEW_CUTS: Final = 8
+"""More references to cut are folded: each stands with its leak."""
+_FEW_LEAKS: Final = 3
+"""More leaks are folded."""
+_LEAKS_SHOWN: Final = 12
+_TYPES_SHOWN: Final = 10
 _FINE = (Verdict.CLEAN, Verdict.WARM_UP, Verdict.BOUNDED, Verdict.GARBAGE, Verdict.SLACK)
 
 
@@ -33,12 +42,20 @@ _FINE = (Verdict.CLEAN, Verdict.WARM_UP, Verdict.BOUNDED, Verdict.GARBAGE, Verdi
 class Switches:
     """What every combination of these references would free.
 
-    `effects[mask]` is (survivors, objects, bytes) freed by the patterns whose bits are set in `mask`.
+    `effects[mask]` is (survivors, objects, bytes) freed by the patterns whose bits are set in `mask`. `cut`
+    is the mask of those that free all leaks together (all of them, when it is not told), `is_whole` says that
+    no reference of that set is missing here.
     """
 
     patterns: tuple[str, ...]
     survivors: int
     effects: tuple[tuple[int, int, int], ...]
+    cut: int = -1
+    is_whole: bool = False
+
+    @property
+    def ticked(self) -> int:
+        return len(self.effects) - 1 if self.cut < 0 else self.cut
 
 
 def switches_of(capsule: Capsule) -> Switches | None:
@@ -49,18 +66,33 @@ def switches_of(capsule: Capsule) -> Switches | None:
         if answer is not None:
             kept.append((answer.frees_survivors, answer.frees, answer.frees_bytes))
             survivors = answer.survivors
-    return Switches(capsule.patterns, survivors, tuple(kept)) if len(kept) > 1 else None
+    if len(kept) == 1:
+        return None
+    cut = capsule.findings[0].cut
+    wanted = {member.pattern for member in cut.members} if cut is not None else set()
+    mask = sum(1 << bit for bit, pattern in enumerate(capsule.patterns) if pattern in wanted)
+    is_whole = cut is not None and cut.frees == cut.of and wanted <= set(capsule.patterns)
+    return Switches(capsule.patterns, survivors, tuple(kept), mask or -1, is_whole)
 
 
-def html_report(findings: Findings, *, switches: Switches | None = None) -> str:
-    """The report as one self-contained HTML document; the same findings give the same bytes."""
+def html_report(findings: Findings, *, switches: Switches | None = None, source_url: str = "") -> str:
+    """The report as one self-contained HTML document; the same findings give the same bytes.
+
+    `source_url` is where the program's source is shown, with `{file}` and `{line}` in it.
+    """
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=False, keep_trailing_newline=True
+        loader=FunctionLoader(_part),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=False,
+        keep_trailing_newline=True,
     )
     names = type_names(findings)
     environment.filters |= {"visible": visible, "size": size_text, "count": count_text, "rate": rate_text}
     environment.globals |= {
         "place": place,
+        "source_link": lambda file, line: source_link(source_url, file, line),
+        "findings": findings,
         "short": names.short,
         "leak_name": names.leak,
         "object": lambda step: object_text(step, names),
@@ -79,9 +111,9 @@ def html_report(findings: Findings, *, switches: Switches | None = None) -> str:
     memory_rows, memory_rest = shown_rows(findings.memory) if findings.memory is not None else ([], 0)
     style, script = _part("report.css"), _part("report.js")
     word, _, rest = findings.headline.partition("  ")
-    answers = _answers(switches) if switches is not None else []
-    return environment.from_string(_part("report.html.j2")).render(
-        findings=findings,
+    answers = _answers(findings, switches) if switches is not None else []
+    began, began_left_out = began_chart(findings, names)
+    return environment.get_template("report.html.j2").render(
         version=__version__,
         style=Markup(style),
         style_hash=_csp_hash(style),
@@ -94,6 +126,17 @@ def html_report(findings: Findings, *, switches: Switches | None = None) -> str:
         switches=switches,
         switch_answers=answers,
         switch_json=Markup(_inert_json(answers)),
+        switch_note=_switch_note(findings, switches),
+        ticked=_ticked(switches),
+        few_cuts=_FEW_CUTS,
+        few_leaks=_FEW_LEAKS,
+        leaks_shown=_LEAKS_SHOWN,
+        types_shown=_TYPES_SHOWN,
+        missing=[*findings.warnings, *findings.omitted],
+        noise=[_noise(leak, names) for leak in findings.noise],
+        others=[_other(leak, names) for leak in findings.others],
+        began_chart=Markup(began),
+        began_left_out=began_left_out,
         memory_rows=memory_rows,
         memory_rest=memory_rest,
         memory_advice=_memory_advice(findings),
@@ -126,13 +169,53 @@ def _pieces(path: Path, all_steps: bool) -> list[Piece]:
     return fold_steps(path.steps, all_steps=all_steps)
 
 
-def _answers(switches: Switches) -> list[str]:
+def _answers(findings: Findings, switches: Switches) -> list[str]:
+    """What each combination frees. The first search counts all new objects, a leak only those at its head."""
+    leaking = switches.effects[switches.cut][0] if switches.is_whole and switches.cut > 0 else 0
+    heads = findings.cut.of if findings.cut is not None else 0
+    stay = switches.survivors - leaking
+    more = "1 more new object is" if stay == 1 else f"{count_text(stay)} more new objects are"
+    rest = f" {more} bounded or noise and stay." if stay > 0 else ""
     rows = []
     for survivors, objects, size in switches.effects:
-        of = f"{count_text(survivors)} of {count_text(switches.survivors)} survivors"
-        rows.append(f"Frees {of}: {count_text(objects)} objects, {size_text(size)}.")
+        freed = f"{count_text(objects)} objects, {size_text(size)}"
+        if leaking and survivors == leaking:
+            them = f"all {count_text(heads)} leaking survivors" if heads > 1 else "the leaking survivor"
+            rows.append(f"Frees {them} and what they hold: {freed}.{rest}")
+        elif leaking and survivors < leaking:
+            of = f"{count_text(survivors)} of {count_text(leaking)} new objects that leak"
+            rows.append(f"Frees {of}: {freed}.")
+        else:
+            of = f"{count_text(survivors)} of {count_text(switches.survivors)} survivors"
+            rows.append(f"Frees {of}: {freed}.")
     rows[0] = "Nothing is removed, nothing is freed."
     return rows
+
+
+def _switch_note(findings: Findings, switches: Switches | None) -> str:
+    if switches is None or findings.cut is None or switches.is_whole:
+        return ""
+    missing = {member.pattern for member in findings.cut.members} - set(switches.patterns)
+    if not missing:
+        return ""
+    return f"{count_text(len(missing))} more references to cut are not among these: whatif --cut takes all."
+
+
+def _ticked(switches: Switches | None) -> list[bool]:
+    if switches is None:
+        return []
+    return [bool(switches.ticked >> bit & 1) for bit in range(len(switches.patterns))]
+
+
+def _noise(leak: Leak, names: TypeNames) -> str:
+    what = f"{count_text(leak.count)} {names.leak(leak)} ({size_text(leak.exclusive_bytes)})"
+    return f"{what}: {visible(leak.noise)}"
+
+
+def _other(leak: Leak, names: TypeNames) -> str:
+    held = leak.holder.label if leak.holder is not None else leak.path.root
+    what = f"{count_text(leak.count)} {names.leak(leak)} ({size_text(leak.exclusive_bytes)})"
+    return f"{leak.verdict.value}: {what} held by {visible(held)}: {visible(leak.evidence)}"
 
 
 def _births_label(births: Sequence[int]) -> str:

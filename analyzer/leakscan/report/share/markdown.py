@@ -9,6 +9,7 @@ from typing import Final
 from leakscan.analysis.headline import row_names
 from leakscan.analysis.results.findings import Findings, Verdict
 from leakscan.report.names import type_names
+from leakscan.report.pictures.mermaid import findings_mermaid
 from leakscan.report.reproduce import commands, measured
 from leakscan.report.text.findings import TextOptions, findings_text
 from leakscan.report.text.lines import plain
@@ -21,6 +22,8 @@ LONGEST: Final = 60_000
 """Characters: issue trackers refuse a body of 65 536."""
 _LIMITS: Final = (10, 5, 3, 1)
 _TYPES_SHOWN: Final = 10
+_LEAKS_DRAWN: Final = 5
+_LONGEST_PICTURE: Final = 20_000
 _MARKUP: Final = re.compile(r"([\\`*_{}\[\]()#+!|~@&$]|:(?=//)|(?<=www)\.)")
 _WORDS: Final = """\
 A *survivor* is an object made during the runs that is still alive after the last one. The *holder* is the
@@ -29,24 +32,24 @@ removal would free the survivors. *Retained* are the bytes that would be freed w
 """
 
 
-def markdown_report(findings: Findings, *, picture: str = "") -> str:
-    """A bug report of at most LONGEST characters; `picture` is the file name of the graph beside it.
+def markdown_report(findings: Findings) -> str:
+    """A bug report of at most LONGEST characters, with the graph as a Mermaid block in it.
 
     What does not fit is left out leak by leak, the smallest first, and counted.
     """
     for limit in _LIMITS:
-        text = _report(findings, picture, limit)
+        text = _report(findings, limit)
         if len(text) <= LONGEST:
             return text
     # One leak alone can only be this long through the number or the length of its names.
     return text[: LONGEST - 100] + "\n```\n\nCut off here: an issue tracker takes no more.\n"
 
 
-def _report(findings: Findings, picture: str, limit: int) -> str:
+def _report(findings: Findings, limit: int) -> str:
     parts = [
         f"**{escaped(findings.headline)}**\n",
         _what_to_do(findings),
-        f"![The paths that keep the survivors alive]({picture})\n" if picture else "",
+        _picture(findings, limit),
         "### What keeps them alive\n\n" + _paths(findings, limit) if findings.leaks else "",
         _types(findings),
         _memory(findings),
@@ -73,6 +76,11 @@ def _what_to_do(findings: Findings) -> str:
     if findings.proof:
         rows.append(f"- {escaped(findings.proof)}")
     return "\n".join(rows) + "\n" if rows else ""
+
+
+def _picture(findings: Findings, limit: int) -> str:
+    chart = findings_mermaid(findings, limit=min(limit, _LEAKS_DRAWN))
+    return _fenced(chart, "mermaid") if chart and len(chart) <= _LONGEST_PICTURE else ""
 
 
 def _paths(findings: Findings, limit: int) -> str:

@@ -169,15 +169,19 @@ def leak_table(leaks: Sequence[Leak], names: TypeNames, *, indent: str, width: i
     counts = [_subject(leak, names) for leak in leaks]
     sizes = [size_text(leak.exclusive_bytes) for leak in leaks]
     signature_width = max(len(leak.signature) for leak in leaks)
-    count_width = min(max(len(text) for text in counts), 32)
     size_width = max(len(text) for text in sizes)
+    holders = [leak.holder.label if leak.holder is not None else leak.path.root for leak in leaks]
+    # Nothing is shortened that would fit beside the longest holder.
+    room = (
+        width - len(indent) - signature_width - size_width - 6 - max(len(visible(text)) for text in holders)
+    )
+    count_width = min(max(len(text) for text in counts), max(32, room))
     lines = []
-    for leak, text, size in zip(leaks, counts, sizes, strict=True):
+    for leak, text, size, held in zip(leaks, counts, sizes, holders, strict=True):
         start = (
             f"{indent}{visible(leak.signature):<{signature_width}}"
             f"  {shortened(text, count_width):<{count_width}}  {size:>{size_width}}  "
         )
-        held = leak.holder.label if leak.holder is not None else leak.path.root
         lines.append(line(start, Span(shortened(visible(held), width - len(start)), "mark")))
     return lines
 
