@@ -14,6 +14,7 @@ import random
 import stat
 import sys
 import time
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,12 +95,27 @@ def _command(version: str, python: Path, folder: Path) -> Path:
     install_dependencies(version, site)
     place = FOLDER / f"bin-{version}"
     place.mkdir(parents=True, exist_ok=True)
-    paths = os.pathsep.join([str(ROOT / "analyzer"), str(site)])
+    paths = os.pathsep.join([str(ROOT / "analyzer"), str(_with_entry_points(place)), str(site)])
     for name, arguments in (("python", ""), ("leakscan", "-m leakscan ")):
         file = place / name
         file.write_text(f'#!/bin/sh\nPYTHONPATH="{paths}" exec "{python}" {arguments}"$@"\n')
         file.chmod(file.stat().st_mode | stat.S_IXUSR)
     return place / "leakscan"
+
+
+def _with_entry_points(place: Path) -> Path:
+    """A folder by which pytest finds the plugin, as if this tree were installed."""
+    points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
+    lines = [
+        line
+        for group, rows in points.items()
+        for line in (f"[{group}]", *(f"{name} = {target}" for name, target in rows.items()))
+    ]
+    info = place / "found" / "leakscan-0.dist-info"
+    info.mkdir(parents=True, exist_ok=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: leakscan\nVersion: 0\n")
+    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+    return info.parent
 
 
 def _judged(form: str, version: str, seeds: range, command: Path, jobs: int) -> Result:

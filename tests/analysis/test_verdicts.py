@@ -244,6 +244,28 @@ def test_a_leak_that_began_is_not_taken_for_a_store_that_was_emptied():
     assert verdict(*[0] * 10, *[1] * 10, counts=(5,) * 11 + tuple(range(6, 16))) is Verdict.LEAK
 
 
+BEGAN = (*[0] * 6, *[1] * 14)
+ELSEWHERE = {"entries_before": 0, "entries_after": 14, "entries_new": 14, "lost": (8,) * 20 + (0,)}
+"""The type lies in a full cache as well, which made its entries anew."""
+
+
+def test_a_leak_that_began_in_an_empty_place_is_told_whatever_else_is_of_its_type():
+    assert verdict(*BEGAN, **ELSEWHERE) is Verdict.LEAK
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"entries_before": 3}, {"released_anywhere": 1}, {"lost": ()}, {"entries_before": None}],
+)
+def test_what_may_live_for_some_runs_is_not_called_a_leak_that_began(facts: dict[str, object]):
+    assert verdict(*BEGAN, **{**ELSEWHERE, **facts}) is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("births", [(*[0] * 7, *[1] * 13), (*[0] * 6, *[1, 3] * 7)])
+def test_too_short_or_irregular_is_not_called_a_leak_that_began(births: tuple[int, ...]):
+    assert verdict(*births, **ELSEWHERE) is Verdict.INCONCLUSIVE
+
+
 def test_a_backlog_that_is_worked_off_too_slowly_is_a_leak_at_the_rate_of_its_count():
     births = (*[0] * 8, 2, *[4] * 11)
     found = judge(History(births, counts=tuple(range(6, 48, 2))))

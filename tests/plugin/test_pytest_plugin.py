@@ -74,6 +74,48 @@ def test_what_fixtures_and_pytest_itself_keep_is_no_leak(suite):
     result.assert_outcomes(passed=2)
 
 
+def test_warnings_that_pytest_shows_at_the_end_are_no_leak(suite):
+    result = suite(
+        """
+        import itertools
+        import warnings
+        import pytest
+
+        numbers = itertools.count()
+
+        @pytest.mark.leakscan(runs=8)
+        def test_warns():
+            warnings.warn(DeprecationWarning("use the other one"))
+            warnings.warn_explicit(f"number {next(numbers)}", DeprecationWarning, "file.py", 3)
+        """
+    )
+    assert result.parseoutcomes()["passed"] == 1
+
+
+def test_warnings_that_a_test_records_for_itself_are_a_leak(suite):
+    result = suite(
+        """
+        import warnings
+        import pytest
+
+        class Late(UserWarning):
+            pass
+
+        @pytest.fixture(scope="module")
+        def recorded():
+            with warnings.catch_warnings(record=True) as found:
+                warnings.simplefilter("always")
+                yield found
+
+        @pytest.mark.leakscan(runs=8)
+        def test_warns(recorded):
+            warnings.warn(Late("by now"))
+        """
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*8 Late survive 8 runs*"])
+
+
 def test_a_failing_test_fails_as_it_always_did(suite):
     result = suite(
         """

@@ -131,6 +131,8 @@ def _by_pytest(folder: Path, leakscan: str, python: str) -> dict:
     (folder / "diff.txt").write_text(done.stdout + done.stderr)
     if done.returncode not in (0, 1):
         raise ValueError(done.stdout + done.stderr)
+    if "Unknown pytest.mark.leakscan" in done.stdout:
+        raise ValueError("pytest does not find the plugin: nothing was asked")
     is_leak = done.returncode == 1
     if is_leak and "LEAK" not in done.stdout:
         raise ValueError(done.stdout)
@@ -159,7 +161,8 @@ def _score(score: Score, findings: dict, folder: Path) -> None:
                 or any(re.search(rf"\b{n}\b", text) for n in leak["own"])
             }
         else:
-            matching = [p for p in printed if _is_of(leak, p)]
+            others = [other for other in truth["leaks"] if other is not leak]
+            matching = [p for p in printed if _is_of(leak, p, others)]
             unexplained = [p for p in unexplained if p not in matching]
             mine = _one_leak(leak, matching, folder, score.notes)
         if mine["named"] is False:
@@ -237,9 +240,16 @@ def _names(name: str, p: dict) -> bool:
     return bool(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", p["type_name"] + " | " + _where(p)))
 
 
-def _is_of(leak: dict, p: dict) -> bool:
-    """Whether a printed leak is (also) about this one: by a type of its own, or by where it hangs."""
-    return _has_its_type(leak, p) or any(re.search(pattern, _where(p)) for pattern in _patterns(leak))
+def _is_of(leak: dict, p: dict, others: list[dict]) -> bool:
+    """Whether a printed leak is (also) about this one: by a type of its own, or by where it hangs.
+
+    What is of a type of another leak alone is that one's: a name like `_callbacks` is on many paths.
+    """
+    if _has_its_type(leak, p):
+        return True
+    if any(_has_its_type(other, p) for other in others):
+        return False
+    return any(re.search(pattern, _where(p)) for pattern in _patterns(leak))
 
 
 def _has_its_type(leak: dict, p: dict) -> bool:

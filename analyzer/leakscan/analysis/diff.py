@@ -114,7 +114,7 @@ def diff(
         runs_each=runs_each,
     )
     told = tell(counted, before, reach, names, runs=runs)
-    groups, omitted = write_causes(told, limits, type_filter)
+    groups, omitted, unacquitted = write_causes(told, limits, type_filter)
     ledger = measure_groups(
         region, [group.objects for group in groups], named=[group.heads for group in groups]
     )
@@ -160,7 +160,7 @@ def diff(
         omitted=(*omitted, *_omitted_paths(groups, judged), *_not_measured(grown)),
         unit=unit,
     )
-    return numbered(_concluded(findings, judged, region, ledger, cuts, untold=len(told.holding.untold)))
+    return numbered(_concluded(findings, judged, region, ledger, cuts, unacquitted=unacquitted))
 
 
 def _judged_swelling(found: Sequence[Swelling], first: int) -> list[Judged]:
@@ -178,13 +178,13 @@ def _concluded(
     ledger: SizeLedger,
     cuts: CutSearch,
     *,
-    untold: int,
+    unacquitted: int,
 ) -> Findings:
     """The verdict on the whole, and what only matters once it is known."""
     judged = [replace(one, leak=in_units(one.leak, findings.unit)) for one in judged]
     noise = [one.leak for one in judged if one.leak.noise]
     groups = [one for one in judged if not one.leak.noise]
-    verdict = beyond_the_heap(_verdict(findings, groups, untold), findings.memory)
+    verdict = beyond_the_heap(_verdict(findings, groups, unacquitted), findings.memory)
     decisive = [one for one in groups if one.leak.verdict is verdict and verdict is not Verdict.CLEAN]
     chosen = {one.number for one in decisive}
     others = [one.leak for one in groups if one.number not in chosen]
@@ -215,16 +215,16 @@ def _concluded(
     return replace(findings, headline=headline(findings))
 
 
-def _verdict(findings: Findings, groups: Sequence[Judged], untold: int) -> Verdict:
+def _verdict(findings: Findings, groups: Sequence[Judged], unacquitted: int) -> Verdict:
     """The worst verdict of any group; garbage when there is more of it than of anything that stays.
 
-    With survivors whose places were not told apart (`untold`) nothing is acquitted.
+    With survivors that could not be told of (`unacquitted`) there is no `NO LEAK`.
     """
     verdicts = {one.leak.verdict for one in groups} - {Verdict.CLEAN}
     worst = next((verdict for verdict in ORDER if verdict in verdicts), Verdict.CLEAN)
     if worst in (Verdict.LEAK, Verdict.INCONCLUSIVE):
         return worst
-    if untold:
+    if unacquitted:
         return Verdict.INCONCLUSIVE
     if worst is Verdict.FILLING:
         return worst

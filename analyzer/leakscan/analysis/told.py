@@ -20,11 +20,12 @@ from leakscan.analysis.causes.leaks import LeakGroup, Limits, merged, write_caus
 from leakscan.analysis.causes.naming import heads_of
 from leakscan.analysis.cuts.cuts import CutSlot
 from leakscan.analysis.dialects.slotnames import SlotNames
+from leakscan.analysis.graph import kernels
 from leakscan.analysis.graph.refs import distinct
 from leakscan.analysis.judge.growth import births_by_type
 from leakscan.analysis.judge.judged import JudgedSlot, judge_slots, slot_facts
 from leakscan.analysis.judge.ranks import rank
-from leakscan.analysis.judge.slots import Census, lost_by_type
+from leakscan.analysis.judge.slots import ACCUMULATING, Census, lost_by_type
 from leakscan.analysis.narrow import survivors_of_type
 from leakscan.analysis.results.findings import Verdict
 from leakscan.analysis.slots.holder import place_of
@@ -81,8 +82,13 @@ def tell(counted: Census, before: HeapGraph, reach: Reach, names: SlotNames, *, 
     return Told(holding, counted, tuple(judged), tuple(find_causes(holding, slot_facts(judged))))
 
 
-def write_causes(told: Told, limits: Limits, type_filter: str | None) -> tuple[list[LeakGroup], list[str]]:
-    """The causes written down, the worst first, and what is left out."""
+def write_causes(
+    told: Told, limits: Limits, type_filter: str | None
+) -> tuple[list[LeakGroup], list[str], int]:
+    """(the causes written down, the worst first; what is left out; survivors that nothing acquits).
+
+    The last are those whose slots were not told apart, or go on growing while no path could be written.
+    """
     holding = told.holding
     reach, new = holding.reach, holding.new
     asked = None if type_filter is None else new.local[survivors_of_type(reach, type_filter)]
@@ -98,7 +104,7 @@ def write_causes(told: Told, limits: Limits, type_filter: str | None) -> tuple[l
             )
     found.sort(key=lambda row: (row[0], -row[1].weight))
     most = limits.leaks or _affordable(new)
-    groups, unwritten = [], 0
+    groups, unwritten, unacquitted = [], 0, len(holding.untold)
     for _, cause, worst in found[:most]:
         is_worst = {
             row: one.verdict is worst
@@ -112,8 +118,13 @@ def write_causes(told: Told, limits: Limits, type_filter: str | None) -> tuple[l
         )
         heads = heads if asked is not None else without_keys(holding, cause, heads)
         group = write_cause(holding, cause, heads, limit=limits.paths)
+        if group is None and len(led := _led_to(holding, cause, objects)):
+            # What goes with another object is not reached by a path; what it goes with is.
+            heads = heads_of(reach, clusters, led, led, is_worst)
+            group = write_cause(holding, cause, heads, limit=limits.paths)
         if group is None:
             unwritten += len(cause.objects)
+            unacquitted += len(cause.objects) * (worst in ACCUMULATING)
         else:
             groups.append(group)
     left = found[most:]
@@ -131,7 +142,16 @@ def write_causes(told: Told, limits: Limits, type_filter: str | None) -> tuple[l
             f"{count_text(len(holding.untold))} survivors are held in more combinations of places "
             "than are told apart"
         )
-    return merged(groups), omitted
+    return merged(groups), omitted, unacquitted
+
+
+def _led_to(holding: Holding, cause: Cause, objects: U32) -> U32:
+    """Those of the objects that references lead to from the slots of the cause."""
+    if holding.csr is holding.new.csr:
+        return objects[:0]
+    starts = lying_in(holding.table, np.isin(np.arange(len(holding.table)), cause.slots).tolist())
+    reached = kernels.reachable(holding.new.csr, roots=starts)
+    return objects[reached[objects]]
 
 
 def _starts(told: Told) -> U32:

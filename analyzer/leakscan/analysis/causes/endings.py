@@ -14,9 +14,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from leakscan.analysis.causes.steps import has_callback
 from leakscan.analysis.graph.kernels import NO, Csr
-from leakscan.analysis.graph.refs import refs_from, source_of
+from leakscan.analysis.graph.refs import refs_from
 from leakscan.analysis.slots.reach import NewGraph, Reach
 from leakscan.analysis.slots.slots import SlotTable
 from leakscan.heap.graph import U32, HeapGraph
@@ -45,8 +44,6 @@ _EXECUTOR: Final = "executor_reference"
 _HANDLED: Final = "exception being handled"
 _LOOP: Final = 200
 """Frames of one stack that are looked at for the worker's loop."""
-_WEAK_TYPES: Final = ("weakref.ReferenceType", "weakref.KeyedRef", "weakref.WeakMethod")
-_VALUES: Final = frozenset((Kind.KEY_STR, Kind.KEY_INT, Kind.KEY_OTHER))
 _ARGUMENTS: Final = ("dict", "tuple", "method", "function", "functools.partial")
 
 
@@ -139,35 +136,12 @@ def _arguments(reach: Reach, new: NewGraph, stacks: Mapping[int, list[int]]) -> 
 
 
 def _weak_tables(reach: Reach, new: NewGraph, table: SlotTable) -> tuple[list[tuple[int, int]], Bools]:
-    """((new object, what goes with it), entries that say no more) for tables of weak references.
-
-    A weak reference with a callback that strikes it off a table goes with what it refers to, and with it the
-    other half of its entry (`Lib/weakref.py` of CPython 3.11-3.15).
-    """
-    graph = reach.graph
-    pairs: list[tuple[int, int]] = []
-    struck = np.zeros(len(table.entry_objects), np.bool_)
-    rows = [row for row, name in enumerate(graph.type_names) if name in _WEAK_TYPES]
-    is_weak = np.isin(graph.type_ids[new.objects[table.entry_objects]], rows) & (table.entry_refs != NO)
-    entry_of_ref = dict(zip(table.entry_refs.tolist(), range(len(struck)), strict=True))
-    for at in np.flatnonzero(is_weak).tolist():
-        weak = int(new.objects[table.entry_objects[at]])
-        target = _target(graph, weak, Kind.WEAK, "")
-        if target is None or new.local[target] == NO or not has_callback(graph, weak):
-            continue
-        for entry in (at, entry_of_ref.get(_other_half(graph, int(table.entry_refs[at])), at)):
-            pairs.append((int(new.local[target]), int(table.entry_objects[entry])))
-            struck[entry] = True
-    return pairs, struck
-
-
-def _other_half(graph: HeapGraph, ref: int) -> int:
-    """The value that follows a key in a table, the key before a value; NO where there is none."""
-    other = ref + 1 if graph.kind(ref) == Kind.KEY else ref - 1
-    if not 0 <= other < graph.reference_count or source_of(graph, other) != source_of(graph, ref):
-        return NO
-    halves = {graph.kind(ref), graph.kind(other)}
-    return other if Kind.KEY in halves and len(halves) == 2 and halves & _VALUES else NO
+    """((new object, what goes with it), entries that say no more) for tables of weak references."""
+    entries = reach.life.entries
+    struck = np.isin(table.entry_refs, entries.refs) & (table.entry_refs != NO)
+    struck[struck] = new.local[entries.keys[np.searchsorted(entries.refs, table.entry_refs[struck])]] != NO
+    keys = entries.keys[np.searchsorted(entries.refs, table.entry_refs[struck])]
+    return list(zip(new.local[keys].tolist(), table.entry_objects[struck].tolist(), strict=True)), struck
 
 
 def _target(graph: HeapGraph, obj: int, kind: Kind, label: str) -> int | None:

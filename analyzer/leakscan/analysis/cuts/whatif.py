@@ -177,6 +177,10 @@ def freed_by(graph: HeapGraph, life: Liveness, refs: U32, root_rows: U32) -> Boo
     while graph.runtime == "v8" and len(lost := lost_values(graph, reached)) and not skip[lost].all():
         skip[lost] = True
         reached = kernels.reachable(life.csr, roots=starts, skip=skip)
+    # So does an entry of a weak table when what it waits for is gone.
+    while (struck := life.entries.refs[~reached[life.entries.keys]]).size and not skip[struck].all():
+        skip[struck] = True
+        reached = kernels.reachable(life.csr, roots=starts, skip=skip)
     return np.asarray(life.is_live & ~reached)
 
 

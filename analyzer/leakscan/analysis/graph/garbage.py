@@ -11,6 +11,7 @@ import numpy.typing as npt
 from leakscan.analysis.graph import kernels
 from leakscan.analysis.graph.kernels import Csr
 from leakscan.analysis.graph.refs import distinct, refs_with_sources
+from leakscan.analysis.graph.weak_entries import NONE, WeakEntries, find_weak_entries
 from leakscan.analysis.results.findings import CycleFinding
 from leakscan.heap.graph import U8, U32, HeapGraph
 from leakscan.heap.kinds import BORROWED, IMMORTAL, KIND_MASK, Kind, RootFlag, TypeFlag
@@ -28,6 +29,7 @@ class Liveness:
     `state` u8[n] is
     kernels.GARBAGE, REACHED or HELD_FROM_C. `blockers` are objects of types that take no part in collection,
     in cycles that nothing else holds: these (`stuck`, a mask, with all that they hold) live for ever.
+    `entries` of tables hold only while something else lives.
     """
 
     csr: Csr
@@ -38,6 +40,7 @@ class Liveness:
     anchors: U32
     blockers: U32
     stuck: Bools
+    entries: WeakEntries
 
     @cached_property
     def is_live(self) -> Bools:
@@ -53,7 +56,8 @@ def liveness(graph: HeapGraph) -> Liveness:
     if graph.runtime != "cpython":
         state = kernels.reachable(csr, roots=roots, skip=weak).view(np.uint8)
         nobody = np.zeros(graph.object_count, np.bool_)
-        return Liveness(csr, weak, roots, nobody, state, distinct(roots), np.zeros(0, np.uint32), nobody)
+        none = np.zeros(0, np.uint32)
+        return Liveness(csr, weak, roots, nobody, state, distinct(roots), none, nobody, NONE)
     view = kernels.collector_reachability(
         csr,
         graph.refcounts,
@@ -73,7 +77,8 @@ def liveness(graph: HeapGraph) -> Liveness:
         stuck = np.asarray(kernels.reachable(csr, roots=blockers, skip=weak) & dead)
         state = np.where(stuck, np.uint8(kernels.HELD_FROM_C), state)
     anchors = np.flatnonzero(stands_alone).astype(np.uint32)
-    return Liveness(csr, weak, roots, is_held_from_c, state, anchors, blockers, stuck)
+    entries = find_weak_entries(graph, state != kernels.GARBAGE)
+    return Liveness(csr, weak, roots, is_held_from_c, state, anchors, blockers, stuck, entries)
 
 
 def _blockers(graph: HeapGraph, csr: Csr, weak: Bools, dead: Bools) -> U32:

@@ -8,6 +8,7 @@ never touched.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +44,8 @@ class Region:
     the rest. `csr` are the references between them, `edge_refs` their numbers in the snapshot.
     `entry_refs` lead in from outside, to `entry_targets` (region numbers). `root_rows` are rows of
     the root table that lead in and could be cleared, to `root_targets`. `anchored` (region numbers) live by
-    themselves: held from C, immortal, modules.
+    themselves: held from C, immortal, modules. An entry of a table outside that goes with an object of the
+    region is a reference of that object here, under the number that it has in the table.
     """
 
     graph: HeapGraph
@@ -80,8 +82,22 @@ class Region:
     def freed_by(self, cut_refs: U32, cut_roots: U32 | None = None) -> Bools:
         """Which objects of the region die when these references and root rows are removed."""
         starts = self.starts(cut_refs=cut_refs, cut_roots=cut_roots)
-        skip = _marked(self.edge_refs, cut_refs)
+        skip = self._cut_edges(cut_refs)
         return np.asarray(~kernels.reachable(self.csr, roots=starts, skip=skip))
+
+    @cached_property
+    def _edge_order(self) -> npt.NDArray[np.intp] | None:
+        """The order in which `edge_refs` ascend, None when they do: references of tables stand elsewhere."""
+        is_ascending = bool(np.all(self.edge_refs[1:] > self.edge_refs[:-1]))
+        return None if is_ascending else np.argsort(self.edge_refs, kind="stable")
+
+    def _cut_edges(self, chosen: U32) -> Bools:
+        order = self._edge_order
+        if order is None:
+            return _marked(self.edge_refs, chosen)
+        marks = np.zeros(len(order), np.bool_)
+        marks[order] = _marked(self.edge_refs[order], chosen)
+        return marks
 
 
 def _marked(places: U32, chosen: U32) -> Bools:
@@ -107,6 +123,7 @@ def find_region(graph: HeapGraph, life: Liveness, is_new: Bools) -> Region:
     entries = np.flatnonzero(inside[graph.ref_targets] & ~life.weak).astype(np.uint32)
     sources = sources_of(graph, entries)
     entries = entries[life.is_live[sources] & ~inside[sources] & ~is_own[sources]]
+    csr, edge_refs, entries = _with_weak_entries(graph, life, index, csr, edge_refs, entries)
     root_rows = np.flatnonzero(inside[graph.roots.targets]).astype(np.uint32)
     clearable = np.isin(graph.roots.kinds[root_rows], _CUTTABLE_ROOTS)
     if graph.runtime == "cpython":
@@ -131,6 +148,35 @@ def find_region(graph: HeapGraph, life: Liveness, is_new: Bools) -> Region:
         is_new=is_new[objects],
         sizes=graph.sizes[objects].astype(np.uint64),
     )
+
+
+def _with_weak_entries(
+    graph: HeapGraph, life: Liveness, index: U32, csr: Csr, edge_refs: U32, entries: U32
+) -> tuple[Csr, U32, U32]:
+    """Entries of tables that go with an object of the region as references of that object.
+
+    One that leads back to that object keeps it, and itself, for ever: it stays a way in.
+    """
+    chosen = np.flatnonzero(np.isin(life.entries.refs, entries))
+    chosen = chosen[index[life.entries.keys[chosen]] != NO]
+    if not len(chosen):
+        return csr, edge_refs, entries
+    refs, sources = life.entries.refs[chosen], index[life.entries.keys[chosen]]
+    targets = index[graph.ref_targets[refs]]
+    parts = kernels.components(_with_references(csr, sources, targets)[0]).ids
+    goes = parts[sources] != parts[targets]
+    joined, order = _with_references(csr, sources[goes], targets[goes])
+    return joined, np.concatenate((edge_refs, refs[goes]))[order], entries[~np.isin(entries, refs[goes])]
+
+
+def _with_references(csr: Csr, sources: U32, targets: U32) -> tuple[Csr, npt.NDArray[np.intp]]:
+    """(the graph with more references, the order that those of before and then the new ones are in)."""
+    counts = (csr.first_ref[1:] - csr.first_ref[:-1]).astype(np.int64)
+    every = np.concatenate((np.repeat(np.arange(len(counts), dtype=np.uint32), counts), sources))
+    order = np.argsort(every, kind="stable")
+    first = np.zeros(len(counts) + 1, np.uint64)
+    np.cumsum(np.bincount(every, minlength=len(counts)), out=first[1:])
+    return Csr(first, np.concatenate((csr.targets, targets))[order].astype(np.uint32)), order
 
 
 def _inner_references(graph: HeapGraph, life: Liveness, objects: U32, index: U32) -> tuple[Csr, U32]:

@@ -34,6 +34,8 @@ class History:
     bound: int | None = None
     bound_is_enforced: bool = False
     released: int = 0
+    released_anywhere: int = 0
+    """the same where the type lies in other places as well: which of them let go is not known"""
     runs_each: int = 0
     """runs of the scenario behind each item of `births`, 0 when nobody said"""
 

@@ -48,6 +48,7 @@ from leakscan.analysis.judge.pace import (
     SILENCE,
     dropped_before,
     growth_over,
+    is_regular,
     longest_gap,
     lost_nothing,
     period_of,
@@ -220,6 +221,8 @@ def _only_recent(history: History) -> Judgement | None:
         )
     if piling_up := _piles_up(history):
         return piling_up
+    if _began_in_an_empty_place(history, born[0]):
+        return None
     if old_went := _lets_go_of_old_ones(history, born[0]):
         return old_went
     growth = growth_over(history, lasting)
@@ -241,6 +244,15 @@ def _only_recent(history: History) -> Judgement | None:
     return undecided(
         history, f"all born in runs {born[0]}-{history.runs}: work in flight, or a leak that began"
     )
+
+
+def _began_in_an_empty_place(history: History, first_born: int) -> bool:
+    """Nothing lay there after the warm-up, nothing went while it settled: what keeps a few of the last, or is
+    emptied now and then, would have shown it in the runs before, which are the fewer."""
+    is_counted = history.entries_before == 0 and bool(history.lost) and history.lies_in_the_entries
+    lasting = history.runs - first_born + 1
+    is_long = lasting >= 2 * max(ENOUGH_RUNS, first_born - 1)
+    return is_counted and is_long and not history.released_anywhere and is_regular(history.births)
 
 
 def _too_few_events(history: History) -> Judgement | None:

@@ -11,9 +11,10 @@ from leakscan.analysis.causes.paths import Reason, path_of_slot
 from leakscan.analysis.causes.steps import Writing, has_callback, write_path
 from leakscan.analysis.dialects.slots_v8 import LISTED
 from leakscan.analysis.graph.modules import Tier
-from leakscan.analysis.graph.refs import kinds_of
+from leakscan.analysis.graph.refs import kinds_of, sources_of
 from leakscan.analysis.judge.noise import noise_rule
 from leakscan.analysis.judge.noise_table import HELD_BY
+from leakscan.analysis.judge.test_runner import TEST_RUNNER, is_file_of_the_runner
 from leakscan.analysis.results.findings import Path
 from leakscan.analysis.slots.reach import Reach
 from leakscan.analysis.slots.slots import CANCELLED_TIMERS, Slot, SlotKind
@@ -66,6 +67,8 @@ def _reason(reach: Reach, slot: Slot, reason: Reason, path: Path) -> tuple[str, 
         return bounded, True
     if path.root_kind == "held_from_c" and _are_immortal_strings(reach, contents):
         return "strings interned for ever by this version of Python", True
+    if path.root == "module warnings" and _is_local_of_the_runner(reach, slot.holder):
+        return TEST_RUNNER, True
     tiers = reach.modules.type_tier_by_name
     rule = noise_rule(path, lambda name: tiers.get(name) is Tier.APPLICATION)
     if rule is None or (rule.is_direct and not len(slot.rows)):
@@ -122,6 +125,18 @@ def _are_immortal_strings(reach: Reach, objects: U32) -> bool:
     if not len(objects) or graph.type_name(int(objects[0])) != "str":
         return False
     return bool((graph.refcounts[objects] == IMMORTAL).all())
+
+
+def _is_local_of_the_runner(reach: Reach, obj: int) -> bool:
+    """Whether a frame of the test runner has this in a local: the warnings of a test, which it shows at the end.
+
+    `_pytest/warnings.py` (pytest 7-9) waits in a generator with the list that `warnings` appends to.
+    """
+    graph = reach.graph
+    refs = np.flatnonzero(graph.ref_targets == obj).astype(np.uint32)
+    frames = sources_of(graph, refs[kinds_of(graph, refs) == Kind.LOCAL])
+    places = [graph.location_of(frame) for frame in frames.tolist()]
+    return any(place is not None and is_file_of_the_runner(place.file) for place in places)
 
 
 def _are_live_weak_references(reach: Reach, objects: U32) -> bool:

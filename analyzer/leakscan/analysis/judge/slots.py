@@ -140,6 +140,7 @@ def judge_population(holding: Holding, census: Census, entries: Entries, populat
             bound=entries.bound,
             bound_is_enforced=entries.bound_is_enforced,
             released=census.released.get(name, 0) if population.is_whole else 0,
+            released_anywhere=census.released.get(name, 0),
             runs_each=census.runs_each,
         )
     )

@@ -36,11 +36,15 @@ def is_for_tests(path: Path, is_application: Callable[[str], bool]) -> bool:
     return any(_LENT.fullmatch(step.reference) for step in beyond)
 
 
+def is_file_of_the_runner(file: str) -> bool:
+    return bool(_FILE.fullmatch(file))
+
+
 def _is_runners(step: Step) -> bool:
     if step.type_name in _SUSPENDED or step.type_name == "<frame>":
-        return bool(_FILE.fullmatch(step.file))
+        return is_file_of_the_runner(step.file)
     return bool(_TYPE.fullmatch(step.type_name))
 
 
 def _is_suspended_elsewhere(step: Step) -> bool:
-    return step.type_name in _SUSPENDED and bool(step.file) and not _FILE.fullmatch(step.file)
+    return step.type_name in _SUSPENDED and bool(step.file) and not is_file_of_the_runner(step.file)
