@@ -128,7 +128,7 @@ def _are_immortal_strings(reach: Reach, objects: U32) -> bool:
 
 
 def _is_local_of_the_runner(reach: Reach, obj: int) -> bool:
-    """Whether a frame of the test runner has this in a local: the warnings of a test, which it shows at the end.
+    """Whether a frame of the test runner has this in a local: the warnings that it shows at the end.
 
     `_pytest/warnings.py` (pytest 7-9) waits in a generator with the list that `warnings` appends to.
     """
