@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from leakscan.answers.check import check as check
+    from leakscan.answers.looking import inspect as inspect
     from leakscan.answers.paths import paths as paths
     from leakscan.answers.stuck import stuck as stuck
     from leakscan.answers.whatif import whatif as whatif
@@ -20,7 +21,18 @@ if TYPE_CHECKING:
     from leakscan.testing import assert_no_leaks as assert_no_leaks
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "assert_no_leaks", "check", "diff", "load", "paths", "snapshot", "stuck", "whatif"]
+__all__ = [
+    "__version__",
+    "assert_no_leaks",
+    "check",
+    "diff",
+    "inspect",
+    "load",
+    "paths",
+    "snapshot",
+    "stuck",
+    "whatif",
+]
 
 
 _PUBLIC = {
@@ -28,6 +40,7 @@ _PUBLIC = {
     "load": ("leakscan.heap.reader", "load"),
     "diff": ("leakscan.api", "diff"),
     "check": ("leakscan.answers.check", "check"),
+    "inspect": ("leakscan.answers.looking", "inspect"),
     "paths": ("leakscan.answers.paths", "paths"),
     "stuck": ("leakscan.answers.stuck", "stuck"),
     "whatif": ("leakscan.answers.whatif", "whatif"),

@@ -28,6 +28,9 @@ def clean(tmp_path: Path) -> str:
     return str(draw_capture(tmp_path / "clean", after=CLEAN))
 
 
+HELD_TWICE = "; ".join(
+    ["", "ns -['also']-> also; also: list birth=0", *(f"also -[{n}]-> out{n}" for n in range(1, 21))]
+)
 TRANSCRIPTS = {
     "diff": ("diff", "{leak}"),
     "diff_paths": ("diff", "{leak}", "--type", "Output", "--paths", "--limit", "0"),
@@ -40,6 +43,7 @@ TRANSCRIPTS = {
     "graph": ("graph", "{leak}"),
     "graph_unknown_ending": ("graph", "{leak}", "-o", "{leak}/leak.bmp"),
     "whatif": ("whatif", "{leak}", "--cut", "Workflow._runs[*]"),
+    "whatif_also_held": ("whatif", "{twice}", "--cut", "Workflow._runs[*]"),
     "whatif_nothing_named": ("whatif", "{leak}"),
     "whatif_no_match": ("whatif", "{leak}", "--cut", "Workflow._run[*]"),
     "compare_fixed": ("compare", "{leak}", "{clean}"),
@@ -51,6 +55,12 @@ TRANSCRIPTS = {
     "report_unknown_ending": ("report", "{leak}", "-o", "{leak}/report.pdf"),
     "top": ("top", "{leak}"),
     "top_types": ("top", "{leak}/after.heap", "--by", "type"),
+    "top_expand_nothing": ("top", "{twice}", "--expand", "Workflow._runs"),
+    "paths_twice": ("paths", "{twice}", "--type", "Output"),
+    "inspect": ("inspect", "{leak}", "app.flow._runs", "--limit", "3"),
+    "inspect_several": ("inspect", "{leak}", "Workflow._runs[*]", "--limit", "3"),
+    "inspect_nothing": ("inspect", "{leak}", "Workflow._run"),
+    "inspect_number": ("inspect", "{leak}", "#1000"),
     "top_expand": ("top", "{leak}", "--expand", "Workflow._runs", "--limit", "3"),
 }
 
@@ -59,7 +69,8 @@ TRANSCRIPTS = {
 def test_the_command_says_what_was_agreed(
     command: CommandLine, tmp_path: Path, leak: str, clean: str, name: str
 ):
-    arguments = [part.format(leak=leak, clean=clean) for part in TRANSCRIPTS[name]]
+    twice = str(draw_capture(tmp_path / "twice", after=leaking() + HELD_TWICE))
+    arguments = [part.format(leak=leak, clean=clean, twice=twice) for part in TRANSCRIPTS[name]]
     text = command.transcript(*arguments, hide=str(tmp_path))
     assert text == expected(f"cli/{name}.txt", text)
 
@@ -72,6 +83,7 @@ def test_the_command_says_what_was_agreed(
         ("compare", ("compare", "{leak}", "{leak}")),
         ("paths", ("paths", "{leak}", "--type", "Output")),
         ("top", ("top", "{leak}")),
+        ("inspect", ("inspect", "{leak}", "Workflow._runs[*]")),
     ],
 )
 def test_json_is_one_document_that_fits_its_schema(

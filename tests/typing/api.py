@@ -8,6 +8,7 @@ from typing import assert_type
 import leakscan
 from leakscan.analysis.cuts.whatif import WhatIf
 from leakscan.analysis.gate import Gate
+from leakscan.analysis.objects.views import Inspection
 from leakscan.analysis.results.findings import Findings, Verdict
 from leakscan.analysis.single import TypePaths
 from leakscan.capture import Capture, Settings, capture, read_capture
@@ -26,6 +27,7 @@ def answers(folder: Path) -> None:
     assert_type(leakscan.check(folder), Gate)
     assert_type(leakscan.paths(folder, "Message"), TypePaths)
     assert_type(leakscan.whatif("leak/", cut=["Bus.handlers[*]"]), WhatIf)
+    assert_type(leakscan.inspect(folder, "Bus.handlers"), Inspection)
     assert_type(leakscan.load(folder / "after.heap"), HeapGraph)
 
 

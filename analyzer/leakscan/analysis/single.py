@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -12,14 +12,17 @@ from leakscan.analysis.births.survivors import Survivors
 from leakscan.analysis.causes.causes import SlotFacts, find_causes
 from leakscan.analysis.causes.holding import find_holding
 from leakscan.analysis.causes.leaks import write_cause
+from leakscan.analysis.cuts.also_held import OtherHolders
 from leakscan.analysis.dialects.nearest import nearest_patterns
 from leakscan.analysis.dialects.pattern_text import parse_pattern
 from leakscan.analysis.dialects.patterns import match_pattern
 from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.graph.garbage import liveness
-from leakscan.analysis.graph.refs import distinct
+from leakscan.analysis.graph.refs import distinct, refs_from
 from leakscan.analysis.narrow import survivors_of_type, type_rows_named
 from leakscan.analysis.numbering import Numbering
+from leakscan.analysis.objects.around import view
+from leakscan.analysis.objects.heap import Heap
 from leakscan.analysis.results.findings import Path
 from leakscan.analysis.slots.reach import Reach, explore, new_graph
 from leakscan.analysis.slots.slots import find_slots
@@ -114,7 +117,13 @@ def top_of(graph: HeapGraph, *, limit: int, depth: int, under: str | None = None
     reach = _explore(graph, np.zeros(graph.object_count, np.bool_))
     names = SlotNames(graph, reach.modules.type_tiers, reach.paths.parent_ref)
     start = None if under is None else _object_at(graph, under)
-    return top(graph, reach.life, names, limit=limit, depth=depth, under=start)
+    found = top(graph, reach.life, names, limit=limit, depth=depth, under=start)
+    if start is not None and not found.objects:
+        own = refs_from(graph, np.array([start], np.uint32))
+        nobody, no_roots = np.zeros(graph.object_count, np.bool_), np.zeros(0, np.uint32)
+        _, others = OtherHolders(graph, reach.life).of(own, no_roots, nobody)
+        return replace(found, expanded=view(Heap(graph), start, limit=limit), also_held_by=others)
+    return found
 
 
 def _explore(graph: HeapGraph, asked: np.typing.NDArray[np.bool_]) -> Reach:

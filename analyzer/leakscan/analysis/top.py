@@ -12,6 +12,7 @@ from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.graph import kernels
 from leakscan.analysis.graph.garbage import Liveness
 from leakscan.analysis.graph.kernels import Csr, DominatorTree
+from leakscan.analysis.objects.views import ObjectView
 from leakscan.heap.graph import U64, HeapGraph
 from leakscan.heap.kinds import ObjectFlag
 
@@ -65,6 +66,10 @@ class Top:
     types: tuple[TypeDominance, ...]
     types_omitted: int
     types_omitted_bytes_at_most: int
+    expanded: ObjectView | None = None
+    """the object that was to be expanded, when nothing would go with it"""
+    also_held_by: tuple[tuple[str, int], ...] = ()
+    """(slot, how many of the objects that one leads to it holds as well), most first"""
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ COMMANDS: Final[tuple[str, ...]] = (
     "check",
     "paths",
     "top",
+    "inspect",
     "stuck",
     "report",
     "bundle",

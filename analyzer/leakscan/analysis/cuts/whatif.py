@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from leakscan.analysis.cuts.also_held import OtherHolders
 from leakscan.analysis.dialects.nearest import nearest_patterns
 from leakscan.analysis.dialects.pattern_text import parse_pattern
 from leakscan.analysis.dialects.patterns import match_pattern
@@ -52,6 +53,10 @@ class WhatIf:
     frees_old: int
     freed_types: tuple[tuple[str, int, int], ...]
     types_omitted: int
+    led_to: int = 0
+    """objects that the named references lead to and that stay, when no survivor (or nothing) is freed"""
+    also_held_by: tuple[tuple[str, int], ...] = ()
+    """(slot, how many of those it holds as well), most first"""
 
     @property
     def still_held(self) -> int:
@@ -98,6 +103,7 @@ class Experiments:
         self._known = tuple(known_patterns)
         self._found: dict[str, tuple[U32, U32]] = {}
         self._alone: dict[str, Bools] = {}
+        self._others = OtherHolders(graph, life)
 
     def answer(self, *, cut: Sequence[str], weak: Sequence[str] = ()) -> WhatIf:
         """What these patterns free. UsageError as for `what_if`."""
@@ -105,6 +111,8 @@ class Experiments:
         effects = tuple(self._effect(text, number >= len(cut)) for number, text in enumerate(texts))
         freed = self._freed(texts)
         types = _by_type(graph, freed)
+        wanted = freed & self._survivors if self._survivors.any() else freed
+        led_to, also_held_by = (0, ()) if wanted.any() else self._others.of(*self._matched(texts), freed)
         return WhatIf(
             effects=effects,
             frees=int(freed.sum()),
@@ -114,6 +122,8 @@ class Experiments:
             frees_old=int((freed & ~self._is_new).sum()),
             freed_types=types[:_TYPES_LISTED],
             types_omitted=max(0, len(types) - _TYPES_LISTED),
+            led_to=led_to,
+            also_held_by=also_held_by,
         )
 
     def _effect(self, text: str, is_weak: bool) -> PatternEffect:
@@ -134,13 +144,14 @@ class Experiments:
         for text in texts:
             if text not in self._found:
                 self._found[text] = _find(self._graph, text, self._known)
-        refs, roots = zip(*(self._found[text] for text in texts), strict=True)
-        freed = freed_by(
-            self._graph, self._life, distinct(np.concatenate(refs)), distinct(np.concatenate(roots))
-        )
+        freed = freed_by(self._graph, self._life, *self._matched(texts))
         if len(texts) == 1:
             self._alone[texts[0]] = freed
         return freed
+
+    def _matched(self, texts: Sequence[str]) -> tuple[U32, U32]:
+        refs, roots = zip(*(self._found[text] for text in texts), strict=True)
+        return distinct(np.concatenate(refs)), distinct(np.concatenate(roots))
 
 
 def _held_by_the_program(graph: HeapGraph, life: Liveness) -> Bools:

@@ -19,6 +19,7 @@ from leakscan.analysis.capsule import CAPSULE_VERSION, Capsule
 from leakscan.analysis.compare import Comparison, ComparisonByMode
 from leakscan.analysis.cuts.whatif import WhatIf
 from leakscan.analysis.gate import Gate
+from leakscan.analysis.objects.views import Inspection
 from leakscan.analysis.results.findings import FINDINGS_VERSION, Findings
 from leakscan.analysis.single import TypePaths
 from leakscan.analysis.stuck.facts import Stuck
@@ -39,6 +40,7 @@ def documents() -> dict[str, tuple[type, int]]:
         "compare": (Comparison, 1),
         "paths": (TypePaths, 1),
         "top": (Top, 1),
+        "inspect": (Inspection, 1),
         "stuck": (Stuck, 1),
         "whatif": (WhatIf, 1),
         "capsule": (Capsule, CAPSULE_VERSION),

@@ -33,9 +33,14 @@ def type_paths_text(found: TypePaths, screen: Screen, *, all_paths: bool) -> lis
 
 def _headline(found: TypePaths, screen: Screen) -> list[Line]:
     asked = visible(found.asked)
-    ways = len(found.groups) + found.groups_omitted
+    ways = sum(len(group.paths) + group.paths_omitted for group in found.groups)
     held = found.count - found.unreachable
     text = f"{count_text(held)} {asked} held in {count_text(ways)} {'way' if ways == 1 else 'ways'}"
+    groups = len(found.groups) + found.groups_omitted
+    if found.groups_omitted:
+        text = f"{count_text(held)} {asked} held in {count_text(groups)} groups of ways"
+    elif groups > 1:
+        text += f", in {count_text(groups)} groups"
     if not held:
         text = f"no {asked} is held by anything"
     if found.unreachable:

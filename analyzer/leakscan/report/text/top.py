@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from leakscan.analysis.objects.views import ObjectView
 from leakscan.analysis.top import Dominator, Top
+from leakscan.report.text.inspect import object_lines
 from leakscan.report.text.lines import Line, Span, line, shortened, wrapped
 from leakscan.report.text.tables import Column, table
 from leakscan.report.text.terminal import Screen
@@ -27,6 +29,8 @@ def top_objects_text(top: Top, screen: Screen, *, limit: int) -> list[Line]:
 
     `limit` is the most rows on each level; below rows of several objects stands what the biggest holds.
     """
+    if top.expanded is not None:
+        return [*_totals(top, screen.width), line(), *_nothing_below(top.expanded, top, screen)]
     title = line(Span(f"{'retained':>8}  {'share':>5}  {'objects':>9}  what would be freed with", "faint"))
     view = _View(screen.width, limit)
     rows = _level(top.objects, top.others, top.others_bytes, top, view, above="", depth=0)
@@ -70,6 +74,17 @@ def _totals(top: Top, width: int) -> list[Line]:
     if top.garbage_count:
         text += f"; {size_text(top.garbage_bytes)} more wait for the garbage collector"
     return wrapped(text, width, style="title")
+
+
+def _nothing_below(view: ObjectView, top: Top, screen: Screen) -> list[Line]:
+    if view.field_count and top.also_held_by:
+        slots = ", ".join(visible(slot) for slot, _ in top.also_held_by)
+        text = f"Nothing would be freed with it but itself: what it leads to is also held by {slots}."
+    elif view.field_count:
+        text = "Nothing would be freed with it but itself: what it leads to lives for ever."
+    else:
+        text = "Nothing is below it: it leads to no other object."
+    return [*wrapped(text, screen.width, style="title"), line(), *object_lines(view, screen)]
 
 
 @dataclass(frozen=True, slots=True)

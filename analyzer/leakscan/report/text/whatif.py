@@ -17,6 +17,7 @@ def whatif_text(answer: WhatIf, screen: Screen) -> list[Line]:
         lines += [line(), *_effects(answer, screen.width)]
     else:
         lines += _only_effect(answer.effects[0], screen.width)
+    lines += _also_held(answer, screen.width)
     if answer.freed_types:
         lines += [line(), *_types(answer, screen.width)]
     return lines
@@ -44,6 +45,21 @@ def _headline(answer: WhatIf, screen: Screen) -> list[Line]:
         return [line(Span(word, style), "  ", Span(text, "title"))]
     first, *more = wrapped(text, screen.width, first=word + "  ", indent=" " * 6, style="title")
     return [line(Span(word, style), "  ", *first[1:]), *more]
+
+
+def _also_held(answer: WhatIf, width: int) -> list[Line]:
+    """Who holds what the cut leads to, when it frees none of it."""
+    if not answer.led_to:
+        return []
+    them = "what it leads to is" if answer.led_to == 1 else f"all {count_text(answer.led_to)} it leads to are"
+    if not answer.also_held_by:
+        text = f"{them} alive by themselves: held from C, or for ever"
+        return wrapped(text, width, first="      ", indent="        ")
+    lines = wrapped(f"{them} also held by", width, first="      ", indent="        ")
+    for slot, count in answer.also_held_by:
+        share = "" if answer.led_to == 1 else f"  ({count_text(count)})"
+        lines += wrapped(visible(slot) + share, width, first=" " * 8, indent=" " * 10, style="mark")
+    return lines
 
 
 def _effects(answer: WhatIf, width: int) -> list[Line]:

@@ -1,0 +1,46 @@
+"""One snapshot to look around in, whatever a command was pointed at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from leakscan.analysis.objects.around import view
+from leakscan.analysis.objects.find import find_objects
+from leakscan.analysis.objects.heap import Heap
+from leakscan.analysis.objects.views import Inspection
+from leakscan.answers.analyse import dated_by_id
+from leakscan.answers.sources import bare_snapshots, snapshot_in, source_of
+from leakscan.capture.directory.reader import read_capture
+from leakscan.errors import UsageError
+from leakscan.heap.graph import HeapGraph
+from leakscan.heap.reader import load
+from leakscan.heap.sniff import is_capsule
+
+
+def graph_to_look_at(path: Path) -> HeapGraph:
+    """The last snapshot of a capture, births by run included where the capture knows them, or the file.
+
+    UsageError for a capsule, which has no heap.
+    """
+    if path.is_file() and is_capsule(path):
+        raise UsageError(
+            f"{path} is a capsule: it holds answers, not the heap", hint="point at a snapshot or a capture"
+        )
+    file = snapshot_in(path)
+    if path.is_dir() and not bare_snapshots(path):
+        capture = read_capture(path)
+        if capture.runtime == "node":
+            return dated_by_id(capture, load(file), source_of(capture).runs)
+    return load(file)
+
+
+def inspect(snapshot: str | Path, pattern: str, *, limit: int = 20) -> Inspection:
+    """One object of a snapshot (of a capture: its last one): fields, holders, sizes, birth, paths.
+
+    `pattern` is a cut pattern, a type, `#17`, or a line pasted from a screen. When it means several, they are
+    listed and the one that retains most is told. UsageError: it leads to nothing.
+    """
+    heap = Heap(graph_to_look_at(Path(snapshot)))
+    found = find_objects(heap.graph, pattern)
+    listed = heap.listed(found, limit)
+    return Inspection(pattern, listed, view(heap, listed.objects[0].object, limit=limit))
