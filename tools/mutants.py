@@ -152,7 +152,10 @@ def _run_tests(arguments: list[str], plugins: Sequence[object]) -> None:
     with contextlib.suppress(BaseException):
         os.chdir(ROOT)
         code = int(
-            pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=no", *arguments], plugins)
+            pytest.main(
+                ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=no", "--assert=plain", *arguments],
+                plugins,
+            )
         )
     os._exit(code)
 
@@ -166,6 +169,19 @@ def main() -> int:
         return 0
     start = time.monotonic()
     tests = fast_tests()
+    with tempfile.TemporaryDirectory() as directory:
+        # What was compiled once is not compiled again for each mutant; none of it stays.
+        sys.pycache_prefix, sys.dont_write_bytecode = directory, False
+        return _run(wanted, tests, allowed, options, start)
+
+
+def _run(
+    wanted: list[Mutant],
+    tests: list[Path],
+    allowed: dict[str, str],
+    options: argparse.Namespace,
+    start: float,
+) -> int:
     reached = look_at_the_unchanged(tests)
     import_of_others(reached.modules)
     if reached.failed:

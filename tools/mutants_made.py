@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import copy
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,7 +42,15 @@ class Mutant:
 
 
 def mutants() -> Iterator[Mutant]:
-    """Every change of every declared place, by module."""
+    """Every change of every declared place, by module; of several of one name the later ones are numbered."""
+    seen: Counter[str] = Counter()
+    for mutant in _mutants():
+        seen[mutant.name] += 1
+        number = seen[mutant.name]
+        yield mutant if number == 1 else replace(mutant, name=f"{mutant.name} ({number})")
+
+
+def _mutants() -> Iterator[Mutant]:
     for path in sorted({*_files(TABLES), *_files(BRANCHES), *_files(CONSTANTS)}):
         tree = ast.parse(path.read_text())
         place = str(path.relative_to(PACKAGE))
