@@ -162,7 +162,7 @@ def _run_tests(arguments: list[str], plugins: Sequence[object]) -> None:
 
 def main() -> int:
     options = _options()
-    wanted = [mutant for mutant in mutants() if not options.only or options.only in mutant.name]
+    wanted = [mutant for mutant in mutants() if re.search(options.only, mutant.name)]
     allowed = tomllib.loads(ALLOWED.read_text()) if ALLOWED.exists() else {}
     if options.list:
         print(*(mutant.name for mutant in wanted), sep="\n")
@@ -211,7 +211,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default="", help="mutants whose name has this in it")
+    parser.add_argument("--only", default="", help="mutants in whose name this pattern is found")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--list", action="store_true", help="name the mutants, run nothing")
     parser.add_argument("--show", action="store_true", help="say which test noticed")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+from pathlib import Path as File
 
 import pytest
 
@@ -167,8 +168,28 @@ def test_each_place_is_known_with_its_reason_by_the_row_that_gives_it_as_an_exam
 
 
 def test_each_row_has_a_place_among_these_and_names_a_library_and_its_versions():
-    assert {rule.example for rule in NOISE} == {example for example, _, _ in PLACES}
+    assert {rule.example for rule in NOISE} <= {example for example, _, _ in PLACES}
     assert all(rule.library and re.search(r"\d|any", rule.versions) for rule in NOISE)
+
+
+OF_THE_PROGRAM = re.compile(
+    r"atexit callbacks|at-fork callbacks .*|audit hooks|gc\..*|sys\.monitoring .*|(profile|trace) function"
+    r"|exception being .*|thread state dict|asynchronous exception|async generator hooks"
+    r"|context of the thread|thread locals|running event loop|the callable under test"
+)
+"""Places of the interpreter that a program fills."""
+ROOTS = (File(__file__).parents[2] / "analyzer/native/walk/roots.cpp").read_text()
+
+
+@pytest.mark.parametrize(
+    "label",
+    sorted(
+        set(re.findall(r'(?:L->\w+, |strings\.of\(|bytes\), |_bytes, |type_cache_bytes\), )"([^"]+)"', ROOTS))
+    ),
+)
+def test_each_place_of_the_interpreter_is_noise_or_the_programs(label: str):
+    is_noise = noise_rule(path(label, "holds", kind="interpreter")) is not None
+    assert is_noise is not bool(OF_THE_PROGRAM.fullmatch(label))
 
 
 def _places() -> list[tuple[str, str]]:

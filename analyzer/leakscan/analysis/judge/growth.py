@@ -19,8 +19,8 @@ from leakscan.heap.graph import HeapGraph
 
 _MOST_RETAINED: Final = 24
 _FEWEST_RETAINED: Final = 3
-# What may be walked to find out what sets of objects retain: about half a second.
 _REFERENCES_WALKED: Final = 30_000_000
+"""to find out what sets of objects retain: about half a second"""
 
 
 def growth_rows(
@@ -93,10 +93,14 @@ def _tier_by_name(after: HeapGraph, modules: Modules) -> dict[str, int]:
     return dict(zip(row_names(after), modules.type_tiers.tolist(), strict=True))
 
 
+def types_measured(walk: int) -> int:
+    """Of how many types the retained bytes are found out when each takes a walk of so many references."""
+    return min(_MOST_RETAINED, max(_FEWEST_RETAINED, _REFERENCES_WALKED // max(1, walk)))
+
+
 def _with_retained(rows: list[Growth], after: HeapGraph, region: Region) -> list[Growth]:
     """Fills in what the survivors of the first types retain, as far as the walk stays short."""
-    walk = max(1, len(region.csr.targets) + len(region))
-    affordable = min(_MOST_RETAINED, max(_FEWEST_RETAINED, _REFERENCES_WALKED // walk))
+    affordable = types_measured(len(region.csr.targets) + len(region))
     starts = region.starts()
     reached = kernels.reachable(region.csr, roots=starts)
     type_rows: dict[str, list[int]] = {}

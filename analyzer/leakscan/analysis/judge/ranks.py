@@ -12,10 +12,9 @@ ORDER: Final = (
     Verdict.FILLING,
     Verdict.BOUNDED,
     Verdict.WARM_UP,
-    Verdict.GARBAGE,
     Verdict.CLEAN,
 )
-"""Worst first."""
+"""Worst first. What nothing holds is judged as a whole, and has no place here."""
 
 
 def rank(verdict: Verdict) -> int:

@@ -1,0 +1,95 @@
+"""The verdict on a slot: the worst of what it keeps alive, without what says nothing about it."""
+
+from __future__ import annotations
+
+import pytest
+
+from drawn_leaks import told
+from heaps import heap
+from leakscan.analysis.results.findings import Verdict
+
+RUNS = 20
+APP = "module app -> m; m: module name=app; m -['S']-> s; s: app.State; s -[.list]-> list; list: list"
+
+
+def verdicts(grown: str, *, before: str = APP, runtime: str = "cpython") -> dict[str, Verdict]:
+    drawings = (before, f"{before}\n{grown}")
+    graphs = [heap(text, runtime=runtime, meta={"births": True}) for text in drawings]
+    return {one.slot.pattern: one.judgement.verdict for one in told(*graphs, runs=RUNS).judged}
+
+
+def entries(kind: str, *births: int) -> str:
+    return "\n".join(
+        f"list -['{kind} {n}']-> {kind[-1]}{n}; {kind[-1]}{n}: {kind} birth={birth}"
+        for n, birth in enumerate(births)
+    )
+
+
+WARM_UP = entries("app.Table", *(1,) * 21)
+
+
+@pytest.mark.parametrize(
+    ("kind", "births", "verdict"),
+    [
+        ("bytes", (5, 14), Verdict.WARM_UP),
+        ("bytes", (5, 9, 14), Verdict.INCONCLUSIVE),
+        ("app.Session", (5, 14), Verdict.INCONCLUSIVE),
+    ],
+    ids=["less than a tenth", "a tenth", "a class with a name"],
+)
+def test_builtins_that_are_undecided_matter_from_a_tenth_of_a_slot_on(
+    kind: str, births: tuple[int, ...], verdict: Verdict
+):
+    assert verdicts(f"{WARM_UP}\n{entries(kind, *births)}") == {"State.list[*]": verdict}
+
+
+def test_what_the_last_run_left_in_place_of_nothing_is_told():
+    assert verdicts("s -[.last]-> r; r: app.Result birth=20") == {"State.last": Verdict.BOUNDED}
+
+
+def test_what_the_last_run_left_in_place_of_an_older_one_is_not():
+    older = f"{APP}; s -[.first]-> old; old: app.Result"
+    after = f"{APP}\ns -[.last]-> r; r: app.Result birth=20"
+    graphs = [heap(older, meta={"births": True}), heap(after)]
+    (judged,) = told(*graphs, runs=RUNS).judged
+    assert judged.judgement.verdict is Verdict.CLEAN
+
+
+BIRTHS = tuple(enumerate((5, 9, 14)))
+POINTS = "\n".join(f"list -[{n}]-> p{n}; p{n}: app.Point birth=1" for n in range(3))
+
+
+def test_a_number_of_v8_that_a_field_was_given_anew_says_nothing():
+    fields = "\n".join(f"p{n} -[.x]-> n{n}; n{n}: (number) birth={birth}" for n, birth in BIRTHS)
+    assert verdicts(f"{POINTS}\n{fields}", runtime="v8") == {"State.list[*]": Verdict.BOUNDED}
+
+
+def test_a_number_of_v8_that_is_an_entry_is_judged_as_any_other():
+    numbers = "\n".join(f"list -[{n}]-> n{n}; n{n}: (number) birth={birth}" for n, birth in BIRTHS)
+    assert verdicts(numbers, runtime="v8") == {"State.list[*]": Verdict.INCONCLUSIVE}
+
+
+TIMERS = """
+root -> fn -[internal context]-> scope -[closure timerListMap]-> map -[element [1000]]-> ring
+fn: function name=setTimeout; scope: 'system / Context'; map: Object; ring: TimersList
+"""
+OLD = "ring -[._idleNext]-> old1 -[._idleNext]-> old2; old1: Timeout; old2: Timeout"
+NEW = "ring -[._idleNext]-> new1 -[._idleNext]-> new2; new1: Timeout birth=19; new2: Timeout birth=20"
+
+
+def in_timers(*births: int) -> Verdict:
+    """Two timers in place of two older ones, one of which holds what these runs left."""
+    held = [f"new2 -[.a{n}]-> x{n}; x{n}: app.Cached birth={birth}" for n, birth in enumerate(births)]
+    before, after = f"{TIMERS}; {OLD}", "\n".join((TIMERS, NEW, *held))
+    graphs = [heap(text, runtime="v8", meta={"births": True}) for text in (before, after)]
+    (judged,) = told(*graphs, runs=RUNS).judged
+    assert judged.slot.pattern == "Node's timers[*]"
+    return judged.judgement.verdict
+
+
+def test_what_a_few_runs_left_in_a_timer_of_node_says_nothing_about_its_timers():
+    assert in_timers(5, 9, 14) is Verdict.BOUNDED
+
+
+def test_what_each_run_left_in_a_timer_of_node_is_a_leak():
+    assert in_timers(*range(1, 21)) is Verdict.LEAK
