@@ -16,7 +16,7 @@ from attach_targets import needs_attach, running
 from cli_runs import CommandLine
 from leakscan import load
 from leakscan.analysis.graph.garbage import liveness
-from leakscan.analysis.stuck.facts import Answer, HeldBy, Reason, Step, Stuck, Waiter, WaitGroup
+from leakscan.analysis.results.waits import Answer, HeldBy, Reason, Stuck, Suspended, Waiter, WaitGroup
 from leakscan.analysis.stuck.find import find_stuck
 from leakscan.capture import Settings, capture
 from leakscan.report.text.lines import plain
@@ -221,7 +221,7 @@ GROUP = WaitGroup(
     waits_for_groups=(),
     held_by=HeldBy.COLLECTION,
     holder="app.Room.watchers",
-    chain=(Step("watch", "app/room.py", 41), Step("Event.wait", "asyncio/locks.py", 213)),
+    chain=(Suspended("watch", "app/room.py", 41), Suspended("Event.wait", "asyncio/locks.py", 213)),
     births=((1, 10), (2, 10)),
 )
 FOUND = Stuck("cpython", 24, 20, 0, 0, 400, 51_200, (GROUP,))

@@ -33,6 +33,8 @@ from leakscan.analysis.numbering import numbered
 from leakscan.analysis.results.findings import Cut, Findings, Growth, Projection, RunFigures, Verdict
 from leakscan.analysis.results.memory import MemoryLedger
 from leakscan.analysis.slots.reach import Reach, explore
+from leakscan.analysis.stuck.find import Waits, find_waits
+from leakscan.analysis.stuck.in_leaks import accused, stuck_survivors
 from leakscan.analysis.swelling import Swelling, find_swelling
 from leakscan.analysis.told import census_of, cut_slots, tell, verdicts_by_type, write_causes
 from leakscan.analysis.units import in_units
@@ -127,6 +129,9 @@ def diff(
         find_open_sockets(reach),
     )
     judged = assemble_leaks(assembly, groups, ledger, cuts)
+    waits = find_waits(after, life)
+    if waits is not None:
+        judged = [_with_stuck(one, waits) for one in judged]
     grown = growth_rows(
         old, after, survivors, reach.modules, region, runs=runs, verdicts=verdicts_by_type(told, judged)
     )
@@ -156,11 +161,19 @@ def diff(
         garbage_count=int(waiting.sum()) or measured.collected,
         garbage_bytes=_size(after, waiting),
         memory=measured.memory,
+        stuck=accused(waits.stuck) if waits is not None else None,
         warnings=tuple(dict.fromkeys((*before.warnings, *after.warnings, *measured.warnings))),
         omitted=(*omitted, *_omitted_paths(groups, judged), *_not_measured(grown)),
         unit=unit,
     )
     return numbered(_concluded(findings, judged, region, ledger, cuts, unacquitted=unacquitted))
+
+
+def _with_stuck(one: Judged, waits: Waits) -> Judged:
+    if one.group is None or not waits.never:
+        return one
+    stuck = stuck_survivors(waits, objects=one.group.objects, heads=one.group.heads)
+    return replace(one, leak=replace(one.leak, stuck=stuck))
 
 
 def _judged_swelling(found: Sequence[Swelling], first: int) -> list[Judged]:

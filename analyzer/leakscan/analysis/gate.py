@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -17,6 +17,8 @@ from typing import Any, Final
 from leakscan.analysis.ledger.native_leak import TYPE_NAME as NATIVE
 from leakscan.analysis.ledger.native_leak import native_leak
 from leakscan.analysis.results.findings import Findings, Leak, Verdict
+from leakscan.analysis.results.waits import WaitGroup
+from leakscan.analysis.stuck.words import named
 from leakscan.errors import UsageError
 from leakscan.units import parse_size
 from leakscan.wording import rate_text, size_text, visible
@@ -66,6 +68,14 @@ class Gated:
 
 
 @dataclass(frozen=True, slots=True)
+class StuckWait:
+    """Tasks or threads of one mode that can never wake: each fails a check that allows none."""
+
+    group: WaitGroup
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
     """The answer of the gate. `is_undecided`: at least one capture could not be decided."""
 
@@ -74,10 +84,12 @@ class Gate:
     leaks: tuple[Gated, ...]
     warnings: tuple[str, ...]
     is_undecided: bool
+    stuck: tuple[StuckWait, ...] = ()
+    """who can never wake, when that was asked to fail (`--no-stuck`): budgets and baselines allow none"""
 
     @property
     def passes(self) -> bool:
-        return not any(gated.fails for gated in self.leaks)
+        return not self.stuck and not any(gated.fails for gated in self.leaks)
 
 
 def parse_budget(text: str) -> Budget:
@@ -129,6 +141,7 @@ def gate(
     today: datetime.date,
     budgets: Sequence[Budget] = (),
     baseline: Sequence[KnownLeak] = (),
+    allows_stuck: bool = True,
 ) -> Gate:
     """Judge the findings of one capture (one for each mode) against what is allowed."""
     by_signature = {row.signature: row for row in baseline}
@@ -153,15 +166,23 @@ def gate(
         if item.status is Status.EXPIRED
     ]
     warnings += [warning for found in findings for warning in found.warnings]
+    stuck = () if allows_stuck else tuple(_stuck_waits(findings))
     undecided = [found for found in findings if found.verdict is Verdict.INCONCLUSIVE]
     warnings += [f"undecided: {found.headline}" for found in undecided]
     return Gate(
         target=findings[0].target,
-        headline=_headline(gated, findings),
+        headline=_headline(gated, findings, stuck),
         leaks=tuple(gated),
         warnings=tuple(warnings),
         is_undecided=bool(undecided),
+        stuck=stuck,
     )
+
+
+def _stuck_waits(findings: Sequence[Findings]) -> Iterator[StuckWait]:
+    for found in findings:
+        if found.stuck is not None:
+            yield from (StuckWait(group, found.mode) for group in found.stuck.groups)
 
 
 def _holder_of(leak: Leak) -> str:
@@ -219,7 +240,7 @@ def _allowed(budget: Budget) -> str:
     return f"{size_text(budget.bytes_per_run or 0.0)} per run of {budget.what} allowed"
 
 
-def _headline(gated: Sequence[Gated], findings: Sequence[Findings]) -> str:
+def _headline(gated: Sequence[Gated], findings: Sequence[Findings], stuck: Sequence[StuckWait]) -> str:
     failing = [item for item in gated if item.fails]
     if failing:
         worst = max(failing, key=lambda item: item.leak.exclusive_bytes)
@@ -230,6 +251,10 @@ def _headline(gated: Sequence[Gated], findings: Sequence[Findings]) -> str:
             if found.verdict in (Verdict.LEAK, Verdict.NATIVE)
             else f"FAIL  {worst.leak.evidence}"
         )
+    if stuck:
+        groups = [wait.group for wait in stuck]
+        who = named(sum(group.count for group in groups), groups)
+        return f"FAIL  STUCK  {who} can never wake."
     allowed = [item for item in gated if item.status in (Status.KNOWN, Status.WITHIN_BUDGET)]
     if allowed:
         return f"PASS  {len(allowed)} leaks, all of them known or within a budget."

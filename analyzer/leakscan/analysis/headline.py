@@ -9,6 +9,7 @@ from typing import Final
 from leakscan.analysis.ledger.ledger import major_causes
 from leakscan.analysis.results.findings import Findings, Leak, Verdict
 from leakscan.analysis.results.memory import MemoryLedger, MemoryRow
+from leakscan.analysis.stuck.words import never_wake
 from leakscan.wording import count_text, size_text, visible
 
 _ROOT: Final = re.compile(r"root '(\w[\w ]*)'")
@@ -87,10 +88,15 @@ def _leaks(findings: Findings) -> str:
         return f"{subject(worst)} grows: in {_runs(findings)} it {worst.evidence}, {where(worst)}."
     if len(leaks) == 1:
         verb = "survives" if worst.count == 1 else "survive"
-        return f"{subject(worst)} {verb} {_runs(findings)}: {worst.evidence}, {where(worst)}. {sizes}"
+        stuck = never_wake(findings, worst)
+        return (
+            f"{subject(worst)} {verb} {_runs(findings)}: {worst.evidence}, {where(worst)}"
+            f"{'; ' + stuck if stuck else ''}. {sizes}"
+        )
+    stuck = never_wake(findings, worst)
     return (
         f"{count_text(len(leaks))} leaks in {_runs(findings)}; the worst: {subject(worst)}, "
-        f"{worst.evidence}, {where(worst)}. All: {sizes}"
+        f"{worst.evidence}, {where(worst)}{'; ' + stuck if stuck else ''}. All: {sizes}"
     )
 
 

@@ -28,10 +28,17 @@ def check(
     budgets: Sequence[Budget] = (),
     baseline: Sequence[KnownLeak] = (),
     today: datetime.date | None = None,
+    allows_stuck: bool = True,
 ) -> Gate:
     """The gate's answer for a capture, a capsule or a scenario: `leakscan.check("leak/").passes`."""
     findings = findings_to_check(str(what), runs=runs, mode=mode, python=python)
-    return gate(findings, today=today or datetime.date.today(), budgets=budgets, baseline=baseline)
+    return gate(
+        findings,
+        today=today or datetime.date.today(),
+        budgets=budgets,
+        baseline=baseline,
+        allows_stuck=allows_stuck,
+    )
 
 
 def findings_to_check(what: str, *, runs: int, mode: str, python: str | None = None) -> list[Findings]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import PurePath
 
 from leakscan.analysis.results.findings import Cut, Findings, Leak, Path
+from leakscan.analysis.results.waits import Stuck
 
 
 def relative_to(findings: Findings, directory: PurePath) -> Findings:
@@ -19,6 +20,7 @@ def relative_to(findings: Findings, directory: PurePath) -> Findings:
         others=tuple(_leak(leak, start) for leak in findings.others),
         noise=tuple(_leak(leak, start) for leak in findings.noise),
         cut=_cut(findings.cut, start),
+        stuck=_stuck(findings.stuck, start),
     )
 
 
@@ -46,3 +48,16 @@ def _cut(cut: Cut | None, start: str) -> Cut | None:
         return None
     members = (replace(member, file=member.file.removeprefix(start)) for member in cut.members)
     return replace(cut, members=tuple(members))
+
+
+def _stuck(stuck: Stuck | None, start: str) -> Stuck | None:
+    if stuck is None:
+        return None
+    groups = (
+        replace(
+            group,
+            chain=tuple(replace(step, file=step.file.removeprefix(start)) for step in group.chain),
+        )
+        for group in stuck.groups
+    )
+    return replace(stuck, groups=tuple(groups))

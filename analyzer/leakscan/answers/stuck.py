@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from leakscan.analysis.graph.garbage import liveness
-from leakscan.analysis.stuck.facts import Stuck
+from leakscan.analysis.results.waits import Stuck
 from leakscan.analysis.stuck.find import find_stuck
 from leakscan.answers.sources import snapshot_in
 from leakscan.capture.process.attach import Attachment, interrupts_as_exceptions

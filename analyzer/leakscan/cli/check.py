@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "leakscan check leak/",
     "leakscan check scenario.py:stream_once --runs 30 --budget total=10kB",
+    "leakscan check leak/ --no-stuck",
     "leakscan check leak/ --baseline known.toml --format sarif -o leaks.sarif",
 )
 
@@ -50,6 +51,9 @@ def check(
         Path | None, option(metavar="FILE", help="Write the leaks found as a baseline, and pass.")
     ] = None,
     strict: Annotated[bool, option("--strict", help="An undecided verdict fails, too.")] = False,
+    no_stuck: Annotated[
+        bool, option("--no-stuck", help="Tasks and threads that can never wake fail, too.")
+    ] = False,
     form: Annotated[Format, option("--format", help="How to write the answer.")] = Format.TEXT,
     output: Annotated[Path | None, option("--output", "-o", metavar="FILE", help="Write it there.")] = None,
 ) -> int:
@@ -79,7 +83,7 @@ def check(
             f"{write_baseline}: {text.count('[[known]]')} known leaks, until {expires}; fill in the reasons"
         )
         return 0
-    answer = gate(findings, today=today, budgets=budgets, baseline=known)
+    answer = gate(findings, today=today, budgets=budgets, baseline=known, allows_stuck=not no_stuck)
     text = _formatted(answer, form)
     if output is None:
         sys.stdout.write(text)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from leakscan.analysis.results.memory import MemoryLedger
+from leakscan.analysis.results.waits import Stuck, StuckSurvivors
 
 FINDINGS_VERSION = 1
 
@@ -166,6 +167,8 @@ class Leak:
     """how many of them something else holds as well that lets go by itself: a worker's loop variable"""
     in_use_by: tuple[str, ...] = ()
     """the slots of what holds those"""
+    stuck: StuckSurvivors | None = None
+    """tasks or threads in it that can never wake; None when there are none"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +242,8 @@ class Findings:
     """what clearing the cut in a forked child of the target did, in one sentence, "" when it was not tried"""
     memory: MemoryLedger | None = None
     """where the process's memory went, None when it was not measured"""
+    stuck: Stuck | None = None
+    """who can never wake in the last snapshot, those from before the runs as well; None when nobody waits"""
     next_command: str = ""
     """what to run next when inconclusive"""
     warnings: tuple[str, ...] = ()

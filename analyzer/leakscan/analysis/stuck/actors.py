@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leakscan.analysis.stuck.facts import Waiter
+from leakscan.analysis.results.waits import Waiter
 from leakscan.analysis.stuck.fields import Fields
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import Kind, ObjectFlag, RootKind

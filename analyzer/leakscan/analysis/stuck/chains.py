@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from leakscan.analysis.results.waits import Suspended, Waiter
 from leakscan.analysis.stuck.actors import Actor, frames_below
-from leakscan.analysis.stuck.facts import Step, Waiter
 from leakscan.analysis.stuck.fields import Fields
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import Kind
@@ -46,12 +46,14 @@ def chain_of(graph: HeapGraph, fields: Fields, actor: Actor) -> Chain:
     return Chain(tuple(links), primitive)
 
 
-def steps_of(graph: HeapGraph, chain: Chain) -> tuple[Step, ...]:
+def steps_of(graph: HeapGraph, chain: Chain) -> tuple[Suspended, ...]:
     """The chain as functions and lines."""
     steps = []
     for link in chain.links:
         place = graph.location_of(link)
-        steps.append(Step(graph.name_of(link) or "", place.file if place else "", place.line if place else 0))
+        steps.append(
+            Suspended(graph.name_of(link) or "", place.file if place else "", place.line if place else 0)
+        )
     return tuple(steps)
 
 

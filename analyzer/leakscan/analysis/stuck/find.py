@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from leakscan.analysis.graph import kernels
 from leakscan.analysis.graph.garbage import Liveness
+from leakscan.analysis.results.waits import Answer, HeldBy, Reason, Stuck, Suspended, Waiter, WaitGroup
 from leakscan.analysis.stuck.actors import Actor, find_actors, tasks_awaited
 from leakscan.analysis.stuck.chains import Chain, chain_of, is_anonymous, steps_of
-from leakscan.analysis.stuck.facts import Answer, HeldBy, Reason, Step, Stuck, Waiter, WaitGroup
 from leakscan.analysis.stuck.fields import Bools, Fields
 from leakscan.analysis.stuck.fixpoint import World, begin
 from leakscan.analysis.stuck.holders import Held, held
-from leakscan.heap.graph import HeapGraph
+from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import BIRTH_OWN, ObjectFlag
 
 _ORDER = tuple(Answer)
+_NOBODY = Stuck("cpython", 0, 0, 0, 0, 0, 0, ())
 Referrers = Mapping[int, list[tuple[int, int]]]
 
 
@@ -34,17 +35,41 @@ class _Wait:
     waits_for: str
     held_by: HeldBy
     holder: str
-    chain: tuple[Step, ...]
+    chain: tuple[Suspended, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """What waits, and the objects of those who never wake, for each group of them as `stuck.groups` has them.
+
+    `starts` is where their own code is read from, `alone` the live objects that nobody else reaches.
+    """
+
+    stuck: Stuck
+    life: Liveness
+    never: tuple[U32, ...]
+    starts: tuple[U32, ...]
+    alone: Bools
 
 
 def find_stuck(graph: HeapGraph, life: Liveness) -> Stuck:
     """Who waits in a CPython snapshot, and who of them can never wake. Nobody in any other snapshot."""
+    waits = find_waits(graph, life)
+    return waits.stuck if waits is not None else replace(_NOBODY, runtime=graph.runtime)
+
+
+def find_waits(graph: HeapGraph, life: Liveness) -> Waits | None:
+    """The same with their objects; None: nobody waits."""
+    if graph.runtime != "cpython":
+        return None
     fields = Fields(graph)
     actors = [
         actor
-        for actor in (find_actors(graph, fields) if graph.runtime == "cpython" else [])
+        for actor in find_actors(graph, fields)
         if life.is_live[actor.obj] and not graph.is_own(actor.obj)
     ]
+    if not actors:
+        return None
     world = begin(graph, life, fields, actors)
     world.settle()
     stuck = dict(world.blocked)
@@ -58,7 +83,9 @@ def find_stuck(graph: HeapGraph, life: Liveness) -> Stuck:
     }
     alone = _only_they_hold(world)
     answered = Counter(wait.answer for wait in waits.values())
-    return Stuck(
+    members = _members(actors, waits)
+    never = [members[wait] for wait in members if wait.answer is Answer.NEVER]
+    found = Stuck(
         runtime=graph.runtime,
         waiting=len(actors),
         never=answered[Answer.NEVER],
@@ -66,7 +93,17 @@ def find_stuck(graph: HeapGraph, life: Liveness) -> Stuck:
         unless_failure=answered[Answer.UNLESS_FAILURE],
         only_they_hold_count=int(alone.sum()),
         only_they_hold_bytes=int(graph.sizes[alone].sum(dtype=np.uint64)),
-        groups=_groups(graph, fields, actors, waits),
+        groups=_groups(graph, fields, members, waits),
+    )
+    return Waits(
+        found,
+        life,
+        never=tuple(np.array([actor.obj for actor in group], np.uint32) for group in never),
+        starts=tuple(
+            np.array(sorted({at for actor in group for at in (actor.obj, actor.start)}), np.uint32)
+            for group in never
+        ),
+        alone=alone,
     )
 
 
@@ -127,13 +164,19 @@ def _wait(world: World, actor: Actor, chain: Chain, answer: Answer, holder: Held
     )
 
 
-def _groups(
-    graph: HeapGraph, fields: Fields, actors: list[Actor], waits: Mapping[int, _Wait]
-) -> tuple[WaitGroup, ...]:
+def _members(actors: list[Actor], waits: Mapping[int, _Wait]) -> dict[_Wait, list[Actor]]:
+    """Those that wait in the same way together, worst first."""
     members: dict[_Wait, list[Actor]] = {}
     for actor in actors:
         members.setdefault(waits[actor.obj], []).append(actor)
     ranked = sorted(members, key=lambda wait: _rank(wait, len(members[wait])))
+    return {wait: members[wait] for wait in ranked}
+
+
+def _groups(
+    graph: HeapGraph, fields: Fields, members: Mapping[_Wait, list[Actor]], waits: Mapping[int, _Wait]
+) -> tuple[WaitGroup, ...]:
+    ranked = list(members)
     position = {wait: number for number, wait in enumerate(ranked)}
     awaited = {
         wait: sorted(

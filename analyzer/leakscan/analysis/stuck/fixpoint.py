@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from leakscan.analysis.graph.garbage import Liveness
+from leakscan.analysis.results.waits import Waiter
 from leakscan.analysis.stuck.actors import Actor, callbacks_of, children_of_gather, tasks_awaited
 from leakscan.analysis.stuck.chains import suspended_in
-from leakscan.analysis.stuck.facts import Waiter
 from leakscan.analysis.stuck.fields import Bools, Fields
 from leakscan.analysis.stuck.wakers import cancelled_by_timers, not_counted, reached, starts
 from leakscan.heap.graph import HeapGraph

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from leakscan.analysis.results.waits import HeldBy
 from leakscan.analysis.stuck.actors import callbacks_of
-from leakscan.analysis.stuck.facts import HeldBy
 from leakscan.analysis.stuck.fields import Fields
 from leakscan.analysis.stuck.fixpoint import World
 from leakscan.heap.graph import HeapGraph

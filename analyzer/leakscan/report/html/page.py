@@ -27,6 +27,7 @@ from leakscan.report.pictures.svg import leak_svg
 from leakscan.report.reproduce import commands, measured
 from leakscan.report.text.leaks import growth_of, in_use_text
 from leakscan.report.text.memory import after_trim, shown_rows, signed, site_text, told_sites
+from leakscan.report.text.never import group_sentence, stuck_sentence
 from leakscan.wording import count_text, rate_text, size_text, visible
 
 _FEW_CUTS: Final = 8
@@ -98,6 +99,8 @@ def html_report(findings: Findings, *, switches: Switches | None = None, source_
         "object": lambda step: object_text(step, names),
         "growth_of": growth_of,
         "in_use_text": in_use_text,
+        "stuck_sentence": stuck_sentence,
+        "group_sentence": group_sentence,
         "row_names": row_names(findings.memory) if findings.memory else {},
         "signed": signed,
         "dotted": _dotted,

@@ -10,8 +10,9 @@ from typing import Any, Final
 from xml.etree import ElementTree
 
 from leakscan import __version__
-from leakscan.analysis.gate import Gate, Gated, Status
-from leakscan.report.text.gate import sentence
+from leakscan.analysis.gate import Gate, Gated, Status, StuckWait
+from leakscan.analysis.results.waits import Suspended, WaitGroup
+from leakscan.report.text.gate import sentence, stuck_wait_sentence
 from leakscan.wording import visible
 
 _LEVEL: Final = {
@@ -21,6 +22,13 @@ _LEVEL: Final = {
     Status.KNOWN: "note",
     Status.WITHIN_BUDGET: "note",
 }
+_STUCK_RULE: Final = {
+    "id": "stuck",
+    "name": "Stuck",
+    "shortDescription": {"text": "A task or thread can never wake"},
+    "fullDescription": {"text": "It waits for what nothing that still runs can reach."},
+    "defaultConfiguration": {"level": "error"},
+}
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -28,7 +36,28 @@ def in_repository(gate: Gate, folder: str) -> Gate:
     """The same with files named from the root of the repository, of which they were named from `folder`."""
     if not folder:
         return gate
-    return replace(gate, leaks=tuple(_moved(gated, folder) for gated in gate.leaks))
+    return replace(
+        gate,
+        leaks=tuple(_moved(gated, folder) for gated in gate.leaks),
+        stuck=tuple(replace(wait, group=_moved_group(wait.group, folder)) for wait in gate.stuck),
+    )
+
+
+def _moved_group(group: WaitGroup, folder: str) -> WaitGroup:
+    return replace(
+        group,
+        chain=tuple(
+            step
+            if not step.file or step.file.startswith(("/", "<"))
+            else replace(step, file=posixpath.normpath(posixpath.join(folder, step.file)))
+            for step in group.chain
+        ),
+    )
+
+
+def _place(wait: StuckWait) -> Suspended | None:
+    """Where the outermost function of those that wait stands."""
+    return next((step for step in wait.group.chain if step.file and step.line), None)
 
 
 def _moved(gated: Gated, folder: str) -> Gated:
@@ -48,20 +77,25 @@ def github(gate: Gate) -> str:
         place = f"file={_property(holder.file)},line={max(holder.line, 1)}," if holder and holder.file else ""
         title = f"leak {gated.leak.signature} ({gated.status.value})"
         lines.append(f"::{level} {place}title={_property(title)}::{_message(sentence(gated))}")
+    for wait in gate.stuck:
+        step = _place(wait)
+        place = f"file={_property(step.file)},line={step.line}," if step is not None else ""
+        title = _property(f"stuck {wait.group.name}")
+        lines.append(f"::error {place}title={title}::{_message(stuck_wait_sentence(wait))}")
     lines += [f"::warning title=leakscan::{_message(visible(warning))}" for warning in gate.warnings]
-    if not gate.leaks:
+    if not gate.leaks and not gate.stuck:
         lines.append(f"::notice title=leakscan::{_message(visible(gate.headline))}")
     return "\n".join(lines) + "\n"
 
 
 def junit(gate: Gate) -> str:
     """One test case for each leak, and one for the target when there is none."""
-    failures = sum(gated.fails for gated in gate.leaks)
+    failures = sum(gated.fails for gated in gate.leaks) + len(gate.stuck)
     skipped = sum(gated.status is Status.UNDECIDED for gated in gate.leaks)
     suite = ElementTree.Element(
         "testsuite",
         name=_xml(f"leakscan {gate.target}"),
-        tests=str(max(len(gate.leaks), 1)),
+        tests=str(max(len(gate.leaks) + len(gate.stuck), 1)),
         failures=str(failures),
         errors="0",
         skipped=str(skipped),
@@ -75,7 +109,13 @@ def junit(gate: Gate) -> str:
             failure.text = _xml(gated.leak.evidence)
         elif gated.status is Status.UNDECIDED:
             ElementTree.SubElement(case, "skipped", message=_xml(f"undecided: {sentence(gated)}"))
-    if not gate.leaks:
+    for wait in gate.stuck:
+        text = _xml(stuck_wait_sentence(wait))
+        case = ElementTree.SubElement(
+            suite, "testcase", classname=_xml(gate.target), name=_xml(f"stuck {wait.group.name}")
+        )
+        ElementTree.SubElement(case, "failure", message=text, type="stuck").text = text
+    if not gate.leaks and not gate.stuck:
         ElementTree.SubElement(suite, "testcase", classname=_xml(gate.target), name="leaks nothing")
     if gate.warnings:
         ElementTree.SubElement(suite, "system-err").text = _xml("\n".join(gate.warnings))
@@ -101,11 +141,15 @@ def sarif(gate: Gate) -> str:
                             "text": "Objects made in each run are still alive after the last."
                         },
                         "defaultConfiguration": {"level": "error"},
-                    }
+                    },
+                    *([_STUCK_RULE] if gate.stuck else []),
                 ],
             }
         },
-        "results": [_sarif_result(gated) for gated in gate.leaks],
+        "results": [
+            *(_sarif_result(gated) for gated in gate.leaks),
+            *(_sarif_stuck(wait) for wait in gate.stuck),
+        ],
         "invocations": [
             {
                 "executionSuccessful": True,
@@ -145,6 +189,30 @@ def _sarif_result(gated: Gated) -> dict[str, Any]:  # Any: JSON values
         result["locations"] = [location]
     if gated.status in (Status.KNOWN, Status.WITHIN_BUDGET):
         result["suppressions"] = [{"kind": "external", "justification": visible(gated.why)}]
+    return result
+
+
+def _sarif_stuck(wait: StuckWait) -> dict[str, Any]:  # Any: JSON values
+    group, step = wait.group, _place(wait)
+    result: dict[str, Any] = {
+        "ruleId": "stuck",
+        "ruleIndex": 1,
+        "level": "error",
+        "message": {"text": stuck_wait_sentence(wait)},
+        "partialFingerprints": {"leakscanStuck/v1": visible(f"{group.name} {group.waits_for}")},
+        "properties": {"count": group.count},
+    }
+    if step is not None:
+        location = {
+            "artifactLocation": {"uri": _uri(step.file)},
+            "region": {"startLine": step.line},
+        }
+        result["locations"] = [
+            {
+                "physicalLocation": location,
+                "logicalLocations": [{"fullyQualifiedName": visible(step.function)}],
+            }
+        ]
     return result
 
 

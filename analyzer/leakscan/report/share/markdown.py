@@ -14,6 +14,7 @@ from leakscan.report.reproduce import commands, measured
 from leakscan.report.text.findings import TextOptions, findings_text
 from leakscan.report.text.lines import plain
 from leakscan.report.text.memory import after_trim, needs_table, shown_rows, signed, site_text, told_sites
+from leakscan.report.text.never import stuck_lines
 from leakscan.report.text.tables import births_line, runs_per_column
 from leakscan.report.text.terminal import Screen
 from leakscan.wording import count_text, rate_text, size_text, visible
@@ -51,6 +52,7 @@ def _report(findings: Findings, limit: int) -> str:
         _what_to_do(findings),
         _picture(findings, limit),
         "### What keeps them alive\n\n" + _paths(findings, limit) if findings.leaks else "",
+        _stuck(findings),
         _types(findings),
         _memory(findings),
         _missing(findings),
@@ -98,6 +100,13 @@ def _paths(findings: Findings, limit: int) -> str:
     )
     lines = plain(findings_text(only_leaks, TextOptions(limit=limit, screen=Screen(100))))
     return _fenced(lines.rstrip(), "text")
+
+
+def _stuck(findings: Findings) -> str:
+    """Who can never wake, where no leak says it."""
+    if findings.leaks or not (lines := plain(stuck_lines(findings, 100, limit=10))):
+        return ""
+    return f"### What can never wake\n\n{_fenced(lines.rstrip(), 'text')}"
 
 
 def _types(findings: Findings) -> str:

@@ -62,6 +62,7 @@ _NAMES: Final = frozenset(
     (
         *("type_name", "type_names", "name", "names", "reference", "root", "label", "pattern", "patterns"),
         *("target", "asked", "contents", "sites", "freed_types", "through_uncollected_type", "stack"),
+        *("function", "waits_for", "holder"),
     )
 )
 _PLACES: Final = frozenset(("file", "path"))

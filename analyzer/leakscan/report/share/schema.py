@@ -21,8 +21,8 @@ from leakscan.analysis.cuts.whatif import WhatIf
 from leakscan.analysis.gate import Gate
 from leakscan.analysis.objects.views import Inspection
 from leakscan.analysis.results.findings import FINDINGS_VERSION, Findings
+from leakscan.analysis.results.waits import Stuck
 from leakscan.analysis.single import TypePaths
-from leakscan.analysis.stuck.facts import Stuck
 from leakscan.analysis.top import Top
 from leakscan.report.share.json import FORMAT_PREFIX, FindingsByMode
 

@@ -12,6 +12,7 @@ from leakscan.report.reproduce import measured
 from leakscan.report.text.leaks import cut_lines, leak_lines, leak_table, set_to_cut
 from leakscan.report.text.lines import Line, Span, line, wrapped
 from leakscan.report.text.memory import memory_lines
+from leakscan.report.text.never import stuck_lines, stuck_sentence
 from leakscan.report.text.tables import growth_table
 from leakscan.report.text.terminal import Screen
 from leakscan.wording import count_text, size_text, visible
@@ -51,6 +52,7 @@ def findings_text(findings: Findings, options: TextOptions) -> list[Line]:
             *_others(findings, names, options),
             *_noise(findings, names, options),
             *_garbage(findings, names, options),
+            *stuck_lines(findings, options.screen.width, limit=options.limit),
         ],
         _foot(findings, options),
     ]
@@ -163,6 +165,7 @@ def _leak_sections(findings: Findings, names: TypeNames, options: TextOptions) -
             all_paths=options.all_paths,
             with_cut=not is_only,
             unit=findings.unit,
+            stuck=stuck_sentence(findings, leak),
         )
         for leak in _limited(findings.leaks, options)
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from leakscan.analysis.gate import Gate, Gated
+from leakscan.analysis.gate import Gate, Gated, StuckWait
+from leakscan.report.text.never import group_sentence
 from leakscan.wording import count_text, rate_text, size_text, visible
 
 
@@ -22,11 +23,18 @@ def sentence(gated: Gated) -> str:
     )
 
 
+def stuck_wait_sentence(wait: StuckWait) -> str:
+    """Who can never wake, what for, where it is kept, and at which line it waits."""
+    mode = f" (mode {visible(wait.mode)})" if wait.mode not in ("", "consume") else ""
+    return f"{group_sentence(wait.group)}: can never wake{mode}"
+
+
 def gate_text(gate: Gate) -> str:
     """For people: the verdict, then a line for each leak."""
     lines = [visible(gate.headline)]
     for gated in gate.leaks:
         why = f" ({visible(gated.why)})" if gated.why else ""
         lines.append(f"  {gated.status.value:13}  {gated.leak.signature}  {sentence(gated)}{why}")
+    lines += [f"  {'stuck':13}  {stuck_wait_sentence(wait)}" for wait in gate.stuck]
     lines += [f"warning: {visible(warning)}" for warning in gate.warnings]
     return "\n".join(lines) + "\n"

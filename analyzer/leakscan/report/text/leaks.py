@@ -192,10 +192,20 @@ def _subject(leak: Leak, names: TypeNames) -> str:
 
 
 def leak_lines(
-    leak: Leak, names: TypeNames, *, width: int, all_paths: bool, with_cut: bool, unit: str = "run"
+    leak: Leak,
+    names: TypeNames,
+    *,
+    width: int,
+    all_paths: bool,
+    with_cut: bool,
+    unit: str = "run",
+    stuck: str = "",
 ) -> list[Line]:
-    """The leak's own section. `with_cut` repeats holder and cut, when the head does not show them."""
-    lines = [_title(leak, names, width), *_evidence(leak, names, width, unit), line()]
+    """The leak's own section. `with_cut` repeats holder and cut, when the head does not show them.
+
+    `stuck` says who in it can never wake.
+    """
+    lines = [_title(leak, names, width), *_evidence(leak, names, width, unit, stuck), line()]
     lines += path_tree(
         leak.path, names, width=width, indent=2, cut_steps=cut_steps(leak, leak.path), show_all=all_paths
     )
@@ -214,7 +224,7 @@ def _title(leak: Leak, names: TypeNames, width: int) -> Line:
     return line(Span(lead, "faint"), Span(subject, "title"), " " * (room - len(subject) + 2), size)
 
 
-def _evidence(leak: Leak, names: TypeNames, width: int, unit: str) -> list[Line]:
+def _evidence(leak: Leak, names: TypeNames, width: int, unit: str, stuck: str) -> list[Line]:
     lines = wrapped(visible(leak.evidence), width, first="  ", indent="  ")
     bin_size = runs_per_column(len(leak.births))
     marks = births_line(leak.births, bin_size=bin_size)
@@ -222,6 +232,7 @@ def _evidence(leak: Leak, names: TypeNames, width: int, unit: str) -> list[Line]
         runs = f"  {unit}s 1 to {len(leak.births)}" + (f", {bin_size} a character" if bin_size > 1 else "")
         lines.append(line(Span("  births     ", "faint"), Span(marks, "bad"), Span(runs, "faint")))
     for label, text in (
+        ("stuck", stuck),
         ("they hold", _contents(leak, names)),
         ("made at", _sites(leak)),
         (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from leakscan.analysis.stuck.facts import Answer, HeldBy, Reason, Stuck, Waiter, WaitGroup
+from leakscan.analysis.results.waits import Answer, HeldBy, Reason, Stuck, Waiter, WaitGroup
 from leakscan.report.text.lines import Line, Span, line, shortened_place, wrapped
 from leakscan.report.text.terminal import Screen
 from leakscan.wording import count_text, size_text, visible
@@ -75,7 +75,7 @@ def _group(group: WaitGroup, found: Stuck, width: int) -> list[Line]:
         room = max(width - len(lead) - 2, 16)
         lines.append(line(lead, "  ", Span(shortened_place(place, room), "faint")))
     if group.births:
-        lines += wrapped(_since(group), width, first=_INDENT, indent=_INDENT)
+        lines += wrapped(since(group), width, first=_INDENT, indent=_INDENT)
     return lines
 
 
@@ -108,7 +108,8 @@ def _brief(answer: Answer) -> str:
     }[answer]
 
 
-def _since(group: WaitGroup) -> str:
+def since(group: WaitGroup) -> str:
+    """`since run 1, 1 per run in 20 runs; 3 from before the runs`, "" where births are not known."""
     runs = [(run, count) for run, count in group.births if run]
     before = sum(count for run, count in group.births if not run)
     parts = []

@@ -47,7 +47,7 @@ class HeldBy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Suspended:
     """One suspended function of a wait. `line` is 0 when unknown."""
 
     function: str
@@ -72,9 +72,22 @@ class WaitGroup:
     held_by: HeldBy
     holder: str
     """where the task itself is held, as a program writes it; "" when by nobody"""
-    chain: tuple[Step, ...]
+    chain: tuple[Suspended, ...]
     births: tuple[tuple[int, int], ...]
     """(run, how many of them were made in it), where the snapshot knows births"""
+
+
+@dataclass(frozen=True, slots=True)
+class StuckSurvivors:
+    """Tasks or threads of a leak that can never wake: survivors, beside them, or all that holds them."""
+
+    count: int
+    groups: tuple[int, ...]
+    """positions in `Findings.stuck.groups` of those that they belong to"""
+    are_survivors: bool
+    """each survivor that the leak is named after is one of them"""
+    alone_hold: bool
+    """nothing that still runs reaches the survivors, but through them"""
 
 
 @dataclass(frozen=True, slots=True)
