@@ -58,6 +58,23 @@ def test_names_that_a_program_counts_are_one_slot(runs: int, name: str):
     assert [member.pattern for member in leak.cut.members] == [name]
 
 
+@pytest.mark.parametrize("names", [("user_1", "user_2", "user_3", "user_4"), ("ann", "bob", "eve", "joe")])
+def test_attributes_that_no_longer_fit_inside_their_object_are_its_attributes_still(names: tuple[str, ...]):
+    kept = "module app -> m; m: module name=app; m -['S']-> svc; svc: app.Service; old: app.Config"
+    before = heap(f"{kept}; svc -[.config]-> old", meta={"births": True})
+    after = "\n".join(
+        f"d -['{name}']-> x{run}; x{run}: app.Session birth={run}" for run, name in enumerate(names, 1)
+    )
+    after = f"{kept}; svc -[.__dict__]-> d; d: dict birth=2 size=90; d -['config']-> old\n{after}"
+    (leak,) = diff(before, heap(after), runs=4).leaks
+    assert leak.count == 4
+    assert [(one.pattern, one.frees_old) for one in leak.cut.members] in (
+        [("Service.user_*", 0)],
+        [("Service.*", 0)],
+    )
+    assert (leak.holder.entries_before, leak.holder.entries_after) == (1, 5)
+
+
 def test_the_smallest_cut_takes_both_holders():
     cut = the_leak(STREAMLAB, RUN).cut
     assert [member.pattern for member in cut.members] == ["Workflow._runs[*]", "Emitter.handlers['chunk'][*]"]

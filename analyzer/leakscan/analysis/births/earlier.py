@@ -1,15 +1,20 @@
-"""The objects of an earlier snapshot that are the objects of a later one: same address, same type."""
+"""The objects of an earlier snapshot that are the objects of a later one: same address, same type.
+
+A `__dict__` that an object did not have yet is that object: its attributes lay inside it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 
 from leakscan.analysis.graph.kernels import NO
-from leakscan.analysis.graph.refs import distinct
+from leakscan.analysis.graph.refs import distinct, sources_of
 from leakscan.heap.graph import U32, HeapGraph
+from leakscan.heap.kinds import KIND_MASK, Kind
 
 _AT_ONCE: Final = 1 << 20
 """Objects of the earlier snapshot that are compared in one step, which bounds the memory of it."""
@@ -47,3 +52,31 @@ class Earlier:
             for earlier, obj in zip((met + start).tolist(), asked[order[at[met]]].tolist(), strict=True):
                 if self.before.type_name(earlier) == self.after.type_name(obj):
                     self._known[obj] = earlier
+        self._look_up_owners(
+            [obj for obj in asked.tolist() if self._known[obj] == NO and self.after.type_name(obj) == "dict"]
+        )
+
+    def _look_up_owners(self, dicts: list[int]) -> None:
+        """For dicts that were not there: what they are the `__dict__` of, if that was."""
+        if not dicts or self.after.runtime != "cpython":
+            return
+        refs, targets = self._dict_refs
+        at = np.searchsorted(targets, np.array(dicts, np.uint32))
+        inside = np.minimum(at, len(targets) - 1)
+        found = [
+            (obj, int(refs[row]))
+            for obj, row in zip(dicts, inside.tolist(), strict=True)
+            if len(targets) and int(targets[row]) == obj
+        ]
+        owners = sources_of(self.after, np.array([ref for _, ref in found], np.uint32))
+        self.look_up(owners)
+        for (obj, _), owner in zip(found, owners.tolist(), strict=True):
+            self._known[obj] = self._known[owner]
+
+    @cached_property
+    def _dict_refs(self) -> tuple[U32, U32]:
+        """(references to the `__dict__` of something, what they lead to), ordered by the latter."""
+        refs = np.flatnonzero((self.after.ref_kinds & np.uint8(KIND_MASK)) == Kind.DICT).astype(np.uint32)
+        targets = self.after.ref_targets[refs]
+        order = np.argsort(targets, kind="stable")
+        return refs[order], targets[order]

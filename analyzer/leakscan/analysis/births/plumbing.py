@@ -1,8 +1,9 @@
 """Objects of the runtime that are made anew with each change and stand for an old one.
 
 A context keeps its variables in a hash trie that never changes: `ContextVar.set` makes new nodes
-(`Python/hamt.c` of CPython 3.11-3.15). To a reader they are the old context. V8 puts what an object holds
-into a store, and gives it a larger one when that is full: to a reader it is the old object.
+(`Python/hamt.c` of CPython 3.11-3.15). To a reader they are the old context. Attributes that no longer fit
+inside their object move to a dict (`Objects/dictobject.c` of 3.11-3.15), and V8 puts what an object holds
+into a store and gives it a larger one when that is full: to a reader it is the old object.
 """
 
 from __future__ import annotations
@@ -24,12 +25,15 @@ _DEEPEST: Final = 32
 
 
 def without_plumbing(graph: HeapGraph, survivors: Survivors) -> Survivors:
-    """The survivors without the nodes of old contexts' tries, or the stores of old objects of V8.
+    """The survivors without the nodes of old contexts' tries, and what old objects hold more by.
 
     O(n) for the types, then their size.
     """
     if graph.runtime != "cpython":
-        return _without(survivors, _stores_of_old(graph, survivors))
+        is_engine = (graph.types.flags & np.uint8(TypeFlag.SYNTHETIC)) != 0
+        return _without(survivors, _without_stores(graph, survivors, is_engine))
+    is_dict = np.array([name == "dict" for name in graph.type_names], np.bool_)
+    survivors = _without(survivors, _without_stores(graph, survivors, is_dict))
     is_node = np.array([name.startswith(_NODES) for name in graph.type_names], np.bool_)[graph.type_ids]
     contexts = [row for row, name in enumerate(graph.type_names) if name in _CONTEXT]
     level = np.flatnonzero(np.isin(graph.type_ids, contexts) & ~survivors.is_new).astype(np.uint32)
@@ -43,10 +47,12 @@ def without_plumbing(graph: HeapGraph, survivors: Survivors) -> Survivors:
     return _without(survivors, is_new)
 
 
-def _stores_of_old(graph: HeapGraph, survivors: Survivors) -> Mask:
-    """What is new, without the stores (elements, properties, tables) that old objects were given anew."""
-    is_engine = (graph.types.flags & np.uint8(TypeFlag.SYNTHETIC)) != 0
-    is_store = is_engine[graph.type_ids] & survivors.is_new
+def _without_stores(graph: HeapGraph, survivors: Survivors, is_store_type: Mask) -> Mask:
+    """What is new, without the stores (elements, properties, `__dict__`) that old objects were given anew.
+
+    `is_store_type` is one item for each row of the type table.
+    """
+    is_store = is_store_type[graph.type_ids] & survivors.is_new
     into = np.flatnonzero((graph.ref_kinds & np.uint8(KIND_MASK)) == Kind.DICT).astype(np.uint32)
     into = into[is_store[graph.ref_targets[into]]]
     is_new = survivors.is_new.copy()

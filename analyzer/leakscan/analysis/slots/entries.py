@@ -30,6 +30,7 @@ ENTRY_KINDS: Final = (
     Kind.EPHEMERON,
 )
 _PROPERTIES: Final = (Kind.ATTRIBUTE, Kind.SLOT, Kind.KEY_STR)
+_INSIDE_OR_IN_A_DICT: Final = {Kind.ATTRIBUTE, Kind.KEY_STR}
 _OF_NODE: Final = {f"{name}[*]": listed[0] for name, listed in LISTED.items()}
 _LOOKED_AT: Final = 400
 """Holders of a name whose former value is looked up one by one."""
@@ -175,7 +176,7 @@ def _replaced_values(earlier: Earlier, reach: Reach, refs: U32) -> int | None:
         kind, label = graph.kind(ref), graph.label(ref)
         type_name = graph.type_name(int(graph.ref_targets[ref]))
         replaced += any(
-            before.kind(old) == kind
+            (before.kind(old) == kind or {before.kind(old), kind} == _INSIDE_OR_IN_A_DICT)
             and before.label(old) == label
             and before.type_name(int(before.ref_targets[old])) == type_name
             for old in before.references(known)
