@@ -44,6 +44,25 @@ def test_the_shape_of_drawn_objects(text: str, names: list[str], expected: str):
     assert shape(text, *names) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "names", "expected"),
+    [
+        ("a: Object; a -[.id]-> x; a -[.$user]-> y", ["a"], "Object {id, $user}"),
+        ("a: Object; b: Object; a -[.id]-> x; b -[.id]-> y; b -[.at]-> y", ["a", "b"], ""),
+        ("a: Object; b: Object; a -[.u1]-> x; b -[.u2]-> y", ["a", "b"], ""),
+        ("a: Object; a -[.id]-> x; a -[element [17]]-> y", ["a"], ""),
+        ("a: Object; a -[.id]-> x; a -[.an e-mail]-> y", ["a"], ""),
+        ("a: Object; a -[internal map]-> x", ["a"], ""),
+        ("a: Array; a -[element [0]]-> c; a -[element [1]]-> c2", ["a"], "Array of Chunk"),
+        ("a: Session; a -[.id]-> x", ["a"], ""),
+    ],
+)
+def test_the_shape_of_objects_of_v8(text: str, names: list[str], expected: str):
+    kinds = "\n".join(f"{name}: {kind.rpartition('.')[2]}" for name, kind in KINDS.items())
+    graph = heap(f"{kinds}\n{text}", runtime="v8")
+    assert shape_of(graph, [graph[name] for name in names]) == expected
+
+
 def test_the_order_of_the_keys_does_not_matter():
     one = shape("a: dict; a -['x']-> x; a -['y']-> y", "a")
     assert one == shape("a: dict; a -['y']-> y; a -['x']-> x", "a") == "dict {x, y}"
@@ -61,6 +80,7 @@ def test_keys_of_a_shape_are_redacted():
     assert redactor.name("dict {content, role, ...} in Chat.rows['role'][*]") == (
         "dict {key1, key2, ...} in Chat.rows['key2'][*]"
     )
+    assert redactor.name("Object {content}") == "Object {key1}"
 
 
 def test_a_leak_of_dicts_is_headed_by_their_shape_and_keeps_its_signature():

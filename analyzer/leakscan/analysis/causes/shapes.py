@@ -1,4 +1,7 @@
-"""What builtin objects are called by what is in them: `dict {content, role}`, `list of Chunk`."""
+"""What builtin objects are called by what is in them: `dict {content, role}`, `list of Chunk`.
+
+In V8 too: `Object {id, user}`, `Array of Chunk`.
+"""
 
 from __future__ import annotations
 
@@ -24,33 +27,52 @@ def shape_of(graph: HeapGraph, objects: Sequence[int]) -> str:
     """
     looked_at = objects[:_OBJECTS]
     type_name = graph.type_name(looked_at[0])
+    if graph.runtime == "v8":
+        return _of_v8(graph, looked_at, type_name)
     if type_name == "dict":
-        return _of_dicts(graph, looked_at)
+        return _named("dict", {_keys(graph, obj) for obj in looked_at})
     if type_name in _KINDS:
         return _of_items(graph, looked_at, type_name, _KINDS[type_name])
     return ""
 
 
-def _of_dicts(graph: HeapGraph, objects: Sequence[int]) -> str:
-    keys = {_keys(graph, obj) for obj in objects}
-    shared = keys.pop() if len(keys) == 1 else None
-    if not shared:
+def _of_v8(graph: HeapGraph, objects: Sequence[int], type_name: str) -> str:
+    if type_name == "Object":
+        return _named("Object", {_properties(graph, obj) for obj in objects})
+    return _of_items(graph, objects, "Array", Kind.ELEMENT) if type_name == "Array" else ""
+
+
+def _named(type_name: str, keys: set[tuple[str, ...] | None]) -> str:
+    names = keys.pop() if len(keys) == 1 else None
+    if not names:
         return ""
-    names = sorted(shared)
     more = ", ..." if len(names) > _KEYS_SHOWN else ""
-    return f"dict {{{', '.join(names[:_KEYS_SHOWN])}{more}}}"
+    return f"{type_name} {{{', '.join(names[:_KEYS_SHOWN])}{more}}}"
 
 
-def _keys(graph: HeapGraph, obj: int) -> frozenset[str] | None:
-    """The keys of a dict that has a few names only, None for any other."""
+def _properties(graph: HeapGraph, obj: int) -> tuple[str, ...] | None:
+    """The names of an object that has a few only, as they were given; None for one that is used as a map."""
+    refs = graph.references(obj)
+    if len(refs) > _REFERENCES or any(graph.kind(ref) == Kind.ELEMENT for ref in refs):
+        return None
+    return _few([graph.label(ref) for ref in refs if graph.kind(ref) == Kind.ATTRIBUTE])
+
+
+def _few(names: Sequence[str]) -> tuple[str, ...] | None:
+    return tuple(names) if all(name.replace("$", "_").isidentifier() and len(name) <= _LONGEST_KEY for name in names) else None
+
+
+def _keys(graph: HeapGraph, obj: int) -> tuple[str, ...] | None:
+    """The keys of a dict that has a few names only, sorted; None for any other."""
     refs = graph.references(obj)
     if len(refs) > _REFERENCES:
         return None
     kinds = [graph.kind(ref) for ref in refs]
     if any(kind in (Kind.KEY_INT, Kind.KEY_OTHER) for kind in kinds):
         return None
-    keys = frozenset(graph.label(ref) for ref, kind in zip(refs, kinds, strict=True) if kind == Kind.KEY_STR)
-    return keys if all(key.isidentifier() and len(key) <= _LONGEST_KEY for key in keys) else None
+    return _few(
+        sorted({graph.label(ref) for ref, kind in zip(refs, kinds, strict=True) if kind == Kind.KEY_STR})
+    )
 
 
 def _of_items(graph: HeapGraph, objects: Sequence[int], type_name: str, kind: Kind) -> str:

@@ -69,7 +69,7 @@ _PLACES: Final = frozenset(("file", "path"))
 _BRACKETS: Final = re.compile(
     r"\[(?!\*\])(?P<inside>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|<[^\]]*>|[^\[\]'\"]*)\]"
 )
-_SHAPE: Final = re.compile(r"\bdict \{(?P<keys>[^{}*]+)\}")
+_SHAPE: Final = re.compile(r"\b(?P<type>dict|Object) \{(?P<keys>[^{}*]+)\}")
 """What `analysis.causes.shapes` writes."""
 _WORD: Final = re.compile(r"(?<![\w$])(?:[^\W\d]|\$)[\w$]*")
 _DOTTED: Final = re.compile(r"(?<![\w$])(?:[^\W\d]|\$)[\w$]*(?:\.(?:[^\W\d]|\$)[\w$]*)*")
@@ -177,7 +177,9 @@ class Redactor:
         return word if is_ours or _is_public(word) else self._word(word)
 
     def _without_keys(self, text: str) -> str:
-        text = _SHAPE.sub(lambda found: f"dict {{{self._keys_of_shape(found['keys'])}}}", _bounded(text))
+        text = _SHAPE.sub(
+            lambda found: f"{found['type']} {{{self._keys_of_shape(found['keys'])}}}", _bounded(text)
+        )
         return _BRACKETS.sub(lambda found: f"[{self._key(found['inside'])}]", text)
 
     def _keys_of_shape(self, keys: str) -> str:
