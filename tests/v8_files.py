@@ -42,10 +42,17 @@ class Drawing:
         self.node("root", "synthetic", "", size=0)
 
     def node(
-        self, key: str, type: str, name: str, *, size: int = 16, place: tuple[int, int] | None = None
+        self,
+        key: str,
+        type: str,
+        name: str,
+        *,
+        size: int = 16,
+        place: tuple[int, int] | None = None,
+        id: int | None = None,
     ) -> None:
         self.numbers[key] = len(self.nodes)
-        self.nodes.append(Node(type, name, 2 * len(self.nodes) + 1, size, place))
+        self.nodes.append(Node(type, name, id or 2 * len(self.nodes) + 1, size, place))
 
     def edge(self, source: str, type: str, name: str | int, target: str) -> None:
         self.nodes[self.numbers[source]].edges.append((type, name, self.numbers[target]))

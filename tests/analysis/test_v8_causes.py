@@ -207,3 +207,58 @@ def test_a_chain_of_the_runtime_is_written_as_the_source_says_it_and_read_again(
     graph = load(io.BytesIO(written(drawn(RUNS).content())))
     freed = {name: count for name, count, _ in what_if(graph, liveness(graph), cut=[slot]).freed_types}
     assert freed["Thing"] == RUNS
+
+
+def timers(runs, *, taken_over=False):
+    """Places for a timer, made anew now and then, and a log; their numbers are objects too."""
+    d = program()
+    for name in ("timers", "log"):
+        d.node(name, "object", "Array")
+        d.edge("registry", "property", name, name)
+    made = dict.fromkeys(range(3), 0)
+    made |= {place: run for place, run in enumerate((5, 7, 12, 1, 2)) if run <= runs}
+    for place, run in made.items():
+        timer, first = f"timer {place}", 1001 + 1000 * run + 100 * place
+        d.node(timer, "object", "Timer", id=first)
+        d.edge("timers", "element", place, timer)
+        for number in range(1, (1, 3, 4, 1, 2)[place] + 1):
+            d.node(f"{timer} {number}", "number", "(number)", id=first + 2 * number)
+            d.edge(timer, "property", f"field {number}", f"{timer} {number}")
+    if taken_over:
+        # Each new timer has what the one in its place had, and what was made since.
+        for run in range(1, runs + 1):
+            d.node(f"note {run}", "object", "Note", id=1901 + 1000 * run)
+            d.edge("timer 2", "element", run, f"note {run}")
+    for run in range(1, runs + 1):
+        d.node(f"line {run}", "object", "Line", id=1801 + 1000 * run)
+        d.edge("log", "element", run, f"line {run}")
+        d.node(f"line {run} at", "number", "(number)", id=1803 + 1000 * run)
+        d.edge(f"line {run}", "property", "at", f"line {run} at")
+    return d
+
+
+def samples(runs):
+    """A list that is made anew in each run, with the numbers that it had and one more."""
+    d = program()
+    d.node("list", "object", "Array", id=1501 + 1000 * runs)
+    d.edge("registry", "property", "samples", "list")
+    for run in range(runs):
+        d.node(f"number {run}", "number", "(number)", id=2001 + 1000 * run)
+        d.edge("list", "element", run, f"number {run}")
+    return d
+
+
+def test_numbers_in_fields_are_as_many_as_there_are_fields():
+    found = findings(timers)
+    assert [leak.type_name for leak in found.leaks] == ["Line"]
+    assert {leak.verdict for leak in found.others} == {"bounded"}
+
+
+def test_numbers_in_a_list_that_is_made_anew_with_one_more_are_a_leak():
+    found = findings(samples)
+    assert [(leak.count, leak.type_name) for leak in found.leaks] == [(12, "(number)")]
+
+
+def test_what_new_entries_take_over_from_old_ones_is_a_leak():
+    found = findings(lambda runs: timers(runs, taken_over=True))
+    assert [(leak.count, leak.type_name) for leak in found.leaks] == [(12, "Note"), (12, "Line")]

@@ -11,12 +11,17 @@ import numpy.typing as npt
 from leakscan.analysis.causes.endings import with_endings
 from leakscan.analysis.graph.holding_sets import HoldingSets, holding_sets
 from leakscan.analysis.graph.kernels import NO, Csr
+from leakscan.analysis.graph.refs import distinct, kinds_of
+from leakscan.analysis.slots.entries import ENTRY_KINDS
 from leakscan.analysis.slots.reach import NewGraph, Reach
 from leakscan.analysis.slots.slots import SlotTable
 from leakscan.heap.graph import U32
 
 Indexes = npt.NDArray[np.intp]
 Counts = npt.NDArray[np.int64]
+
+NUMBER = "(number)"
+"""A number of V8 that is an object: it has a fraction or is large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,21 @@ class Holding:
             for type_row, line in zip(types.tolist(), table.tolist(), strict=True)
         ]
         return sorted(found, key=lambda population: (-population.count, population.type_row))
+
+    @cached_property
+    def _listed_numbers(self) -> Indexes:
+        """The sets with a number of V8 that is an object, and an item of something new and not in a field."""
+        graph, reach = self.reach.graph, self.reach
+        names = np.array(graph.type_names)
+        rows = [np.flatnonzero(names == of) for of in (NUMBER, "(array)")]
+        is_number = np.isin(graph.type_ids[graph.ref_targets[reach.inner]], rows[0])
+        refs, sources = reach.inner[is_number], reach.inner_sources[is_number]
+        is_item = np.isin(kinds_of(graph, refs), ENTRY_KINDS) | np.isin(graph.type_ids[sources], rows[1])
+        return distinct(self.set_of[self.new.local[graph.ref_targets[refs[is_item]]]].astype(np.intp))
+
+    def lists_numbers(self, slot: int) -> bool:
+        """Whether something new under this slot has numbers of V8 as its items."""
+        return bool(np.isin(self.sets_of_slot[slot], self._listed_numbers).any())
 
     def populations_of_slot(self, slot: int) -> list[Population]:
         return self.populations(self.sets_of_slot[slot])

@@ -59,7 +59,8 @@ def _properties(graph: HeapGraph, obj: int) -> tuple[str, ...] | None:
 
 
 def _few(names: Sequence[str]) -> tuple[str, ...] | None:
-    return tuple(names) if all(name.replace("$", "_").isidentifier() and len(name) <= _LONGEST_KEY for name in names) else None
+    are_names = all(name.replace("$", "_").isidentifier() and len(name) <= _LONGEST_KEY for name in names)
+    return tuple(names) if are_names else None
 
 
 def _keys(graph: HeapGraph, obj: int) -> tuple[str, ...] | None:

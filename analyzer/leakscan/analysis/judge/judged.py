@@ -39,7 +39,7 @@ def judge_slots(earlier: Earlier, holding: Holding, names: SlotNames, census: Ce
     for number, slot in enumerate(holding.table.slots):
         entries = count_entries(earlier, holding.reach, names, slot, runs=holding.runs)
         populations = holding.populations_of_slot(number)
-        judgement = judge_slot(holding, census, entries, populations)
+        judgement = judge_slot(holding, census, number, entries, populations)
         noise = noise_of_slot(holding.reach, slot, fills=judgement.verdict is Verdict.FILLING)
         found.append(JudgedSlot(slot, entries, tuple(populations), judgement, noise))
     return found

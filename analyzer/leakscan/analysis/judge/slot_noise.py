@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from leakscan.analysis.causes.holding import NUMBER
 from leakscan.analysis.causes.paths import Reason, path_of_slot
 from leakscan.analysis.causes.steps import Writing, has_callback, write_path
 from leakscan.analysis.dialects.slots_v8 import LISTED
@@ -52,7 +53,7 @@ def _reason(reach: Reach, slot: Slot, reason: Reason, path: Path) -> tuple[str, 
         # At most a hundred, or as many as are waiting (`_run_once` of asyncio/base_events.py, 3.11-3.15).
         return CANCELLED, True
     has_room_for_one = slot.kind is SlotKind.NAME or slot.pattern.startswith(tuple(LISTED))
-    if reach.graph.runtime == "v8" and has_room_for_one and _are_of_type(reach, contents, "(number)"):
+    if reach.graph.runtime == "v8" and has_room_for_one and _are_of_type(reach, contents, NUMBER):
         # A number that has a fraction or is large is an object, made anew with each change.
         return "numbers, each in a place that has room for one", True
     if _are_of_type(reach, contents, "system / WeakCell"):

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from leakscan.analysis.causes.holding import Holding, Population
+from leakscan.analysis.causes.holding import NUMBER, Holding, Population
 from leakscan.analysis.dialects.slots_v8 import LISTED
 from leakscan.analysis.judge.history import History, Judgement
 from leakscan.analysis.judge.holder_rules import judge_replaced
@@ -48,13 +48,13 @@ class SlotJudgement:
 
 
 def judge_slot(
-    holding: Holding, census: Census, entries: Entries, populations: Sequence[Population]
+    holding: Holding, census: Census, number: int, entries: Entries, populations: Sequence[Population]
 ) -> SlotJudgement:
-    """The worst verdict of any population; undecided ones count when they are a part that matters."""
+    """The worst verdict of any population of slot `number`; undecided ones count when they matter."""
     by_type = {each.type_row: judge_population(holding, census, entries, each) for each in populations}
-    if _NUMBER not in entries.by_type:
-        by_type |= _numbers_made_anew(holding, by_type)
-    by_type |= _in_step_with_the_entries(entries, populations, by_type)
+    by_type |= _in_step_with_the_entries(holding.reach.graph.type_names, entries, populations, by_type)
+    if NUMBER not in entries.by_type and not holding.lists_numbers(number):
+        by_type |= _numbers_in_fields(holding, by_type)
     total = sum(each.count for each in populations)
     verdict = Verdict.CLEAN
     tiers = holding.reach.modules.type_tiers
@@ -67,46 +67,52 @@ def judge_slot(
     return SlotJudgement(verdict, by_type)
 
 
-def _numbers_made_anew(holding: Holding, by_type: Mapping[int, Judgement]) -> dict[int, Judgement]:
-    """Numbers in the fields of objects: V8 makes one anew, as an object, with each change of a field."""
+def _numbers_in_fields(holding: Holding, by_type: Mapping[int, Judgement]) -> dict[int, Judgement]:
+    """Numbers in the fields of objects: V8 makes one anew, as an object, with each change of a field.
+
+    There are as many as there are fields, so they are no worse than the worst of what has the fields.
+    """
     names = holding.reach.graph.type_names
+    numbers = {row: one for row, one in by_type.items() if names[row] == NUMBER}
+    others = [rank(one.verdict) for row, one in by_type.items() if row not in numbers]
+    worst = min(others, default=rank(Verdict.BOUNDED))
     return {
         row: replace(one, verdict=Verdict.BOUNDED, evidence="numbers, each in a field that has room for one")
-        for row, one in by_type.items()
-        if names[row] == _NUMBER and one.verdict is Verdict.INCONCLUSIVE
+        for row, one in numbers.items()
+        if rank(one.verdict) < min(worst, rank(Verdict.BOUNDED))
     }
 
 
 def _in_step_with_the_entries(
-    entries: Entries, populations: Sequence[Population], by_type: Mapping[int, Judgement]
+    names: Sequence[str],
+    entries: Entries,
+    populations: Sequence[Population],
+    by_type: Mapping[int, Judgement],
 ) -> dict[int, Judgement]:
     """What was born with the entries, and only then, goes with them: their census acquits it.
 
     Strings and plain objects are everywhere, so that no census of theirs says anything about one place.
     """
-    lead = next(
-        (
-            each
-            for each in populations
-            if each.is_whole
-            and each.births == entries.births
-            and by_type[each.type_row].verdict is Verdict.BOUNDED
-        ),
-        None,
-    )
     if set(entries.by_type) & _RINGS:
         # What a handful of timers of Node's own hold, now and then made anew.
         ring = next((one for one in by_type.values() if one.verdict is Verdict.BOUNDED), None)
         few = [row for row, one in by_type.items() if one.reason == "too_few_events"]
         return dict.fromkeys(few, ring) if ring else {}
-    if lead is None or len(entries.by_type) != 1 or sum(entries.births) != entries.new:
+    leads = [each for each in populations if names[each.type_row] in entries.by_type]
+    are_all = len(leads) == len(entries.by_type) and sum(entries.births) == entries.new
+    are_whole = all(each.is_whole and each.births for each in leads)
+    if not (leads and are_all and are_whole) or any(
+        by_type[each.type_row].verdict is not Verdict.BOUNDED for each in leads
+    ):
         return {}
+    # What an entry had taken over from an older one would have been born before it.
+    runs = [any(counts) for counts in zip(*(each.births for each in leads), strict=True)]
     return {
-        each.type_row: by_type[lead.type_row]
+        each.type_row: by_type[leads[0].type_row]
         for each in populations
         if not each.undated
-        and by_type[each.type_row].verdict is Verdict.INCONCLUSIVE
-        and not any(count and not of_lead for count, of_lead in zip(each.births, lead.births, strict=True))
+        and by_type[each.type_row].verdict in (Verdict.LEAK, Verdict.INCONCLUSIVE)
+        and not any(count and not in_lead for count, in_lead in zip(each.births, runs, strict=True))
     }
 
 
@@ -146,7 +152,6 @@ def judge_population(holding: Holding, census: Census, entries: Entries, populat
     )
 
 
-_NUMBER: Final = "(number)"
 _RINGS: Final = frozenset(listed[0] for listed in LISTED.values())
 _UNDATED: Final = Judgement(
     Verdict.WARM_UP, "when these were made is not known, and their type did not go on growing"
