@@ -58,6 +58,55 @@ def test_names_that_a_program_counts_are_one_slot(runs: int, name: str):
     assert [member.pattern for member in leak.cut.members] == [name]
 
 
+def function(name: str, file: str, line: int = 3) -> str:
+    """A function of the module of that file, with a list in its closure that each run appends to."""
+    return f"""
+    module {file} -> m_{file}; m_{file}: module name={file} at={file}.py:1
+    m_{file} -['{name}']-> f_{name}; f_{name}: function name=make.<locals>.add
+    f_{name} -[slot __code__]-> code_{name}; code_{name}: code name=add at={file}.py:{line}
+    f_{name} -[slot __closure__]-> t_{name} -[0]-> c_{name} -[slot cell_contents]-> l_{name}
+    t_{name}: tuple; c_{name}: cell name=kept; l_{name}: list
+    """
+
+
+def cuts_of(before: str, grown: str) -> list[str]:
+    findings = found(before, grown)
+    assert findings.verdict is Verdict.LEAK
+    return sorted(member.pattern for leak in findings.leaks for member in leak.cut.members)
+
+
+TWO_LISTS = "l_one -[#]-> x#; x#: app.X birth=#; l_two -[#]-> y#; y#: app.Y birth=#"
+
+
+def test_functions_of_one_name_in_two_modules_are_two_slots():
+    assert cuts_of(function("one", "jobs") + function("two", "mail"), TWO_LISTS) == [
+        "jobs.make.<locals>.add closure 'kept'[*]",
+        "mail.make.<locals>.add closure 'kept'[*]",
+    ]
+
+
+def test_functions_of_one_name_in_one_module_are_known_from_what_holds_them():
+    assert cuts_of(function("one", "jobs") + function("two", "jobs", line=9), TWO_LISTS) == [
+        "jobs.one closure 'kept'[*]",
+        "jobs.two closure 'kept'[*]",
+    ]
+
+
+def test_functions_of_one_name_and_one_line_are_one_slot():
+    assert cuts_of(function("one", "jobs") + function("two", "jobs"), TWO_LISTS) == [
+        "make.<locals>.add closure 'kept'[*]"
+    ]
+
+
+def test_locals_of_running_functions_of_one_name_in_two_modules_are_two_slots():
+    before = """
+    module jobs -> mj; mj: module name=jobs at=jobs.py:1; module mail -> mm; mm: module name=mail at=mail.py:1
+    thread A -> fa; fa: <frame> name=work at=jobs.py:7 flags=synthetic; fa -[local kept]-> l_one; l_one: list
+    thread B -> fb; fb: <frame> name=work at=mail.py:5 flags=synthetic; fb -[local kept]-> l_two; l_two: list
+    """
+    assert cuts_of(before, TWO_LISTS) == ["jobs.work local 'kept'[*]", "mail.work local 'kept'[*]"]
+
+
 @pytest.mark.parametrize("names", [("user_1", "user_2", "user_3", "user_4"), ("ann", "bob", "eve", "joe")])
 def test_attributes_that_no_longer_fit_inside_their_object_are_its_attributes_still(names: tuple[str, ...]):
     kept = "module app -> m; m: module name=app; m -['S']-> svc; svc: app.Service; old: app.Config"

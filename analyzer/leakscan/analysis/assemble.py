@@ -176,8 +176,11 @@ def _holder(assembly: Assembly, slot: Slot, entries: Entries) -> Holder | None:
     file, line = (place.file, place.line) if place else ("", 0)
     if slot.kind is SlotKind.ENTRIES:
         is_one, ends = len(slot.holders) == 1, slot.pattern.endswith(_ENTRIES)
+        label = names.holder_label(slot.holder)
+        # A function that has its name in common with another one is written with its module.
+        is_same = slot.pattern.startswith(label.partition(" ")[0])
         return Holder(
-            label=names.holder_label(slot.holder) if is_one and ends else _without_entries(slot.pattern),
+            label=label if is_one and ends and is_same else _without_entries(slot.pattern),
             type_name=graph.type_name(slot.holder),
             entries_before=entries.before,
             entries_after=entries.new if entries.after is None else entries.after,

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from leakscan.analysis.dialects.functions import functions_of_module
 from leakscan.analysis.dialects.pattern_text import HeadKind, Pattern, PatternStep, StepKind
 from leakscan.analysis.dialects.patterns_v8 import call_refs, with_folded
 from leakscan.analysis.dialects.slots_v8 import refs_in_list
@@ -145,6 +146,8 @@ def _named_objects(graph: HeapGraph, head: HeadKind, name: str) -> U32:
     texts = np.concatenate((strings_equal(graph.strings, name), strings_ending(graph.strings, suffix)))
     wanted = set(texts.tolist())
     found.append(np.array([obj for obj, text in graph.names.items() if text in wanted], np.uint32))
+    if head is HeadKind.DOTTED and "." in name:
+        found.append(functions_of_module(graph, name))
     return np.unique(np.concatenate(found))
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from leakscan.analysis.dialects.functions import FUNCTIONS, code_place
 from leakscan.analysis.dialects.hops_v8 import property_text
 from leakscan.analysis.dialects.pattern_text import quoted
 from leakscan.analysis.dialects.slots_v8 import INNARDS, REACTION, as_written, is_link, leads_to_reaction
@@ -22,7 +23,6 @@ APPLICATION: Final = 0
 LIBRARY: Final = 1
 """Tiers, as `modules.Tier`: classes from here down are names a reader knows; the rest is passed through."""
 
-_FUNCTIONS: Final = frozenset(("function", "generator", "coroutine", "async_generator", "<frame>"))
 _THREAD_LOCAL_TYPES: Final = frozenset(("_thread._localdummy", "_thread._local", "threading.local"))
 _IN_THREAD_LOCAL: Final = (Kind.UNNAMED, Kind.KEY_OTHER, Kind.SLOT, Kind.DICT)
 TRIE_NODES: Final = "hamt"
@@ -97,6 +97,25 @@ class SlotNames:
         """Whether the name of this reference was made by counting: `handler_17`."""
         return bool(self._numbered_step(ref))
 
+    def code_of(self, obj: int) -> Location | None:
+        """Where the code begins of the function that a slot of this object is known from, None for others."""
+        return code_place(self.graph, self.owners_of(obj)[-1])
+
+    def told_apart(self, pattern: str, obj: int, *, by_module: bool) -> str:
+        """The pattern of a slot of `obj` with the module of its function, or with what holds the function."""
+        function = self.owners_of(obj)[-1]
+        head, place = self._head(function), code_place(self.graph, function)
+        if place is None or not pattern.startswith(head):
+            return pattern
+        rest = pattern[len(head) :]
+        module = next((name for name, found in self.module_places.items() if found.file == place.file), "")
+        if by_module:
+            return f"{module}.{head}{rest}" if module else pattern
+        ref = int(self.parent_ref[function])
+        if ref == NO_OBJECT:
+            return pattern
+        return self._climb(source_of(self.graph, ref), self._step(ref, every=False) + rest)
+
     def owners_of(self, obj: int) -> list[int]:
         """`obj` and what holds it, up to and with the object that it is known from."""
         chain = [obj]
@@ -153,7 +172,7 @@ class SlotNames:
         type_name = graph.type_name(obj)
         if type_name == "module":
             return graph.name_of(obj) or ""
-        if type_name in _FUNCTIONS:
+        if type_name in FUNCTIONS:
             return self._dotted(graph.name_of(obj) or "")
         if int(self.type_tiers[int(graph.type_ids[obj])]) == APPLICATION:
             return "" if graph.runtime == "v8" and type_name in INNARDS else self._class_name(obj)

@@ -26,6 +26,7 @@ from leakscan.analysis.graph.costs import LAST_RESORT
 from leakscan.analysis.graph.kernels import NO
 from leakscan.analysis.graph.refs import distinct, kinds_of, refs_from
 from leakscan.analysis.slots.reach import NewGraph, Reach
+from leakscan.analysis.slots.timers import CANCELLED_TIMERS, cancelled_timers
 from leakscan.heap.graph import U32
 from leakscan.heap.kinds import Kind, ObjectFlag, RootKind
 
@@ -45,9 +46,6 @@ _FEWEST_EVENTS: Final = 3
 _OF_ONE_KIND: Final = 0.8
 _MOST_WRITTEN: Final = 4_000
 """Containers that are looked at one by one; with more, those below one name of one class are alike."""
-CANCELLED_TIMERS: Final = " cancelled"
-"""Ends the name of the slot of timers that are cancelled and wait to be cleared away."""
-_TIMER: Final = "asyncio.events.TimerHandle"
 _BRACKETED: Final = re.compile(
     r"\[(?:'(?:[^'\\]|\\.)*'|-?\d+|<[^\]]*>)\]|\.get\((?:'(?:[^'\\]|\\.)*'|-?\d+)\)"
 )
@@ -108,7 +106,7 @@ def find_slots(earlier: Earlier, reach: Reach, new: NewGraph, names: SlotNames) 
         *_named_slots(earlier, reach, names, refs, sources),
         *_root_slots(reach, new),
     ]
-    slots = _together(slots)
+    slots = _together(_told_apart(slots, names))
     objects = [new.local[graph.ref_targets[slot.refs]] for slot in slots]
     rooted = [new.local[reach.root_targets[slot.rows]] for slot in slots]
     counts = [len(one) + len(other) for one, other in zip(objects, rooted, strict=True)]
@@ -134,7 +132,7 @@ def _named_slots(earlier: Earlier, reach: Reach, names: SlotNames, refs: U32, so
     in_trie = np.array([name.startswith(TRIE_NODES) for name in graph.type_names])[graph.type_ids[sources]]
     is_entry &= ~(in_trie & (kinds == Kind.KEY))
     is_property = _new_properties(earlier, reach, refs, sources, kinds, is_entry)
-    is_cancelled = _cancelled_timers(reach, refs)
+    is_cancelled = cancelled_timers(reach, refs)
     group = _alike(reach, refs, sources, kinds, is_entry, is_property)
     group = 2 * group + is_cancelled
     # The cheapest reference speaks for the others.
@@ -189,20 +187,6 @@ def _alike(
     if len(found) > _MOST_WRITTEN:
         return _alike_by_class(reach, refs, sources, kind, label)
     return group.astype(np.intp)
-
-
-def _cancelled_timers(reach: Reach, refs: U32) -> Bools:
-    """References to timers of asyncio that were cancelled: they have no callback any more."""
-    graph = reach.graph
-    rows = [row for row, name in enumerate(graph.type_names) if name == _TIMER]
-    found = np.isin(graph.type_ids[graph.ref_targets[refs]], rows)
-    for at in np.flatnonzero(found).tolist():
-        timer = int(graph.ref_targets[refs[at]])
-        found[at] = any(
-            graph.label(ref) == "_callback" and graph.type_name(int(graph.ref_targets[ref])) == "NoneType"
-            for ref in graph.references(timer)
-        )
-    return found
 
 
 def _owners(reach: Reach, sources: U32) -> tuple[npt.NDArray[np.int64], Bools]:
@@ -339,6 +323,25 @@ def _keys_of(reach: Reach, obj: int) -> tuple[str, ...]:
     graph = reach.graph
     keys = [graph.label(ref) for ref in graph.references(obj)[:64] if graph.kind(ref) == Kind.KEY_STR]
     return tuple(sorted(set(map(normalised, keys)))[:16])
+
+
+def _told_apart(slots: Sequence[Slot], names: SlotNames) -> list[Slot]:
+    """Functions of one name in several places: each is written with its module, or with what holds it."""
+    alike: dict[str, list[int]] = {}
+    for number, slot in enumerate(slots):
+        if slot.kind is not SlotKind.ROOT:
+            alike.setdefault(slot.pattern, []).append(number)
+    found = list(slots)
+    for pattern, numbers in alike.items():
+        codes = {number: names.code_of(slots[number].holder) for number in numbers} if numbers[1:] else {}
+        places = {place for place in codes.values() if place is not None}
+        if len(places) < 2:
+            continue
+        for number, place in codes.items():
+            in_file = [other for other in places if place is not None and other.file == place.file]
+            text = names.told_apart(pattern, slots[number].holder, by_module=len(in_file) == 1)
+            found[number] = replace(slots[number], pattern=text)
+    return found
 
 
 def _together(slots: Sequence[Slot]) -> list[Slot]:
