@@ -14,7 +14,14 @@ from pathlib import Path
 
 from measure import HERE
 
-BENCHMARKS = ("bench_walk.py", "bench_diff.py", "bench_births.py", "bench_kernels.py", "bench_v8.py")
+BENCHMARKS = (
+    "bench_walk.py",
+    "bench_diff.py",
+    "bench_births.py",
+    "bench_kernels.py",
+    "bench_v8.py",
+    "bench_query.py",
+)
 
 
 def main(record: Path | None) -> int:

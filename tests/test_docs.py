@@ -23,6 +23,11 @@ def test_examples_print_what_the_page_says(page):
     assert (result.stdout, result.stderr) == ("", "")
 
 
+def test_the_tables_of_queries_are_described_as_they_are():
+    command = [sys.executable, str(ROOT / "tools" / "query_tables.py"), "--check"]
+    assert subprocess.run(command, check=False).returncode == 0, "run tools/query_tables.py"
+
+
 def test_the_command_reference_is_what_the_commands_say():
     command = [sys.executable, str(ROOT / "tools" / "command_reference.py"), "--check"]
     assert subprocess.run(command, check=False).returncode == 0, "run `make docs`"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from leakscan.answers.check import check as check
     from leakscan.answers.looking import inspect as inspect
     from leakscan.answers.paths import paths as paths
+    from leakscan.answers.query.ask import query as query
     from leakscan.answers.stuck import stuck as stuck
     from leakscan.answers.whatif import whatif as whatif
     from leakscan.api import diff as diff
@@ -29,6 +30,7 @@ __all__ = [
     "inspect",
     "load",
     "paths",
+    "query",
     "snapshot",
     "stuck",
     "whatif",
@@ -42,6 +44,7 @@ _PUBLIC = {
     "check": ("leakscan.answers.check", "check"),
     "inspect": ("leakscan.answers.looking", "inspect"),
     "paths": ("leakscan.answers.paths", "paths"),
+    "query": ("leakscan.answers.query.ask", "query"),
     "stuck": ("leakscan.answers.stuck", "stuck"),
     "whatif": ("leakscan.answers.whatif", "whatif"),
     "assert_no_leaks": ("leakscan.testing", "assert_no_leaks"),

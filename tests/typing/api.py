@@ -11,6 +11,7 @@ from leakscan.analysis.gate import Gate
 from leakscan.analysis.objects.views import Inspection
 from leakscan.analysis.results.findings import Findings, Verdict
 from leakscan.analysis.single import TypePaths
+from leakscan.answers.query.engine import QueryResult
 from leakscan.capture import Capture, Settings, capture, read_capture
 from leakscan.capture.attach import Attachment, Taken
 from leakscan.heap.graph import HeapGraph
@@ -28,6 +29,7 @@ def answers(folder: Path) -> None:
     assert_type(leakscan.paths(folder, "Message"), TypePaths)
     assert_type(leakscan.whatif("leak/", cut=["Bus.handlers[*]"]), WhatIf)
     assert_type(leakscan.inspect(folder, "Bus.handlers"), Inspection)
+    assert_type(leakscan.query(folder, "SELECT * FROM leaks"), QueryResult)
     assert_type(leakscan.load(folder / "after.heap"), HeapGraph)
 
 

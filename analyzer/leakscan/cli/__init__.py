@@ -34,6 +34,7 @@ COMMANDS: Final[tuple[str, ...]] = (
     "paths",
     "top",
     "inspect",
+    "query",
     "stuck",
     "report",
     "bundle",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -160,6 +161,15 @@ class HeapGraph:
 
     def root_label(self, root: int) -> str:
         return self.strings[int(self.roots.labels[root])]
+
+    def sql(self, query: str) -> Any:
+        """What a query in SQL asks of this heap: `leakscan.load(x).sql("SELECT ...")`, a QueryResult.
+
+        Docs: how-to "Ask a heap in SQL". UsageError: the query is wrong, or DuckDB is not installed.
+        """
+        # By name: the heap knows nothing of answers, this is a door for who sits at a prompt.
+        result = import_module("leakscan.answers.query.ask").of_graph(self).query(query)
+        return result
 
     def is_own(self, obj: int) -> bool:
         """Whether the object belongs to leakscan itself."""
