@@ -14,8 +14,8 @@ HEAD = f"""# Tables of `leakscan query`
 Made from the schema by `python tools/query_tables.py`; do not edit.
 
 This is version {SCHEMA_VERSION} of the schema (`SELECT schema_version FROM leakscan`). It changes when a
-query would fail or mean something else; new columns and views do not change it. A table is filled when a query
-names it. Sizes are bytes.
+query would fail or mean something else; new columns and views do not change it. A table is filled when a
+query names it. Sizes are bytes.
 """
 
 

@@ -66,7 +66,8 @@ class Database:
 
     def query(self, sql: str, *, limit: int = 0) -> QueryResult:
         """The rows of the last statement of `sql`; at most `limit` of them, 0 for all."""
-        return self._asked(sql, lambda text: _fetched(self._connection.execute(text), limit))
+        result: QueryResult = self._asked(sql, lambda text: _fetched(self._connection.execute(text), limit))
+        return result
 
     def arrow(self, sql: str) -> Any:
         """The rows as a pyarrow.Table. UsageError without pyarrow."""
