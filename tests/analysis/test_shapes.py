@@ -96,3 +96,34 @@ def test_a_leak_of_dicts_is_headed_by_their_shape_and_keeps_its_signature():
     assert "6 dict {a, b} survive 6 runs" in one.headline
     assert one.leaks[0].name == "dict {a, b} in app.LOG[*]"
     assert one.leaks[0].signature == other.leaks[0].signature
+
+
+def many(count: int, *, other: int) -> str:
+    """Dicts with one key, of which the one with this number has another."""
+    keys = ("other" if number == other else "role" for number in range(count))
+    text = "\n".join(f"d{number}: dict; d{number} -['{key}']-> x" for number, key in enumerate(keys))
+    return shape(text, *(f"d{number}" for number in range(count)))
+
+
+def test_twenty_dicts_with_the_same_keys_speak_for_the_others():
+    assert (many(40, other=15), many(40, other=25)) == ("", "dict {role}")
+
+
+@pytest.mark.parametrize(("keys", "is_named"), [(60, True), (70, False)])
+def test_a_dict_of_many_names_is_one_of_data(keys: int, is_named: bool):
+    text = "a: dict\n" + "\n".join(f"a -['n{number:02}']-> x" for number in range(keys))
+    assert shape(text, "a") == ("dict {n00, n01, n02, n03, ...}" if is_named else "")
+
+
+@pytest.mark.parametrize(("length", "is_named"), [(24, True), (25, False)])
+def test_a_long_key_is_no_name(length: int, is_named: bool):
+    key = "k" * length
+    assert shape(f"a: dict; a -['{key}']-> x", "a") == (f"dict {{{key}}}" if is_named else "")
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [(4, "tuple (str, str, str, str)"), (5, "tuple of str")],
+)
+def test_a_tuple_of_a_few_items_is_a_record(items: int, expected: str):
+    assert shape("a: tuple\n" + "\n".join(f"a -[{number}]-> x" for number in range(items)), "a") == expected

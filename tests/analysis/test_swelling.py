@@ -98,3 +98,60 @@ OPEN = """
 def test_a_set_that_was_fuller_once_keeps_its_room_and_does_not_grow(added: str, verdict: Verdict):
     found = findings(OPEN.format(size=4000), OPEN.format(size=44_000) + added, {"set": steady(4_000, 2000)})
     assert found.verdict is verdict
+
+
+def grown(size_before: int, size_after: int) -> Verdict:
+    drawings = (IN_PLACE.format(size=size) for size in (size_before, size_after))
+    steps = {"bytearray": [size_before + (size_after - size_before) * run // RUNS for run in range(RUNS + 1)]}
+    return findings(*drawings, steps).verdict
+
+
+@pytest.mark.parametrize(
+    ("size_before", "size_after", "verdict"),
+    [
+        (400, 1000, Verdict.CLEAN),
+        (500, 1100, Verdict.LEAK),
+        (4000, 4500, Verdict.CLEAN),
+        (4000, 4520, Verdict.LEAK),
+    ],
+    ids=["a small one", "one of a kilobyte", "by a little", "by half a kilobyte"],
+)
+def test_one_object_is_told_when_it_is_large_and_grew_by_much(
+    size_before: int, size_after: int, verdict: Verdict
+):
+    assert grown(size_before, size_after) is verdict
+
+
+def many(count: int, *, others: int = 0) -> Findings:
+    """So many objects that grew, of as many types, beside larger ones that did not."""
+    still = "\n".join(f"root -> o{at}; o{at}: bytes size=90000 birth=0" for at in range(others))
+    drawings = (
+        "\n".join(f"root -> b{at}; b{at}: app.Buffer{at} size={size} birth=0" for at in range(count))
+        for size in (4000, 44_000)
+    )
+    before, after = (
+        f"module app -> m; m: module name=app; m -[.x]-> x\n{text}\n{still}" for text in drawings
+    )
+    for at in range(count):
+        before = before.replace(f"root -> b{at};", f"x -[.b{at}]-> b{at};")
+        after = after.replace(f"root -> b{at};", f"x -[.b{at}]-> b{at};")
+    return findings(before, after, {f"app.Buffer{at}": steady(4000, 2000) for at in range(count)})
+
+
+def test_ten_objects_that_grow_are_listed():
+    assert len(many(12).leaks) == 10
+
+
+def test_an_object_that_grows_is_found_among_two_thousand():
+    assert len(many(1, others=1900).leaks) == 1
+
+
+@pytest.mark.parametrize(("holders", "has_cut"), [(8, True), (9, False)])
+def test_a_cut_of_more_than_eight_references_is_no_advice(holders: int, has_cut: bool):
+    ways = "; ".join(f"m -[.h{at}]-> h{at} -[.x]-> buffer; h{at}: app.H{at}" for at in range(holders))
+    drawings = (
+        f"module app -> m; m: module name=app; {ways}; buffer: bytearray size={size} birth=0"
+        for size in (4000, 44_000)
+    )
+    (leak,) = findings(*drawings, {"bytearray": steady(4000, 2000)}).leaks
+    assert (leak.cut is not None) is has_cut

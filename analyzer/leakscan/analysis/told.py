@@ -29,7 +29,7 @@ from leakscan.analysis.judge.slots import ACCUMULATING, Census, lost_by_type
 from leakscan.analysis.narrow import survivors_of_type
 from leakscan.analysis.results.findings import Verdict
 from leakscan.analysis.slots.holder import place_of
-from leakscan.analysis.slots.reach import NewGraph, Reach, new_graph
+from leakscan.analysis.slots.reach import Reach, new_graph
 from leakscan.analysis.slots.slots import Slot, SlotKind, find_slots, lying_in
 from leakscan.heap.census import TypeCensus, census, row_names
 from leakscan.heap.graph import U32, HeapGraph
@@ -103,7 +103,7 @@ def write_causes(
                 (rank(worst), replace(cause, objects=objects) if asked is not None else cause, worst)
             )
     found.sort(key=lambda row: (row[0], -row[1].weight))
-    most = limits.leaks or _affordable(new)
+    most = limits.leaks or causes_traced(len(new.objects) + len(new.refs))
     groups, unwritten, unacquitted = [], 0, len(holding.untold)
     for _, cause, worst in found[:most]:
         is_worst = {
@@ -168,10 +168,9 @@ def _starts(told: Told) -> U32:
     return found if len(found) else told.holding.new.entries
 
 
-def _affordable(new: NewGraph) -> int:
-    """Each cause is a search through the new objects."""
-    walk = len(new.objects) + len(new.refs) + 1
-    return max(_FEWEST_TRACED, min(_MOST_TRACED, _NEW_WALKED // walk))
+def causes_traced(walk: int) -> int:
+    """How many causes are written down when each is a search through so many new objects and references."""
+    return max(_FEWEST_TRACED, min(_MOST_TRACED, _NEW_WALKED // max(1, walk)))
 
 
 def cut_slots(told: Told, names: SlotNames) -> list[CutSlot]:

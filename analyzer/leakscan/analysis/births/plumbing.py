@@ -20,8 +20,8 @@ from leakscan.heap.kinds import KIND_MASK, Kind, TypeFlag
 
 _CONTEXT: Final = ("_contextvars.Context", "Context")
 _NODES: Final = "hamt"
-_DEEPEST: Final = 32
-"""Levels of a trie of 32-bit hashes, and to spare."""
+_DEEPEST: Final = 9
+"""The trie, seven levels of nodes by five bits of a hash each, and one for hashes that are the same."""
 
 
 def without_plumbing(graph: HeapGraph, survivors: Survivors) -> Survivors:

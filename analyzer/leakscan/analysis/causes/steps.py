@@ -33,6 +33,7 @@ _STANDS_FOR: Final = {
     "builtins.property": "fget",
 }
 """Types whose objects are known by the function they hold, in this attribute or slot."""
+_LEFT_OUT: Final = "references before this left out"
 _DEEPEST: Final = 8
 _WALKED: Final = 500
 _ALIKE: Final = 3
@@ -58,7 +59,7 @@ def write_path(writing: Writing, reason: Reason) -> Path:
     steps = _with_weak_note(reach.graph, first, steps)
     if first.left_out:
         at = len(steps) - len(first.hops) + first.gap
-        steps[at] = replace(steps[at], note=f"{count_text(first.left_out)} references before this left out")
+        steps[at] = replace(steps[at], note=f"{count_text(first.left_out)} {_LEFT_OUT}")
     roots = {root_text(reach, member) for member in members}
     root = roots.pop() if len(roots) == 1 else normalised(root_text(reach, first))
     return Path(root, _root_kind(reach, first).name.lower(), tuple(_folded_chain(steps)))
@@ -201,7 +202,8 @@ def _folded_chain(steps: list[Step]) -> list[Step]:
             folded += steps[at:end]
         else:
             repeated = f"and {count_text(end - at - 2)} more like it"
-            folded += [replace(steps[at], note=repeated), steps[end - 1]]
+            gap = f"{steps[at].note}; " if _LEFT_OUT in steps[at].note else ""
+            folded += [replace(steps[at], note=f"{gap}{repeated}"), steps[end - 1]]
         at = end
     return folded
 
@@ -212,7 +214,7 @@ def _reads_like(one: Step, other: Step) -> bool:
         other.type_name,
         other.is_new,
         other.is_holder,
-    ) and "left out" not in other.note
+    ) and _LEFT_OUT not in other.note
 
 
 def name_of(graph: HeapGraph, obj: int) -> str:

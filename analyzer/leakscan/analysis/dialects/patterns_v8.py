@@ -16,17 +16,13 @@ from leakscan.heap.kinds import Kind
 
 _CALL: Final = re.compile(r"\.(?P<method>\w+)\((?P<argument>.*)\)", re.DOTALL)
 _KEYS: Final = (Kind.KEY_STR, Kind.KEY_INT, Kind.KEY_OTHER, Kind.KEY)
-_DEEPEST: Final = 100
-"""Scopes that lie around each other; a heap that claims more is damaged."""
 
 
 def with_folded(graph: HeapGraph, objects: U32) -> U32:
     """`objects`, and the scopes and backing stores behind them, which no developer writes."""
     found, level = objects, objects
-    for _ in range(_DEEPEST):
+    while len(level):
         level = np.setdiff1d(_targets(graph, _of_kind(graph, refs_from(graph, level), Kind.DICT)), found)
-        if not len(level):
-            break
         found = np.union1d(found, level)
     return found.astype(np.uint32)
 

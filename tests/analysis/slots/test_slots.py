@@ -1,0 +1,62 @@
+"""What one line of a program fills is one slot: entries that nobody typed, names that somebody did."""
+
+from __future__ import annotations
+
+import pytest
+
+from drawn_leaks import told
+from heaps import heap
+from leakscan.analysis.judge.judged import JudgedSlot
+
+APP = "module app -> m; m: module name=app; m -['S']-> s; s: app.State; s -[.list]-> list; list: list"
+NAMES = ("alpha", "bravo", "cargo", "delta", "ember", "fable", "gamma", "hotel", "india", "jolly")
+
+
+def slots(grown: str, *, before: str = APP) -> dict[str, JudgedSlot]:
+    graphs = [heap(before, meta={"births": True}), heap(f"{before}\n{grown}")]
+    return {one.slot.pattern: one for one in told(*graphs, runs=20).judged}
+
+
+def attributes(births: list[int], *, others: int = 0) -> str:
+    """New attributes of the old object, the last ones with values of another class."""
+    kinds = ["app.Value"] * (len(births) - others) + ["app.Other"] * others
+    return "\n".join(
+        f"s -[.{name}]-> {name}; {name}: {kind} birth={birth}"
+        for name, kind, birth in zip(NAMES, kinds, births, strict=False)
+    )
+
+
+@pytest.mark.parametrize(
+    ("births", "count"),
+    [([1] * 7, 7), ([1] * 8, 1), ([1, 1, 2], 3), ([1, 2, 3], 1)],
+    ids=["seven at once", "eight at once", "in two runs", "in three runs"],
+)
+def test_new_names_on_one_object_are_entries_when_nobody_typed_them(births: list[int], count: int):
+    assert len(slots(attributes(births))) == count
+
+
+@pytest.mark.parametrize(("others", "count"), [(2, 1), (3, 10)])
+def test_names_that_hold_different_things_were_typed(others: int, count: int):
+    assert len(slots(attributes([1] * 10, others=others))) == count
+
+
+def test_keys_that_differ_on_the_way_are_one_slot():
+    before = f"{APP}; list -[0]-> h; h: dict; h -['a']-> one; h -['b']-> two; one: list; two: list"
+    grown = "\n".join(
+        f"{at} -[{n}]-> {at}{n}; {at}{n}: app.X birth=1" for at in ("one", "two") for n in (1, 2)
+    )
+    assert list(slots(grown, before=before)) == ["State.list[*][*][*]"]
+
+
+def test_a_key_that_is_the_only_one_filled_is_a_name_to_look_for():
+    before = f"{APP}; s -[.handlers]-> h; h: dict; h -['a']-> one; h -['b']-> two; one: list; two: list"
+    grown = "\n".join(f"one -[{n}]-> x{n}; x{n}: app.X birth=1" for n in (1, 2))
+    assert list(slots(grown, before=before)) == ["State.handlers['a'][*]"]
+
+
+def test_the_former_values_of_a_name_are_counted_in_hundreds_of_objects():
+    before = APP + "".join(f"; list -[{n}]-> p{n} -[.x]-> o{n}; p{n}: app.P; o{n}: app.X" for n in range(300))
+    after = before.replace("-[.x]-> o", "-[.x]-> n").replace("; o", "; n").replace("app.X", "app.X birth=1")
+    graphs = [heap(before, meta={"births": True}), heap(after)]
+    (judged,) = told(*graphs, runs=20).judged
+    assert (judged.entries.before, judged.entries.after) == (300, 300)
