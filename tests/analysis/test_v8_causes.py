@@ -262,3 +262,33 @@ def test_numbers_in_a_list_that_is_made_anew_with_one_more_are_a_leak():
 def test_what_new_entries_take_over_from_old_ones_is_a_leak():
     found = findings(lambda runs: timers(runs, taken_over=True))
     assert [(leak.count, leak.type_name) for leak in found.leaks] == [(12, "Note"), (12, "Line")]
+
+
+def exporting(runs):
+    """A module whose registry is exported: it lies in a cell, behind its name in a hash table."""
+    d = program()
+    d.node("module", "object", "system / SourceTextModule")
+    d.node("body", "closure", "", size=64, place=(7, 0))
+    d.node("exports", "array", "")
+    d.node("name", "string", "registry")
+    d.node("cell", "object", "system / Cell")
+    d.node("map", "object", "Registry", size=32)
+    d.node("list", "object", "Array")
+    d.edge("body", "internal", "shared", "shared")
+    d.edge("gc", "element", 1, "module")
+    d.edge("module", "hidden", 1, "body")
+    d.edge("module", "hidden", 2, "exports")
+    d.edge("exports", "internal", "3", "name")
+    d.edge("exports", "internal", "4", "cell")
+    d.edge("cell", "internal", "value", "map")
+    d.edge("map", "property", "jobs", "list")
+    for run in range(runs):
+        d.node(f"job {run}", "object", "Job", size=32)
+        d.edge("list", "element", run, f"job {run}")
+    return d
+
+
+def test_an_exported_variable_is_called_by_its_name_and_has_no_line():
+    [leak] = findings(exporting).leaks
+    assert leak.holder.label == "module 'flow.mjs' closure 'registry'.jobs"
+    assert (leak.holder.file, leak.holder.line) == ("/app/flow.mjs", 0)

@@ -47,6 +47,7 @@ def graph_of(raw: RawSnapshot, source_maps: SourceMaps | None = None) -> HeapGra
     modules = modules_of(raw, strings, references, places)
     roots = _roots(raw, strings, sources, targets, modules)
     named = _names(raw, strings, references, modules)
+    places = modules.placed(places)
     # Last: every label has been added by now.
     table = _masked(strings.table(), references, types, named)
     return HeapGraph(

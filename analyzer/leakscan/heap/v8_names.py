@@ -95,6 +95,8 @@ PROXY: Final = "system / JSProxy"
 OWN_TYPES: Final = ("(prototype)", "async function")
 """Types that leakscan tells apart, in the order of their rows."""
 CONTEXT: Final = "system / Context*"
+MODULE: Final = "system / SourceTextModule"
+CELL: Final = "system / Cell"
 NATIVE_CONTEXT: Final = "system / NativeContext*"
 ENGINE_TYPES: Final = ("code", "object shape", "array", "synthetic", "hidden")
 
@@ -136,7 +138,7 @@ INTERNAL_EDGES: Final[Mapping[str, tuple[Kind, str | None]]] = {
 HIDDEN_EDGES: Final = {
     "system / PromiseReaction": "[[PromiseReaction]]",
     "system / PromiseCapability": "[[PromiseCapability]]",
-    "system / SourceTextModule": "[[Module]]",
+    MODULE: "[[Module]]",
     "system / JSProxy": "[[Proxy]]",
     "FinalizationRegistry": "[[Cells]]",
     "system / WeakCell": "[[Cells]]",
