@@ -356,6 +356,12 @@ int main(void)
     N(rt_signal_count, Py_NSIG);
     N(signal_bytes, sizeof(((_PyRuntimeState *)0)->signals.handlers[0]));
     N(signal_func, (char *)&((_PyRuntimeState *)0)->signals.handlers[0].func - (char *)&((_PyRuntimeState *)0)->signals.handlers[0]);
+#else
+    /* `Handlers`, a static variable of Modules/signalmodule.c. */
+    struct handlers { _Py_atomic_int tripped; PyObject *func; };
+    N(rt_signal_count, NSIG);
+    N(signal_bytes, sizeof(struct handlers));
+    N(signal_func, offsetof(struct handlers, func));
 #endif
     N(is_bytes, sizeof(PyInterpreterState));
     N(runtime_bytes, sizeof(_PyRuntimeState));

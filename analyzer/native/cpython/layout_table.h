@@ -178,6 +178,9 @@ inline constexpr Layout k311 = {
     .is_freelists_bytes = 3520,
     .is_ceval = 96,
     .is_ceval_bytes = 552,
+    .rt_signal_count = 65,
+    .signal_bytes = 16,
+    .signal_func = 8,
     .is_bytes = 107752,
     .runtime_bytes = 166688,
 };

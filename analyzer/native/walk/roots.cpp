@@ -213,6 +213,29 @@ void walk_threads(Walk& walk) {
     }
 }
 
+// 3.11 keeps its signal handlers in a static variable without a symbol: a row of (tripped, function) for
+// each signal, none for number 0 and some function (or SIG_DFL, SIG_IGN, None) for every other. The number
+// of the one at `address`, 0 when it does not lie in such a row.
+int signal_of(const Segment& segment, std::uintptr_t address) {
+    if (L->rt_signal_handlers >= 0 || L->rt_signal_count < 2) return 0;
+    const auto bytes = static_cast<std::uintptr_t>(L->signal_bytes);
+    const auto count = static_cast<std::uintptr_t>(L->rt_signal_count);
+    const auto function = static_cast<std::size_t>(L->signal_func);
+    for (std::uintptr_t number = 1; number < count; number++) {
+        const std::uintptr_t row = address - function - number * bytes;
+        if (address < segment.start + function + number * bytes || row + count * bytes > segment.end) continue;
+        const auto* first = reinterpret_cast<const char*>(row);
+        std::uintptr_t filled = 0;
+        while (filled < count) {
+            const std::uintptr_t tripped = word_at(first, filled * bytes), func = word_at(first, filled * bytes + function);
+            if (tripped > 1 || (func == 0) != (filled == 0)) break;
+            filled++;
+        }
+        if (filled == count) return static_cast<int>(number);
+    }
+    return 0;
+}
+
 // Words of the interpreter's own memory, of C variables and of opaque objects that explain a missing count.
 void walk_interpreter_words(Walk& walk) {
     walk.drain();
@@ -220,13 +243,15 @@ void walk_interpreter_words(Walk& walk) {
     // They keep the addresses of objects long after these were handed out again. The main interpreter
     // is part of the runtime, and the runtime is a C variable of the library.
     const char* free_lists = interpreter + L->is_freelists;
-    const auto scan = [&](const void* base, std::size_t bytes, const char* label) {
+    const auto scan = [&](const void* base, std::size_t bytes, const char* label, const Segment* segment = nullptr) {
         for (std::size_t at = 0; at + 8 <= bytes; at += 8) {
             if (static_cast<const char*>(base) + at == free_lists) at += static_cast<std::size_t>(L->is_freelists_bytes);
             if (at + 8 > bytes) break;
             const void* word = reinterpret_cast<const void*>(word_at(base, at));
             std::uint32_t id;
-            if (walk.is_unexplained(word, &id)) walk.root(format::INTERPRETER, walk.strings.of(label), word, 0);
+            if (!walk.is_unexplained(word, &id)) continue;
+            const int signal = segment ? signal_of(*segment, segment->start + at) : 0;
+            walk.root(format::INTERPRETER, signal ? signal_label(walk, signal) : walk.strings.of(label), word, 0);
         }
     };
     for (std::size_t i = 0; i < walk.input->thread_count; i++)
@@ -246,7 +271,7 @@ void walk_interpreter_words(Walk& walk) {
     }
     for (std::size_t i = 0; i < walk.input->segment_count; i++) {
         const Segment& segment = walk.input->segments[i];
-        scan(reinterpret_cast<const void*>(segment.start), segment.end - segment.start, segment.library);
+        scan(reinterpret_cast<const void*>(segment.start), segment.end - segment.start, segment.library, &segment);
     }
 }
 
