@@ -47,14 +47,11 @@ _DRAWS = re.compile(r"leakscan\.(analysis|heap)\b|from drawn_|findings_samples")
 
 
 def fast_tests() -> list[Path]:
-    """Those of `make quick`, and others that draw heaps and start no process."""
-    quick = set(re.findall(r'"(test_\w+)"', (ROOT / "tests" / "conftest.py").read_text()))
+    """Tests that draw heaps and start no process."""
     tests = [path for path in (ROOT / "tests").rglob("test_*.py") if "cases" not in path.parts]
     texts = {path: path.read_text() for path in tests if not _SLOW.search(path.name)}
     return sorted(
-        path
-        for path, text in texts.items()
-        if path.stem in quick or (_DRAWS.search(text) and not _STARTS_PROCESSES.search(text))
+        path for path, text in texts.items() if _DRAWS.search(text) and not _STARTS_PROCESSES.search(text)
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -149,6 +151,34 @@ def test_weak_references_need_no_cut():
         a: list; w: weakref; s1: app.Page birth=1
     """
     assert patterns(cut_of(text, "s1")) == ["app.a[0]"]
+
+
+SUPERFLUOUS = """
+root -> h, g; h -[.x]-> n2; h -[.y]-> n1; h -[.z]-> n1
+g -[.z]-> n0 -[.y]-> n1 -[.z]-> n3 -[.y]-> n2; n3 -[.z]-> n2
+n0: app.N birth=1; n1: app.O birth=1; n2: app.P birth=1; n3: app.N birth=1; h: app.H; g: app.G
+"""
+"""One attribute of a class on two objects: a flow takes three slots, of which two are enough."""
+
+
+@pytest.mark.parametrize(("copies", "members"), [(4, 8), (5, 15)])
+def test_a_cut_of_a_dozen_slots_is_cleared_of_those_that_the_others_do_without(copies: int, members: int):
+    drawings = (re.sub(r"\b([ghn]\d?|app\.\w)\b", rf"\1_{copy}", SUPERFLUOUS) for copy in range(copies))
+    graph = heap("\n".join(drawings))
+    found = Analysed(graph).cuts.cut_for(np.array([graph[f"n2_{copy}"] for copy in range(copies)], np.uint32))
+    assert found is not None and (len(found.members), found.frees, found.is_minimal) == (
+        members,
+        copies,
+        False,
+    )
+
+
+def test_each_of_a_thousand_containers_is_a_slot_of_its_own():
+    entries = "\n".join(
+        f"s -[.a{at}]-> l{at} -[0]-> x{at}; l{at}: list; x{at}: app.X birth=1" for at in range(1500)
+    )
+    search = Analysed(heap(f"module app -> m -[.S]-> s; m: module name=app; s: app.State\n{entries}")).cuts
+    assert len({slot.pattern for slot in search.slots[: search.inner_from]}) == 1500
 
 
 @st.composite

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import findings_samples as samples
-from leakscan.analysis.headline import headline, next_command
+from leakscan.analysis.headline import headline, next_command, where
 from leakscan.analysis.results.findings import Findings, Verdict
 
 JUDGED = replace(samples.MODEL_OUTPUT, evidence="1 per run, every run")
@@ -96,3 +96,13 @@ def test_the_next_command_repeats_the_mode():
 
 def test_there_is_no_next_command_without_a_target():
     assert next_command(replace(samples.TWO_HOLDERS, target=""), 60) == ""
+
+
+def test_where_time_would_decide_the_next_command_waits_for_a_minute():
+    findings = replace(samples.TWO_HOLDERS, verdict=Verdict.INCONCLUSIVE)
+    assert next_command(findings, 20, waits=True).endswith(" --settle 60")
+
+
+def test_a_root_that_a_pattern_quotes_is_not_quoted_in_a_sentence():
+    holder = replace(samples.MODEL_OUTPUT.holder, label="root 'atexit callbacks'")
+    assert where(replace(samples.MODEL_OUTPUT, holder=holder)) == "held by atexit callbacks"

@@ -207,3 +207,36 @@ def test_blocks_that_nobody_writes_to_are_told_and_make_no_free_memory_below_zer
     rows = {row.kind: row.bytes_after for row in memory.rows}
     assert (rows["glibc_slack"], rows["untouched"]) == (0, -3 * MB)
     assert sum(rows.values()) + memory.residue_bytes == AT_REST["rss_bytes"]
+
+
+def goes_on(series: Sequence[int], kind: str = "native") -> bool:
+    row = ledger(**{kind: series}).row(kind)
+    assert row is not None
+    return row.goes_on
+
+
+@pytest.mark.parametrize(("at_half_time", "expected"), [(6_000, True), (6_300, False)])
+def test_a_quarter_of_the_growth_must_fall_into_the_second_half(at_half_time: int, expected: bool):
+    first = [run * at_half_time // 4 for run in range(5)]
+    second = [at_half_time + (8_000 - at_half_time) * run // 4 for run in range(1, 5)]
+    assert goes_on([size * KB for size in (*first, *second)]) is expected
+
+
+@pytest.mark.parametrize(("jump", "expected"), [(6, True), (10, False)])
+def test_half_of_the_growth_must_be_steady(jump: int, expected: bool):
+    assert goes_on([run * MB for run in range(8)] + [(8 + jump) * MB]) is expected
+
+
+@pytest.mark.parametrize(("runs", "cause"), [(2, Cause.UNDECIDED), (3, Cause.NATIVE)])
+def test_three_runs_are_a_slope(runs: int, cause: Cause):
+    assert ledger(native=[run * MB for run in range(runs + 1)]).cause is cause
+
+
+@pytest.mark.parametrize(("per_run", "cause"), [(90, Cause.NATIVE), (110, Cause.SEVERAL)])
+def test_what_grows_by_less_than_a_tenth_of_the_fastest_is_no_cause(per_run: int, cause: Cause):
+    assert ledger(native=STEADY, mappings=[run * per_run * KB for run in range(9)]).cause is cause
+
+
+@pytest.mark.parametrize(("per_run", "causes"), [(48, ("objects",)), (52, ("objects", "native"))])
+def test_native_growth_below_a_twentieth_of_the_heaps_is_part_of_it(per_run: int, causes: tuple[str, ...]):
+    assert ledger(objects=STEADY, native=[run * per_run * KB for run in range(9)]).causes == causes

@@ -24,6 +24,6 @@ def grown(depth: int) -> str:
 
 
 def test_a_deep_stack_of_a_worker_belongs_to_its_executor():
-    (leak,) = found(POOLS, grown(150)).leaks
+    (leak,) = found(POOLS, grown(500)).leaks
     assert leak.type_name == "concurrent.futures.thread.ThreadPoolExecutor"
     assert leak.slots == ("app.POOLS[*]",)

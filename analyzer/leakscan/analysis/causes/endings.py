@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leakscan.analysis.graph.kernels import NO, Csr
-from leakscan.analysis.graph.refs import refs_from
+from leakscan.analysis.graph.refs import frames_below, refs_from
 from leakscan.analysis.slots.reach import NewGraph, Reach
 from leakscan.analysis.slots.slots import SlotTable
 from leakscan.heap.graph import U32, HeapGraph
@@ -42,8 +42,6 @@ _EXECUTOR: Final = "executor_reference"
 
 
 _HANDLED: Final = "exception being handled"
-_LOOP: Final = 200
-"""Frames of one stack that are looked at for the worker's loop."""
 _ARGUMENTS: Final = ("dict", "tuple", "method", "function", "functools.partial")
 
 
@@ -82,12 +80,7 @@ def _new_stacks(reach: Reach, new: NewGraph) -> dict[int, list[int]]:
     found = {}
     for row in new.root_rows.tolist():
         if reach.root_kinds[row] == RootKind.THREAD:
-            frames = [int(reach.root_targets[row])]
-            while (
-                len(frames) < _LOOP
-                and (caller := _target(graph, frames[-1], Kind.FRAME, "f_back")) is not None
-            ):
-                frames.append(caller)
+            frames = frames_below(graph, int(reach.root_targets[row]))
             found[int(new.local[frames[0]])] = frames
     return found
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leakscan.heap.graph import U8, U32, HeapGraph, StringTable
-from leakscan.heap.kinds import KIND_MASK
+from leakscan.heap.kinds import KIND_MASK, Kind
 
 _Integer = TypeVar("_Integer", bound=np.integer[Any])  # Any: of whatever width
 Bools = npt.NDArray[np.bool_]
@@ -54,6 +54,21 @@ def kinds_of(graph: HeapGraph, refs: U32) -> U8:
     """Kinds of these references, without the borrowed bit."""
     kinds: U8 = graph.ref_kinds[refs] & np.uint8(KIND_MASK)
     return kinds
+
+
+def frames_below(graph: HeapGraph, top: int) -> list[int]:
+    """A thread's frames from the innermost one outwards. A damaged heap's circle is passed once."""
+    frames: dict[int, None] = {}
+    frame: int | None = top
+    while frame is not None and frame not in frames:
+        frames[frame] = None
+        callers = (
+            int(graph.ref_targets[ref])
+            for ref in graph.references(frame)
+            if graph.kind(ref) == Kind.FRAME and graph.label(ref) == "f_back"
+        )
+        frame = next(callers, None)
+    return list(frames)
 
 
 def strings_equal(strings: StringTable, text: str) -> U32:

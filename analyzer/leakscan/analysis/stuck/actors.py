@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from leakscan.analysis.graph.refs import frames_below
 from leakscan.analysis.results.waits import Waiter
 from leakscan.analysis.stuck.fields import Fields
 from leakscan.heap.graph import HeapGraph
-from leakscan.heap.kinds import Kind, ObjectFlag, RootKind
+from leakscan.heap.kinds import ObjectFlag, RootKind
 
 _MAIN_CALLBACKS = frozenset({"_run_until_complete_cb", "done_cb"})
-_MOST_FRAMES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,19 +121,6 @@ def _threads(graph: HeapGraph, fields: Fields) -> list[Actor]:
         if thread is not None:
             found.append(Actor(Waiter.THREAD, thread, lock, top, root=root))
     return found
-
-
-def frames_below(graph: HeapGraph, top: int) -> list[int]:
-    """A thread's frames from the innermost one outwards."""
-    frames = [top]
-    while len(frames) < _MOST_FRAMES:
-        for ref in graph.references(frames[-1]):
-            if graph.kind(ref) == Kind.FRAME and graph.label(ref) == "f_back":
-                frames.append(int(graph.ref_targets[ref]))
-                break
-        else:
-            break
-    return frames
 
 
 def _function(graph: HeapGraph, frame: int) -> str:

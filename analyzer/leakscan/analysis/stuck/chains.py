@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from leakscan.analysis.graph.refs import frames_below
 from leakscan.analysis.results.waits import Suspended, Waiter
-from leakscan.analysis.stuck.actors import Actor, frames_below
+from leakscan.analysis.stuck.actors import Actor
 from leakscan.analysis.stuck.fields import Fields
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import Kind
 
-_LONGEST = 200
 _LIBRARIES = ("asyncio", "anyio", "trio", "threading", "queue", "outcome", "concurrent")
 _SUSPENDED = frozenset({"coroutine", "generator", "async_generator"})
 _BARE = ("Event", "EventAdapter", "Future")
@@ -59,17 +59,18 @@ def steps_of(graph: HeapGraph, chain: Chain) -> tuple[Suspended, ...]:
 
 def suspended_in(graph: HeapGraph, fields: Fields, start: int) -> list[int]:
     """The coroutines and generators below a coroutine that await one another, the outermost first."""
-    links, at = [], start
-    for _ in range(_LONGEST):
+    links: dict[int, None] = {}
+    passed, at = {start}, start
+    while True:
         if graph.type_name(at) in _SUSPENDED:
-            links.append(at)
+            links[at] = None
             awaited = [int(graph.ref_targets[r]) for r in graph.references(at) if graph.kind(r) == Kind.AWAIT]
         else:
             awaited = [value for name in _WRAPPERS for value in fields.all(at, name)]
-        if not awaited or awaited[0] in links:
-            break
+        if not awaited or awaited[0] in passed:
+            return list(links)
         at = awaited[0]
-    return links
+        passed.add(at)
 
 
 def _self_of(graph: HeapGraph, fields: Fields, link: int) -> int | None:

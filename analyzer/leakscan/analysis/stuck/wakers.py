@@ -13,8 +13,9 @@ import numpy as np
 
 from leakscan.analysis.graph import kernels
 from leakscan.analysis.graph.garbage import Liveness
+from leakscan.analysis.graph.refs import frames_below
 from leakscan.analysis.results.waits import Waiter
-from leakscan.analysis.stuck.actors import Actor, frames_below
+from leakscan.analysis.stuck.actors import Actor
 from leakscan.analysis.stuck.fields import Bools, Fields
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import Kind, ObjectFlag, TypeFlag
