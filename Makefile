@@ -88,7 +88,7 @@ test-all: native
 	$(BIN)/python tools/test_all.py --fetch
 
 # Rules of the judge, rows of tables and constants of the analysis, changed one at a time: a test must notice.
-# ONLY for those whose name has this in it, `make mutants ONLY=noise_table`. All of them take an hour.
+# ONLY for those in whose name this pattern is found, `make mutants ONLY=noise_table`. All of them take half an hour.
 ONLY ?=
 mutants: native
 	$(BIN)/python tools/mutants.py --only "$(ONLY)"

@@ -25,13 +25,14 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from hypothesis import settings
 
-from mutants_made import ROOT, Mutant, mutants
+from mutants_made import PACKAGE, ROOT, Mutant, mutants
 from mutants_reach import Reached, Recorder, import_of_others, read_reached, tests_that_can_notice
 
 ALLOWED = Path(__file__).with_suffix(".toml")
@@ -104,16 +105,33 @@ def outcome(mutant: Mutant, tests: list[Path], reached: Reached) -> Outcome:
     """Whether a test fails, or does not come to its end, with one of the mutant's sources."""
     start = time.monotonic()
     chosen = tests_that_can_notice(mutant, reached, tests)
-    noticed = ""
-    if chosen:
-        files = sorted({str(ROOT / test.partition("::")[0]) for test in chosen})
-        seconds = _SECONDS + round(10 * sum(reached.seconds[test] for test in chosen))
-        found = (_noticed_by(_Changed(mutant, source), files, chosen, seconds) for source in mutant.sources)
-        noticed = next(filter(None, found), "")
-    return Outcome(noticed, len(chosen), time.monotonic() - start)
+    near = [test for test in chosen if _is_near(mutant, ROOT / test.partition("::")[0])]
+    rest = [test for test in chosen if test not in set(near)]
+    found = (
+        _noticed_by(_Changed(mutant, source), some, sum(reached.seconds[test] for test in some))
+        for some in (near, rest)
+        if some
+        for source in mutant.sources
+    )
+    return Outcome(next(filter(None, found), ""), len(chosen), time.monotonic() - start)
 
 
-def _noticed_by(change: _Changed, files: list[str], chosen: Sequence[str], seconds: int) -> str:
+@cache
+def _words(path: Path) -> frozenset[str]:
+    return frozenset(re.findall(r"[\w.]+", path.read_text()))
+
+
+def _is_near(mutant: Mutant, test: Path) -> bool:
+    """Whether a file of tests names the changed module, or lies where the tests of its room are."""
+    room = mutant.path.parent.relative_to(PACKAGE)
+    is_of_room = len(room.parts) > 1 and test.parent == ROOT / "tests" / room
+    return is_of_room or mutant.module in _words(test)
+
+
+def _noticed_by(change: _Changed, chosen: Sequence[str], seconds_unchanged: float) -> str:
+    """The first of these tests that fails with the change, "" when none does."""
+    files = sorted({str(ROOT / test.partition("::")[0]) for test in chosen})
+    seconds = _SECONDS + round(10 * seconds_unchanged)
     reader, notes = os.pipe()
     child = os.fork()
     if child == 0:

@@ -40,7 +40,7 @@ class OpenSockets:
 
     def alone_hold(self, heads: U32) -> bool:
         """Whether these survivors would go when the sockets are closed."""
-        return bool(self.count) and bool(self.holds[heads].any()) and not bool(self.needless[heads].any())
+        return bool(self.holds[heads].any()) and not bool(self.needless[heads].any())
 
 
 def find_open_sockets(reach: Reach) -> OpenSockets:
