@@ -21,6 +21,7 @@ BENCHMARKS = (
     "bench_kernels.py",
     "bench_v8.py",
     "bench_query.py",
+    "bench_open.py",
 )
 
 

@@ -26,9 +26,9 @@ def chromium() -> str | None:
 
 
 class Browser:
-    """One page. Its network is switched off before anything is opened; what the page says is kept."""
+    """One page. Its network is off unless a server on this machine is to be reached; what it says is kept."""
 
-    def __init__(self, profile: Path) -> None:
+    def __init__(self, profile: Path, *, has_network: bool = False) -> None:
         program = chromium()
         assert program is not None
         from_us, to_us = os.pipe(), os.pipe()
@@ -59,13 +59,14 @@ class Browser:
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
-        self.call(
-            "Network.emulateNetworkConditions",
-            offline=True,
-            latency=0,
-            downloadThroughput=0,
-            uploadThroughput=0,
-        )
+        if not has_network:
+            self.call(
+                "Network.emulateNetworkConditions",
+                offline=True,
+                latency=0,
+                downloadThroughput=0,
+                uploadThroughput=0,
+            )
 
     def call(self, method: str, **params: Any) -> Any:
         self._number += 1
@@ -80,8 +81,20 @@ class Browser:
                 return answer["result"]
 
     def open(self, page: Path) -> None:
+        self.go(page.resolve().as_uri())
+
+    def go(self, address: str) -> None:
         self.messages.clear()
-        self.call("Page.navigate", url=page.resolve().as_uri())
+        self.call("Page.navigate", url=address)
+        self.wait_for_load()
+
+    def click(self, selector: str) -> None:
+        """Follow the link that the selector finds first, as a reader does, and wait for its page."""
+        self.messages.clear()
+        self.run(f"document.querySelector({json.dumps(selector)}).click()")
+        self.wait_for_load()
+
+    def wait_for_load(self) -> None:
         while not any(each.get("method") == "Page.loadEventFired" for each in self.messages):
             self._next()
 

@@ -33,6 +33,7 @@ COMMANDS: Final[tuple[str, ...]] = (
     "check",
     "paths",
     "top",
+    "open",
     "inspect",
     "query",
     "stuck",

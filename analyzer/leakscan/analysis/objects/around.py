@@ -13,7 +13,6 @@ from leakscan.analysis.dialects.hop import Hop
 from leakscan.analysis.dialects.hops import read_hops
 from leakscan.analysis.graph.kernels import BLOCKED, NO
 from leakscan.analysis.graph.refs import source_of
-from leakscan.analysis.numbering import Numbering
 from leakscan.analysis.objects.heap import Heap
 from leakscan.analysis.objects.views import ObjectView, Reference
 from leakscan.analysis.results.findings import Path, Step
@@ -203,7 +202,7 @@ def _paths(heap: Heap, obj: int) -> tuple[Path, ...]:
     usable = (costs < BLOCKED) & (heap.life.weak[refs] == 0) & (reach.paths.distance[sources] != NO)
     refs, sources, costs = refs[usable], sources[usable], costs[usable]
     order = np.lexsort((refs, reach.paths.distance[sources].astype(np.int64) + costs))
-    numbering, seen = Numbering(), set[tuple[str, ...]]()
+    seen: set[tuple[str, ...]] = set()
     found: list[Path] = []
     rows = np.flatnonzero(reach.root_targets == obj).tolist()
     if rows and reach.paths.parent_ref[obj] == NO:
@@ -224,7 +223,7 @@ def _paths(heap: Heap, obj: int) -> tuple[Path, ...]:
         found.append(_written(heap, row, int(reach.root_targets[row]), hops))
         if len(found) >= _MOST_PATHS:
             break
-    return tuple(map(numbering.path, found))
+    return tuple(found)
 
 
 def _written(heap: Heap, row: int, root_object: int, hops: Sequence[Hop]) -> Path:

@@ -13,6 +13,7 @@ from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.graph import kernels
 from leakscan.analysis.graph.garbage import Liveness, liveness
 from leakscan.analysis.graph.kernels import NO, DominatorTree, Reversed
+from leakscan.analysis.graph.refs import source_of
 from leakscan.analysis.objects.views import Listed, Named
 from leakscan.analysis.slots.reach import Reach, explore
 from leakscan.heap.graph import U32, U64, HeapGraph
@@ -86,6 +87,10 @@ class Heap:
 
     def label(self, obj: int) -> str:
         return self.names.holder_label(obj)
+
+    def source(self, ref: int) -> int:
+        """The object that this reference starts at."""
+        return source_of(self.graph, ref)
 
     def biggest(self, objects: U32, limit: int) -> U32:
         """The `limit` of these objects that retain most, biggest first, ties by number."""

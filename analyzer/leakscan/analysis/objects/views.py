@@ -42,7 +42,8 @@ class ObjectView:
     `birth` is the run it was born in, 0 before the baseline, None when it is not known or while leakscan
     waited. `fields` and `holders` are at most as many as asked for, the `*_count` say how many there are.
     `dominators` go from its immediate dominator up to a root's object: each alone keeps it alive.
-    `dominated` are the biggest objects that would go with it. `paths` enter it by different references.
+    `dominated` are the biggest objects that would go with it. `paths` enter it by different references; the
+    `object` of a step is its number plus one.
     """
 
     this: Named

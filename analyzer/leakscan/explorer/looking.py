@@ -1,0 +1,225 @@
+"""What the explorer knows: a heap, the answer about it, what-ifs; each found once, when it is asked for."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from leakscan.analysis.capsule import Capsule
+from leakscan.analysis.cuts.whatif import WhatIf, what_if
+from leakscan.analysis.graph.kernels import NO
+from leakscan.analysis.graph.refs import source_of
+from leakscan.analysis.objects.find import find_objects
+from leakscan.analysis.objects.heap import Heap
+from leakscan.analysis.objects.views import Named
+from leakscan.analysis.results.findings import Findings
+from leakscan.answers.analyse import analysed
+from leakscan.answers.capsules import capsule_at
+from leakscan.answers.looking import graph_to_look_at
+from leakscan.errors import LeakscanError
+from leakscan.heap.graph import U32
+
+_WARMED: Final = 10
+"""Leaks of a capture whose links are answered before somebody follows them."""
+_KEPT: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class TypeRow:
+    """All objects of a type; `retained` leaves out those that are inside another of the type."""
+
+    type_name: str
+    count: int
+    shallow_bytes: int
+    retained_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SameSize:
+    """Strings or byte strings that weigh the same."""
+
+    type_name: str
+    size: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class CutOne:
+    """What removing one reference would do. `others` are further holders of what it leads to."""
+
+    source: Named
+    target: Named
+    frees: int
+    frees_bytes: int
+    others: tuple[int, ...]
+
+
+class Explorer:
+    """One capture, one or several snapshots, or a capsule, which has no heap."""
+
+    def __init__(self, sources: list[Path]) -> None:
+        self.sources = sources
+        self.capsule: Capsule | None = capsule_at(sources)
+        self.heap = None if self.capsule is not None else Heap(graph_to_look_at(sources[-1]))
+        self.trouble = ""
+        self._found: dict[str, U32] = {}
+        self._answers: dict[str, WhatIf] = {}
+
+    @cached_property
+    def findings(self) -> tuple[Findings, ...]:
+        """What `diff` says, one for each mode; () for one snapshot, and with `trouble` when it cannot say."""
+        if self.capsule is not None:
+            return self.capsule.findings
+        if len(self.sources) == 1 and not self.sources[0].is_dir():
+            return ()
+        try:
+            found, _ = analysed(self.sources)
+        except LeakscanError as error:
+            self.trouble = error.message
+            return ()
+        return tuple(found)
+
+    def prepare(self) -> None:
+        """Everything that pages need, so that each is made at once."""
+        _ = self.findings
+        if self.heap is not None:
+            self.heap.prepare()
+            _ = self.types, self.same_sizes
+
+    def warm(self) -> None:
+        """The answers to what the leaks' pages link to: patterns over millions of objects take a second."""
+        told = [leak for found in self.findings for leak in found.leaks[:_WARMED]]
+        for leak in told:
+            members = [member.pattern for member in leak.cut.members] if leak.cut else []
+            for text in (*([leak.holder.label] if leak.holder else []), *members):
+                with suppress(LeakscanError):
+                    self.find(text)
+            for text in members:
+                with suppress(LeakscanError):
+                    self.cut_pattern(text)
+
+    def find(self, text: str) -> U32:
+        """What `find_objects` finds, kept for when it is asked again. UsageError: it means nothing."""
+        if text not in self._found:
+            if len(self._found) >= _KEPT:
+                self._found.clear()
+            assert self.heap is not None
+            self._found[text] = find_objects(self.heap.graph, text)
+        return self._found[text]
+
+    @cached_property
+    def types(self) -> tuple[TypeRow, ...]:
+        """Every type with live objects, those that retain most first."""
+        heap = self.heap
+        if heap is None:
+            return ()
+        graph, count = heap.graph, heap.graph.object_count
+        idom = heap.dominance.idom
+        live = (idom != NO) & heap.is_shown
+        above = np.where(idom < count, idom, 0)
+        is_outermost = live & ((idom >= count) | (graph.type_ids[above] != graph.type_ids))
+        rows = len(graph.types)
+        counts = np.bincount(graph.type_ids[live], minlength=rows)
+        shallow = np.bincount(graph.type_ids[live], graph.sizes[live], minlength=rows)
+        retained = np.bincount(
+            graph.type_ids[is_outermost], heap.retained[:count][is_outermost], minlength=rows
+        )
+        found = [
+            TypeRow(graph.type_names[row], int(counts[row]), int(shallow[row]), int(retained[row]))
+            for row in np.flatnonzero(counts).tolist()
+        ]
+        return tuple(sorted(found, key=lambda row: (-row.retained_bytes, row.type_name)))
+
+    @cached_property
+    def same_sizes(self) -> tuple[SameSize, ...]:
+        """The sizes of strings and byte strings that weigh most together."""
+        heap = self.heap
+        if heap is None:
+            return ()
+        graph, found = heap.graph, []
+        for row, name in enumerate(graph.type_names):
+            if name not in ("str", "bytes", "bytearray", "(string)"):
+                continue
+            chosen = (graph.type_ids == row) & heap.is_shown & (heap.dominance.idom != NO)
+            sizes, counts = np.unique(graph.sizes[chosen], return_counts=True)
+            pairs = zip(sizes.tolist(), counts.tolist(), strict=True)
+            found += [SameSize(name, size, count) for size, count in pairs if count > 1]
+        return tuple(
+            sorted(found, key=lambda each: (-each.size * each.count, each.type_name, each.size))[:200]
+        )
+
+    def cut_one(self, ref: int) -> CutOne:
+        """What removing this reference alone frees: all that its target retains, or nothing.
+
+        Nothing when the target is also held by a root or by an object that does not hang on it itself.
+        """
+        heap = self.heap
+        assert heap is not None
+        graph = heap.graph
+        target, source = int(graph.ref_targets[ref]), source_of(graph, ref)
+        others = self._other_holders(ref, target)
+        is_freed = not len(others) and not heap.life.weak[ref] and target not in self._anchors
+        is_freed &= int(heap.dominance.idom[target]) != NO
+        return CutOne(
+            heap.named(source),
+            heap.named(target),
+            int(heap.retained_counts[target]) if is_freed else 0,
+            int(heap.retained[target]) if is_freed else 0,
+            tuple(others.tolist()),
+        )
+
+    @cached_property
+    def _anchors(self) -> frozenset[int]:
+        heap = self.heap
+        assert heap is not None
+        return frozenset(heap.life.anchors.tolist())
+
+    def _other_holders(self, ref: int, target: int) -> U32:
+        """References to the target from live objects that it does not keep alive itself."""
+        heap = self.heap
+        assert heap is not None
+        span = slice(int(heap.incoming.first[target]), int(heap.incoming.first[target + 1]))
+        refs, sources = heap.incoming.refs[span], heap.incoming.sources[span]
+        kept = (refs != ref) & (heap.life.weak[refs] == 0) & (heap.dominance.idom[sources] != NO)
+        kept &= ~self._is_below(sources, target)
+        return np.asarray(refs[kept], np.uint32)
+
+    def _is_below(self, objects: U32, top: int) -> np.typing.NDArray[np.bool_]:
+        """Which of these the object `top` dominates, itself included: all at once, level by level upwards."""
+        heap = self.heap
+        assert heap is not None
+        found = objects == top
+        at, count = objects.astype(np.int64), heap.graph.object_count
+        walking = ~found
+        while walking.any():
+            up = heap.dominance.idom[at[walking]].astype(np.int64)
+            at[walking] = up
+            is_top = up == top
+            found[np.flatnonzero(walking)[is_top]] = True
+            walking[np.flatnonzero(walking)[is_top | (up >= count)]] = False
+        return np.asarray(found)
+
+    def cut_pattern(self, pattern: str) -> WhatIf:
+        """What `leakscan whatif --cut` says. UsageError: the pattern matches nothing."""
+        if self.capsule is not None:
+            return self.capsule.whatif([pattern])
+        heap = self.heap
+        assert heap is not None
+        if pattern not in self._answers:
+            if len(self._answers) >= _KEPT:
+                self._answers.clear()
+            self._answers[pattern] = what_if(heap.graph, heap.life, cut=[pattern], is_new=self._is_new)
+        return self._answers[pattern]
+
+    @cached_property
+    def _is_new(self) -> np.typing.NDArray[np.bool_] | None:
+        heap = self.heap
+        if heap is None or not heap.graph.has_births:
+            return None
+        births = heap.graph.births
+        return np.asarray((births > 0) & (births < 0xFFFE))
