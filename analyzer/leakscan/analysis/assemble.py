@@ -48,6 +48,7 @@ class Assembly:
     census: Census
     slots: Mapping[str, JudgedSlot]
     sockets: OpenSockets
+    extension_types: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ def _judged(assembly: Assembly, group: LeakGroup, number: int, size: GroupSize) 
         cut=None,
         noise=noise.reason if is_noise else "",
         contents=_shown(size.contents),
+        native_types=_native_types(assembly, group, size),
         sites=_sites(holding.reach.graph, group),
         name=group.name,
         slots=tuple(slot.pattern for slot in group.slots),
@@ -228,6 +230,12 @@ def _with_entries(path: Path, holder: Holder | None) -> Path:
             for step in path.steps
         ),
     )
+
+
+def _native_types(assembly: Assembly, group: LeakGroup, size: GroupSize) -> tuple[tuple[str, int], ...]:
+    heads = (group.type_name, len(group.heads))
+    found = [heads, *((name, count) for name, count, _ in size.contents)]
+    return tuple((name, count) for name, count in found if name in assembly.extension_types)
 
 
 def _shown(contents: tuple[tuple[str, int, int], ...]) -> tuple[tuple[str, int, int], ...]:

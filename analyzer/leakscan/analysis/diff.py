@@ -16,6 +16,7 @@ from leakscan.analysis.births.survivors import Mask, Survivors, find_survivors
 from leakscan.analysis.causes.leaks import LeakGroup, Limits
 from leakscan.analysis.cuts.cuts import CutSearch, prepare_cuts
 from leakscan.analysis.dialects.slotnames import SlotNames
+from leakscan.analysis.graph.extensions import extension_types
 from leakscan.analysis.graph.garbage import find_cycles, find_garbage, liveness
 from leakscan.analysis.graph.kernels import NO
 from leakscan.analysis.graph.refs import distinct
@@ -27,6 +28,7 @@ from leakscan.analysis.judge.projection import by_process, project
 from leakscan.analysis.judge.ranks import ORDER
 from leakscan.analysis.judge.waiting import find_open_sockets
 from leakscan.analysis.ledger.ledger import beyond_the_heap
+from leakscan.analysis.ledger.native_owner import with_native_owner
 from leakscan.analysis.lines.sourcelines import ReadSource
 from leakscan.analysis.narrow import is_named
 from leakscan.analysis.numbering import numbered
@@ -127,6 +129,7 @@ def diff(
         told.census,
         {one.slot.pattern: one for one in told.judged},
         find_open_sockets(reach),
+        extension_types(after),
     )
     judged = assemble_leaks(assembly, groups, ledger, cuts)
     waits = find_waits(after, life)
@@ -208,10 +211,12 @@ def _concluded(
         size = size_text(sum(leak.exclusive_bytes for leak in unlisted))
         omitted.append(f"{count_text(len(unlisted))} more places of library noise ({size})")
     runs_needed = max((one.runs_needed for one in decisive), default=0)
+    leaks, memory = with_native_owner([one.leak for one in decisive], findings.memory)
     findings = replace(
         findings,
         verdict=verdict,
-        leaks=tuple(one.leak for one in decisive),
+        memory=memory,
+        leaks=leaks,
         others=tuple(others),
         noise=tuple(listed),
         cut=_common_cut(decisive, cuts) if verdict is Verdict.LEAK else None,

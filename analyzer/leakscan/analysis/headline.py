@@ -81,9 +81,10 @@ def _leaks(findings: Findings) -> str:
         return f"{count_text(findings.survivor_count)} objects survive {_runs(findings)}."
     worst = leaks[0]
     retained = sum(leak.exclusive_bytes for leak in leaks)
-    sizes = (
-        f"{size_text(retained)} retained, {size_text(retained / max(1, findings.runs))} per {findings.unit}."
-    )
+    native = sum(leak.native_bytes for leak in leaks)
+    also = f" and {size_text(native)} of native blocks" if native else ""
+    rate = size_text((retained + native) / max(1, findings.runs))
+    sizes = f"{size_text(retained)} retained{also}, {rate} per {findings.unit}."
     if len(leaks) == 1 and worst.growth_bytes:
         return f"{subject(worst)} grows: in {_runs(findings)} it {worst.evidence}, {where(worst)}."
     if len(leaks) == 1:

@@ -14,6 +14,7 @@ from statistics import median
 from typing import Final
 
 from leakscan.analysis.judge.pace import ENOUGH_RUNS
+from leakscan.analysis.ledger.native_owner import NOBODY_KNOWS
 from leakscan.analysis.results.findings import Verdict
 from leakscan.analysis.results.memory import Cause, FileGrowth, MemoryLedger, MemoryRow, NativeSite
 
@@ -319,10 +320,7 @@ def _advice(kind: str, rounds: Rounds) -> str:
 
 
 _ADVICE: Final = {
-    "native": (
-        "an extension or library keeps blocks that no object accounts for: `leakscan capture --native` names"
-        " the stacks that allocated them"
-    ),
+    "native": NOBODY_KNOWS,
     "pymalloc_slack": (
         "objects that stay lie scattered among many that went, and hold their pools: make those that stay"
         " before the others, or have a process of its own for the peaks"

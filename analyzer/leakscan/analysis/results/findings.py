@@ -167,6 +167,10 @@ class Leak:
     """how many of them something else holds as well that lets go by itself: a worker's loop variable"""
     in_use_by: tuple[str, ...] = ()
     """the slots of what holds those"""
+    native_types: tuple[tuple[str, int], ...] = ()
+    """(type, count) of those of compiled modules in it: what their libraries keep for them is in no size"""
+    native_bytes: int = 0
+    """native blocks in all runs that go with it: it alone has objects that can account for them"""
     stuck: StuckSurvivors | None = None
     """tasks or threads in it that can never wake; None when there are none"""
 

@@ -234,6 +234,7 @@ def _evidence(leak: Leak, names: TypeNames, width: int, unit: str, stuck: str) -
     for label, text in (
         ("stuck", stuck),
         ("they hold", _contents(leak, names)),
+        ("native", _native(leak)),
         ("made at", _sites(leak)),
         (
             "shared",
@@ -243,6 +244,13 @@ def _evidence(leak: Leak, names: TypeNames, width: int, unit: str, stuck: str) -
         if text:
             lines += wrapped(text, width, first=f"  {label:<11}", indent=" " * 13)
     return lines
+
+
+def _native(leak: Leak) -> str:
+    if not leak.native_bytes:
+        return ""
+    each = size_text(leak.native_bytes / leak.count)
+    return f"{size_text(leak.native_bytes)} of native blocks go with them, {each} each"
 
 
 def _also_held_by(leak: Leak, names: TypeNames, *, width: int, all_paths: bool) -> list[Line]:

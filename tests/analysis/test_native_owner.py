@@ -1,0 +1,75 @@
+"""Native blocks that go on growing are laid at the door of the leak that can account for them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import leakscan
+from findings_samples import MODEL_OUTPUT
+from leakscan.analysis.ledger.native_owner import NOBODY_KNOWS, with_native_owner
+from leakscan.analysis.results.findings import Verdict
+from leakscan.analysis.results.memory import Cause, MemoryLedger, MemoryRow
+from leakscan.capture import Settings, capture
+
+CLIENTS = replace(MODEL_OUTPUT, signature="c11e4701", count=20, native_types=(("ssl.SSLContext", 20),))
+PARSERS = replace(CLIENTS, signature="ba55e5ab", native_types=(("lxml.etree.Parser", 40),))
+
+
+def ledger(*, grown: int = 17_000_000, goes_on: bool = True) -> MemoryLedger:
+    rows = (MemoryRow("native", 0, grown, grown / 20, goes_on),)
+    return MemoryLedger(Cause.NATIVE, ("native",), 20, 0, grown, rows, 0, "glibc", 0, 0, (NOBODY_KNOWS,))
+
+
+def test_they_go_with_the_one_leak_that_has_objects_of_a_compiled_module():
+    leaks, memory = with_native_owner([MODEL_OUTPUT, CLIENTS], ledger())
+    assert [leak.native_bytes for leak in leaks] == [0, 17_000_000]
+    assert NOBODY_KNOWS not in memory.advice
+    assert "c11e4701" in memory.advice[0]
+
+
+def test_of_two_that_could_none_is_blamed_and_both_are_named():
+    leaks, memory = with_native_owner([CLIENTS, PARSERS], ledger())
+    assert [leak.native_bytes for leak in leaks] == [0, 0]
+    assert all(leak.signature in memory.advice[0] for leak in leaks)
+    assert memory.advice[1] == NOBODY_KNOWS
+
+
+def test_python_objects_are_never_blamed():
+    assert with_native_owner([MODEL_OUTPUT], ledger()) == ((MODEL_OUTPUT,), ledger())
+
+
+def test_growth_that_stops_and_what_is_no_leak_are_left_alone():
+    assert with_native_owner([CLIENTS], ledger(goes_on=False)) == ((CLIENTS,), ledger(goes_on=False))
+    bounded = replace(CLIENTS, verdict=Verdict.BOUNDED)
+    assert with_native_owner([bounded], ledger()) == ((bounded,), ledger())
+    assert with_native_owner([CLIENTS], None) == ((CLIENTS,), None)
+
+
+PROGRAM = """
+    import ssl
+
+    CLIENTS, NAMES = [], []
+
+    class Client:
+        def __init__(self):
+            self.context = ssl.create_default_context()
+
+    class Name:
+        pass
+
+    def run():
+        CLIENTS.append(Client())
+        NAMES.append(Name())
+"""
+
+
+def test_tls_contexts_of_clients_that_stay_are_found_in_a_real_program(tmp_path):
+    lines = [line.removeprefix("    ") for line in PROGRAM.splitlines()]
+    (tmp_path / "clients.py").write_text("\n".join(lines))
+    settings = Settings(runs=10, warmup=2, settle_seconds=0.2)
+    captured = capture(f"{tmp_path}/clients.py:run", output=tmp_path / "leak", settings=settings)
+    found = leakscan.diff(captured.directory).findings
+    by_name = {leak.type_name.rpartition(".")[2]: leak for leak in found.leaks}
+    assert by_name["Client"].native_types == (("ssl.SSLContext", 10),)
+    assert by_name["Client"].native_bytes > 10 * 20_000
+    assert (by_name["Name"].native_types, by_name["Name"].native_bytes) == ((), 0)
