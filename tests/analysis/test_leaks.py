@@ -265,6 +265,16 @@ def test_weak_references_to_survivors_go_with_them():
     )
 
 
+def test_weak_references_to_what_leakscan_keeps_alive_are_no_leak():
+    grown = """
+    alive -[{}]-> w#; w#: weakref:ReferenceType birth=#; w# -[~]-> t#; t#: _asyncio.Task birth=#
+    w# -[slot __callback__]-> f; own thread driver# -> d#; d#: frame flags=own birth=0; d# -[local task]-> t#
+    items -[#]-> e#; e#: app.Error birth=# size=90; e# -[slot __traceback__]-> d#
+    """
+    findings = found(f"{APP} m -['ALIVE']-> alive; alive: set; f: function name=remove", grown)
+    assert [leak.type_name for leak in findings.leaks] == ["app.Error"]
+
+
 def test_weak_references_that_nobody_clears_away_are_a_leak():
     grown = "items -[#]-> w#; w#: weakref:ReferenceType birth=#"
     assert the_leak(APP, grown).type_name == "weakref.ReferenceType"

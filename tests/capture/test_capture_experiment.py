@@ -7,7 +7,7 @@ import numpy as np
 from heaps import DrawnHeap, heap
 from leakscan.analysis.cuts.experiment import Experiment, plan_experiment, survivors_to_count
 from leakscan.analysis.graph.garbage import liveness
-from leakscan.heap.kinds import Kind
+from leakscan.heap.kinds import BIRTH_WAITING, Kind
 from leakscan.record.clearing import ROOT
 
 DRAWING = """
@@ -43,6 +43,11 @@ def test_a_pattern_becomes_the_references_it_stands_for():
 def test_survivors_without_a_birth_that_the_collector_does_not_track_cannot_be_counted():
     planned = plan(heap(DRAWING), "first", "second")
     assert (planned.survivors, planned.uncounted) == (((0x50, 1, True),), 1)
+
+
+def test_what_was_born_while_leakscan_waited_is_known_by_the_collector_alone():
+    graph = heap(DRAWING.replace("addr=0x40 birth=2", f"addr=0x40 birth={BIRTH_WAITING}"))
+    assert plan(graph, "one", "two").survivors == ((0x30, 1, True), (0x40, 0, True))
 
 
 def test_what_hangs_on_the_survivors_is_counted_too_though_no_collector_tracks_it():

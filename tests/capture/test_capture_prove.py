@@ -306,6 +306,20 @@ def test_keys_whose_hash_changes_are_taken_out_all_the_same(kind):
     assert counts(prove([(id(holder), kind, "<Angry>", address)], [(address, 0, True)])) == (1, 1, [])
 
 
+@pytest.mark.parametrize(("kind", "keys"), [(KEY_INT, (1, 2)), (KEY_STR, ("a", "b"))])
+def test_entries_that_a_thread_has_made_anew_are_taken_out(kind, keys):
+    first, second = Node(), Node()
+    holder = dict(zip(keys, (second, Node()), strict=True))
+    addresses = id(first), id(second), id(holder[keys[1]])
+    del second
+    # When the snapshot was taken the first key had the first one, and the second key what the first has now.
+    references = [
+        (id(holder), kind, str(key), address) for key, address in zip(keys, addresses, strict=False)
+    ]
+    result = prove(references, [(address, 0, True) for address in addresses[1:]])
+    assert counts(result) == (2, 2, [])
+
+
 def test_what_a_cache_of_functools_remembers_is_forgotten():
     node = Node()
     address, holder = id(node), cached(node)
@@ -406,6 +420,20 @@ def test_a_proof_ends_though_a_finalizer_waits_for_a_thread():
     del waits
     result = prove([(id(holder), INDEX, "0", address)], [(address, 0, True)], idle_seconds=1.0)
     assert result == {"failed": "freeing it waits for a thread, which the forked child does not have"}
+
+
+def test_a_proof_ends_though_asyncio_keeps_what_it_has_freed():
+    async def wait() -> None:
+        future = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(future.set_result, None)
+        await future
+
+    asyncio.run(wait())
+    node = Node()
+    address, holder = id(node), [node]
+    del node
+    result = prove([(id(holder), INDEX, "0", address)], [(address, 0, True)], longest_seconds=20.0)
+    assert counts(result) == (1, 1, [])
 
 
 def test_a_proof_that_never_ends_is_ended():

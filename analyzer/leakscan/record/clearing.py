@@ -73,7 +73,7 @@ def _signal_number(name: str) -> int:
     return int(name) if name.isdigit() else int(signal.Signals[name])
 
 
-def _entry(holder: Any, label: str, target: int, at: int = 1) -> bool:
+def _entry(holder: Any, label: str, target: int, *, at: int = 1, by_label: bool = True) -> bool:
     if isinstance(holder, functools._lru_cache_wrapper):
         holder.cache_clear()
         return True
@@ -81,7 +81,10 @@ def _entry(holder: Any, label: str, target: int, at: int = 1) -> bool:
         return _named(holder, label, target)
     owner = _class_with(holder)
     base: Any = collections.OrderedDict if issubclass(type(holder), collections.OrderedDict) else dict
-    for entry in [entry for entry in base.items(holder) if id(entry[at]) == target]:
+    # A thread may have given the key another value since, and another key what lies at the old address: the
+    # cut is about what lies there.
+    called = _called(holder, base, label) if by_label else []
+    for entry in called or [entry for entry in base.items(holder) if id(entry[at]) == target]:
         if owner is not None:
             # The namespace of a class is behind its cache of attributes.
             type.__delattr__(owner, entry[0])
@@ -91,6 +94,16 @@ def _entry(holder: Any, label: str, target: int, at: int = 1) -> bool:
         except Exception:  # a key whose hash changes, or refuses
             _refill(holder, base, entry)
     return True
+
+
+def _called(holder: Any, base: Any, label: str) -> list[tuple[Any, Any]]:
+    """The entry under the text or the number that the label is, if there is one alone."""
+    keys: list[Any] = [label, *([int(label)] if label.lstrip("-").isdecimal() else [])]
+    try:
+        found = [key for key in keys if base.__contains__(holder, key)]
+        return [(found[0], base.__getitem__(holder, found[0]))] if len(found) == 1 else []
+    except Exception:  # a key beside it that refuses to be compared
+        return []
 
 
 def _refill(holder: Any, base: Any, without: tuple[Any, Any]) -> None:
@@ -112,7 +125,11 @@ def _is_namespace(namespace: Any, owner: Any) -> bool:
 
 
 def _key(holder: Any, label: str, target: int) -> bool:
-    return _entry(holder, label, target, at=0)
+    return _entry(holder, label, target, at=0, by_label=False)
+
+
+def _other_key(holder: Any, label: str, target: int) -> bool:
+    return _entry(holder, label, target, by_label=False)
 
 
 def _index(holder: Any, label: str, target: int) -> bool:
@@ -288,7 +305,7 @@ _CLEARERS: Final[dict[int, Callable[[Any, str, int], bool]]] = {
     SLOT: _slot,
     KEY_STR: _entry,
     KEY_INT: _entry,
-    KEY_OTHER: _entry,
+    KEY_OTHER: _other_key,
     KEY: _key,
     INDEX: _index,
     MEMBER: _member,

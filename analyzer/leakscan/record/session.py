@@ -98,7 +98,7 @@ def _obey(session: Session, events: Events, control_fd: int) -> str:
 def _prove(command: dict[str, Any]) -> dict[str, Any]:  # Any: JSON values
     _allow_interrupts()
     try:
-        return prove(command["references"], command["survivors"], command["others"])
+        return prove(command["references"], command["survivors"], command["others"], types=command["types"])
     except KeyboardInterrupt:
         return {"failed": "it was interrupted"}
     finally:

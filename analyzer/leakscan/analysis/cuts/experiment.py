@@ -14,7 +14,7 @@ from leakscan.analysis.dialects.patterns import match_pattern
 from leakscan.analysis.graph.garbage import Liveness
 from leakscan.analysis.graph.refs import distinct, sources_of
 from leakscan.heap.graph import U32, HeapGraph
-from leakscan.heap.kinds import BIRTH_OWN, BIRTH_UNKNOWN, ObjectFlag, RootKind, TypeFlag
+from leakscan.heap.kinds import BIRTH_WAITING, ObjectFlag, RootKind, TypeFlag
 
 _ROOT = 255
 """The kind by which `record` is asked to clear a root."""
@@ -100,7 +100,6 @@ def _counted(graph: HeapGraph, objects: U32) -> tuple[Counted, ...]:
 
 def _births(graph: HeapGraph) -> npt.NDArray[np.uint16]:
     """The run each object was born in, 0 where none is known."""
-    births: npt.NDArray[np.uint16] = np.where(
-        (graph.births == BIRTH_OWN) | (graph.births == BIRTH_UNKNOWN), np.uint16(0), graph.births
-    )
+    # What was born while leakscan waited has the birth of all that is allocated then, this order among it.
+    births: npt.NDArray[np.uint16] = np.where(graph.births >= BIRTH_WAITING, np.uint16(0), graph.births)
     return births

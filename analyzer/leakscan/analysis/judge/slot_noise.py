@@ -11,6 +11,7 @@ from leakscan.analysis.causes.holding import NUMBER
 from leakscan.analysis.causes.paths import Reason, path_of_slot
 from leakscan.analysis.causes.steps import Writing, has_callback, write_path
 from leakscan.analysis.dialects.slots_v8 import LISTED
+from leakscan.analysis.graph.kernels import NO
 from leakscan.analysis.graph.modules import Tier
 from leakscan.analysis.graph.refs import kinds_of, sources_of
 from leakscan.analysis.judge.noise import noise_rule
@@ -144,14 +145,17 @@ def _is_local_of_the_runner(reach: Reach, obj: int) -> bool:
 def _are_live_weak_references(reach: Reach, objects: U32) -> bool:
     """Whether these are weak references to new objects, with a callback that clears them away.
 
-    Many to one object that lives for ever do not go: something makes them again and again.
+    Or to what leakscan alone keeps alive: tasks of its own, which the frames of an exception lead to. Many to
+    one object that lives for ever do not go: something makes them again and again.
     """
     graph = reach.graph
     for obj in objects.tolist():
         targets = [
             int(graph.ref_targets[ref]) for ref in graph.references(obj) if graph.kind(ref) == Kind.WEAK
         ]
-        is_new = any(reach.survivors.is_new[target] for target in targets)
+        is_new = any(
+            reach.survivors.is_new[target] or reach.paths.distance[target] == NO for target in targets
+        )
         if not is_new or not has_callback(graph, obj):
             return False
     return bool(len(objects))

@@ -114,7 +114,7 @@ class Observation:
         elif isinstance(asked, Prove):
             self._writer.ask_for_proof(asked.cut, asked.types)
             order = {"references": asked.references, "survivors": asked.survivors, "others": asked.others}
-            target.command({"command": "prove", **order})
+            target.command({"command": "prove", "types": asked.types, **order})
         else:
             target.command({"command": "end"})
 
