@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: mutants truth node-framework dist suites attach-soak bench-v8 v8-against seeds seeds-all sanitize bench demo docs fuzz test test-all check native clean
+.PHONY: pictures mutants truth node-framework dist suites attach-soak bench-v8 v8-against seeds seeds-all sanitize bench demo docs fuzz test test-all check native clean
 $(VENV)/.ready: pyproject.toml constraints.txt CMakeLists.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
@@ -47,6 +47,10 @@ check: native
 	$(BIN)/mypy
 	$(BIN)/mypy tests/typing/api.py
 	$(BIN)/lint-imports
+
+# The pictures of the README, of the page and the explorer on the demo. Needs Chromium.
+pictures: native
+	$(BIN)/python tools/pictures.py
 
 # Writes the generated pages and builds the HTML into docs/_build.
 docs: native

@@ -24,7 +24,7 @@ def inspect(
     all_paths: Annotated[bool, option("--paths", help="Show every step of the paths.")] = False,
     as_json: Annotated[bool, option("--json", help="Print the whole answer as JSON.")] = False,
 ) -> None:
-    """Show one object of a snapshot: fields, holders, sizes, birth, and the ways to it.
+    """Show one object: fields, holders, sizes, birth, ways to it.
 
     Names and types, no values. Several objects are listed, and the biggest of them is shown.
     """
