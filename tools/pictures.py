@@ -1,4 +1,4 @@
-"""Makes the README pictures: the page and the explorer, on the demo. Needs Chromium. Usage: pictures.py [DIR]"""
+"""Makes the README pictures: page and explorer, on the demo. Needs Chromium. Usage: pictures.py [DIR]"""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 from browser import Browser, chromium  # noqa: E402
-
 from leakscan.explorer.session import Session  # noqa: E402
 
 WIDTH = 1000
