@@ -56,8 +56,6 @@ def outputs(command: CommandLine, leak: Path, folder: Path, level: str) -> dict[
         program = {"leak.capsule": "bundle", "x.heapsnapshot": "export"}.get(name, "report")
         assert command(program, str(leak), "--redact", level, "-o", file)[0] == 0
     texts = {name: Path(file).read_text() for name, file in written.items()}
-    texts["report.dot"] = (folder / "report.dot").read_text()
-    texts["report.svg"] = (folder / "report.svg").read_text() if (folder / "report.svg").exists() else ""
     texts["diff"] = command("diff", str(leak), "--redact", level, "--paths", "--limit", "0")[1]
     texts["json"] = command("diff", str(leak), "--redact", level, "--json")[1]
     texts["diff of the capsule"] = command("diff", written["leak.capsule"])[1]
