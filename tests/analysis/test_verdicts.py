@@ -194,6 +194,12 @@ def test_what_the_allocator_never_saw_leaks_when_the_census_does():
     assert judge_undated(20, tuple(range(21))).verdict is Verdict.LEAK
 
 
+@pytest.mark.parametrize("count", [2, 4])
+def test_a_census_that_goes_up_and_down_dates_nothing(count: int):
+    counts = (10, 11, 10, 10, 11, 11, 10, 11, 10, 11, 10, 10, 10, 10, 10, 10, 10, 10, 10, 11, 11)
+    assert judge_undated(count, counts).verdict is Verdict.BOUNDED
+
+
 def test_without_a_census_what_the_allocator_never_saw_is_inconclusive():
     assert judge_undated(20, ()).verdict is Verdict.INCONCLUSIVE
 

@@ -110,7 +110,8 @@ def judge_undated(count: int, counts: tuple[int | None, ...]) -> Judgement:
     if not any(grown):
         return Judgement(Verdict.BOUNDED, "not from the allocator, and their type did not grow in the runs")
     judgement = judge(History(births=grown, counts=counts))
-    if judgement.verdict in (Verdict.LEAK, Verdict.INCONCLUSIVE) and sum(grown) > 2 * count:
+    stands_still = known[-1] - known[0] <= REPLACED * sum(grown)
+    if judgement.verdict in (Verdict.LEAK, Verdict.INCONCLUSIVE) and (stands_still or sum(grown) > 2 * count):
         return Judgement(Verdict.BOUNDED, "not from the allocator, and their type comes and goes")
     return replace(judgement, evidence=f"by the census of their type: {judgement.evidence}")
 
