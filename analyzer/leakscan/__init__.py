@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from leakscan.answers.whatif import whatif as whatif
     from leakscan.api import diff as diff
     from leakscan.heap.reader import load as load
+    from leakscan.record.guard import guard as guard
     from leakscan.record.snapshot import snapshot as snapshot
     from leakscan.testing import assert_no_leaks as assert_no_leaks
 
@@ -27,6 +28,7 @@ __all__ = [
     "assert_no_leaks",
     "check",
     "diff",
+    "guard",
     "inspect",
     "load",
     "paths",
@@ -39,6 +41,7 @@ __all__ = [
 
 _PUBLIC = {
     "snapshot": ("leakscan.record.snapshot", "snapshot"),
+    "guard": ("leakscan.record.guard", "guard"),
     "load": ("leakscan.heap.reader", "load"),
     "diff": ("leakscan.api", "diff"),
     "check": ("leakscan.answers.check", "check"),

@@ -40,6 +40,21 @@ def map_figures(pid: int, /) -> dict[str, int]:
 def pool_figures(pid: int, /) -> tuple[int, int, int]:
     """Pools of a process's object allocator, read from outside: how many, bytes in use, bytes resident."""
 
+def guard_start(
+    folder: str,
+    limit_bytes: int,
+    percent: int,
+    baseline_seconds: float,
+    counts_births: bool,
+    redacts_keys: bool,
+    /,
+) -> None:
+    """RuntimeError: `running`, `no-thread`, `name-too-long`, `unsupported`."""
+
+def guard_stop() -> bool: ...
+def guard_box() -> str | None:
+    """The folder that is filled, "" before the baseline; None: no guard runs."""
+
 class BirthStats(TypedDict):
     armed: bool
     state: str

@@ -6,6 +6,7 @@
 #include <Python.h>
 
 extern PyMethodDef record_methods[];  // record_module.cpp: walk/, memory/ (runs in the observed process)
+extern PyMethodDef guard_methods[];   // guard/: the thread that takes a snapshot before a limit
 extern PyMethodDef birth_methods[];   // births/: the run and the line of each allocation
 extern PyMethodDef heap_methods[];    // heap/: scan snapshot files
 extern PyMethodDef v8_methods[];      // heap/: read V8 snapshots

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from leakscan.capture.directory.guarded import box_to_tell, boxes_in
 from leakscan.capture.directory.reader import Capture, read_capture, read_captures
+from leakscan.capture.directory.run_file import is_capture
 from leakscan.errors import CaptureError, UsageError
 
 _NUMBERS: Final = re.compile(r"(\d*)(\D*)")
@@ -71,7 +73,7 @@ def pair_in(path: Path) -> tuple[Path, Path]:
     bare = bare_snapshots(path)
     if len(bare) > 1:
         return bare[0], bare[-1]
-    source = source_of(read_capture(path))
+    source = source_of(read_capture(_one_box(path)))
     if source.after is None:
         raise CaptureError(f"{path} has no snapshot after its runs", hint="capture again with --overwrite")
     return source.before, source.after
@@ -92,13 +94,16 @@ def snapshot_in(path: Path) -> Path:
     if not path.is_dir():
         return path
     bare = bare_snapshots(path)
-    return bare[-1] if bare else read_capture(path).after
+    return bare[-1] if bare else read_capture(_one_box(path)).after
 
 
 def _of_directory(directory: Path) -> tuple[list[Source], list[Unreadable]]:
     bare = bare_snapshots(directory)
     if len(bare) > 1:
         return [Source(bare[0], bare[-1], between=tuple(bare[1:-1]))], []
+    boxes = [] if is_capture(directory) else boxes_in(directory)
+    if told := box_to_tell(boxes):
+        return [replace(source_of(read_capture(told)), note=_of_boxes(told, boxes))], []
     captures = read_captures(directory)
     if len(captures) == 1:
         return [source_of(captures[0])], []
@@ -116,6 +121,18 @@ def _of_directory(directory: Path) -> tuple[list[Source], list[Unreadable]]:
             hint="capture again with --overwrite",
         )
     return sources, unreadable
+
+
+def _one_box(path: Path) -> Path:
+    return path if is_capture(path) else box_to_tell(boxes_in(path)) or path
+
+
+def _of_boxes(told: Path, boxes: list[Path]) -> str:
+    others = [box.name for box in boxes if box != told]
+    if not others:
+        return ""
+    named = ", ".join(others[:4]) + ", ..." * (len(others) > 4)
+    return f"{told.name} is told, the last one with both snapshots; there are {len(others)} more: {named}"
 
 
 def bare_snapshots(directory: Path) -> list[Path]:

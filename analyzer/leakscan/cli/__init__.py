@@ -41,6 +41,7 @@ COMMANDS: Final[tuple[str, ...]] = (
     "bundle",
     "export",
     "watch",
+    "guard",
     "doctor",
 )
 """In the order of `leakscan --help`."""

@@ -12,6 +12,7 @@
 
 #include "agent/agent_meta.h"
 #include "agent/agent_pipes.h"
+#include "agent/interpreter.h"
 #include "births/births.h"
 #include "memory/malloc.h"
 #include "walk/snapshot.h"
@@ -20,7 +21,6 @@
 #include <link.h>
 #include <pthread.h>
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -43,28 +43,6 @@ struct Session {
 };
 Session session;
 
-double now() {
-    timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    return static_cast<double>(at.tv_sec) + static_cast<double>(at.tv_nsec) * 1e-9;
-}
-
-void* symbol(const char* name) { return dlsym(RTLD_DEFAULT, name); }
-
-bool is_finalizing() {
-    auto ask = reinterpret_cast<int (*)()>(symbol("Py_IsFinalizing"));
-    if (!ask) ask = reinterpret_cast<int (*)()>(symbol("_Py_IsFinalizing"));
-    return ask && ask();
-}
-
-// Null when Python's API may be called.
-const char* why_not() {
-    // Their objects begin with other fields than this library's inlined reference counting expects.
-    if (symbol("_Py_MergeZeroLocalRefcount")) return "free-threaded";
-    if (!Py_IsInitialized()) return "not-initialized";
-    return is_finalizing() ? "finalizing" : nullptr;
-}
-
 // What sys.getallocatedblocks() tells; 0: unknown.
 long allocated_blocks() {
     auto ask = reinterpret_cast<Py_ssize_t (*)()>(symbol("_Py_GetGlobalAllocatedBlocks"));  // since 3.12
@@ -72,17 +50,11 @@ long allocated_blocks() {
     return ask ? static_cast<long>(ask()) : 0;
 }
 
-bool has_other_interpreters() {
-    const auto first = reinterpret_cast<void* (*)()>(symbol("PyInterpreterState_Head"));
-    const auto next = reinterpret_cast<void* (*)(void*)>(symbol("PyInterpreterState_Next"));
-    return first && next && first() && next(first());
-}
-
 // The interpreter's lock, and no collection on this thread while it is held: up to 3.11 one may start
 // at any allocation, and would run the program's finalizers here.
 class Held {
   public:
-    Held() : asked_(now()), gil_(PyGILState_Ensure()), collects_(PyGC_Disable()), got_(now()) {}
+    Held() : asked_(monotonic_seconds()), gil_(PyGILState_Ensure()), collects_(PyGC_Disable()), got_(monotonic_seconds()) {}
     ~Held() {
         PyErr_Clear();
         if (collects_) PyGC_Enable();
@@ -91,7 +63,7 @@ class Held {
     Held(const Held&) = delete;
     Held& operator=(const Held&) = delete;
     double waited() const { return got_ - asked_; }
-    double held_for() const { return now() - got_; }
+    double held_for() const { return monotonic_seconds() - got_; }
 
   private:
     double asked_;

@@ -207,6 +207,17 @@ bool begin_run(std::uint16_t run) {
     return true;
 }
 
+void next_tick(std::uint16_t run) {
+    if (!detail::is_armed || state.is_wide || state.is_own || run > kNarrowLast) return;
+    state.run = run;
+    settle();
+}
+
+void forget() {
+    disable();
+    shadow::clear(state.is_wide, detail::has_sites);
+}
+
 const char* set_run(long value) {
     const long last = state.is_wide ? kWideLast : kNarrowLast;
     if (!detail::is_armed)

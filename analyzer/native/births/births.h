@@ -60,6 +60,13 @@ const char* arm(bool is_wide, bool with_sites, const char* own_folder);
 // What is allocated from now on is born in `run`. False when the hook was taken out, or runs are used up.
 bool begin_run(std::uint16_t run);
 
+// The same without a question asked: needs no GIL, for a thread that only counts time. Narrow shadows only.
+void next_tick(std::uint16_t run);
+
+// Marks nothing any more and gives the shadow's memory back; the hook stays and passes calls on. Needs no GIL: a thread
+// inside the hook may mark one block after it.
+void forget();
+
 // The run that new blocks get from now on, or one of the marks of format.h: own blocks, blocks made while
 // leakscan waits. Null, or why not.
 const char* set_run(long value);

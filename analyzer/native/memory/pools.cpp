@@ -59,6 +59,7 @@ void look_into(const Area& area, void* context) {
         if (!is_pool(pool, at)) continue;
         search.totals->pools++;
         search.totals->used += pool.used_blocks * (pool.size_class + 1) * kGranule;
+        search.totals->blocks += pool.used_blocks;
         for (std::uint64_t inside = 0; inside < kPool; inside += page)
             if (search.pages.may_be_written(reinterpret_cast<const void*>(at + inside)))
                 search.totals->resident += page < kPool ? page : kPool;
@@ -125,6 +126,7 @@ class Outside {
         if (!is_pool(pool, first + index * kPool)) return;
         totals_->pools++;
         totals_->used += pool.used_blocks * (pool.size_class + 1) * kGranule;
+        totals_->blocks += pool.used_blocks;
         for (std::uint64_t page = 0; page < kPages; page++)
             if (pages_[index * kPages + page] & kPresentOrSwapped) totals_->resident += kPage;
     }

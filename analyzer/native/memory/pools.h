@@ -5,7 +5,7 @@
 namespace record {
 
 struct PoolTotals {
-    std::uint64_t pools, used, resident;  // `used`: bytes of the blocks in use; `resident`: of the pools' pages
+    std::uint64_t pools, used, resident, blocks;  // `used`: bytes of the blocks in use; `resident`: of the pools' pages
 };
 
 // The same of another process, read from outside while it runs. -1 with errno when it may not be read.

@@ -27,6 +27,7 @@ struct Input {
     void* runtime;
     Object *modules, *current_frame;
     const void* subject;
+    const std::uint8_t* interval_of;
     ThreadInput* threads;
     std::size_t thread_count;
     void** gc_heads;

@@ -264,8 +264,8 @@ void lift(int resource) {
         lift(RLIMIT_AS);
         lift(RLIMIT_DATA);
     }
-    // A service in production comes first.
-    if (gathered.input.flags & kFlagAgent) setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + 10);
+    // A service in production comes first, where there is time.
+    if (gathered.input.flags & kFlagAgent && !(gathered.input.flags & kFlagSmallCache)) setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + 10);
     rlimit none{0, 0};
     setrlimit(RLIMIT_CORE, &none);
     stack_t stack{};
@@ -346,6 +346,7 @@ Started start(const Request& request) {
     input.own_prefix = request.own_prefix;
     input.own_prefix_bytes = request.own_prefix_bytes;
     input.subject = request.subject;
+    input.interval_of = request.interval_of;
     input.interpreter = PyInterpreterState_Get();
     input.runtime = symbol("_PyRuntime");
     input.modules = reinterpret_cast<Object*>(PyImport_GetModuleDict());
@@ -365,9 +366,9 @@ Started start(const Request& request) {
     return {pid, error, nullptr};
 }
 
-Ended wait_for(long pid, double timeout_seconds) {
+Ended wait_for(long pid, double timeout_seconds, const Watch* watch) {
     int status = 0;
-    bool late = false;
+    bool late = false, is_broken_off = false;
     timespec start;
     clock_gettime(CLOCK_MONOTONIC, &start);
     timespec pause{0, 200'000};
@@ -388,10 +389,15 @@ Ended wait_for(long pid, double timeout_seconds) {
             late = true;
             kill(static_cast<pid_t>(pid), SIGKILL);
         }
+        if (watch && !is_broken_off && !watch->may_go_on(watch->context)) {
+            is_broken_off = true;
+            kill(static_cast<pid_t>(pid), SIGKILL);
+        }
         nanosleep(&pause, nullptr);
         if (pause.tv_nsec < 5'000'000) pause.tv_nsec += pause.tv_nsec / 4;
     }
     if (late) return {"timeout", 0};
+    if (is_broken_off && WIFSIGNALED(status)) return {"broken-off", 0};
     if (WIFSIGNALED(status)) return {"crashed", WTERMSIG(status)};
     const int code = WEXITSTATUS(status);
     if (code == 0) return {"ok", 0};

@@ -1,13 +1,16 @@
 // The fork: what the parent gathers before it, and waiting for the child after it.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 
 namespace record {
 
 // kFlagInProcess walks without forking and then ends the process: for debuggers and sanitizers.
 // kFlagAgent: called on a thread of leakscan's own, which is no part of the program. kFlagFiltered: a
-// system call filter may kill the process for a call that the program itself never makes.
-inline constexpr int kFlagCensus = 1, kFlagRedactKeys = 2, kFlagInProcess = 4, kFlagAgent = 8, kFlagFiltered = 16;
+// system call filter may kill the process for a call that the program itself never makes. kFlagSmallCache: what was
+// written goes to the disk at once, for its pages count as memory where there is little left.
+inline constexpr int kFlagCensus = 1, kFlagRedactKeys = 2, kFlagInProcess = 4, kFlagAgent = 8, kFlagFiltered = 16,
+                     kFlagSmallCache = 32;
 
 struct Request {
     int fd;
@@ -16,6 +19,7 @@ struct Request {
     std::size_t meta_bytes;
     const char* own_prefix;
     std::size_t own_prefix_bytes;
+    const std::uint8_t* interval_of;  // of each birth of a narrow shadow; null: births are written as they are
     const void* subject;  // what is being measured: held by leakscan for the program, so a root; may be null
 };
 
@@ -29,11 +33,16 @@ struct Started {
 Started start(const Request& request);
 
 struct Ended {
-    const char* status;  // `ok`, `write-error`, `crashed`, `timeout`, `no-memory`, `lost`
+    const char* status;  // `ok`, `write-error`, `crashed`, `timeout`, `no-memory`, `lost`, `broken-off`
     int code;
 };
 
 // Waits for the child of `start`, and kills it when it is late; negative: no limit. Needs no GIL.
-Ended wait_for(long pid, double timeout_seconds);
+// `may_go_on` is asked every few milliseconds: when it says no the child is killed, and its end is `broken-off`.
+struct Watch {
+    bool (*may_go_on)(void* context);
+    void* context;
+};
+Ended wait_for(long pid, double timeout_seconds, const Watch* watch = nullptr);
 
 }  // namespace record

@@ -306,6 +306,7 @@ void Walk::finish_row() {
         block = static_cast<const char*>(address) - header_bytes(object->type, gc);
     }
     if (births::armed() && row_plan_) birth = births::run_of(block);
+    if (input->interval_of && birth < 256) birth = input->interval_of[birth];
     if (birth == format::kBirthOwn) current_flags_ |= format::OWN;
     writer.u64(OBJ_ADDR, reinterpret_cast<std::uintptr_t>(address));
     writer.u32(OBJ_TYPE, row_type_);
@@ -524,7 +525,7 @@ void Walk::run(const Input& given) {
     // Before anything is mapped here: what is found is the program's.
     guarded("the object allocator's pools could not all be read", [&] { find_pools(&pools_); });
     pools_in_use = pools_.pools != 0;
-    writer.open(given.fd);
+    writer.open(given.fd, given.flags & kFlagSmallCache);
     writer.bytes(META, given.meta, given.meta_bytes);
     writer.flush_meta();
     strings.open(&writer);

@@ -1,5 +1,7 @@
 #include "walk/writer.h"
 
+#include <fcntl.h>
+
 namespace record {
 namespace {
 
@@ -32,6 +34,7 @@ constexpr ColumnFormat kColumns[COLUMN_COUNT] = {
     {"memory", format::U64, false},
     {"end", format::BYTES, false},
 };
+constexpr std::uint64_t kCacheBytes = 4 << 20;
 constexpr std::size_t kItemBytes[] = {1, 1, 2, 4, 8, 8};
 
 // Slicing-by-8 over the zlib polynomial.
@@ -62,8 +65,9 @@ std::uint32_t crc_more(const std::uint32_t t[8][256], std::uint32_t crc, const c
 
 }  // namespace
 
-void Writer::open(int fd) {
+void Writer::open(int fd, bool keeps_no_cache) {
     fd_ = fd;
+    keeps_no_cache_ = keeps_no_cache;
     make_tables(crc_);
     for (int i = 0; i < COLUMN_COUNT; i++) {
         capacity_[i] = kColumns[i].hot ? 256 * 1024 : 32 * 1024;
@@ -122,7 +126,21 @@ void Writer::write_all(const char* data, std::size_t count) {
         }
         data += written;
         count -= static_cast<std::size_t>(written);
+        written_ += static_cast<std::size_t>(written);
     }
+    if (keeps_no_cache_ && written_ - dropped_ >= 2 * kCacheBytes) drop_cache();
+}
+
+// The block before the last one is waited for while the last one is on its way.
+void Writer::drop_cache() {
+#if defined(__linux__)
+    const auto at = static_cast<off_t>(dropped_);
+    constexpr auto kBytes = static_cast<off_t>(kCacheBytes);
+    sync_file_range(fd_, at + kBytes, kBytes, SYNC_FILE_RANGE_WRITE);
+    sync_file_range(fd_, at, kBytes, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    posix_fadvise(fd_, at, kBytes, POSIX_FADV_DONTNEED);
+#endif
+    dropped_ += kCacheBytes;
 }
 
 void Writer::close(const char* warnings) {

@@ -52,7 +52,8 @@ enum Column : int {
 class Writer {
   public:
     // Writes the file's magic. A write error ends the process with the errno as its exit code.
-    void open(int fd);
+    // `keeps_no_cache`: what was written goes to the disk and out of memory at once.
+    void open(int fd, bool keeps_no_cache);
     void u8(Column column, std::uint8_t value) { put(column, &value, 1); }
     void u16(Column column, std::uint16_t value) { put(column, &value, 2); }
     void u32(Column column, std::uint32_t value) { put(column, &value, 4); }
@@ -73,7 +74,11 @@ class Writer {
     void chunk(Column column, const char* payload, std::size_t count);
     void write_all(const char* data, std::size_t count);
 
+    void drop_cache();
+
     int fd_ = -1;
+    bool keeps_no_cache_ = false;
+    std::uint64_t written_ = 0, dropped_ = 0;
     std::uint32_t sequence_ = 0;
     char* buffer_[COLUMN_COUNT] = {};
     std::size_t used_[COLUMN_COUNT] = {};

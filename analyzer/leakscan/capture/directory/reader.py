@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from leakscan.capture.directory.guarded import Box, is_box, read_box
 from leakscan.capture.directory.run_file import (
     AFTER,
     ATTACH_MODE,
@@ -124,6 +125,12 @@ class Capture:
         for entry in self.snapshots:
             if entry.path.stem == stem and entry.path.exists():
                 return entry.path
+        if is_box(self.directory):
+            reasons = "; ".join(self.missing) or "the process was not at its limit"
+            raise CaptureError(
+                f"{self.directory} has no {stem}.heap: {reasons}",
+                hint="`leakscan top` shows what one snapshot holds",
+            )
         why = f": {self.failure.message}" if self.failure is not None else ""
         raise CaptureError(
             f"{self.directory} has no {stem}{SUFFIXES[self.runtime]}; the capture is {self.status}{why}",
@@ -156,6 +163,8 @@ def read_captures(directory: Path) -> tuple[Capture, ...]:
 def _capture(directory: Path, run: RunFile) -> Capture:
     try:
         rounds = tuple(_read_census_file(directory / CENSUS_FILE))
+        if is_box(directory) and not rounds:
+            rounds = tuple(_rounds_of(read_box(directory)))
     except (KeyError, TypeError, ValueError) as error:
         raise CaptureError(
             f"{directory / CENSUS_FILE} is damaged: {error!r}", hint="capture again"
@@ -197,6 +206,31 @@ def _missing_of_running(status: str) -> tuple[str, ...]:
     if status != "running":
         return ()
     return ("the end: the capture is still running, or was killed before it could say so",)
+
+
+def _rounds_of(box: Box) -> Iterator[Census]:
+    """What both snapshots of a box hold: nothing was counted between them."""
+    from leakscan.capture.directory.census import census_of
+
+    if box.before is None or box.after is None or not box.after.resident_bytes:
+        return
+    ends = (
+        (box.before, 0, box.after.resident_bytes[0]),
+        (box.after, box.after.interval, box.after.resident_bytes[-1]),
+    )
+    for taken, run, resident in ends:
+        types, found = census_of(box.directory / taken.file)
+        yield Census(
+            phase="run" if run else "baseline",
+            run=run,
+            object_count=sum(count for count, _ in types.values()),
+            object_bytes=sum(size for _, size in types.values()),
+            types=None,
+            memory={"rss_bytes": resident, **found},
+            collected=0,
+            tasks=0,
+            seconds=0.0,
+        )
 
 
 def _read_census_file(path: Path) -> Iterator[Census]:

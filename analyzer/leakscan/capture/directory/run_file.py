@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from leakscan import __version__
+from leakscan.capture.directory.guarded import Box, is_box, read_box
 from leakscan.errors import CaptureError
 from leakscan.json_values import OURS, NotAnAnswer, as_plain, read_as
 
@@ -191,13 +192,15 @@ def begun(
 
 
 def is_capture(directory: Path) -> bool:
-    return (directory / RUN_FILE).is_file()
+    return (directory / RUN_FILE).is_file() or is_box(directory)
 
 
 def read_run_file(directory: Path) -> RunFile | ModesFile:
     """What the directory's run.json says. CaptureError: there is none, it is damaged, or a newer one."""
     path = directory / RUN_FILE
     hint = "leakscan capture TARGET -o DIR writes one"
+    if not path.exists() and is_box(directory):
+        return _of_box(read_box(directory))
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -218,6 +221,48 @@ def read_run_file(directory: Path) -> RunFile | ModesFile:
         return read_as(RunFile, run, RUN_FILE, limits=OURS)
     except NotAnAnswer as error:
         raise CaptureError(f"{path} is damaged: {error.message}", hint="capture again") from error
+
+
+def _of_box(box: Box) -> RunFile:
+    taken = [each for each in (box.before, box.after) if each is not None]
+    done = box.after.interval if box.after is not None else 0
+    missing = [] if box.after is not None else ["no limit was near, or the snapshot was not whole in time"]
+    if box.before is None:
+        missing.append("the process ended before its baseline")
+    if box.without_births:
+        missing.append(f"births, because {box.without_births}")
+    return RunFile(
+        leakscan=box.version,
+        status="complete" if box.after is not None and box.before is not None else "running",
+        target=f"process {box.pid} ({box.command})",
+        mode=ATTACH_MODE,
+        scenario="a guarded process",
+        runs=done,
+        runs_completed=done,
+        warmup=0,
+        chunks=0,
+        births=box.has_births,
+        python=box.python,
+        implementation="cpython",
+        executable=box.executable,
+        started_in=box.started_in,
+        pid=box.pid,
+        process_started=box.process_started,
+        started_unix=box.started_unix,
+        ended_unix=taken[-1].time_unix if taken else None,
+        snapshots=tuple(
+            SnapshotRow(
+                file=each.file,
+                run=each.interval,
+                pause_seconds=each.pause_seconds,
+                bytes=each.bytes,
+                time_unix=each.time_unix,
+                interval=each.interval,
+            )
+            for each in taken
+        ),
+        missing=(*missing, *box.refusals),
+    )
 
 
 def write_run_file(directory: Path, run: RunFile | ModesFile) -> None:

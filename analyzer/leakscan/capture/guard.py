@@ -1,0 +1,85 @@
+"""The environment that puts a guard into every Python program that a command starts.
+
+The loader of the C library puts a small library into each program (`LD_PRELOAD`); in one that is Python it
+loads the recorder, whose thread waits until Python is initialized. Nothing of leakscan's is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from leakscan.capture.native_module import native_path
+from leakscan.errors import CaptureError, UsageError
+
+PRELOADED: Final = "_guard_preload.so"
+
+
+@dataclass(frozen=True, slots=True)
+class GuardSettings:
+    """`limit_bytes` 0: what the system sets. The baseline is taken `baseline_seconds` after the start."""
+
+    folder: Path
+    limit_bytes: int = 0
+    percent: int = 85
+    baseline_seconds: float = 30.0
+    counts_births: bool = True
+    redact_keys: bool = False
+
+    @property
+    def options(self) -> str:
+        """As the native thread reads them."""
+        return (
+            f"limit={self.limit_bytes} percent={self.percent} baseline={round(self.baseline_seconds * 1000)}"
+            f" births={self.counts_births:d} redact={self.redact_keys:d}"
+        )
+
+
+def guarded_environment(settings: GuardSettings, environment: Mapping[str, str]) -> dict[str, str]:
+    """`environment` with what a guarded command needs. CaptureError: this build has no guard."""
+    native = Path(native_path())
+    preloaded = native.with_name(PRELOADED)
+    if not preloaded.exists():
+        raise CaptureError(
+            "this leakscan was built without its guard", hint="guard works on Linux with the GNU C library"
+        )
+    # The loader separates the names by spaces and colons, and knows no quoting.
+    if any(character in str(preloaded) for character in " :"):
+        raise CaptureError(
+            f"the loader cannot be given {preloaded}: there is a space or a colon in its path",
+            hint="install leakscan elsewhere, or call leakscan.guard() in the program",
+        )
+    earlier = environment.get("LD_PRELOAD", "")
+    return {
+        **environment,
+        "LD_PRELOAD": f"{preloaded} {earlier}".rstrip(),
+        "_LEAKSCAN_GUARD_LIBRARY": str(native),
+        "_LEAKSCAN_GUARD_FOLDER": str(settings.folder.absolute()),
+        "_LEAKSCAN_GUARD_OPTIONS": settings.options,
+    }
+
+
+def make_folder(folder: Path) -> None:
+    """Where the boxes go. UsageError: it is something else, or may not be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write {folder}: {error.strerror}", hint="choose another -o") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"{folder} may not be written", hint="choose another -o")
+
+
+def run_guarded(command: list[str], settings: GuardSettings) -> None:
+    """Become that command, guarded; does not return. CaptureError: it cannot be started."""
+    make_folder(settings.folder)
+    environment = guarded_environment(settings, os.environ)
+    try:
+        os.execvpe(command[0], command, environment)
+    except OSError as error:
+        raise CaptureError(
+            f"cannot start {shlex.quote(command[0])}: {error.strerror}", hint="give a command after --"
+        ) from error

@@ -1,0 +1,55 @@
+#include "agent/interpreter.h"
+
+#if defined(__linux__)
+
+#include <dlfcn.h>
+#include <time.h>
+
+namespace agent {
+
+double monotonic_seconds() {
+    timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return static_cast<double>(at.tv_sec) + static_cast<double>(at.tv_nsec) * 1e-9;
+}
+
+void* symbol(const char* name) { return dlsym(RTLD_DEFAULT, name); }
+
+bool is_finalizing() {
+    auto ask = reinterpret_cast<int (*)()>(symbol("Py_IsFinalizing"));
+    if (!ask) ask = reinterpret_cast<int (*)()>(symbol("_Py_IsFinalizing"));
+    return ask && ask();
+}
+
+const char* why_not() {
+    // Their objects begin with other fields than this library's inlined reference counting expects.
+    if (symbol("_Py_MergeZeroLocalRefcount")) return "free-threaded";
+    if (!Py_IsInitialized()) return "not-initialized";
+    return is_finalizing() ? "finalizing" : nullptr;
+}
+
+bool has_other_interpreters() {
+    const auto first = reinterpret_cast<void* (*)()>(symbol("PyInterpreterState_Head"));
+    const auto next = reinterpret_cast<void* (*)(void*)>(symbol("PyInterpreterState_Next"));
+    return first && next && first() && next(first());
+}
+
+void OwnState::make() {
+    PyGILState_Ensure();
+    state_ = PyEval_SaveThread();
+}
+
+void OwnState::take() {
+    PyEval_RestoreThread(state_);
+    collects_ = PyGC_Disable();
+}
+
+void OwnState::release() {
+    PyErr_Clear();
+    if (collects_) PyGC_Enable();
+    PyEval_SaveThread();
+}
+
+}  // namespace agent
+
+#endif

@@ -1,0 +1,483 @@
+#include "guard/guard.h"
+
+#if defined(__linux__)
+
+#include "agent/agent_meta.h"
+#include "agent/interpreter.h"
+#include "births/births.h"
+#include "guard/forecast.h"
+#include "guard/journal.h"
+#include "memory/pools.h"
+#include "walk/snapshot.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+namespace guard {
+namespace {
+
+using agent::monotonic_seconds;
+
+constexpr std::size_t kStackBytes = 512 * 1024;
+constexpr double kLongPause = 0.2, kYoungPause = 0.05, kShortPause = 0.02, kYoungSeconds = 5;
+constexpr double kChildSeconds = 600, kRetrySeconds = 1, kChildDelay = 1, kFindSeconds = 3;
+constexpr double kBlockSeconds = 1.5e-6;  // until the baseline has shown how long one takes here
+constexpr Bytes kRoomKept = 2 << 20, kDiskKept = 50'000'000;
+constexpr Bytes kFileBytesABlock = 64;
+constexpr Bytes kUnseenBlock = 48;  // what grew since blocks were counted is taken to be of small ones
+constexpr long kTmpfs = 0x01021994, kRamfs = static_cast<long>(0x858458f6);
+constexpr int kMostTries = 5, kMostLast = 3;
+
+enum class Stage { WAITS, WATCHES, IS_SPENT };
+enum class Taken { DONE, NO_ROOM, FAILED, ENDING };
+
+class Guard {
+  public:
+    const char* start(const Settings& settings);
+    void stop();
+    void in_child();
+    bool is_running() const { return is_running_; }
+    const char* folder() const { return has_box_ ? journal_.folder() : ""; }
+
+  private:
+    const char* start_thread();
+    static void* main(void* self);
+    void run();
+    bool wait_for_python();
+    void begin();
+    bool open_box();
+    void look();
+    void wait_for_baseline(const Reading& now, double at);
+    void watch(const Reading& now, double at);
+    void take_last(const Reading& now, double at);
+    bool is_worth_another(const Reading& now, const Cost& next) const;
+    Taken take(const char* file, const char* reason, const Reading& now);
+    bool has_room_on_disk(Bytes blocks);
+    Cost cost(Bytes resident);
+    void count_blocks(Bytes resident);
+    void forget_births();
+    void nap(double seconds);
+    void say_started();
+    static bool may_go_on(void* self);
+
+    Limits limits_;
+    Journal journal_;
+    Slope slope_;
+    Ticks ticks_;
+    agent::OwnState lock_;
+    char parent_[kPathBytes] = {};
+    Bytes limit_ = 0;
+    int percent_ = 85;
+    double baseline_seconds_ = 0;
+    bool counts_births_ = true, redacts_keys_ = false;
+
+    volatile bool is_running_ = false, must_stop_ = false, has_box_ = false;
+    sem_t wake_;
+    Stage stage_ = Stage::WAITS;
+    double delay_seconds_ = 0, found_ = 0, baseline_at_ = 0, started_ = 0, tried_ = -1e9, pause_ = kLongPause, seconds_a_block_ = kBlockSeconds;
+    Bytes last_room_ = 0, first_room_ = 0, first_resident_ = 0, baseline_used_ = 0;
+    Bytes counted_blocks_ = 0, counted_at_ = 0;
+    bool owns_births_ = false, has_half_ = false, lies_in_memory_ = false;
+    int tries_ = 0, last_ones_ = 0;
+    Kind kind_ = Kind::GIVEN;
+};
+
+void guard_child();
+
+const char* Guard::start(const Settings& settings) {
+    if (is_running_) return "running";
+    if (std::strlen(settings.parent) >= sizeof parent_ - 64) return "name-too-long";
+    std::strcpy(parent_, settings.parent);
+    limit_ = settings.limit;
+    percent_ = settings.percent;
+    baseline_seconds_ = settings.baseline_seconds;
+    counts_births_ = settings.counts_births;
+    redacts_keys_ = settings.redacts_keys;
+    delay_seconds_ = 0;
+    return start_thread();
+}
+
+const char* Guard::start_thread() {
+    static bool is_registered = false;
+    if (!is_registered) is_registered = pthread_atfork(nullptr, nullptr, guard_child) == 0;
+    must_stop_ = false;
+    has_box_ = false;
+    has_half_ = owns_births_ = false;
+    stage_ = Stage::WAITS;
+    tries_ = last_ones_ = 0;
+    tried_ = -1e9;
+    first_room_ = 0;
+    pause_ = kLongPause;
+    counted_blocks_ = counted_at_ = 0;
+    slope_.clear();
+    sem_init(&wake_, 0, 0);
+    // The program's signals are for its own threads.
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_t detached;
+    pthread_attr_init(&detached);
+    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&detached, kStackBytes);
+    pthread_t thread;
+    is_running_ = true;
+    if (pthread_create(&thread, &detached, main, this)) is_running_ = false;
+    pthread_attr_destroy(&detached);
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return is_running_ ? nullptr : "no-thread";
+}
+
+// A worker that was forked, and has none of the parent's threads, gets a guard and a box of its own. One that runs
+// another program at once is gone before the thread looks.
+void Guard::in_child() {
+    if (!is_running_) return;
+    lock_.forget();
+    delay_seconds_ = kChildDelay;
+    start_thread();
+}
+
+void Guard::stop() {
+    must_stop_ = true;
+    if (is_running_) sem_post(&wake_);
+}
+
+void* Guard::main(void* self) {
+    pthread_setname_np(pthread_self(), "leakscan-guard");
+    auto& guard = *static_cast<Guard*>(self);
+    guard.run();
+    guard.is_running_ = false;
+    return nullptr;
+}
+
+void Guard::run() {
+    if (delay_seconds_ > 0) nap(delay_seconds_);
+    if (!wait_for_python()) return;
+    begin();
+    while (!must_stop_ && !agent::why_not()) {
+        look();
+        nap(pause_);
+    }
+    if (agent::why_not()) return;
+    forget_births();
+}
+
+bool Guard::wait_for_python() {
+    while (const char* const reason = agent::why_not()) {
+        if (std::strcmp(reason, "not-initialized") || must_stop_) return false;
+        nap(0.005);
+    }
+    return true;
+}
+
+void Guard::begin() {
+    limits_.find(limit_);
+    found_ = monotonic_seconds();
+    lock_.make();
+    started_ = monotonic_seconds();
+}
+
+// Not before there is something to put in: a child that lives for a moment leaves none.
+bool Guard::open_box() {
+    if (has_box_) return true;
+    if (!journal_.open(parent_)) return false;
+    has_box_ = true;
+    say_started();
+    struct statfs disk {};
+    lies_in_memory_ = statfs(journal_.folder(), &disk) == 0 && (disk.f_type == kTmpfs || disk.f_type == kRamfs);
+    return true;
+}
+
+void Guard::say_started() {
+    char text[4096];
+    journal_.begin("started");
+    journal_.number("pid", getpid());
+    // The 22nd field, behind a name that may hold anything.
+    text_of("/proc/self/stat", text, sizeof text);
+    const char* at = std::strrchr(text, ')');
+    for (int field = 2; at && field < 22; field++)
+        if ((at = std::strchr(at, ' '))) at++;
+    journal_.number("process_started", at ? std::atoll(at) : 0);
+    std::snprintf(text, sizeof text, "%lu.%lu.%lu", Py_Version >> 24 & 255, Py_Version >> 16 & 255, Py_Version >> 8 & 255);
+    journal_.text("python", text);
+    journal_.text("leakscan", LEAKSCAN_VERSION);
+    const std::size_t length = text_of("/proc/self/cmdline", text, sizeof text);
+    for (std::size_t i = 0; i < length; i++)
+        if (!text[i]) text[i] = ' ';
+    journal_.text("command", text, length > 200 ? 200 : length);
+    for (const auto& [name, link] : {std::pair{"executable", "/proc/self/exe"}, std::pair{"started_in", "/proc/self/cwd"}}) {
+        const ssize_t bytes = readlink(link, text, sizeof text);
+        journal_.text(name, text, bytes > 0 ? static_cast<std::size_t>(bytes) : 0);
+    }
+    Reading now{};
+    if (limits_.narrowest(&now)) {
+        journal_.number("limit_bytes", now.limit);
+        journal_.text("limit", now.name());
+    }
+    journal_.write();
+}
+
+void Guard::look() {
+    const double at = monotonic_seconds();
+    // A supervisor may move the process after it was started.
+    if (at - found_ > kFindSeconds) {
+        found_ = at;
+        limits_.find(limit_);
+    }
+    Reading now;
+    if (!limits_.narrowest(&now)) return;
+    if (now.kind != kind_) slope_.clear();
+    kind_ = now.kind;
+    slope_.add(at, now.used());
+    if (stage_ == Stage::WAITS) {
+        wait_for_baseline(now, at);
+        return;
+    }
+    const Bytes resident = resident_bytes();
+    if (owns_births_ && ticks_.advance(at, resident)) births::next_tick(static_cast<std::uint16_t>(ticks_.count()));
+    watch(now, at);
+}
+
+void Guard::wait_for_baseline(const Reading& now, double at) {
+    const Bytes resident = resident_bytes();
+    if (!first_room_) {
+        first_room_ = now.room;
+        first_resident_ = resident;
+    }
+    pause_ = kShortPause;
+    const bool grows_fast = resident - first_resident_ > first_room_ / 8;
+    if (at - started_ < baseline_seconds_ && !grows_fast) return;
+    if (at - tried_ < kRetrySeconds) return;
+    tried_ = at;
+    const Taken taken = take("before.heap", "baseline", now);
+    if (taken == Taken::FAILED && ++tries_ >= kMostTries) must_stop_ = true;
+    if (taken != Taken::DONE) return;
+    baseline_used_ = now.used();
+    baseline_at_ = at;
+    stage_ = Stage::WATCHES;
+    tries_ = 0;
+    tried_ = -1e9;
+    pause_ = kLongPause;
+}
+
+void Guard::watch(const Reading& now, double at) {
+    const Bytes resident = resident_bytes();
+    // Others fill the machine, too: only a process that is a good part of it looks at itself for the cause.
+    if (now.kind == Kind::MACHINE && resident < now.limit / 20) {
+        pause_ = kLongPause;
+        return;
+    }
+    const Cost next = cost(resident);
+    const Bytes needed = next.bytes() * (now.kills_group ? 2 : 1), used = now.used();
+    const Bytes threshold = now.threshold(percent_);
+    if (stage_ == Stage::IS_SPENT) {
+        pause_ = kYoungPause;
+        // The rest of the memory is the program's, as if nobody had counted births.
+        if (now.room < now.limit / 100 * (100 - percent_) / 2) forget_births();
+        if (used < threshold / 100 * 80 && now.room > 2 * needed)
+            stage_ = Stage::WATCHES;
+        else if (is_worth_another(now, next) && at - tried_ >= kRetrySeconds)
+            take_last(now, at);
+        return;
+    }
+    // As often as it takes to see the threshold before it is far behind.
+    const Bytes left = threshold - used < now.room - needed ? threshold - used : now.room - needed;
+    const bool is_soon = static_cast<double>(left) < next.bytes_a_second * 4 * kLongPause;
+    pause_ = is_soon ? kShortPause : at - baseline_at_ < kYoungSeconds ? kYoungPause : kLongPause;
+    if (at - tried_ < kRetrySeconds) return;
+    if (used >= threshold || now.room < needed + needed / 8) {
+        take_last(now, at);
+    } else if (!has_half_ && used - baseline_used_ >= (now.limit - baseline_used_) / 2) {
+        has_half_ = true;
+        tried_ = at;
+        take("after.heap", "half way to the limit", now);
+    }
+}
+
+// Where memory grows fast the first one was taken early: a later one tells more, and where it does not get whole the
+// early one stays.
+bool Guard::is_worth_another(const Reading& now, const Cost& next) const {
+    return owns_births_ && last_ones_ < kMostLast && tries_ < kMostTries && now.room < last_room_ / 2 &&
+           now.room > next.bytes_of_child() * 3 / 2;
+}
+
+void Guard::take_last(const Reading& now, double at) {
+    tried_ = at;
+    const Taken taken = take("after.heap", "near the limit", now);
+    last_room_ = now.room;
+    if (taken == Taken::DONE)
+        last_ones_++;
+    else
+        tries_++;
+    if (taken == Taken::DONE || tries_ >= kMostTries) stage_ = Stage::IS_SPENT;
+}
+
+Cost Guard::cost(Bytes resident) {
+    if (resident - counted_at_ > resident / 10 && stage_ != Stage::WAITS) count_blocks(resident);
+    const Bytes grown = resident > counted_at_ ? resident - counted_at_ : 0;
+    return {counted_blocks_ + grown / kUnseenBlock, resident, lies_in_memory_ ? kFileBytesABlock : 0, seconds_a_block_,
+            slope_.bytes_a_second()};
+}
+
+void Guard::count_blocks(Bytes resident) {
+    record::PoolTotals pools{};
+    counted_at_ = resident;
+    if (record::find_pools_of(getpid(), &pools) < 0 || !pools.blocks) {
+        counted_blocks_ = resident / kUnseenBlock;
+        return;
+    }
+    const Bytes beside = resident - static_cast<Bytes>(pools.resident);
+    counted_blocks_ = static_cast<Bytes>(pools.blocks) + (beside > 0 ? beside / 1024 : 0);
+}
+
+bool Guard::has_room_on_disk(Bytes blocks) {
+    struct statfs disk {};
+    if (statfs(journal_.folder(), &disk)) return true;
+    return static_cast<Bytes>(disk.f_bavail) * disk.f_bsize > blocks * kFileBytesABlock + kDiskKept;
+}
+
+bool Guard::may_go_on(void* self) {
+    const auto& guard = *static_cast<Guard*>(self);
+    Reading now;
+    return !guard.limits_.narrowest(&now) || now.room >= kRoomKept * (now.kills_group ? 2 : 1);
+}
+
+Taken Guard::take(const char* file, const char* reason, const Reading& now) {
+    if (!open_box()) return Taken::FAILED;
+    const Bytes resident = resident_bytes();
+    if (stage_ == Stage::WAITS) count_blocks(resident);
+    const Cost next = cost(resident);
+    const auto refuse = [&](const char* why, Taken result) {
+        journal_.begin("refused");
+        journal_.text("reason", why);
+        journal_.text("file", file);
+        journal_.number("needed_bytes", next.bytes());
+        journal_.number("room_bytes", now.room);
+        journal_.number("limit_bytes", now.limit);
+        journal_.write();
+        return result;
+    };
+    // The kernel takes the child first; where it takes all together, there must be room for twice as much.
+    if (now.room < (now.kills_group ? 2 * next.bytes() : next.bytes_of_child())) return refuse("too little memory is left", Taken::NO_ROOM);
+    if (!has_room_on_disk(next.blocks)) return refuse("too little room is left on the disk", Taken::FAILED);
+    char path[kPathBytes + 32], partial[kPathBytes + 40];
+    std::snprintf(path, sizeof path, "%s/%s", journal_.folder(), file);
+    std::snprintf(partial, sizeof partial, "%s.partial", path);
+    const int heap = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (heap < 0) return refuse(std::strerror(errno), Taken::FAILED);
+
+    const bool is_baseline = stage_ == Stage::WAITS;
+    const char* unarmed = is_baseline && !counts_births_ ? "it was asked not to" : nullptr;
+    const double asked = monotonic_seconds();
+    lock_.take();
+    if (agent::is_finalizing()) return Taken::ENDING;
+    const double got = monotonic_seconds();
+    if (is_baseline && !unarmed) {
+        rlimit address_space;
+        // The shadow's address space counts there.
+        if (getrlimit(RLIMIT_AS, &address_space) || address_space.rlim_cur != RLIM_INFINITY)
+            unarmed = "there is a limit on address space";
+        else if (agent::has_other_interpreters())
+            unarmed = "the process has sub-interpreters";
+        else if (births::armed())
+            unarmed = "somebody else counts births in this process";
+        else
+            unarmed = births::arm(false, false, "");
+        owns_births_ = !unarmed;
+        ticks_.start(got, resident);
+    }
+    const bool is_dated = owns_births_ && births::armed();
+    const int intervals = is_baseline ? 0 : is_dated ? ticks_.divide(got, resident) : 1;
+    record::Started child;
+    {
+        agent::Meta meta(static_cast<unsigned>(intervals), redacts_keys_);
+        const int flags = record::kFlagAgent | record::kFlagSmallCache | (redacts_keys_ ? record::kFlagRedactKeys : 0);
+        child = record::start({heap, flags, meta.text(), meta.bytes(), "", 0,
+                               is_dated && !is_baseline ? ticks_.interval_of() : nullptr});
+    }
+    if (is_baseline && is_dated) births::begin_run(1);
+    const double pause = monotonic_seconds() - got;
+    lock_.release();
+    close(heap);
+
+    record::Ended ended{"no-fork", child.error};
+    if (child.pid > 0) {
+        const record::Watch room{may_go_on, this};
+        ended = record::wait_for(child.pid, kChildSeconds, &room);
+    }
+    const double took = monotonic_seconds() - got;
+    const bool is_whole = !std::strcmp(ended.status, "ok") && rename(partial, path) == 0;
+    if (!is_whole) unlink(partial);
+    if (is_whole && next.blocks > 10'000) seconds_a_block_ = 1.5 * took / static_cast<double>(next.blocks);
+    struct stat written {};
+    stat(path, &written);
+    journal_.begin(is_whole ? "snapshot" : "failed");
+    journal_.text("file", file);
+    journal_.text("reason", child.reason ? child.reason : reason);
+    journal_.text("status", ended.status);
+    journal_.number("code", ended.code);
+    journal_.number("interval", intervals);
+    journal_.number("births", is_dated);
+    if (unarmed) journal_.text("without_births", unarmed);
+    journal_.seconds("waited_seconds", got - asked);
+    journal_.seconds("pause_seconds", pause);
+    journal_.seconds("seconds", took);
+    journal_.number("bytes", is_whole ? static_cast<long long>(written.st_size) : 0);
+    journal_.number("blocks", next.blocks);
+    journal_.number("needed_bytes", next.bytes());
+    journal_.number("bytes_a_second", static_cast<long long>(next.bytes_a_second));
+    journal_.number("room_bytes", now.room);
+    journal_.number("limit_bytes", now.limit);
+    journal_.text("limit", now.name());
+    if (is_dated && !is_baseline)
+        journal_.numbers("resident_bytes", ticks_.resident_at(), static_cast<std::size_t>(intervals) + 1);
+    else
+        journal_.numbers("resident_bytes", &resident, 1);
+    journal_.write();
+    return is_whole ? Taken::DONE : Taken::FAILED;
+}
+
+void Guard::forget_births() {
+    if (!owns_births_ || !births::armed()) return;
+    owns_births_ = false;
+    births::forget();
+    journal_.begin("births-forgotten");
+    journal_.write();
+}
+
+void Guard::nap(double seconds) {
+    timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += static_cast<long>(seconds * 1e9);
+    until.tv_sec += until.tv_nsec / 1'000'000'000;
+    until.tv_nsec %= 1'000'000'000;
+    sem_timedwait(&wake_, &until);
+}
+
+Guard the_guard;
+
+void guard_child() { the_guard.in_child(); }
+
+}  // namespace
+
+const char* start(const Settings& settings) { return the_guard.start(settings); }
+void stop() { the_guard.stop(); }
+bool is_running() { return the_guard.is_running(); }
+const char* folder() { return the_guard.folder(); }
+
+}  // namespace guard
+
+#endif

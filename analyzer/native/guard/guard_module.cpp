@@ -1,0 +1,84 @@
+// Doors of the guard: for Python, and for whoever loads this library into a process before it is Python.
+#include "guard/guard.h"
+#include "module.h"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace guard {
+namespace {
+
+// guard_start(folder, limit_bytes, percent, baseline_seconds, counts_births, redacts_keys). Starts a thread; holds the
+// GIL, allocates its stack. RuntimeError: `running`, `no-thread`, `name-too-long`, `unsupported`.
+PyObject* guard_start(PyObject*, PyObject* args) {
+    Settings settings{};
+    int counts_births, redacts_keys;
+    if (!PyArg_ParseTuple(args, "sLidpp", &settings.parent, &settings.limit, &settings.percent, &settings.baseline_seconds,
+                          &counts_births, &redacts_keys))
+        return nullptr;
+    if (settings.limit < 0 || settings.percent < 1 || settings.percent > 99 || !(settings.baseline_seconds >= 0)) {
+        PyErr_SetString(PyExc_ValueError, "guard_start: a limit below 0, a percentage out of 1 to 99, or a time below 0");
+        return nullptr;
+    }
+    settings.counts_births = counts_births;
+    settings.redacts_keys = redacts_keys;
+#if defined(__linux__)
+    const char* const reason = start(settings);
+#else
+    const char* const reason = "unsupported";
+#endif
+    if (reason) {
+        PyErr_SetString(PyExc_RuntimeError, reason);
+        return nullptr;
+    }
+    Py_RETURN_NONE;
+}
+
+// guard_stop() -> whether one ran. It ends at its next look.
+PyObject* guard_stop(PyObject*, PyObject*) {
+#if defined(__linux__)
+    const bool was_running = is_running();
+    stop();
+    return PyBool_FromLong(was_running);
+#else
+    Py_RETURN_FALSE;
+#endif
+}
+
+// guard_box() -> the folder that is filled, "" before the baseline, None where no guard runs.
+PyObject* guard_box(PyObject*, PyObject*) {
+#if defined(__linux__)
+    if (is_running()) return PyUnicode_DecodeFSDefault(folder());
+#endif
+    Py_RETURN_NONE;
+}
+
+long long number_after(const char* options, const char* name, long long missing) {
+    const char* const at = std::strstr(options, name);
+    return at ? std::strtoll(at + std::strlen(name), nullptr, 10) : missing;
+}
+
+}  // namespace
+}  // namespace guard
+
+PyMethodDef guard_methods[] = {{"guard_start", guard::guard_start, METH_VARARGS, nullptr},
+                               {"guard_stop", guard::guard_stop, METH_NOARGS, nullptr},
+                               {"guard_box", guard::guard_box, METH_NOARGS, nullptr},
+                               {nullptr, nullptr, 0, nullptr}};
+
+#if defined(__linux__)
+// `options`: `limit=BYTES percent=N baseline=MILLISECONDS births=0 redact=1`, each of them may be missing. Needs no lock,
+// nor Python to be initialized. Null, or why it was not started.
+extern "C" __attribute__((visibility("default"))) const char* leakscan_guard(const char* folder, const char* options) {
+    using namespace guard;
+    Settings settings{};
+    settings.parent = folder;
+    settings.limit = number_after(options, "limit=", 0);
+    settings.percent = static_cast<int>(number_after(options, "percent=", 85));
+    settings.baseline_seconds = static_cast<double>(number_after(options, "baseline=", 30'000)) / 1000;
+    settings.counts_births = number_after(options, "births=", 1);
+    settings.redacts_keys = number_after(options, "redact=", 0);
+    if (settings.percent < 1 || settings.percent > 99) settings.percent = 85;
+    return start(settings);
+}
+#endif

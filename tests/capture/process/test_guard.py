@@ -1,0 +1,251 @@
+"""A guarded process leaves a capture behind before its memory runs out, and nothing where it does not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import leakscan
+from attach_targets import Program, started
+from cli_runs import CommandLine, command  # noqa: F401  # a fixture
+from leakscan.capture.directory.guarded import box_to_tell, boxes_in, read_box
+from leakscan.capture.directory.reader import read_capture
+from leakscan.errors import CaptureError
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="guards work on Linux only")
+SOAK = Path(__file__).parents[3] / "tools" / "guard_soak.py"
+LEAK = """
+import os, sys, time
+class Session:
+    def __init__(self, number): self.number, self.text = number, "session %d" % number
+HELD = {}
+def leak(folder, bytes_each=400, pace=20_000_000):
+    begun = time.monotonic()
+    while not any("after.heap" in os.listdir(os.path.join(folder, box)) for box in os.listdir(folder)):
+        due = int((time.monotonic() - begun) * pace / bytes_each)
+        if due > len(HELD):
+            for number in range(len(HELD), min(due, len(HELD) + 5_000)): HELD[number] = Session(number)
+        else:
+            time.sleep(0.005)
+        assert len(HELD) < 3_000_000, "no snapshot was taken"
+"""
+
+
+def leakscan_command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "leakscan", *arguments]
+
+
+@pytest.fixture
+def boxes(tmp_path: Path) -> Path:
+    (tmp_path / "boxes").mkdir()
+    return tmp_path / "boxes"
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(list(words), check=False, capture_output=True, text=True, timeout=300)
+
+
+def leak_by_itself(boxes: Path) -> subprocess.CompletedProcess[str]:
+    """A program that guards itself, leaks up to its snapshot, and ends."""
+    guarded = "import leakscan\nleakscan.guard(sys.argv[1], limit_bytes=150_000_000)\nleak(sys.argv[1])"
+    return run(sys.executable, "-c", LEAK + guarded, str(boxes))
+
+
+def test_a_guarded_command_leaves_a_capture_that_names_the_holder(boxes: Path):
+    guarded = leakscan_command("guard", "-o", str(boxes), "--limit", "150MB", "--baseline", "0s", "--")
+    result = run(*guarded, sys.executable, "-c", LEAK + "leak(sys.argv[1])", str(boxes))
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    leak = leakscan.diff(boxes).findings.leaks[0]
+    assert leak.holder is not None
+    assert (leak.holder.label, leak.type_name) == ("__main__.HELD", "__main__.Session")
+
+
+def test_a_program_guards_itself(boxes: Path):
+    result = leak_by_itself(boxes)
+    assert (result.returncode, result.stderr) == (0, "")
+    [box] = boxes_in(boxes)
+    capture = read_capture(box)
+    assert capture.status == "complete"
+    assert capture.runs_completed > 0
+    leak = leakscan.diff(box).findings.leaks[0]
+    assert leak.holder is not None
+    assert leak.holder.label == "__main__.HELD"
+
+
+def test_births_of_a_box_are_told_as_intervals(boxes: Path):
+    assert leak_by_itself(boxes).returncode == 0
+    findings = leakscan.diff(boxes).findings
+    [leak] = [each for each in findings.leaks if each.type_name == "__main__.Session"]
+    assert findings.unit == "interval"
+    assert len(leak.births) == findings.runs
+    assert all(leak.births)
+
+
+def test_only_one_guard_runs_in_a_process(boxes: Path):
+    program = "import sys, leakscan; leakscan.guard(sys.argv[1]); leakscan.guard(sys.argv[1])"
+    result = run(sys.executable, "-c", program, str(boxes))
+    assert result.returncode == 1
+    assert "RecordError: a guard already runs in this process" in result.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_a_plain_error(tmp_path: Path, command: CommandLine):  # noqa: F811
+    (tmp_path / "file").write_text("")
+    code, out, err = command("guard", "-o", str(tmp_path / "file"), "--", "true")
+    assert (code, out) == (2, "")
+    assert "error: cannot write" in err
+
+
+def test_a_command_that_is_not_there_is_a_plain_error(tmp_path: Path, command: CommandLine):  # noqa: F811
+    code, out, err = command("guard", "-o", str(tmp_path / "boxes"), "--", "no-such-command-here")
+    assert (code, out) == (2, "")
+    assert "error: cannot start no-such-command-here: No such file or directory" in err
+
+
+def test_programs_that_are_no_python_run_as_ever(boxes: Path):
+    guarded = leakscan_command("guard", "-o", str(boxes), "--baseline", "0s", "--")
+    result = run(*guarded, "sh", "-c", "echo said; exit 7")
+    assert (result.returncode, result.stdout, result.stderr) == (7, "said\n", "")
+    assert list(boxes.iterdir()) == []
+
+
+@pytest.fixture
+def idle(boxes: Path) -> Iterator[Program]:
+    """A guarded program that has its baseline and does nothing."""
+    program = """
+import os, sys, time, leakscan
+folder = sys.argv[1]
+leakscan.guard(folder)
+def has(name): return any(name in os.listdir(f"{folder}/{box}") for box in os.listdir(folder))
+while not has("before.heap"): time.sleep(0.01)
+def rest_in_child():
+    if os.fork(): return
+    while len(os.listdir(folder)) < 2: time.sleep(0.01)
+    print("child has one", flush=True)
+    os._exit(0)
+print("ready")
+for line in sys.stdin: exec(line)
+"""
+    with started([sys.executable, "-u", "-c", program, str(boxes)]) as target:
+        assert target.line() == "ready"
+        yield target
+
+
+def test_a_process_that_never_comes_near_a_limit_leaves_its_baseline_alone(
+    idle: Program,
+    boxes: Path,
+    command: CommandLine,  # noqa: F811
+):
+    [box] = boxes_in(boxes)
+    assert sorted(os.listdir(box)) == ["before.heap", "guard.jsonl"]
+    code, _, err = command("diff", str(boxes))
+    assert code == 2
+    assert "has no after.heap: no limit was near" in err
+
+
+def test_a_worker_that_is_forked_has_a_box_of_its_own(idle: Program, boxes: Path):
+    assert idle.ask("rest_in_child()") == "child has one"
+    first, second = (read_box(box).pid for box in boxes_in(boxes))
+    assert first == idle.pid
+    assert second != idle.pid
+
+
+def test_the_guards_thread_rests(idle: Program):
+    """Looks at a limit are some 30 microseconds, five times a second."""
+    threads = Path(f"/proc/{idle.pid}/task")
+    [guard] = [each for each in threads.iterdir() if (each / "comm").read_text() == "leakscan-guard\n"]
+
+    def used_ticks() -> int:
+        fields = (guard / "stat").read_text().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+
+    before = used_ticks()
+    assert idle.ask("time.sleep(4); print('slept')") == "slept"
+    assert used_ticks() - before <= 4
+
+
+def can_make_cgroups() -> str:
+    """ "" when this process may limit the memory of another one."""
+    first = Path("/sys/fs/cgroup/memory")
+    folder = (first if first.is_dir() else Path("/sys/fs/cgroup")) / f"leakscan-try-{os.getpid()}"
+    try:
+        folder.mkdir()
+        (folder / ("memory.limit_in_bytes" if first.is_dir() else "memory.max")).write_text("100000000")
+    except OSError as error:
+        return f"no memory cgroup can be made here: {error}"
+    finally:
+        if folder.is_dir():
+            folder.rmdir()
+    return ""
+
+
+@pytest.mark.skipif(bool(can_make_cgroups()), reason=can_make_cgroups() or "cgroups can be made")
+def test_a_program_that_the_kernel_kills_has_left_its_answer(tmp_path: Path):
+    result = subprocess.run(
+        [sys.executable, str(SOAK), "--deaths", "1", "--first", "3", "--slack", "0.1"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    told = json.loads(result.stdout)
+    assert (told["right"], told["earlier_than_the_twin"]) == (1, []), result.stderr
+
+
+def drawn_box(folder: Path, *lines: object, name: str = "box-7-1000") -> Path:
+    box = folder / name
+    box.mkdir(parents=True)
+    text = "".join(line if isinstance(line, str) else json.dumps(line) + "\n" for line in lines)
+    (box / "guard.jsonl").write_text(text)
+    return box
+
+
+STARTED = {"event": "started", "time_unix": 1000.5, "pid": 7, "python": "3.12.1", "command": "python app.py "}
+
+
+def test_a_line_that_a_kill_cut_is_no_line(tmp_path: Path):
+    box = read_box(drawn_box(tmp_path, STARTED, '{"event": "snap'))
+    assert (box.pid, box.command, box.before, box.after) == (7, "python app.py", None, None)
+
+
+@pytest.mark.parametrize("line", ["no json\n", "[1]\n", '{"event": "snapshot"}\n'])
+def test_damaged_lines_are_refused(tmp_path: Path, line: str):
+    with pytest.raises(CaptureError, match="is damaged"):
+        read_box(drawn_box(tmp_path, line))
+
+
+def test_values_of_another_kind_read_as_nothing(tmp_path: Path):
+    box = drawn_box(
+        tmp_path,
+        {**STARTED, "pid": "seven", "command": 3, "time_unix": None},
+        {"event": "snapshot", "file": "before.heap", "interval": "x", "resident_bytes": [1, "2", 3]},
+    )
+    (box / "before.heap").write_bytes(b"")
+    read = read_box(box)
+    assert read.before is not None
+    assert (read.pid, read.command, read.before.interval, read.before.resident_bytes) == (0, "", 0, (1, 3))
+
+
+def test_a_snapshot_that_was_refused_says_why(tmp_path: Path):
+    refused = {"event": "refused", "file": "after.heap", "reason": "too little memory is left"}
+    figures = {"needed_bytes": 30_000_000, "room_bytes": 5_000_000, "limit_bytes": 100_000_000}
+    broken = {"event": "failed", "file": "after.heap", "status": "broken-off"}
+    capture = read_capture(drawn_box(tmp_path, STARTED, {**refused, **figures}, broken))
+    assert capture.missing[-2:] == (
+        "after.heap: too little memory is left: it needs about 30.0 MB, 5.00 MB of 100 MB were left",
+        "after.heap: broken off before memory ran out",
+    )
+
+
+def test_the_last_box_with_both_snapshots_is_told(tmp_path: Path):
+    earlier = drawn_box(tmp_path, {**STARTED, "time_unix": 5.0}, name="box-9-5")
+    drawn_box(tmp_path, {**STARTED, "time_unix": 50.0}, name="box-7-50")
+    for name in ("before.heap", "after.heap"):
+        (earlier / name).write_bytes(b"")
+    assert [box.name for box in boxes_in(tmp_path)] == ["box-9-5", "box-7-50"]
+    assert box_to_tell(boxes_in(tmp_path)) == earlier
