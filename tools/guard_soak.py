@@ -116,7 +116,8 @@ def draw(dice: random.Random) -> Plan:
         object=dice.choice(["session", "dict", "text", "megabyte"]),
         bytes_a_second=speed,
         threads=dice.choice([1, 1, 4, 30]),
-        room_bytes=int(dice.uniform(50 * MB, most)),
+        # There must be time for a baseline and a snapshot: about three seconds.
+        room_bytes=int(dice.uniform(50 * MB + 3 * speed, most + 3 * speed)),
         kept=dice.choice([0, 0, 50_000]),
     )
 

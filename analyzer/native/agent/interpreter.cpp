@@ -35,7 +35,7 @@ bool has_other_interpreters() {
 }
 
 void OwnState::make() {
-    PyGILState_Ensure();
+    made_ = PyGILState_Ensure();
     state_ = PyEval_SaveThread();
 }
 
@@ -48,6 +48,12 @@ void OwnState::release() {
     PyErr_Clear();
     if (collects_) PyGC_Enable();
     PyEval_SaveThread();
+}
+
+void OwnState::give_up() {
+    PyEval_RestoreThread(state_);
+    state_ = nullptr;
+    PyGILState_Release(made_);
 }
 
 }  // namespace agent

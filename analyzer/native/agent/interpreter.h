@@ -26,9 +26,11 @@ class OwnState {
     void forget() { state_ = nullptr; }  // in a forked child, where this thread is not
     void take();
     void release();
+    void give_up();  // the state is gone; Python must still be there
 
   private:
     PyThreadState* state_ = nullptr;
+    PyGILState_STATE made_ = PyGILState_UNLOCKED;
     int collects_ = 0;
 };
 

@@ -173,6 +173,7 @@ void Guard::run() {
     }
     if (agent::why_not()) return;
     forget_births();
+    lock_.give_up();
 }
 
 bool Guard::wait_for_python() {
@@ -258,7 +259,7 @@ void Guard::wait_for_baseline(const Reading& now, double at) {
         first_resident_ = resident;
     }
     pause_ = kShortPause;
-    const bool grows_fast = resident - first_resident_ > first_room_ / 8;
+    const bool grows_fast = resident - first_resident_ > first_room_ / 16;
     if (at - started_ < baseline_seconds_ && !grows_fast) return;
     if (at - tried_ < kRetrySeconds) return;
     tried_ = at;
@@ -283,10 +284,10 @@ void Guard::watch(const Reading& now, double at) {
     const Cost next = cost(resident);
     const Bytes needed = next.bytes() * (now.kills_group ? 2 : 1), used = now.used();
     const Bytes threshold = now.threshold(percent_);
+    // The rest of the memory is the program's, as if nobody had counted births: what could be taken has been by now.
+    if (now.room < now.limit / 100 * (100 - percent_) / 2) forget_births();
     if (stage_ == Stage::IS_SPENT) {
         pause_ = kYoungPause;
-        // The rest of the memory is the program's, as if nobody had counted births.
-        if (now.room < now.limit / 100 * (100 - percent_) / 2) forget_births();
         if (used < threshold / 100 * 80 && now.room > 2 * needed)
             stage_ = Stage::WATCHES;
         else if (is_worth_another(now, next) && at - tried_ >= kRetrySeconds)
