@@ -142,7 +142,7 @@ DOORS: dict[str, Call] = {
     "malloc_figures": lambda rng, g: [],
     "malloc_owner": lambda rng, g: [],
     "malloc_trim": lambda rng, g: [],
-    "guard_start": lambda rng, g: [tempfile.gettempdir() + "/boxes", 0, 85, 1000.0, rng.random() < 0.5, False],
+    "guard_start": lambda rng, g: [tempfile.gettempdir() + "/boxes", 0, 85, 1e3, rng.random() < 0.5, False],
     "guard_stop": lambda rng, g: [],
     "guard_box": lambda rng, g: [],
     "pool_figures": lambda rng, g: [rng.choice((0, os.getpid()))],

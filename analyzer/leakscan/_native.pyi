@@ -48,8 +48,8 @@ def guard_start(
     counts_births: bool,
     redacts_keys: bool,
     /,
-) -> None:
-    """RuntimeError: `running`, `no-thread`, `name-too-long`, `unsupported`."""
+) -> bool:
+    """False: one runs already. RuntimeError: `no-thread`, `name-too-long`, `unsupported`."""
 
 def guard_stop() -> bool: ...
 def guard_box() -> str | None:

@@ -32,15 +32,16 @@ def guard(
     except OSError as error:
         raise RecordError(f"cannot write {name}: {error.strerror}", hint="choose another folder") from error
     try:
-        _native.guard_start(name, limit_bytes, percent, baseline_seconds, counts_births, redact_keys)
+        is_new = _native.guard_start(name, limit_bytes, percent, baseline_seconds, counts_births, redact_keys)
     except RuntimeError as error:
         raise RecordError(
             _REASONS.get(str(error), f"no guard could be started: {error}"), hint="leakscan guard -- COMMAND"
         ) from None
+    if not is_new:
+        raise RecordError("a guard already runs in this process", hint="one watches all of it")
 
 
 _REASONS = {
-    "running": "a guard already runs in this process",
     "no-thread": "the guard's thread could not be started: out of threads or memory",
     "name-too-long": "the name of the guard's folder is too long",
     "unsupported": "guards work on Linux only",

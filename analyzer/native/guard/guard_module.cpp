@@ -8,8 +8,8 @@
 namespace guard {
 namespace {
 
-// guard_start(folder, limit_bytes, percent, baseline_seconds, counts_births, redacts_keys). Starts a thread; holds the
-// GIL, allocates its stack. RuntimeError: `running`, `no-thread`, `name-too-long`, `unsupported`.
+// guard_start(folder, limit_bytes, percent, baseline_seconds, counts_births, redacts_keys) -> False when one runs
+// already. Starts a thread; holds the GIL, allocates its stack. RuntimeError: `no-thread`, `name-too-long`, `unsupported`.
 PyObject* guard_start(PyObject*, PyObject* args) {
     Settings settings{};
     int counts_births, redacts_keys;
@@ -27,11 +27,12 @@ PyObject* guard_start(PyObject*, PyObject* args) {
 #else
     const char* const reason = "unsupported";
 #endif
+    if (reason && !std::strcmp(reason, "running")) Py_RETURN_FALSE;
     if (reason) {
         PyErr_SetString(PyExc_RuntimeError, reason);
         return nullptr;
     }
-    Py_RETURN_NONE;
+    Py_RETURN_TRUE;
 }
 
 // guard_stop() -> whether one ran. It ends at its next look.
