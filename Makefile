@@ -24,16 +24,16 @@ demo: native
 
 # Most of a capture is waiting: three processes fill two cores.
 test: native
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # What a change needs every time: the tests that start no process of their own, in less than a minute.
 quick: native
-	$(BIN)/python -m pytest -q -n 2 -m "not slow" --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 -m "not slow" --dist loadfile --no-loadscope-reorder
 
 # The least share of lines and branches that the tests reach in their own process.
 COVERAGE ?= 70
 coverage: native
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile --cov=leakscan --cov-branch --cov-report=term:skip-covered \
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder --cov=leakscan --cov-branch --cov-report=term:skip-covered \
 	  --cov-fail-under=$(COVERAGE)
 
 # CHANGELOG.md from news/, at a release.
@@ -101,8 +101,8 @@ mutants: native
 # fails below the limits of tools/truth.py. About an hour for 300 seeds on two cores.
 SEEDS ?= 300
 truth: native
-	LEAKSCAN_FULL=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/programs/test_cases_answers.py \
-	  tests/programs/test_cases_leakgen.py tests/programs/test_cases_node.py tests/programs/test_cases_doors.py
+	LEAKSCAN_FULL=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/programs \
+	  tests/analysis/test_callers.py
 	$(BIN)/python tools/truth.py --seeds $(SEEDS)
 
 # The agent framework of the how-to, from npm, in every situation; prints the table. About half an hour.

@@ -92,7 +92,34 @@ QUICK: Final = frozenset(
 """Files whose tests draw a heap and look at an answer: `make quick`. Others run programs, or take long."""
 
 
+LONGEST: Final = (
+    "test_known_answers",
+    "test_pytest_plugin",
+    "test_cases_answers",
+    "test_known_node",
+    "test_fixtures",
+    "test_cases_doors",
+    "test_callers",
+    "test_stuck",
+    "test_cases_node",
+    "test_capture",
+    "test_capture_node",
+    "test_attach_soak",
+    "test_walk_names",
+    "test_docs",
+    "test_cases_leakgen",
+    "test_targets_web",
+    "test_streams_lab",
+    "test_node_pairs",
+    "test_zoo_programs",
+    "test_truth_seeds",
+)
+"""Files that go first, where each worker takes a file at a time: no long one is left alone at the end."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(LONGEST)))
     for item in items:
         if item.path.stem not in QUICK:
             item.add_marker(pytest.mark.slow)

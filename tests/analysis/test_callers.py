@@ -1,8 +1,14 @@
-"""What only the caller holds: locals of a test, `self`, fixtures of every scope; in suites of their own."""
+"""What only the caller holds: locals of a test, `self`, fixtures of every scope; in suites of their own.
+
+Each test inside is a measurement of seconds: one of each kind is asked, all of them with LEAKSCAN_FULL=1.
+"""
 
 from __future__ import annotations
 
 import pytest
+
+from case_runs import FULL
+from inner_suites import without_plugins
 
 pytest_plugins = ["pytester"]
 
@@ -316,9 +322,10 @@ def test_fixtures_of_pytest(capsys, caplog, tmp_path, monkeypatch, session_serve
 def outcomes(pytester):
     """Runs a test file with the plugin in a process of its own; names of tests by outcome."""
 
-    def run(body: str, *, keeps: bool) -> dict[str, set[str]]:
+    def run(body: str, *, keeps: bool, asked: tuple[str, ...] = ()) -> dict[str, set[str]]:
         pytester.makepyfile(test_suite=SERVER + f"\n\nKEEPS = {keeps}\n\n" + body)
-        result = pytester.runpytest_subprocess("-v", "-p", "no:cacheprovider")
+        arguments = [] if FULL else ["-k", " or ".join(asked)] if asked else []
+        result = pytester.runpytest_subprocess("-v", *without_plugins("asyncio", "anyio"), *arguments)
         found: dict[str, set[str]] = {}
         for line in result.outlines:
             if line.startswith("test_suite.py::") and "%]" in line:
@@ -329,10 +336,28 @@ def outcomes(pytester):
     return run
 
 
-@pytest.mark.parametrize("body", [IN_THE_CALLER, BY_THE_MARKER], ids=["in the caller", "by the marker"])
-def test_what_only_the_caller_holds_is_a_leak(outcomes, body):
-    found = outcomes(body, keeps=True)
+ONE_OF_EACH = {
+    "in the caller": (
+        *("test_nested_functions", "test_suspended_generator_keeps_it", "test_context_variable"),
+        *("test_unittest_class", "test_fixture_that_is_a_generator"),
+    ),
+    "by the marker": (
+        *("test_module", "test_generator_of_a_lambda", "test_attribute_of_the_session"),
+        *("test_asyncio", "test_isolated"),
+    ),
+}
+"""Frames of functions and generators, contexts, classes, fixtures; scopes, and tests of each runner."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [("in the caller", IN_THE_CALLER), ("by the marker", BY_THE_MARKER)],
+    ids=["in the caller", "by the marker"],
+)
+def test_what_only_the_caller_holds_is_a_leak(outcomes, kind, body):
+    found = outcomes(body, keeps=True, asked=ONE_OF_EACH[kind])
     assert set(found) == {"FAILED"}
+    assert len(found["FAILED"]) >= len(ONE_OF_EACH[kind])
 
 
 def test_callers_that_keep_nothing_pass(outcomes):

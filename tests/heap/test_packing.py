@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +23,10 @@ from leakscan.heap.reader import load
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    # Of a process of its own: that of the tests has ten times as many objects, and all are packed many times.
     path = tmp_path_factory.mktemp("raw") / "raw.heap"
-    leakscan.snapshot(path)
+    code = "import sys, leakscan; leakscan.snapshot(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
     return path.read_bytes()
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import pytest
 
+from inner_suites import OTHERS, without_plugins
+
 pytest_plugins = ["pytester"]
 
 
 @pytest.fixture
 def suite(pytester):
-    """Runs a test file with the plugin in a process of its own; returns pytest's result."""
+    """Runs a test file with the plugin in a process of its own; returns pytest's result.
 
-    def run(text: str, *arguments: str) -> pytest.RunResult:
+    Without the plugins that a test does not name in `among`: each of them is in all heaps that are measured.
+    """
+
+    def run(text: str, *arguments: str, among: tuple[str, ...] = ()) -> pytest.RunResult:
         pytester.makepyfile(test_suite=text)
-        return pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider", *arguments)
+        return pytester.runpytest_subprocess("-q", *without_plugins(*among), *arguments)
 
     return run
 
@@ -244,7 +249,8 @@ def test_tests_of_anyio_and_pytest_asyncio_are_measured_too(suite):
         @pytest.mark.leakscan(runs=6)
         async def test_is_fine_with_anyio(anyio_backend):
             await asyncio.sleep(0)
-        """
+        """,
+        among=("asyncio", "anyio"),
     )
     result.assert_outcomes(failed=1, passed=2)
 
@@ -277,7 +283,8 @@ def test_a_returned_stream_is_brought_to_every_end_asked_for(suite):
         @pytest.mark.leakscan(runs=6)
         def test_sync_test_of_an_async_stream():
             return chunks()
-        """
+        """,
+        among=("asyncio",),
     )
     result.assert_outcomes(failed=1, passed=1)
     result.stdout.fnmatch_lines(["LEAK  6 Session survive 6 runs*", "*mode abandon*"])
@@ -346,5 +353,6 @@ def test_coverage_and_several_workers_raise_no_alarm(suite):
         "--leakscan-runs=6",
         "--cov=.",
         "-n1",
+        among=OTHERS,
     )
     result.assert_outcomes(passed=4, failed=1)

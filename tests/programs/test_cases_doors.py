@@ -6,7 +6,6 @@ The programs are `cases/tests` and those of tools/leakgen/cases that measure the
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 from case_runs import FULL
 from case_truths import TESTS
+from inner_suites import without_plugins
 
 CASES: Final = TESTS / "cases" / "tests"
 REDUCED: Final = TESTS.parent / "tools" / "leakgen" / "cases"
@@ -29,6 +29,16 @@ IN_FILES: Final = {
     ),
 }
 ASKED: Final = [name for name in IN_FILES if FULL or name == "test_sess.py"]
+
+
+RUNS: Final = 20 if FULL else 6
+"""Of the files that are copied: the answer does not depend on it."""
+
+
+def _copied(file: Path, folder: Path) -> str:
+    """The name of a copy that is measured in RUNS runs."""
+    (folder / file.name).write_text(re.sub(r"\bruns=\d+", f"runs={RUNS}", file.read_text()))
+    return file.name
 
 
 def _said(*arguments: str, folder: Path) -> tuple[int, str]:
@@ -46,7 +56,8 @@ def _said(*arguments: str, folder: Path) -> tuple[int, str]:
 
 @pytest.fixture(scope="module")
 def variants(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return _said(str(CASES / "variants.py"), folder=tmp_path_factory.mktemp("variants"))[1]
+    folder = tmp_path_factory.mktemp("variants")
+    return _said(_copied(CASES / "variants.py", folder), folder=folder)[1]
 
 
 @pytest.mark.parametrize("way", VARIANTS)
@@ -58,9 +69,8 @@ def test_what_is_measured_may_hang_on_anything(way: str, variants: str):
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What pytest wrote about each test of the files; nothing for those that passed."""
     folder = tmp_path_factory.mktemp("suite")
-    for name in ASKED:
-        shutil.copy(CASES / name, folder)
-    _, text = _said("-m", "pytest", "-q", "-p", "no:cacheprovider", *ASKED, folder=folder)
+    files = [_copied(CASES / name, folder) for name in ASKED]
+    _, text = _said("-m", "pytest", "-q", *without_plugins(), *files, folder=folder)
     parts = re.split(r"(?m)^_{3,} (?:\w+\.)?(\w+) _{3,}$", text)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
@@ -70,7 +80,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     [test for name in ASKED for test in IN_FILES[name]],
 )
 def test_a_test_that_leaks_fails_with_its_holder_and_its_line(test: str, reports: dict[str, str]):
-    assert "LEAK  20 Entry" in reports.get(test, "passed")
+    assert f"LEAK  {RUNS} Entry" in reports.get(test, "passed")
     assert "Server.log" in reports[test]
     file = next(name for name, tests in IN_FILES.items() if test in tests)
     line = re.search(rf"{file}:(\d+)", reports[test].partition("LEAK")[2])
@@ -79,13 +89,11 @@ def test_a_test_that_leaks_fails_with_its_holder_and_its_line(test: str, reports
 
 @pytest.mark.parametrize("program", ["list", "service"])
 def test_a_script_that_measures_itself_finds_what_its_local_holds(program: str, tmp_path: Path):
-    code, text = _said(str(REDUCED / f"assert_local_{program}.py"), folder=tmp_path)
-    assert (code, "LEAK  20 Order" in text, "orders" in text) == (1, True, True)
+    code, text = _said(_copied(REDUCED / f"assert_local_{program}.py", tmp_path), folder=tmp_path)
+    assert (code, f"LEAK  {RUNS} Order" in text, "orders" in text) == (1, True, True)
 
 
 def test_a_fixture_of_the_module_keeps_what_a_marked_test_leaves(tmp_path: Path):
-    shutil.copy(REDUCED / "test_module_fixture.py", tmp_path)
-    _, text = _said(
-        "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_module_fixture.py::test_shop", folder=tmp_path
-    )
-    assert "LEAK  20 Order" in text and "orders" in text
+    test = _copied(REDUCED / "test_module_fixture.py", tmp_path) + "::test_shop"
+    _, text = _said("-m", "pytest", "-q", *without_plugins(), test, folder=tmp_path)
+    assert f"LEAK  {RUNS} Order" in text and "orders" in text

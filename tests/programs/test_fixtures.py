@@ -1,4 +1,7 @@
-"""Each program under fixtures/ has an expected.toml beside it: what must be found, and what must not."""
+"""Each program under fixtures/ has an expected.toml beside it: what must be found, and what must not.
+
+Those marked `full` are asked with LEAKSCAN_FULL=1 only.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from case_runs import FULL
 from leakscan import load
 from leakscan.analysis.diff import diff
 from leakscan.analysis.results.findings import Verdict
@@ -20,6 +24,7 @@ CASES = [
     (scenario, mode)
     for file in sorted(FIXTURES.glob("*/expected.toml"))
     for scenario in tomllib.loads(file.read_text())["scenario"]
+    if FULL or not scenario.get("full")
     for mode in scenario.get("modes", ["consume"])
 ]
 NAMES = [f"{scenario['target']}-{mode}" for scenario, mode in CASES]

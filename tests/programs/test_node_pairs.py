@@ -1,6 +1,7 @@
 """Ordinary Node programs that keep nothing, each with a twin that keeps one Thing for each run.
 
-`LEAKSCAN_NODE` names another Node than the one on PATH.
+`LEAKSCAN_NODE` names another Node than the one on PATH. Each pair is two captures of seconds: one pair
+of each kind is asked, all of them with LEAKSCAN_FULL=1.
 """
 
 from __future__ import annotations
@@ -10,13 +11,19 @@ from pathlib import Path
 
 import pytest
 
+from case_runs import FULL
 from leakscan.analysis.results.findings import Findings
 from leakscan.answers.analyse import analysed_capture
 from leakscan.capture import Settings, capture
 from node_runs import NODE, needs_node
 
 PROGRAMS = Path(__file__).parents[1] / "known_node" / "pairs.mjs"
-NAMES = re.findall(r"^export (?:async )?function clean_(\w+)", PROGRAMS.read_text(), re.M)
+PAIRS = re.findall(r"^export (?:async )?function clean_(\w+)", PROGRAMS.read_text(), re.M)
+ONE_OF_EACH = (
+    *("http_keep_alive", "fetch_aborted", "timers", "async_local_storage", "emitter_iterated", "web_streams"),
+    *("worker", "object_as_map", "vm", "async_generator", "promises"),
+)
+NAMES = PAIRS if FULL else ONE_OF_EACH
 SETTINGS = Settings(runs=12, warmup=3, settle_seconds=0.7, timeout_seconds=60)
 HEADS = {
     # What is abandoned speaks for what its locals hold.
@@ -32,6 +39,10 @@ UNDECIDED = {"fetch_aborted": "what undici keeps of an aborted request goes late
 def findings_of(name: str, folder: Path) -> Findings:
     captured = capture(f"{PROGRAMS}:{name}", output=folder / "leak", node=NODE, settings=SETTINGS)
     return analysed_capture(captured)
+
+
+def test_the_pairs_that_are_always_asked_are_there():
+    assert set(ONE_OF_EACH) <= set(PAIRS)
 
 
 @needs_node

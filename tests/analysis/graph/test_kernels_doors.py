@@ -274,7 +274,7 @@ import numpy as np
 from leakscan.analysis.graph import kernels
 from leakscan.analysis.graph.kernels import Csr
 
-count = 1_000_000
+count = 200_000
 graph = Csr(np.arange(count + 1, dtype=np.uint64), np.roll(np.arange(count, dtype=np.uint32), -1))
 roots = np.zeros(1, np.uint32)
 slots, costs = np.arange(count, dtype=np.uint32), np.ones(count, np.uint32)
@@ -291,9 +291,9 @@ calls = {
     "cut": lambda: kernels.min_cut(graph, slots, costs, sources=roots, sinks=roots + np.uint32(count // 2)),
 }
 for name, call in calls.items():
-    for spare_mb in range(0, 400, 4):
+    for spare_kb in range(0, 80_000, 800):
         used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + spare_mb * 2**20, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_AS, (used + spare_kb * 2**10, resource.RLIM_INFINITY))
         try:
             call()
         except MemoryError:
