@@ -14,6 +14,7 @@ import pytest
 from drawn_captures import CLEAN, draw_capture, leaking
 from heaps import heap
 from leakscan.answers.bundle import capsule_of
+from leakscan.errors import UsageError
 from leakscan.explorer.looking import Explorer
 from leakscan.explorer.pages import Page, answered
 from leakscan.heap.graph import HeapGraph, StringTable
@@ -147,6 +148,18 @@ def test_one_snapshot_begins_with_what_its_memory_hangs_on(tmp_path: Path):
     assert "What the memory hangs on" in page(explorer, f"{BASE}/").body
     growth = page(explorer, f"{BASE}/growth")
     assert (growth.status, "growth needs two snapshots" in growth.body) == (404, True)
+
+
+def test_two_captures_are_no_pair_of_snapshots(tmp_path: Path):
+    folder = draw_capture(tmp_path / "leak")
+    with pytest.raises(UsageError):
+        Explorer([folder, folder])
+
+
+def test_two_snapshots_have_growth(tmp_path: Path):
+    folder = draw_capture(tmp_path / "leak")
+    explorer = Explorer([folder / "before.heap", folder / "after.heap"])
+    assert "app.Output" in page(explorer, f"{BASE}/growth").body
 
 
 def test_a_capsule_shows_its_answers_and_says_that_it_has_no_heap(tmp_path: Path):

@@ -21,6 +21,7 @@ from leakscan.analysis.results.findings import Findings
 from leakscan.answers.analyse import analysed
 from leakscan.answers.capsules import capsule_at
 from leakscan.answers.looking import graph_to_look_at
+from leakscan.answers.sources import sources_of
 from leakscan.errors import LeakscanError
 from leakscan.heap.graph import U32
 
@@ -64,6 +65,9 @@ class Explorer:
 
     def __init__(self, sources: list[Path]) -> None:
         self.sources = sources
+        if len(sources) > 1:
+            # Two directories are no pair of snapshots: said now, not on a page.
+            sources_of(sources)
         self.capsule: Capsule | None = capsule_at(sources)
         self.heap = None if self.capsule is not None else Heap(graph_to_look_at(sources[-1]))
         self.trouble = ""
