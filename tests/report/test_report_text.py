@@ -100,6 +100,12 @@ def test_names_lose_their_middle_never_the_class():
     assert shortened_name("company.package.module.ClassName", 22) == "company...ClassName"
 
 
+def test_no_more_of_a_name_goes_than_must():
+    name = "company.product.area.module.ClassName"
+    assert shortened_name(name, 30) == "company...module.ClassName"
+    assert all(len(shortened_name(name, width)) <= width for width in range(6, 50))
+
+
 def test_places_lose_outer_folders_never_the_file():
     assert shortened_place("/home/someone/project/shop/web.py:12", 18) == ".../shop/web.py:12"
 

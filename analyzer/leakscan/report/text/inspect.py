@@ -16,6 +16,8 @@ from leakscan.wording import count_text, size_text, visible
 _LISTED: Final = 10
 _CHAIN: Final = 12
 _KIND_WIDTH: Final = 30
+_BESIDE: Final = 70
+"""Columns that the rest of a row usually takes."""
 
 
 def inspect_text(found: Inspection, screen: Screen, *, all_paths: bool) -> list[Line]:
@@ -52,7 +54,7 @@ def _several(listed: Listed, names: TypeNames, width: int) -> list[Line]:
     columns = [Column("known as", is_number=False), Column("object"), Column("type", is_number=False)]
     shown = listed.objects[:_LISTED]
     rows = [
-        [visible(each.label), f"#{each.object}", _kind(each, names), size_text(each.retained_bytes)]
+        [visible(each.label), f"#{each.object}", _kind(each, names, width), size_text(each.retained_bytes)]
         for each in shown
     ]
     lines += table([*columns, Column("retained")], rows, width=width)
@@ -62,9 +64,9 @@ def _several(listed: Listed, names: TypeNames, width: int) -> list[Line]:
     return [*lines, line()]
 
 
-def _kind(each: Named, names: TypeNames) -> str:
+def _kind(each: Named, names: TypeNames, width: int) -> str:
     kind = names.short(each.type_name) + (f" {visible(each.name)}" if each.name else "")
-    return shortened(kind, _KIND_WIDTH)
+    return shortened(kind, max(_KIND_WIDTH, width - _BESIDE))
 
 
 def _title(view: ObjectView, names: TypeNames, width: int) -> list[Line]:
@@ -119,7 +121,9 @@ def _references(
         note = "weak" if each.is_weak else "only here" if each.is_only else ""
         text = visible(each.text) if is_field else visible(holder_text(each))
         other = each.other
-        rows.append([text, _kind(other, names), f"#{other.object}", size_text(other.retained_bytes), note])
+        rows.append(
+            [text, _kind(other, names, width), f"#{other.object}", size_text(other.retained_bytes), note]
+        )
     lines = [line(), *((Span("  "), *row) for row in table(columns, rows, width=width - 2))]
     if count > len(shown):
         rest = (

@@ -92,13 +92,16 @@ def shortened_place(place: str, width: int) -> str:
 
 
 def shortened_name(name: str, width: int) -> str:
-    """A dotted name in `width` characters: inner packages go first, then the middle of what is left."""
+    """A dotted name in `width` characters: no more inner packages go than must, then the middle of it."""
     if len(name) <= width:
         return name
     first, _, rest = name.partition(".")
     last = rest.rpartition(".")[2]
-    if last and len(first) + len(last) + 4 <= width:
-        return f"{first}...{last}"
+    parts = rest.split(".")
+    for kept in range(len(parts) - 1, 0, -1):
+        shorter = f"{first}...{'.'.join(parts[-kept:])}"
+        if last and len(shorter) + 1 <= width:
+            return shorter
     if last and len(last) + 3 <= width:
         return f"...{last}"
     return shortened(last or name, width)
