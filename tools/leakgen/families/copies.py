@@ -161,6 +161,7 @@ def recorded_calls(g):
         thing,
         [["call_args_list"], ["mock_calls"]],
         f"{mock}.reset_mock()",
+        alternatives=[[mock]],
     )
 
 
