@@ -73,6 +73,18 @@ def make_folder(folder: Path) -> None:
         raise UsageError(f"{folder} may not be written", hint="choose another -o")
 
 
+def make_folder_for(pid: int, folder: Path) -> None:
+    """The same where that process sees our files; it may write it. UsageError: it cannot be made."""
+    ours, theirs = os.stat("/"), os.stat(f"/proc/{pid}/root/")
+    if (ours.st_dev, ours.st_ino) != (theirs.st_dev, theirs.st_ino):
+        return  # the process makes it, in its own file system
+    is_new = not folder.exists()
+    make_folder(folder)
+    owner = os.stat(f"/proc/{pid}")
+    if is_new and os.geteuid() == 0 and owner.st_uid:
+        os.chown(folder, owner.st_uid, owner.st_gid)
+
+
 def run_guarded(command: list[str], settings: GuardSettings) -> None:
     """Become that command, guarded; does not return. CaptureError: it cannot be started."""
     make_folder(settings.folder)

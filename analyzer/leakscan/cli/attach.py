@@ -21,6 +21,7 @@ EXAMPLES = (
     "leakscan attach 4312 --arm -o leak/   # later again, without --arm",
     "leakscan attach 4312 --minutes 30 --every 5 -o leak/",
     "leakscan attach 4312 --disarm",
+    "leakscan attach 4312 --guard -o /var/leak",
 )
 _SUFFIX = ".heap"
 _WORTH_SAYING = 100_000_000
@@ -41,6 +42,10 @@ def attach(
         bool, option("--arm", help="Count births from now on: the next call knows exactly what is new.")
     ] = False,
     disarm: Annotated[bool, option("--disarm", help="Stop counting births.")] = False,
+    guard: Annotated[
+        bool,
+        option("--guard", help="Leave a guard that takes a snapshot before memory runs out (guard --help)."),
+    ] = False,
     minutes: Annotated[
         float | None, option(metavar="M", help="Take a series for this long, births counted.")
     ] = None,
@@ -63,6 +68,10 @@ def attach(
 
     if pid <= 0:
         raise UsageError(f"{pid} is no process", hint="`ps -ef` lists the processes")
+    if guard:
+        if arm or disarm or minutes is not None:
+            raise UsageError("--guard goes alone", hint="leakscan attach PID --guard -o DIR")
+        return _guard(pid, output, redact_keys=redact_keys, via=via, timeout=timeout, said=_Said(as_json))
     if arm and disarm:
         raise UsageError("--arm and --disarm are two calls", hint="--arm, some time, a second call, --disarm")
     said = _Said(as_json)
@@ -80,6 +89,26 @@ def attach(
                 target.keep_armed()
             if disarm:
                 said.disarmed(target, target.disarm())
+    except LeakscanError as error:
+        said.failed(pid, error)
+        raise
+    said.end()
+    return 0
+
+
+def _guard(pid: int, output: Path | None, *, redact_keys: bool, via: str, timeout: float, said: _Said) -> int:
+    from leakscan.capture.guard import GuardSettings, make_folder_for
+    from leakscan.capture.process.attach import Attachment, interrupts_as_exceptions
+    from leakscan.errors import LeakscanError
+
+    settings = GuardSettings(
+        folder=(output or Path(f"guard-{pid}")).absolute(), baseline_seconds=0.0, redact_keys=redact_keys
+    )
+    try:
+        with interrupts_as_exceptions(), Attachment(pid, via=via, timeout_seconds=timeout) as target:
+            make_folder_for(pid, settings.folder)
+            target.guard(settings.folder, settings.options)
+            said.guarded(target, settings.folder)
     except LeakscanError as error:
         said.failed(pid, error)
         raise
@@ -212,6 +241,13 @@ class _Said:
         if not self._as_json:
             word = "no longer counted" if was_armed else "were not counted"
             print(f"births {word} in process {target.pid}")
+
+    def guarded(self, target: Attachment, folder: Path) -> None:
+        from leakscan.wording import visible
+
+        self._document |= {"pid": target.pid, "python": target.python, "guard": str(folder)}
+        if not self._as_json:
+            print(visible(f"process {target.pid} is guarded: its box will be in {folder}"))
 
     def failed(self, pid: int, error: LeakscanError) -> None:
         """The message itself goes to stderr, as every command's does."""

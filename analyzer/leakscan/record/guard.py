@@ -43,6 +43,7 @@ def guard(
 
 _REASONS = {
     "no-thread": "the guard's thread could not be started: out of threads or memory",
+    "not-writable": "the guard's folder may not be written",
     "name-too-long": "the name of the guard's folder is too long",
     "unsupported": "guards work on Linux only",
 }

@@ -14,6 +14,7 @@
 #include "agent/agent_pipes.h"
 #include "agent/interpreter.h"
 #include "births/births.h"
+#include "guard/guard.h"
 #include "memory/malloc.h"
 #include "walk/snapshot.h"
 
@@ -89,18 +90,19 @@ void snapshot(Pipes& pipes, bool redacts_keys, bool is_aside, bool is_filtered, 
         if (room >= 0 && blocks * kBytesAnObject > room)
             return pipes.say("forked pid=0 needed=%lld objects=%ld", blocks * kBytesAnObject, blocks);
         const int heap = pipes.open_heap();
-        Meta meta(run, redacts_keys);
+        const bool is_dated = births::armed() && !guard::counts_births();
+        Meta meta(run, redacts_keys, is_dated);
         const int flags = record::kFlagAgent | (redacts_keys ? record::kFlagRedactKeys : 0) |
-                          (is_filtered ? record::kFlagFiltered : 0);
+                          (is_filtered ? record::kFlagFiltered : 0) | (is_dated ? 0 : record::kFlagUndated);
         started = record::start({heap, flags, meta.text(), meta.bytes(), "", 0});
         close(heap);
         const bool ends_interval = !(is_aside && session.for_capture);
-        if (births::armed() && started.pid > 0 && ends_interval && births::begin_run(static_cast<std::uint16_t>(run + 1)))
+        if (is_dated && started.pid > 0 && ends_interval && births::begin_run(static_cast<std::uint16_t>(run + 1)))
             session.interval++;
         pause = held.held_for();
     }
     pipes.say("forked waited_seconds=%.6f pause_seconds=%.6f run=%u births=%d pid=%ld errno=%d reason=%s", waited, pause,
-              run, births::armed(), started.pid, started.error, started.reason ? started.reason : "");
+              run, births::armed() && !guard::counts_births(), started.pid, started.error, started.reason ? started.reason : "");
     if (started.pid <= 0) return;
     const record::Ended ended = record::wait_for(started.pid, kChildSeconds);
     record::MallocTotals malloc;
@@ -115,6 +117,7 @@ void snapshot(Pipes& pipes, bool redacts_keys, bool is_aside, bool is_filtered, 
 void arm(Pipes& pipes, bool for_capture) {
     Held held;
     if (pipes.is_lost()) return;
+    if (guard::counts_births()) return pipes.say("armed already=0 reason=a guard counts them for its box");
     if (births::armed()) return pipes.say("armed already=1 reason=");
     // Their allocations would race with the change of the allocator table.
     const char* reason = has_other_interpreters() ? "the process has sub-interpreters" : nullptr;
@@ -127,7 +130,7 @@ void arm(Pipes& pipes, bool for_capture) {
 }
 
 bool disarm() {
-    if (why_not()) return false;
+    if (why_not() || guard::counts_births()) return false;
     Held held;
     const bool was_armed = births::armed();
     births::disarm();
@@ -135,14 +138,20 @@ bool disarm() {
     return was_armed;
 }
 
+// `guard baseline=0 percent=85 ... folder=` and the rest of the line.
+void guard_from_now(Pipes& pipes, const char* order) {
+    const char* const folder = std::strstr(order, "folder=");
+    pipes.say("guarded reason=%s", folder ? guard::start_with(folder + 7, order) : "no-folder");
+}
+
 void obey(Pipes& pipes) {
     bool is_filtered = false;
-    char order[256];
+    char order[1024];
     while (pipes.next_order(order, sizeof order)) {
         if (!std::strncmp(order, "hello", 5)) {
             is_filtered = std::strstr(order, "filtered");
             const char* const reason = why_not();
-            pipes.say("hello armed=%d run=%u reason=%s", !reason && births::armed(), session.interval,
+            pipes.say("hello armed=%d run=%u reason=%s", !reason && births::armed() && !guard::counts_births(), session.interval,
                       reason ? reason : "");
         } else if (!std::strcmp(order, "end")) {
             return;
@@ -156,12 +165,20 @@ void obey(Pipes& pipes) {
                      room ? std::atoll(room + 5) : -1);
         } else if (!std::strncmp(order, "arm", 3)) {
             arm(pipes, std::strstr(order, "capture"));
+        } else if (!std::strncmp(order, "guard ", 6)) {
+            guard_from_now(pipes, order);
+        } else if (!std::strcmp(order, "unguard")) {
+            pipes.say("unguarded was_running=%d", guard::is_running());
+            guard::stop();
         } else if (!std::strcmp(order, "disarm")) {
             const bool was_armed = disarm();
             pipes.say("disarmed was_armed=%d", was_armed);
         }
     }
 }
+
+// A destructor of the program, or the guard's thread, may be inside it for ever.
+bool must_stay() { return births::was_ever_armed() || guard::is_running(); }
 
 // The other copies of the agent in this process; their names are what they were opened by.
 struct Others {
@@ -210,7 +227,7 @@ __attribute__((destructor)) static void free_reserve() { __gnu_cxx::__freeres();
 extern "C" __attribute__((visibility("default"))) agent::Outcome leakscan_agent_serve(const char* folder, int protocol) {
     using namespace agent;
     if (protocol != kProtocol) return Outcome::NOT_MINE;
-    if (!folder) return births::was_ever_armed() ? Outcome::MUST_STAY : Outcome::MAY_GO;
+    if (!folder) return must_stay() ? Outcome::MUST_STAY : Outcome::MAY_GO;
     Pipes pipes(folder);
     const bool is_open = pipes.open();
     if (!pipes.is_alone()) {
@@ -221,7 +238,7 @@ extern "C" __attribute__((visibility("default"))) agent::Outcome leakscan_agent_
     if (is_open) obey(pipes);
     if (session.armed_now) disarm();
     pipes.remove();
-    return births::was_ever_armed() ? Outcome::MUST_STAY : Outcome::MAY_GO;
+    return must_stay() ? Outcome::MUST_STAY : Outcome::MAY_GO;
 }
 
 // The agent's thread; the handle to close, or null to stay.

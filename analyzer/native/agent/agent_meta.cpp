@@ -20,7 +20,7 @@ constexpr std::size_t kBytes = 64 * 1024;
 
 }  // namespace
 
-Meta::Meta(unsigned run, bool redacts_keys) {
+Meta::Meta(unsigned run, bool redacts_keys, bool is_dated) {
     void* const memory = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     text_ = memory == MAP_FAILED ? nullptr : static_cast<char*>(memory);
     if (!text_) return;
@@ -32,7 +32,7 @@ Meta::Meta(unsigned run, bool redacts_keys) {
     add(R"({"format": 1, "runtime": "cpython", "implementation": "cpython", "python": "%lu.%lu.%lu", )",
         Py_Version >> 24 & 255, Py_Version >> 16 & 255, Py_Version >> 8 & 255);
     add(R"("pid": %d, "time_unix": %ld.%03ld, "run": %u, "births": %s, "births_width": 16, "sites": false, )", getpid(),
-        static_cast<long>(at.tv_sec), at.tv_nsec / 1000000, run, flag(births::armed()));
+        static_cast<long>(at.tv_sec), at.tv_nsec / 1000000, run, flag(is_dated));
     // Paths of source files are those of this file system, which is another one in a container.
     struct stat root{};
     if (stat("/", &root) == 0)

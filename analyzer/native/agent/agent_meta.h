@@ -7,7 +7,7 @@ namespace agent {
 class Meta {
   public:
     // Needs the interpreter's lock. Without memory the text is empty JSON.
-    Meta(unsigned run, bool redacts_keys);
+    Meta(unsigned run, bool redacts_keys, bool is_dated);
     ~Meta();
     Meta(const Meta&) = delete;
     Meta& operator=(const Meta&) = delete;

@@ -32,7 +32,7 @@ class Pipes {
     char folder_[kPathBytes];
     const bool is_alone_;
     int orders_ = -1, answers_ = -1;
-    char pending_[256];
+    char pending_[1024];
     std::size_t pending_bytes_ = 0;
 };
 

@@ -51,6 +51,7 @@ class Guard {
     void stop();
     void in_child();
     bool is_running() const { return is_running_; }
+    bool counts_births() const { return owns_births_; }
     const char* folder() const { return has_box_ ? journal_.folder() : ""; }
 
   private:
@@ -102,6 +103,8 @@ const char* Guard::start(const Settings& settings) {
     if (is_running_) return "running";
     if (std::strlen(settings.parent) >= sizeof parent_ - 64) return "name-too-long";
     std::strcpy(parent_, settings.parent);
+    mkdir(parent_, 0777);  // its own parents are the user's business
+    if (access(parent_, W_OK | X_OK)) return "not-writable";
     limit_ = settings.limit;
     percent_ = settings.percent;
     baseline_seconds_ = settings.baseline_seconds;
@@ -404,8 +407,9 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
     const int intervals = is_baseline ? 0 : is_dated ? ticks_.divide(got, resident) : 1;
     record::Started child;
     {
-        agent::Meta meta(static_cast<unsigned>(intervals), redacts_keys_);
-        const int flags = record::kFlagAgent | record::kFlagSmallCache | (redacts_keys_ ? record::kFlagRedactKeys : 0);
+        agent::Meta meta(static_cast<unsigned>(intervals), redacts_keys_, is_dated);
+        const int flags = record::kFlagAgent | record::kFlagSmallCache | (redacts_keys_ ? record::kFlagRedactKeys : 0) |
+                          (is_dated ? 0 : record::kFlagUndated);
         child = record::start({heap, flags, meta.text(), meta.bytes(), "", 0,
                                is_dated && !is_baseline ? ticks_.interval_of() : nullptr});
     }
@@ -468,6 +472,11 @@ void Guard::nap(double seconds) {
     sem_timedwait(&wake_, &until);
 }
 
+long long number_after(const char* options, const char* name, long long missing) {
+    const char* const at = std::strstr(options, name);
+    return at ? std::strtoll(at + std::strlen(name), nullptr, 10) : missing;
+}
+
 Guard the_guard;
 
 void guard_child() { the_guard.in_child(); }
@@ -476,7 +485,22 @@ void guard_child() { the_guard.in_child(); }
 
 const char* start(const Settings& settings) { return the_guard.start(settings); }
 void stop() { the_guard.stop(); }
+
+const char* start_with(const char* folder, const char* options) {
+    Settings settings{};
+    settings.parent = folder;
+    settings.limit = number_after(options, "limit=", 0);
+    settings.percent = static_cast<int>(number_after(options, "percent=", 85));
+    settings.baseline_seconds = static_cast<double>(number_after(options, "baseline=", 30'000)) / 1000;
+    settings.counts_births = number_after(options, "births=", 1);
+    settings.redacts_keys = number_after(options, "redact=", 0);
+    if (settings.percent < 1 || settings.percent > 99) settings.percent = 85;
+    const char* const reason = start(settings);
+    return reason ? reason : "";
+}
+
 bool is_running() { return the_guard.is_running(); }
+bool counts_births() { return the_guard.counts_births(); }
 const char* folder() { return the_guard.folder(); }
 
 }  // namespace guard

@@ -2,7 +2,6 @@
 #include "guard/guard.h"
 #include "module.h"
 
-#include <cstdlib>
 #include <cstring>
 
 namespace guard {
@@ -54,11 +53,6 @@ PyObject* guard_box(PyObject*, PyObject*) {
     Py_RETURN_NONE;
 }
 
-long long number_after(const char* options, const char* name, long long missing) {
-    const char* const at = std::strstr(options, name);
-    return at ? std::strtoll(at + std::strlen(name), nullptr, 10) : missing;
-}
-
 }  // namespace
 }  // namespace guard
 
@@ -68,18 +62,8 @@ PyMethodDef guard_methods[] = {{"guard_start", guard::guard_start, METH_VARARGS,
                                {nullptr, nullptr, 0, nullptr}};
 
 #if defined(__linux__)
-// `options`: `limit=BYTES percent=N baseline=MILLISECONDS births=0 redact=1`, each of them may be missing. Needs no lock,
-// nor Python to be initialized. Null, or why it was not started.
+// See start_with(). Needs no lock, nor Python to be initialized.
 extern "C" __attribute__((visibility("default"))) const char* leakscan_guard(const char* folder, const char* options) {
-    using namespace guard;
-    Settings settings{};
-    settings.parent = folder;
-    settings.limit = number_after(options, "limit=", 0);
-    settings.percent = static_cast<int>(number_after(options, "percent=", 85));
-    settings.baseline_seconds = static_cast<double>(number_after(options, "baseline=", 30'000)) / 1000;
-    settings.counts_births = number_after(options, "births=", 1);
-    settings.redacts_keys = number_after(options, "redact=", 0);
-    if (settings.percent < 1 || settings.percent > 99) settings.percent = 85;
-    return start(settings);
+    return guard::start_with(folder, options);
 }
 #endif

@@ -305,7 +305,7 @@ void Walk::finish_row() {
         const bool gc = has_gc_head(object);
         block = static_cast<const char*>(address) - header_bytes(object->type, gc);
     }
-    if (births::armed() && row_plan_) birth = births::run_of(block);
+    if (births::armed() && row_plan_ && !(input->flags & kFlagUndated)) birth = births::run_of(block);
     if (input->interval_of && birth < 256) birth = input->interval_of[birth];
     if (birth == format::kBirthOwn) current_flags_ |= format::OWN;
     writer.u64(OBJ_ADDR, reinterpret_cast<std::uintptr_t>(address));

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 import leakscan
-from attach_targets import Program, started
+from attach_targets import Program, needs_attach, running, started
 from cli_runs import CommandLine, command  # noqa: F401  # a fixture
 from leakscan.capture.directory.guarded import box_to_tell, boxes_in, read_box
 from leakscan.capture.directory.reader import read_capture
-from leakscan.errors import CaptureError
+from leakscan.capture.process.attach import Attachment
+from leakscan.errors import AttachError, CaptureError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="guards work on Linux only")
 SOAK = Path(__file__).parents[3] / "tools" / "guard_soak.py"
@@ -249,3 +250,61 @@ def test_the_last_box_with_both_snapshots_is_told(tmp_path: Path):
         (earlier / name).write_bytes(b"")
     assert [box.name for box in boxes_in(tmp_path)] == ["box-9-5", "box-7-50"]
     assert box_to_tell(boxes_in(tmp_path)) == earlier
+
+
+SERVICE = """
+import time
+class Session: pass
+HELD = {}
+def has(folder, name): return any(name in os.listdir(f"{folder}/{box}") for box in os.listdir(folder))
+def wait_for(folder, name):
+    while not has(folder, name): time.sleep(0.01)
+    return name
+def leak(folder):
+    while not has(folder, "after.heap"):
+        for _ in range(3_000): HELD[len(HELD)] = Session()
+        time.sleep(0.01)
+    return "leaked"
+print('ready')
+for line in sys.stdin: print(eval(line))
+"""
+
+
+@needs_attach()
+def test_a_guard_stays_in_a_process_that_was_attached_to(boxes: Path):
+    with running(SERVICE) as target:
+        with Attachment(target.pid) as attachment:
+            attachment.guard(boxes, "limit=120000000 baseline=0")
+        target.ask(f"wait_for({str(boxes)!r}, 'before.heap')")
+        assert target.ask(f"leak({str(boxes)!r})") == "leaked"
+    leak = leakscan.diff(boxes).findings.leaks[0]
+    assert leak.holder is not None
+    assert (leak.holder.label, all(leak.births)) == ("__main__.HELD", True)
+
+
+@needs_attach()
+def test_a_guarded_process_can_be_attached_to_and_its_births_stay_the_guards(boxes: Path, tmp_path: Path):
+    with running(SERVICE) as target:
+        with Attachment(target.pid) as attachment:
+            attachment.guard(boxes, "baseline=0")
+        target.ask(f"wait_for({str(boxes)!r}, 'before.heap')")
+        with Attachment(target.pid) as attachment:
+            assert not attachment.is_armed
+            taken = attachment.snapshot(tmp_path / "now.heap")
+            with pytest.raises(AttachError, match="a guard counts them for its box"):
+                attachment.arm()
+    assert not taken.is_armed
+    assert not leakscan.load(tmp_path / "now.heap").has_births
+
+
+@needs_attach()
+def test_attach_leaves_one_guard_and_says_so(
+    boxes: Path,
+    command: CommandLine,  # noqa: F811
+):
+    with running(SERVICE) as target:
+        said = command("attach", str(target.pid), "--guard", "-o", str(boxes))
+        again = command("attach", str(target.pid), "--guard", "-o", str(boxes))
+    assert said == (0, f"process {target.pid} is guarded: its box will be in {boxes}\n", "")
+    assert again[:2] == (2, "")
+    assert "cannot be guarded: a guard runs there already" in again[2]

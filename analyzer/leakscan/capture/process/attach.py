@@ -223,6 +223,24 @@ class Attachment:
         self.interval = 0 if not answer.number("already") else self.interval
         return not answer.number("already")
 
+    def guard(self, folder: Path, options: str) -> None:
+        """Leave a guard in the target, which stays when this process ends; `folder` as the target sees it.
+
+        AttachError: one runs there already, or the folder may not be written by the target.
+        """
+        self._agent.order(f"guard {options} folder={folder}")
+        answer = self._answer("guarded", time.monotonic() + self._timeout)
+        if reason := answer.text("reason"):
+            raise AttachError(
+                f"process {self.pid} cannot be guarded: {_UNGUARDED.get(reason, reason[:200])}",
+                hint="-o names a folder that the process itself may write",
+            )
+
+    def unguard(self) -> bool:
+        """Have the guard end; whether there was one."""
+        self._agent.order("unguard")
+        return bool(self._answer("unguarded", time.monotonic() + self._timeout).number("was_running"))
+
     def keep_armed(self) -> None:
         self._agent.order("keep")
 
@@ -319,6 +337,14 @@ class Attachment:
         while time.monotonic() < until and _has_agent_thread(self.pid):
             time.sleep(pause)
             pause = min(pause * 2, 0.05)
+
+
+_UNGUARDED: Final = {
+    "running": "a guard runs there already",
+    "not-writable": "it may not write that folder",
+    "name-too-long": "the folder's name is too long",
+    "no-thread": "its thread could not be started",
+}
 
 
 def _beside_the_table(rss_bytes: int) -> int:
