@@ -37,7 +37,7 @@ def guard(
         bool, option("--redact-keys", help="Write no dictionary keys into the snapshots.")
     ] = False,
 ) -> int:
-    """Run a command that leaves a capture behind before memory runs out."""
+    """Run a command with a black box against OOM kills."""
     from leakscan.capture.guard import GuardSettings, run_guarded
     from leakscan.units import parse_seconds, parse_size
 

@@ -5,10 +5,10 @@ namespace {
 
 constexpr double kFirstTick = 0.1, kLaterTick = 1.0 / 16;
 constexpr double kMoment = 0.4, kWhile = 3.0;
-constexpr Bytes kBytesABlock = 16, kBeside = 16 << 20;
+constexpr Bytes kBytesABlock = 16, kBeside = 12 << 20;
 // Of the old pages, that the program writes while the child lives: each of them exists twice then.
 constexpr Bytes kWrittenShare = 32;
-constexpr double kStart = 0.15;  // the fork, and the wait for the lock
+constexpr double kFixed = 0.1, kABlock = 1e-6;  // of a snapshot that is written to a disk, measured
 
 }  // namespace
 
@@ -36,7 +36,9 @@ double Slope::bytes_a_second() const {
     return most > 0 ? most : 0;
 }
 
-double Cost::seconds() const { return kStart + static_cast<double>(blocks) * seconds_a_block; }
+double Cost::usual_seconds(Bytes blocks) { return kFixed + static_cast<double>(blocks) * kABlock; }
+
+double Cost::seconds() const { return 1.2 * slowness * usual_seconds(blocks); }
 
 Bytes Cost::bytes() const {
     const Bytes grows = static_cast<Bytes>(bytes_a_second * seconds());

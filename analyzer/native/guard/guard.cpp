@@ -35,12 +35,12 @@ using agent::monotonic_seconds;
 constexpr std::size_t kStackBytes = 512 * 1024;
 constexpr double kLongPause = 0.2, kYoungPause = 0.05, kShortPause = 0.02, kYoungSeconds = 5;
 constexpr double kChildSeconds = 600, kRetrySeconds = 1, kChildDelay = 1, kFindSeconds = 3;
-constexpr double kBlockSeconds = 1.5e-6;  // until the baseline has shown how long one takes here
+constexpr double kUsualSlowness = 1.5;  // until the baseline has shown how long a snapshot takes here
 constexpr Bytes kRoomKept = 2 << 20, kDiskKept = 50'000'000;
 constexpr Bytes kFileBytesABlock = 64;
 constexpr Bytes kUnseenBlock = 48;  // what grew since blocks were counted is taken to be of small ones
 constexpr long kTmpfs = 0x01021994, kRamfs = static_cast<long>(0x858458f6);
-constexpr int kMostTries = 5, kMostLast = 3;
+constexpr int kMostTries = 5, kMostLast = 4;
 
 enum class Stage { WAITS, WATCHES, IS_SPENT };
 enum class Taken { DONE, NO_ROOM, FAILED, ENDING };
@@ -89,7 +89,7 @@ class Guard {
     volatile bool is_running_ = false, must_stop_ = false, has_box_ = false;
     sem_t wake_;
     Stage stage_ = Stage::WAITS;
-    double delay_seconds_ = 0, found_ = 0, baseline_at_ = 0, started_ = 0, tried_ = -1e9, pause_ = kLongPause, seconds_a_block_ = kBlockSeconds;
+    double delay_seconds_ = 0, found_ = 0, baseline_at_ = 0, started_ = 0, tried_ = -1e9, pause_ = kLongPause, slowness_ = kUsualSlowness;
     Bytes last_room_ = 0, first_room_ = 0, first_resident_ = 0, baseline_used_ = 0;
     Bytes counted_blocks_ = 0, counted_at_ = 0;
     bool owns_births_ = false, has_half_ = false, lies_in_memory_ = false;
@@ -314,8 +314,8 @@ void Guard::watch(const Reading& now, double at) {
 // Where memory grows fast the first one was taken early: a later one tells more, and where it does not get whole the
 // early one stays.
 bool Guard::is_worth_another(const Reading& now, const Cost& next) const {
-    return owns_births_ && last_ones_ < kMostLast && tries_ < kMostTries && now.room < last_room_ / 2 &&
-           now.room > next.bytes_of_child() * 3 / 2;
+    return owns_births_ && last_ones_ < kMostLast && tries_ < kMostTries && now.room < last_room_ / 5 * 3 &&
+           now.room > next.bytes_of_child();
 }
 
 void Guard::take_last(const Reading& now, double at) {
@@ -332,7 +332,7 @@ void Guard::take_last(const Reading& now, double at) {
 Cost Guard::cost(Bytes resident) {
     if (resident - counted_at_ > resident / 10 && stage_ != Stage::WAITS) count_blocks(resident);
     const Bytes grown = resident > counted_at_ ? resident - counted_at_ : 0;
-    return {counted_blocks_ + grown / kUnseenBlock, resident, lies_in_memory_ ? kFileBytesABlock : 0, seconds_a_block_,
+    return {counted_blocks_ + grown / kUnseenBlock, resident, lies_in_memory_ ? kFileBytesABlock : 0, slowness_,
             slope_.bytes_a_second()};
 }
 
@@ -426,7 +426,7 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
     const double took = monotonic_seconds() - got;
     const bool is_whole = !std::strcmp(ended.status, "ok") && rename(partial, path) == 0;
     if (!is_whole) unlink(partial);
-    if (is_whole && next.blocks > 10'000) seconds_a_block_ = 1.5 * took / static_cast<double>(next.blocks);
+    if (is_whole) slowness_ = took / Cost::usual_seconds(next.blocks);
     struct stat written {};
     stat(path, &written);
     journal_.begin(is_whole ? "snapshot" : "failed");
