@@ -56,6 +56,13 @@ def test_many_entries_of_one_container_are_one_way():
     assert len(view(Heap(graph), graph["item"]).paths) == 1
 
 
+def test_ways_that_are_not_written_are_counted():
+    rows = "; ".join(f"m -[.n{chr(97 + n)}]-> h{n}; h{n}: app.H{n}; h{n} -[.x]-> item" for n in range(9))
+    graph = heap(f"module app -> m; m: module name=app; item: app.Item; {rows}")
+    seen = view(Heap(graph), graph["item"])
+    assert (len(seen.paths), seen.paths_omitted) == (6, 3)
+
+
 def test_dominators_go_up_to_the_root_and_carry_what_goes_with_them():
     graph = heap(APP)
     seen = view(Heap(graph), graph["one"])

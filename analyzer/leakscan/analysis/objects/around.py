@@ -46,6 +46,7 @@ def view(heap: Heap, obj: int, *, limit: int = 40) -> ObjectView:
     place = graph.location_of(obj)
     birth, note = _birth(heap, obj)
     count = int(graph.refcounts[obj])
+    paths, paths_omitted = _paths(heap, obj)
     return ObjectView(
         this=heap.named(obj),
         pattern=heap.label(obj),
@@ -66,7 +67,8 @@ def view(heap: Heap, obj: int, *, limit: int = 40) -> ObjectView:
         dominators=tuple(map(heap.named, heap.dominators_of(obj))),
         dominated=tuple(map(heap.named, heap.biggest(dominated, limit).tolist())),
         dominated_count=len(dominated),
-        paths=_paths(heap, obj),
+        paths=paths,
+        paths_omitted=paths_omitted,
     )
 
 
@@ -194,8 +196,8 @@ def _near_dominators(heap: Heap, target: int) -> tuple[int, ...]:
     return (up, int(heap.dominance.idom[up]))
 
 
-def _paths(heap: Heap, obj: int) -> tuple[Path, ...]:
-    """Cheapest paths that enter the object by different references, none of them through itself."""
+def _paths(heap: Heap, obj: int) -> tuple[tuple[Path, ...], int]:
+    """Cheapest paths that enter by different references, not through itself; and how many more were met."""
     reach = heap.reach
     refs, sources = _incoming(heap, obj)
     costs = reach.costs[refs]
@@ -204,6 +206,7 @@ def _paths(heap: Heap, obj: int) -> tuple[Path, ...]:
     order = np.lexsort((refs, reach.paths.distance[sources].astype(np.int64) + costs))
     seen: set[tuple[str, ...]] = set()
     found: list[Path] = []
+    omitted = 0
     rows = np.flatnonzero(reach.root_targets == obj).tolist()
     if rows and reach.paths.parent_ref[obj] == NO:
         found.append(_written(heap, rows[0], obj, ()))
@@ -219,11 +222,12 @@ def _paths(heap: Heap, obj: int) -> tuple[Path, ...]:
         if reading in seen:
             continue
         seen.add(reading)
+        if len(found) >= _MOST_PATHS:
+            omitted += 1
+            continue
         row = int(reach.paths.root[source])
         found.append(_written(heap, row, int(reach.root_targets[row]), hops))
-        if len(found) >= _MOST_PATHS:
-            break
-    return tuple(found)
+    return tuple(found), omitted
 
 
 def _written(heap: Heap, row: int, root_object: int, hops: Sequence[Hop]) -> Path:

@@ -66,6 +66,8 @@ class ObjectView:
     dominated: tuple[Named, ...]
     dominated_count: int
     paths: tuple[Path, ...]
+    paths_omitted: int
+    """further ways to it that were met and not written"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,4 +160,7 @@ def _paths(view: ObjectView, names: TypeNames, width: int, *, all_paths: bool) -
     lines = [line(), line("  ", Span(ways, "faint"))]
     for path in view.paths:
         lines += path_tree(path, names, width=width, indent=4, cut_steps=frozenset(), show_all=all_paths)
+    if view.paths_omitted:
+        more = f"at least {count_text(view.paths_omitted)} more: its holders lead to them"
+        lines.append(line("    ", Span(more, "faint")))
     return lines
