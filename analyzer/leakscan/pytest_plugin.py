@@ -162,17 +162,18 @@ def _leak_in(item: pytest.Function, asked: dict[str, Any], mode: str) -> str:
 
 def _measure(item: pytest.Function, asked: dict[str, Any], mode: str) -> Findings | None:
     """The findings of one mode; None when the whole suite is measured and this test leaves nothing."""
-    from leakscan.testing import Measurement, measure, stays_still
+    from leakscan.capture import Settings
+    from leakscan.testing import measure, stays_still
 
-    how = Measurement(runs=asked["runs"], warmup=asked["warmup"], sites=asked["sites"])
+    settings = Settings(runs=asked["runs"], warmup=asked["warmup"], sites=asked["sites"])
 
     def run() -> None:
         _run_once(item)
 
     run.__module__, run.__qualname__ = item.module.__name__, item.name
-    if item.get_closest_marker("leakscan") is None and stays_still(run, how):
+    if item.get_closest_marker("leakscan") is None and stays_still(run, settings):
         return None
-    return measure(run, how, called_mode=mode)
+    return measure(run, settings, called_mode=mode)
 
 
 def _run_once(item: pytest.Function) -> None:

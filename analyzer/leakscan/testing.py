@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from leakscan.errors import UsageError
 
 if TYPE_CHECKING:
     from leakscan.analysis.results.findings import Findings
+    from leakscan.capture import Settings
     from leakscan.capture.directory.writer import CaptureWriter
 
 # Any in this file: what the callable under test returns, and JSON values.
@@ -35,18 +35,6 @@ class LeaksFound(AssertionError):
         self.findings = findings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
-    """How a callable is measured; the names are those of the options of `leakscan capture`."""
-
-    runs: int = 20
-    warmup: int = 3
-    mode: str = "consume"
-    chunks: int = 3
-    settle_seconds: float = 2.0
-    sites: bool = False
-
-
 def assert_no_leaks(
     run: Callable[[], Any],
     *,
@@ -62,31 +50,37 @@ def assert_no_leaks(
     `mode` asks for. `types` narrows the question to types whose qualified name ends with one of them.
     Must be called from synchronous code. Exceptions of `run` pass through.
     """
-    how = Measurement(runs=runs, warmup=warmup, mode=mode, sites=sites)
-    findings = measure(run, how)
+    from leakscan.capture import Settings
+
+    findings = measure(run, Settings(runs=runs, warmup=warmup, sites=sites), mode=mode)
     if leaks_of(findings, types):
         raise LeaksFound(findings)
     return findings
 
 
 def measure(
-    run: Callable[[], Any], how: Measurement, *, directory: Path | None = None, called_mode: str = ""
+    run: Callable[[], Any],
+    settings: Settings,
+    *,
+    mode: str = "consume",
+    directory: Path | None = None,
+    called_mode: str = "",
 ) -> Findings:
-    """The findings on `how.runs` calls of `run` in this process.
+    """The findings on `settings.runs` calls of `run` in this process, its streams ended as `mode` says.
 
     `directory` keeps the capture; without it nothing stays on disk. `called_mode` is the mode to report
     when `run` ends its streams itself. ModeDoesNotApply passes through.
     """
     if directory is not None:
-        _capture_here(run, how, directory, called_mode)
+        _capture_here(run, settings, mode, directory, called_mode)
         return _findings(directory)
     with tempfile.TemporaryDirectory(prefix="leakscan-") as folder:
-        _capture_here(run, how, Path(folder), called_mode)
+        _capture_here(run, settings, mode, Path(folder), called_mode)
         return _findings(Path(folder))
 
 
-def stays_still(run: Callable[[], Any], how: Measurement) -> bool:
-    """Whether the counts of blocks and bytes show at once that `how.runs` calls of `run` leave nothing.
+def stays_still(run: Callable[[], Any], settings: Settings, *, mode: str = "consume") -> bool:
+    """Whether the counts of blocks and bytes show at once that `settings.runs` calls of `run` leave nothing.
 
     True only when after the last run there is no more than after any earlier one: what leaks, fills a cache
     or is merely noisy does not pass, and is for `measure` to judge. No snapshot is taken.
@@ -98,10 +92,10 @@ def stays_still(run: Callable[[], Any], how: Measurement) -> bool:
     from leakscan.record.settle import settle
 
     # Filled before the runs: a list of numbers would grow in the very heap that is measured.
-    blocks, sizes = array("Q", bytes(8 * how.runs)), array("Q", bytes(8 * how.runs))
-    scenario = Scenario(run, mode=how.mode, chunks=how.chunks, owns_main=False)
+    blocks, sizes = array("Q", bytes(8 * settings.runs)), array("Q", bytes(8 * settings.runs))
+    scenario = Scenario(run, mode=mode, chunks=settings.chunks, owns_main=False)
     try:
-        for number in range(-how.warmup, how.runs):
+        for number in range(-settings.warmup, settings.runs):
             scenario.run()
             if number >= 0:
                 settle(scenario)
@@ -142,11 +136,13 @@ class _ToWriter:
         self._writer.record({"event": event, **fields})
 
 
-def _capture_here(run: Callable[[], Any], how: Measurement, directory: Path, called_mode: str = "") -> None:
+def _capture_here(
+    run: Callable[[], Any], settings: Settings, mode: str, directory: Path, called_mode: str
+) -> None:
     import asyncio
 
     from leakscan.capture.directory.writer import CaptureWriter
-    from leakscan.capture.scenario.settings import Settings, begun_run, session_config
+    from leakscan.capture.scenario.settings import begun_run, session_config
     from leakscan.record.session import Session
     from leakscan.record.target import Target
 
@@ -159,16 +155,9 @@ def _capture_here(run: Callable[[], Any], how: Measurement, directory: Path, cal
             "leaks cannot be measured from inside a running event loop",
             hint="call it from a synchronous test, with the coroutine function as its argument",
         )
-    settings = Settings(
-        runs=how.runs,
-        warmup=how.warmup,
-        chunks=how.chunks,
-        settle_seconds=how.settle_seconds,
-        sites=how.sites,
-    )
     target = _name_of(run)
-    config = session_config(target, how.mode, settings, directory, owns_main=False)
-    begun = begun_run(target, called_mode or how.mode, settings, runtime="cpython", python="")
+    config = session_config(target, mode, settings, directory, owns_main=False)
+    begun = begun_run(target, called_mode or mode, settings, runtime="cpython", python="")
     writer = CaptureWriter(directory, begun)
     session = Session(config, _ToWriter(writer), load=lambda: Target(target, run))
     try:

@@ -4,42 +4,34 @@ from __future__ import annotations
 
 import shlex
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from leakscan.capture.inspector.inspected import OnStep
+    from leakscan.cli.capture_options import CaptureOptions
 
 
-def capture_inspected(
-    *,
-    address: str | None,
-    pid: int | None,
-    output: Path,
-    snapshots: int,
-    wait: float,
-    overwrite: bool,
-    as_json: bool,
-) -> int:
-    """Capture the Node at that address, or of that PID; the exit code."""
+def capture_inspected(asked: CaptureOptions) -> int:
+    """Capture the Node at the address, or of the PID, that is asked for; the exit code."""
     from leakscan.capture.inspector.inspected import capture_inspected as run_capture
     from leakscan.capture.inspector.open_inspector import open_inspector
     from leakscan.wording import size_text, visible
 
-    if pid is not None:
-        address = open_inspector(pid)
-        print(f"process {pid} opened its inspector at {address}; it stays open", file=sys.stderr)
+    address = asked.inspect
+    if asked.pid is not None:
+        address = open_inspector(asked.pid)
+        print(f"process {asked.pid} opened its inspector at {address}; it stays open", file=sys.stderr)
     assert address is not None
     captured = run_capture(
         address,
-        output=output,
-        snapshots=snapshots,
-        wait_seconds=wait,
-        overwrite=overwrite,
+        output=asked.output,
+        snapshots=asked.snapshots,
+        wait_seconds=asked.wait,
+        overwrite=asked.overwrite,
         on_step=_progress(),
     )
-    if as_json:
-        print((output / "run.json").read_text(), end="")
+    if asked.as_json:
+        print((asked.output / "run.json").read_text(), end="")
         return 0
     first, last = captured.census[0], captured.census[-1]
     pauses = ", ".join(f"{entry.pause_seconds:.1f} s" for entry in captured.snapshots)

@@ -1,8 +1,9 @@
 """Commands from the signatures of functions: `option` and `argument` stand in the annotations, click parses.
 
 A parameter's type says how it is read: str, int, float, Path, a StrEnum, bool for a flag, a list of these for
-what may be given again. This is the part of typer that the commands need, without pydantic, which typer
-imports for every command (docs/decisions/command-line-library.md).
+what may be given again. A single parameter that is a dataclass stands for its fields, declared in the same
+way. This is the part of typer that the commands need, without pydantic, which typer imports for every command
+(docs/decisions/command-line-library.md).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from enum import StrEnum
 from inspect import Parameter as Given
 from inspect import cleandoc, signature
@@ -73,16 +74,28 @@ class OneCommand(click.Command):
 
 def command_of(function: Command, examples: Sequence[str]) -> click.Command:
     """The command that calls `function`; its docstring and `examples` (one line each) are its help."""
-    kinds = typing.get_type_hints(function, include_extras=True)
-    shapes = {name: _shape(kinds[name]) for name in signature(function).parameters}
+    taken, call = _taken(function)
+    kinds = typing.get_type_hints(taken, include_extras=True)
+    given = signature(taken).parameters
+    shapes = {name: _shape(kinds[name]) for name in given}
     return OneCommand(
         name=function.__name__,
-        params=[_parameter(given, *shapes[name]) for name, given in signature(function).parameters.items()],
-        callback=_caller(function, {name: shape[1] for name, shape in shapes.items()}),
+        params=[_parameter(each, *shapes[name]) for name, each in given.items()],
+        callback=_caller(call, {name: shape[1] for name, shape in shapes.items()}),
         help=cleandoc(function.__doc__ or ""),
         # \b keeps the lines as they are.
         epilog="\n".join(["\b", "Examples:", *(f"  {row}" for row in examples)]),
     )
+
+
+def _taken(function: Command) -> tuple[Callable[..., Any], Command]:
+    """Whose parameters are the options, and what is called with them."""
+    parameters = signature(function).parameters
+    if len(parameters) == 1:
+        options = typing.get_type_hints(function, include_extras=True)[next(iter(parameters))]
+        if is_dataclass(options) and isinstance(options, type):
+            return options, lambda **values: function(options(**values))
+    return function, function
 
 
 def _shape(annotation: Any) -> tuple[Declared, Any, bool]:  # Any: types at run time

@@ -1,0 +1,143 @@
+"""What `leakscan capture` is asked for: its options, and the settings that they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from leakscan.cli.parameters import argument, option
+
+if TYPE_CHECKING:
+    from leakscan.capture import Settings
+
+ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureOptions:
+    """Every option of `leakscan capture`, in the order of its help."""
+
+    target: Annotated[
+        str | None,
+        argument(help="The scenario: package.module:callable, path/to/file.py:callable or file.mjs:name."),
+    ] = None
+    output: Annotated[Path, option("--output", "-o", metavar="DIR", help="Where to write the capture.")] = (
+        Path("leak")
+    )
+    runs: Annotated[int, option("--runs", "-n", help="Counted runs.")] = 20
+    warmup: Annotated[int, option(help="Runs before the baseline.")] = 3
+    arg: Annotated[
+        list[str] | None,
+        option(metavar="NAME=VALUE", help="Call it with this argument, JSON or text; may be repeated."),
+    ] = None
+    setup: Annotated[
+        str,
+        option(
+            metavar="NAME",
+            help="Called once before all runs: sync, async, or with one `yield`; what it gives is the "
+            "scenario's first argument. Without it `setup()` of the module, if there is one.",
+        ),
+    ] = ""
+    mode: Annotated[
+        str,
+        option(
+            help="How each stream ends: consume, abandon, cancel, timeout, error, concurrent, or all in turn."
+        ),
+    ] = "consume"
+    chunks: Annotated[int, option(metavar="K", help="Chunks taken before a stream is cut off.")] = 3
+    python: Annotated[
+        str | None,
+        option(
+            metavar="PATH",
+            help="Interpreter (CPython 3.11-3.15) or virtual environment of the program. Without it: "
+            "VIRTUAL_ENV, else the nearest .venv, else leakscan's own.",
+        ),
+    ] = None
+    node: Annotated[
+        str | None, option(metavar="PATH", help="The Node (18 or newer) that runs a JavaScript file.")
+    ] = None
+    inspect: Annotated[
+        str | None,
+        option(
+            metavar="HOST:PORT", help="Instead of a scenario: a running Node, by its inspector (`--inspect`)."
+        ),
+    ] = None
+    pid: Annotated[
+        int | None, option(metavar="PID", help="The same, asked by SIGUSR1 to open its inspector.")
+    ] = None
+    snapshots: Annotated[int, option(metavar="N", help="With --inspect or --pid: how many, in all.")] = 2
+    wait: Annotated[
+        float, option(metavar="SECONDS", help="With --inspect or --pid: between two snapshots.")
+    ] = 60.0
+    every: Annotated[int, option(metavar="K", help="Also a snapshot after every K runs (0: none).")] = 0
+    timeout: Annotated[float | None, option(metavar="SECONDS", help="Give up when one run takes longer.")] = (
+        None
+    )
+    settle: Annotated[
+        float, option(metavar="SECONDS", help="Longest wait for work in flight after the last run.")
+    ] = 2.0
+    sites: Annotated[
+        bool, option("--sites", help="Also record the line that allocated each object (slower).")
+    ] = False
+    redact_keys: Annotated[
+        bool, option("--redact-keys", help="Write no dictionary keys into the snapshots.")
+    ] = False
+    until_sure: Annotated[bool, option("--until-sure", help="Add runs until the verdict is decided.")] = False
+    most_runs: Annotated[int, option(metavar="N", help="With --until-sure: give up after N runs.")] = 240
+    prove: Annotated[bool, option("--prove", help="Apply the proposed cut in a forked child, and count.")] = (
+        False
+    )
+    native: Annotated[
+        bool,
+        option("--native", help="Then trace it with memray: who allocated what is not freed."),
+    ] = False
+    trim_probe: Annotated[
+        bool, option("--trim-probe", help="At the end, see what malloc_trim(0) gives back.")
+    ] = False
+    control: Annotated[
+        int, option(metavar="N", help="Rounds without work before the baseline, 3 at least.")
+    ] = 3
+    overwrite: Annotated[bool, option("--overwrite", help="Replace the capture in DIR.")] = False
+    as_json: Annotated[bool, option("--json", help="Print run.json instead of a summary.")] = False
+
+    @property
+    def is_of_running_node(self) -> bool:
+        return self.inspect is not None or self.pid is not None
+
+    @property
+    def most_runs_asked(self) -> int:
+        return max(self.runs, self.most_runs) if self.until_sure else self.runs
+
+    @property
+    def only_for_python(self) -> list[str]:
+        """The flags given that V8 offers nothing for."""
+        asked = {
+            "--prove": self.prove,
+            "--native": self.native,
+            "--sites": self.sites,
+            "--trim-probe": self.trim_probe,
+            "--redact-keys": self.redact_keys,
+        }
+        return [flag for flag, is_asked in asked.items() if is_asked]
+
+    def settings(self) -> Settings:
+        """How the scenario is run; UsageError where a number makes no sense."""
+        from leakscan.capture import Settings
+        from leakscan.capture.scenario.arguments import parse_arguments
+
+        return Settings(
+            runs=self.runs,
+            most_runs=self.most_runs_asked,
+            warmup=self.warmup,
+            chunks=self.chunks,
+            every=self.every,
+            settle_seconds=self.settle,
+            timeout_seconds=self.timeout,
+            sites=self.sites,
+            redact_keys=self.redact_keys,
+            control=self.control,
+            trim_probe=self.trim_probe,
+            setup=self.setup,
+            arguments=parse_arguments(self.arg or ()),
+        )
