@@ -166,12 +166,14 @@ def _run_tests(arguments: list[str], plugins: Sequence[object]) -> None:
     # Few and always the same examples: a mutant that is noticed by chance is not noticed.
     settings.register_profile("mutants", max_examples=20, derandomize=True, database=None, deadline=None)
     settings.load_profile("mutants")
+    # Plugins of other packages take as long to load as the tests take.
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     code = 70
     with contextlib.suppress(BaseException):
         os.chdir(ROOT)
         code = int(
             pytest.main(
-                ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=no", "--assert=plain", *arguments],
+                ["-q", "-p", "no:cacheprovider", "--tb=no", "--assert=plain", *arguments],
                 plugins,
             )
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 import findings_samples as samples
 from leakscan.analysis.compare import Change, compare
 from leakscan.analysis.results.findings import Findings, Leak, Verdict
@@ -112,3 +114,9 @@ def test_what_the_same_slots_hold_is_the_same_leak_whatever_it_is_called():
     renamed = replace(LEAK, signature="00000000", type_name="lib.Client", holder=None, slots=slots)
     (change,) = compare(before, candidate(renamed)).changes
     assert (change.change, change.matched_by) == (Change.SAME, "slots")
+
+
+@pytest.mark.parametrize(("rate", "change"), [(54.0, Change.SAME), (57.0, Change.LARGER)])
+def test_an_estimated_rate_that_differs_by_more_than_a_tenth_is_another(rate: float, change: Change):
+    about = replace(LEAK, rate=50.0, every_run=False)
+    assert changes(candidate(replace(about, rate=rate)), replace(BASELINE, leaks=(about,))) == [change]

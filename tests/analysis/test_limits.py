@@ -80,3 +80,15 @@ def test_the_searches_for_causes_stay_below_forty_million_steps(walk: int):
 
 def test_at_most_four_hundred_causes_are_written_down_and_forty_however_long_it_takes():
     assert (causes_traced(1), causes_traced(1_000_000_000)) == (400, 40)
+
+
+def test_five_places_that_a_cut_leaves_are_named():
+    others = "; ".join(f"m -['B{at}']-> b{at}; b{at}: list; b{at} -[0]-> x" for at in range(7))
+    run = Analysed(heap(f"{APP}; a -[0]-> x; x: app.X; {others}"))
+    assert len(what_if(run.graph, run.life, cut=["app.A[*]"]).also_held_by) == 5
+
+
+def test_what_another_place_holds_as_well_is_counted_in_thousands():
+    entries = "\n".join(f"a -[{at}]-> x{at}; b -[{at}]-> x{at}" for at in range(12_000))
+    run = Analysed(heap(f"{APP}; m -['B']-> b; b: list\n{entries}"))
+    assert what_if(run.graph, run.life, cut=["app.A[*]"]).also_held_by == (("app.B[*]", 12_000),)

@@ -155,3 +155,14 @@ def test_a_cut_of_more_than_eight_references_is_no_advice(holders: int, has_cut:
     )
     (leak,) = findings(*drawings, {"bytearray": steady(4000, 2000)}).leaks
     assert (leak.cut is not None) is has_cut
+
+
+@pytest.mark.parametrize(
+    ("late", "verdict"),
+    [(4, None), (7, Verdict.INCONCLUSIVE), (20, Verdict.INCONCLUSIVE), (30, Verdict.LEAK)],
+)
+def test_growth_goes_on_when_a_quarter_of_it_falls_into_the_second_half(late: int, verdict: Verdict | None):
+    first = [4000 + (100 - late) * 400 * run // 10 for run in range(11)]
+    second = [first[-1] + late * 400 * run // 10 for run in range(1, 11)]
+    found = buffer_findings({"bytearray": [*first, *second]})
+    assert [leak.verdict for leak in found.leaks] == ([] if verdict is None else [verdict])

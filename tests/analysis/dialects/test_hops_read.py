@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from drawn_leaks import read, the_leak
+from drawn_leaks import each_run, read, the_leak
+from heaps import heap
+from leakscan.analysis.dialects.hops_v8 import property_text
+from leakscan.analysis.diff import diff
+from leakscan.analysis.graph.ephemerons import lost_values
 
 APP = "module app -> m; m: module name=app; m -['BY_ID']-> table; table: dict"
 
@@ -14,3 +19,41 @@ def test_an_integer_key_as_long_as_an_address_is_not_written(key: str, reads: st
     old = f"{APP}; table -[int {key}]-> queue; queue: list"
     path = the_leak(old, "queue -[#]-> s#; s#: app.Session birth=#").path
     assert read(path) == f"module app > BY_ID: dict > {reads}: list > [*]: Session"
+
+
+@pytest.mark.parametrize(
+    ("label", "text"),
+    [
+        ("runs", ".runs"),
+        ("#runs", ".#runs"),
+        ("$el", ".$el"),
+        ("my-key", "['my-key']"),
+        ("7up", "['7up']"),
+        ("<symbol tag>", "[Symbol(tag)]"),
+    ],
+)
+def test_a_property_of_v8_is_written_as_its_source_says_it(label: str, text: str):
+    assert property_text(label) == text
+
+
+@pytest.mark.parametrize(
+    ("label", "reads"),
+    [("get size", "getter `size`"), ("<symbol tag>", "[Symbol(tag)]"), ("my-key", "['my-key']")],
+)
+def test_a_step_of_v8_reads_as_its_source_says_it(label: str, reads: str):
+    before = f"root -> registry -[.{label}]-> queue; registry: Registry; queue: Array"
+    after = f"{before}\n" + each_run("queue -[#]-> s#; s#: Session birth=#", 6)
+    graphs = [heap(text, runtime="v8", meta={"births": True}) for text in (before, after)]
+    (leak,) = diff(*graphs, runs=6).leaks
+    assert [step.reference for step in leak.path.steps][1] == reads
+
+
+@pytest.mark.parametrize(("address", "count"), [(16, 1), (17, 0)])
+def test_a_key_lets_go_of_its_value_in_a_weak_map_that_nothing_reaches(address: int, count: int):
+    graph = heap(
+        f"table -[ephemeron 1 / part of key (Key @{address}) -> value (Value @32) pair in WeakMap]-> value\n"
+        "root -> key -[element [value in a WeakMap]]-> value; key: Key addr=0x10; value: Value addr=0x20",
+        runtime="v8",
+    )
+    is_reached = np.arange(graph.object_count) != graph["table"]
+    assert len(lost_values(graph, is_reached)) == count

@@ -105,3 +105,33 @@ def test_a_heap_without_references_can_be_looked_at():
     graph = heap("module app -> m; m: module name=app")
     seen = view(Heap(graph), graph["m"])
     assert (seen.fields, seen.holders, seen.roots) == ((), (), ("module app",))
+
+
+def test_six_ways_to_an_object_are_told():
+    ways = "; ".join(f"root -> h{at} -[.{at}]-> item; h{at}: app.H" for at in "abcdefghi")
+    graph = heap(f"{ways}; item: app.Item")
+    assert len(view(Heap(graph), graph["item"]).paths) == 6
+
+
+def test_another_way_is_found_behind_dozens_of_entries():
+    entries = "; ".join(f"list -[{number}]-> item" for number in range(50))
+    far = "m -[.a]-> a -[.b]-> b -[.x]-> item; a: app.A; b: app.B"
+    graph = heap(
+        f"module app -> m; m: module name=app; m -[.l]-> list; list: list; item: app.Item; {entries}; {far}"
+    )
+    assert len(view(Heap(graph), graph["item"]).paths) == 2
+
+
+def test_what_a_closure_holds_is_held_by_its_function():
+    graph = heap(
+        "root -> f -[slot __closure__]-> t -[0]-> c -[slot cell_contents]-> x"
+        "; f: function; t: tuple; c: cell name=x"
+    )
+    (holder,) = view(Heap(graph), graph["x"]).holders
+    assert holder.other.object == graph["f"]
+
+
+def test_what_dominates_a_link_is_told_up_to_the_first_of_many():
+    links = "; ".join(f"n{at} -[.next]-> n{at + 1}; n{at}: app.Node" for at in range(150))
+    graph = heap(f"root -> n0; {links}; n150: app.Node")
+    assert len(Heap(graph).dominators_of(graph["n150"])) == 150

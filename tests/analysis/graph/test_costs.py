@@ -1,0 +1,51 @@
+"""Which of several ways to an object is the one worth reading."""
+
+from __future__ import annotations
+
+import pytest
+
+from drawn_leaks import the_leak
+
+MODULES = "module zzz -> z; z: module name=zzz; module app -> m; m: module name=app"
+
+
+GLOBALS = {
+    "own class": "m -['Own']-> own; own: app.Own",
+    "builtin": "m -['PLAIN']-> plain; plain: list",
+    "class of nobody's": "m -['Foreign']-> foreign; foreign: gone.Foreign",
+}
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [("own class", "builtin"), ("builtin", "class of nobody's"), ("own class", "class of nobody's")],
+)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_global_that_belongs_to_its_module_is_the_better_way(better: str, worse: str, is_first: bool):
+    ways = [GLOBALS[better], GLOBALS[worse]][:: 1 if is_first else -1]
+    drawn = "; ".join(f"{way}; {_between(way, '-> ', ';')} -[.x]-> box" for way in ways)
+    path = the_leak(f"{MODULES}; {drawn}; box: list", "box -[#]-> s#; s#: app.Session birth=#").path
+    assert path.steps[0].reference == _between(GLOBALS[better], "'", "'")
+
+
+def _between(text: str, start: str, end: str) -> str:
+    return text.partition(start)[2].partition(end)[0]
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        ("m -['A']-> a -[.x]-> box; a: app.A", "m -['K']-> k -[context current]-> box; k: app.K"),
+        ("m -['A']-> a -[.x]-> box; a: app.A", "m -['K']-> k -[key 'name']-> box; k: app.K"),
+        (
+            "m -['A']-> a -[.b]-> b -[.x]-> box; a: app.A; b: app.B",
+            "thread T -> f -[stack 0]-> box; f: <frame>",
+        ),
+    ],
+    ids=["a name and a context", "a value and a key", "two names and a value on a stack"],
+)
+def test_a_way_by_names_is_the_better_one(better: str, worse: str):
+    for ways in ((better, worse), (worse, better)):
+        drawn = "; ".join((MODULES, *ways, "box: list"))
+        path = the_leak(drawn, "box -[#]-> s#; s#: app.Session birth=#").path
+        assert path.steps[0].reference == "A"
