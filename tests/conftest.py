@@ -89,7 +89,7 @@ QUICK: Final = frozenset(
         "test_slots_v8",
         "test_source_maps",
         "test_survivors",
-        "test_swelling",
+        "test_growing_object",
         "test_test_runner",
         "test_top",
         "test_uncollected",

@@ -65,7 +65,7 @@ def test_what_the_report_proposes_can_be_asked_back(name: str, findings_of: Find
         cut=[member.pattern for member in leak.cut.members],
         is_new=find_survivors(before, after).is_new,
     )
-    # One object that swells is older than the runs, and no survivor.
+    # One object that grows is older than the runs, and no survivor.
     freed = answer.frees if leak.growth_bytes else answer.frees_survivors
     assert (freed >= leak.count, answer.frees_bytes >= leak.cut.frees_bytes) == (True, True)
 

@@ -22,6 +22,7 @@ from leakscan.analysis.graph.kernels import NO
 from leakscan.analysis.graph.refs import distinct
 from leakscan.analysis.graph.region import Region, find_region
 from leakscan.analysis.graph.sizes import SizeLedger, measure_groups
+from leakscan.analysis.growing_object import GrowingObject, find_growing_objects
 from leakscan.analysis.headline import headline, next_command
 from leakscan.analysis.judge.growth import growth_rows
 from leakscan.analysis.judge.projection import by_process, project
@@ -37,7 +38,6 @@ from leakscan.analysis.results.memory import MemoryLedger
 from leakscan.analysis.slots.reach import Reach, explore
 from leakscan.analysis.stuck.find import Waits, find_waits
 from leakscan.analysis.stuck.in_leaks import accused, stuck_survivors
-from leakscan.analysis.swelling import Swelling, find_swelling
 from leakscan.analysis.told import census_of, cut_slots, tell, verdicts_by_type, write_causes
 from leakscan.analysis.units import in_units
 from leakscan.heap.census import census
@@ -139,8 +139,8 @@ def diff(
         old, after, survivors, reach.modules, region, runs=runs, verdicts=verdicts_by_type(told, judged)
     )
     if type_filter is None:
-        swollen = find_swelling(before, reach, names, type_bytes=measured.type_bytes, runs=runs)
-        judged += _judged_swelling(swollen, len(judged))
+        grown_objects = find_growing_objects(before, reach, names, type_bytes=measured.type_bytes, runs=runs)
+        judged += _judged_growing(grown_objects, len(judged))
     before.forget("addresses", "sizes", "type_ids")
     waiting = dead & survivors.is_new
     findings = Findings(
@@ -179,7 +179,7 @@ def _with_stuck(one: Judged, waits: Waits) -> Judged:
     return replace(one, leak=replace(one.leak, stuck=stuck))
 
 
-def _judged_swelling(found: Sequence[Swelling], first: int) -> list[Judged]:
+def _judged_growing(found: Sequence[GrowingObject], first: int) -> list[Judged]:
     """Leaks of one object each, which has no heads to cut and no births to count."""
     return [
         Judged(one.leak, None, number, one.runs_needed, one.bytes_per_run)
@@ -269,8 +269,8 @@ def _projections(
 ) -> tuple[Projection, ...]:
     """More runs at the rate of the leaks, from what each run left that is exclusive to them."""
     first = min((one.leak.first_run for one in leaks if one.leak.first_run), default=0)
-    swelling = [one.bytes_per_run for one in leaks if one.bytes_per_run]
-    if swelling:
+    growing = [one.bytes_per_run for one in leaks if one.bytes_per_run]
+    if growing:
         first = 1
     if not first:
         return ()
@@ -280,7 +280,7 @@ def _projections(
     runs_of = births[is_dated].astype(np.int64) - first
     sizes = np.zeros(runs - first + 1, np.int64)
     np.add.at(sizes, runs_of, region.sizes[is_dated].astype(np.int64))
-    for grown in swelling:
+    for grown in growing:
         sizes += np.array(grown[-runs:], np.int64)
     counts = np.bincount(runs_of, minlength=runs - first + 1)
     # The data of a buffer has no birth of its own: it came with what holds it.

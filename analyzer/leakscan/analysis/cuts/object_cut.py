@@ -1,4 +1,4 @@
-"""The cut for one object that swells: the references to it, where there is no new object to cut off."""
+"""The cut for one object that grows: the references to it, where there is no new object to cut off."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ _IS_OVER: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class _Swollen:
+class _Grown:
     obj: int
     size_before: int
     size_after: int
@@ -57,7 +57,7 @@ class _Swollen:
 
 
 @dataclass(frozen=True, slots=True)
-class Swelling:
+class GrowingObject:
     """A leak that is one object. `runs_needed` is the number of runs that would decide, 0 when decided.
 
     `bytes_per_run` is what it grew by in each run: its share of what all objects of its type grew by.
@@ -68,14 +68,14 @@ class Swelling:
     bytes_per_run: tuple[int, ...]
 
 
-def find_swelling(
+def find_growing_objects(
     before: HeapGraph,
     reach: Reach,
     names: SlotNames,
     *,
     type_bytes: Mapping[str, Sequence[int]],
     runs: int,
-) -> list[Swelling]:
+) -> list[GrowingObject]:
     """Objects that grew from `before` to the snapshot of `reach` and go on growing, biggest growth first.
 
     `type_bytes` is the census of bytes by type name after 0, 1, ... runs; without it growth can be
@@ -85,13 +85,13 @@ def find_swelling(
         return []
     least = max(_LEAST_GROWTH, 16 * runs)
     spare = {row: _SPARE_BYTES.get(name, 0) for row, name in enumerate(reach.graph.type_names)}
-    swollen = [
+    grown_objects = [
         one
         for one in _grown(before, reach)
         if one.growth >= least + spare[int(reach.graph.type_ids[one.obj])]
     ]
-    by_type: dict[str, list[_Swollen]] = {}
-    for one in swollen:
+    by_type: dict[str, list[_Grown]] = {}
+    for one in grown_objects:
         by_type.setdefault(reach.graph.type_name(one.obj), []).append(one)
     found = []
     for type_name, members in by_type.items():
@@ -106,7 +106,7 @@ def find_swelling(
                 if leak is not None:
                     needed = 0 if verdict is Verdict.LEAK else 3 * runs
                     share = tuple(rise * one.growth // total for rise in rises)
-                    found.append((one.obj, Swelling(leak, needed, share)))
+                    found.append((one.obj, GrowingObject(leak, needed, share)))
     found.sort(key=lambda row: (-row[1].leak.exclusive_bytes, row[1].leak.signature))
     graph = reach.graph
     return [
@@ -115,7 +115,7 @@ def find_swelling(
     ]
 
 
-def _grown(before: HeapGraph, reach: Reach) -> list[_Swollen]:
+def _grown(before: HeapGraph, reach: Reach) -> list[_Grown]:
     graph = reach.graph
     own = (graph.flags & np.uint8(ObjectFlag.OWN | ObjectFlag.SYNTHETIC)) != 0
     big = (graph.sizes >= _SMALLEST) & (reach.paths.distance != NO) & ~own
@@ -133,7 +133,7 @@ def _grown(before: HeapGraph, reach: Reach) -> list[_Swollen]:
     ]
 
 
-def _in_place(before: HeapGraph, graph: HeapGraph, objects: U32) -> list[_Swollen]:
+def _in_place(before: HeapGraph, graph: HeapGraph, objects: U32) -> list[_Grown]:
     """The same object, bigger."""
     addresses = graph.addresses[objects]
     order = np.argsort(addresses)
@@ -146,7 +146,7 @@ def _in_place(before: HeapGraph, graph: HeapGraph, objects: U32) -> list[_Swolle
         # A table that was fuller once keeps its room: what has no more entries did not grow.
         kept_room = is_container(graph.type_name(obj)) and _width(graph, obj) <= _width(before, earlier)
         if before.type_name(earlier) == graph.type_name(obj) and not kept_room:
-            found.append(_Swollen(obj, int(before.sizes[earlier]), int(graph.sizes[obj])))
+            found.append(_Grown(obj, int(before.sizes[earlier]), int(graph.sizes[obj])))
     return found
 
 
@@ -155,7 +155,7 @@ def _width(graph: HeapGraph, obj: int) -> int:
     return int(graph.first_ref[obj + 1]) - int(graph.first_ref[obj])
 
 
-def _in_their_place(before: HeapGraph, reach: Reach, objects: U32) -> list[_Swollen]:
+def _in_their_place(before: HeapGraph, reach: Reach, objects: U32) -> list[_Grown]:
     """A new object in the slot where an old one of its type was."""
     found = []
     for obj in objects.tolist():
@@ -167,7 +167,7 @@ def _in_their_place(before: HeapGraph, reach: Reach, objects: U32) -> list[_Swol
             continue
         size = _size_of_predecessor(before, reach.graph, holder, ref)
         if size is not None:
-            found.append(_Swollen(obj, size, int(reach.graph.sizes[obj])))
+            found.append(_Grown(obj, size, int(reach.graph.sizes[obj])))
     return found
 
 
@@ -186,7 +186,7 @@ def _size_of_predecessor(before: HeapGraph, after: HeapGraph, holder: int, ref: 
 
 
 def _rises(
-    reach: Reach, counted: Sequence[int], type_name: str, members: Sequence[_Swollen], runs: int
+    reach: Reach, counted: Sequence[int], type_name: str, members: Sequence[_Grown], runs: int
 ) -> list[int]:
     """What the type's bytes rose by in each run, less what new objects account for; [] when not counted."""
     if len(counted) <= runs:
@@ -218,7 +218,7 @@ def _born_bytes(
     return sums[1:]
 
 
-def _leak(reach: Reach, names: SlotNames, one: _Swollen, verdict: Verdict, runs: int) -> Leak | None:
+def _leak(reach: Reach, names: SlotNames, one: _Grown, verdict: Verdict, runs: int) -> Leak | None:
     graph = reach.graph
     refs = reach.paths.references_to(one.obj)
     if reach.root_kinds[int(reach.paths.root[one.obj])] == RootKind.INTERPRETER:
