@@ -31,7 +31,6 @@ from leakscan.analysis.judge.waiting import find_open_sockets
 from leakscan.analysis.ledger.ledger import beyond_the_heap
 from leakscan.analysis.ledger.native_owner import with_native_owner
 from leakscan.analysis.lines.sourcelines import ReadSource
-from leakscan.analysis.narrow import is_named
 from leakscan.analysis.numbering import numbered
 from leakscan.analysis.results.findings import Cut, Findings, Growth, Projection, RunFigures, Verdict
 from leakscan.analysis.results.memory import MemoryLedger
@@ -39,6 +38,7 @@ from leakscan.analysis.slots.reach import Reach, explore
 from leakscan.analysis.stuck.find import Waits, find_waits
 from leakscan.analysis.stuck.in_leaks import accused, stuck_survivors
 from leakscan.analysis.told import census_of, cut_slots, tell, verdicts_by_type, write_causes
+from leakscan.analysis.type_filter import is_named
 from leakscan.analysis.units import in_units
 from leakscan.heap.census import census
 from leakscan.heap.graph import HeapGraph

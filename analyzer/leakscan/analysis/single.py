@@ -19,7 +19,6 @@ from leakscan.analysis.dialects.patterns import match_pattern
 from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.graph.garbage import liveness
 from leakscan.analysis.graph.refs import distinct, refs_from
-from leakscan.analysis.narrow import survivors_of_type, type_rows_named
 from leakscan.analysis.numbering import Numbering
 from leakscan.analysis.objects.around import view
 from leakscan.analysis.objects.heap import Heap
@@ -27,6 +26,7 @@ from leakscan.analysis.results.findings import Path
 from leakscan.analysis.slots.reach import Reach, explore, new_graph
 from leakscan.analysis.slots.slots import find_slots
 from leakscan.analysis.top import Top, top
+from leakscan.analysis.type_filter import survivors_of_type, type_rows_named
 from leakscan.errors import UsageError
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import ObjectFlag

@@ -26,11 +26,11 @@ from leakscan.analysis.judge.growth import births_by_type
 from leakscan.analysis.judge.judged import JudgedSlot, judge_slots, slot_facts
 from leakscan.analysis.judge.ranks import rank
 from leakscan.analysis.judge.slots import ACCUMULATING, Census, lost_by_type
-from leakscan.analysis.narrow import survivors_of_type
 from leakscan.analysis.results.findings import Verdict
 from leakscan.analysis.slots.holder import place_of
 from leakscan.analysis.slots.reach import Reach, new_graph
 from leakscan.analysis.slots.slots import Slot, SlotKind, find_slots, lying_in
+from leakscan.analysis.type_filter import survivors_of_type
 from leakscan.heap.census import TypeCensus, census, row_names
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.wording import count_text

@@ -12,7 +12,7 @@ from leakscan.analysis.dialects.nearest import nearest_patterns
 from leakscan.analysis.dialects.pattern_text import parse_pattern
 from leakscan.analysis.dialects.patterns import match_pattern
 from leakscan.analysis.graph.refs import sources_of, strings_equal
-from leakscan.analysis.narrow import is_named
+from leakscan.analysis.type_filter import is_named
 from leakscan.errors import UsageError
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import BIRTH_UNKNOWN, KIND_MASK, Kind, ObjectFlag, RootKind
