@@ -31,7 +31,7 @@ def leakscan_walk(store: Store) -> str:
 def leakscan_paths(store: Store) -> str:
     """A snapshot, then all ways in which its orders are held, as `leakscan paths` finds them."""
     import leakscan
-    from leakscan.analysis.single import paths_to_type
+    from leakscan.analysis.one_snapshot import paths_to_type
 
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "x.heap")

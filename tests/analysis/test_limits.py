@@ -9,8 +9,8 @@ from drawn_runs import Analysed
 from heaps import heap
 from leakscan.analysis.cuts.whatif import what_if
 from leakscan.analysis.diff import Measured, diff
+from leakscan.analysis.one_snapshot import paths_to_type
 from leakscan.analysis.results.findings import RunFigures, Verdict
-from leakscan.analysis.single import paths_to_type
 from leakscan.analysis.told import causes_traced
 from leakscan.analysis.top import top
 from leakscan.errors import UsageError

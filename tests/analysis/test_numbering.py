@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from heaps import heap
 from leakscan.analysis.diff import diff
-from leakscan.analysis.single import paths_to_type
+from leakscan.analysis.one_snapshot import paths_to_type
 
 OLD = """module app -> m; m -[.REG]-> reg; m: module name=app; reg: app.Reg birth=0
     reg -[.a]-> list; list: list birth=0"""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from leakscan.analysis.single import paths_to_type
+from leakscan.analysis.one_snapshot import paths_to_type
 from leakscan.heap.export_v8 import export_v8
 from leakscan.heap.reader import load
 

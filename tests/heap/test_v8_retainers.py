@@ -16,7 +16,7 @@ from leakscan.analysis.cuts.whatif import what_if
 from leakscan.analysis.dialects.pattern_text import parse_pattern
 from leakscan.analysis.dialects.patterns import match_pattern
 from leakscan.analysis.graph.garbage import liveness
-from leakscan.analysis.single import paths_to_type
+from leakscan.analysis.one_snapshot import paths_to_type
 from leakscan.heap.reader import load
 
 HERE = Path(__file__).parents[1] / "known_v8"

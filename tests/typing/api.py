@@ -9,8 +9,8 @@ import leakscan
 from leakscan.analysis.cuts.whatif import WhatIf
 from leakscan.analysis.gate import Gate
 from leakscan.analysis.objects.views import Inspection
+from leakscan.analysis.one_snapshot import TypePaths
 from leakscan.analysis.results.findings import Findings, Verdict
-from leakscan.analysis.single import TypePaths
 from leakscan.answers.query.engine import QueryResult
 from leakscan.capture import Capture, Settings, capture, read_capture
 from leakscan.capture.attach import Attachment, Taken

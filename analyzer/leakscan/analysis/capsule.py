@@ -8,8 +8,8 @@ from typing import Final
 
 from leakscan import __version__
 from leakscan.analysis.cuts.whatif import WhatIf
+from leakscan.analysis.one_snapshot import TypePaths
 from leakscan.analysis.results.findings import Findings
-from leakscan.analysis.single import TypePaths
 from leakscan.analysis.top import Top
 from leakscan.errors import UsageError
 

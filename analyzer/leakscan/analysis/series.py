@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Final
 
 from leakscan.analysis.causes.leaks import Limits
-from leakscan.analysis.counted import findings_from_counts
+from leakscan.analysis.counts_alone import findings_from_counts
 from leakscan.analysis.diff import Measured, diff
 from leakscan.analysis.headline import headline
 from leakscan.analysis.lines.sourcelines import ReadSource

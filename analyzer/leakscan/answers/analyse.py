@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from leakscan.analysis.counted import findings_from_counts
+from leakscan.analysis.counts_alone import findings_from_counts
 from leakscan.analysis.diff import diff
 from leakscan.analysis.results.findings import Findings
 from leakscan.analysis.series import series

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from leakscan.analysis.capsule import Capsule
 from leakscan.analysis.cuts.combinations import cut_combinations
+from leakscan.analysis.one_snapshot import paths_to_type, top_of
 from leakscan.analysis.results.findings import Findings
-from leakscan.analysis.single import paths_to_type, top_of
 from leakscan.answers.analyse import analysed
 from leakscan.answers.capsules import capsule_at
 from leakscan.answers.sources import pair_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from leakscan.analysis.single import TypePaths, paths_to_type
+from leakscan.analysis.one_snapshot import TypePaths, paths_to_type
 from leakscan.answers.capsules import capsule_at
 from leakscan.answers.sources import snapshot_in
 from leakscan.heap.reader import load

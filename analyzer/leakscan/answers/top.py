@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from leakscan.analysis.single import top_of
+from leakscan.analysis.one_snapshot import top_of
 from leakscan.analysis.top import Top
 from leakscan.answers.capsules import capsule_at
 from leakscan.answers.sources import snapshot_in

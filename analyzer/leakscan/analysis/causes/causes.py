@@ -2,7 +2,7 @@
 
 Of an object's set the slots that let go by themselves are left out where others remain: a worker's loop
 variable, a last-resort reference, a list of what is under way. Objects with the same rest are a cause, and
-the rest is its cut. Causes that keep something telling alive together are one: it takes all of their slots.
+the rest is its cut. Causes that keep a class with a name alive together are one: it takes all of their slots.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from leakscan.analysis.causes.endings import BOOKKEEPING
 from leakscan.analysis.causes.holding import Holding
-from leakscan.analysis.causes.naming import is_telling
+from leakscan.analysis.causes.naming import is_worth_naming
 from leakscan.analysis.graph.refs import distinct
 from leakscan.heap.graph import U32
 
@@ -114,7 +114,7 @@ def _is_shared(
     tiers = holding.reach.modules.type_tiers
     runs = max((_run_count(each.births) for each in holding.populations(_array(keys[key]))), default=0)
     return any(
-        is_telling(holding.reach.graph.type_names[each.type_row], int(tiers[each.type_row]))
+        is_worth_naming(holding.reach.graph.type_names[each.type_row], int(tiers[each.type_row]))
         and _run_count(each.births) >= _HALF * max(runs, holding.runs)
         for each in holding.populations(_array(keys[key]))
     )

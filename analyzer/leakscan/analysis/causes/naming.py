@@ -1,4 +1,4 @@
-"""What a cause is called: its most telling member, by one sort key."""
+"""What a cause is called: after the member whose name says the most, by one sort key."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _SAME_RUNS: Final = 0.8
 Bools = npt.NDArray[np.bool_]
 
 
-def is_telling(type_name: str, tier: int) -> bool:
+def is_worth_naming(type_name: str, tier: int) -> bool:
     return tier <= Tier.LIBRARY or type_name in ACTORS
 
 
@@ -77,36 +77,36 @@ def heads_of(reach: Reach, clusters: Clusters, objects: U32, core: U32, worst: M
     for least in (_WORTH_NAMING, 0.0):
         for candidates in (core, objects):
             members = _members(reach, clusters, candidates, objects)
-            named = _telling(members, worst, least=least)
+            named = _best_named(members, worst, least=least)
             if named is not None:
                 return _of_type(reach, clusters, objects, named)
     members = _members(reach, clusters, objects, objects)
     return _of_type(reach, clusters, objects, _outermost(members, worst))
 
 
-def _telling(members: Sequence[_Member], worst: Mapping[int, bool], *, least: float) -> int | None:
-    """The type of the most telling member that is at least this part of the whole, by weight."""
+def _best_named(members: Sequence[_Member], worst: Mapping[int, bool], *, least: float) -> int | None:
+    """The type whose name says the most, of those that are at least this part of the whole, by weight."""
     fitting = _fitting(members, worst)
     total = max((member.retained for member in members), default=0.0)
     runs = max((member.run_count for member in fitting), default=0)
-    telling = [
+    candidates = [
         member
         for member in fitting
         if member.tier <= Tier.LIBRARY
         and (member.is_actor or member.retained >= least * total)
         and member.run_count >= _SAME_RUNS * runs
     ]
-    if not telling:
+    if not candidates:
         return None
-    best = min(telling, key=lambda member: (member.tier, member.depth, -member.retained, member.type_row))
+    best = min(candidates, key=lambda member: (member.tier, member.depth, -member.retained, member.type_row))
     if not best.is_actor:
-        best = _inside_thin_wrappers(best, telling)
+        best = _inside_thin_wrappers(best, candidates)
     return best.type_row
 
 
-def _inside_thin_wrappers(best: _Member, telling: Sequence[_Member]) -> _Member:
+def _inside_thin_wrappers(best: _Member, candidates: Sequence[_Member]) -> _Member:
     """What a class holds one for one, and that is nearly all of it, says more than the class."""
-    for member in sorted(telling, key=lambda member: member.depth):
+    for member in sorted(candidates, key=lambda member: member.depth):
         if (
             member.depth > best.depth
             and member.tier <= best.tier

@@ -20,9 +20,9 @@ from leakscan.analysis.compare import Comparison, ComparisonByMode
 from leakscan.analysis.cuts.whatif import WhatIf
 from leakscan.analysis.gate import Gate
 from leakscan.analysis.objects.views import Inspection
+from leakscan.analysis.one_snapshot import TypePaths
 from leakscan.analysis.results.findings import FINDINGS_VERSION, Findings
 from leakscan.analysis.results.waits import Stuck
-from leakscan.analysis.single import TypePaths
 from leakscan.analysis.top import Top
 from leakscan.report.share.json import FORMAT_PREFIX, FindingsByMode
 

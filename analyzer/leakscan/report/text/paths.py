@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leakscan.analysis.single import PathGroup, TypePaths
+from leakscan.analysis.one_snapshot import PathGroup, TypePaths
 from leakscan.report.names import TypeNames, short_names
 from leakscan.report.text.leaks import sentences
 from leakscan.report.text.lines import Line, Span, line, shortened, wrapped

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from heaps import heap
-from leakscan.analysis.counted import findings_from_counts
+from leakscan.analysis.counts_alone import findings_from_counts
 from leakscan.analysis.cross_check import compare_counts
 from leakscan.analysis.diff import Measured
 
