@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 import leakscan
-from leakscan.analysis import capsule, compare, gate, single, top
+from leakscan.analysis import capsule, compare, gate, one_snapshot, top
 from leakscan.analysis.results import findings, memory
 from leakscan.capture.directory import reader, run_file
 
 PACKAGE = Path(leakscan.__file__).parent
 PAGE = PACKAGE.parent.parent / "docs" / "explanation" / "words.md"
-ANSWERS = (capsule, compare, gate, single, top, findings, memory, reader, run_file)
+ANSWERS = (capsule, compare, gate, one_snapshot, top, findings, memory, reader, run_file)
 """Modules whose dataclasses users meet, in Python or in JSON."""
 NO_IDEAS = {
     "answer",
