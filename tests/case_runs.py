@@ -132,11 +132,11 @@ class Answered:
 
 
 def called(*arguments: str) -> tuple[int, str]:
-    """(exit code, what a command printed)."""
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+    """(exit code, what a command printed; with what it complained of where it failed)."""
+    out, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
         code = main(list(arguments))
-    return code, out.getvalue()
+    return code, out.getvalue() + (errors.getvalue() if code else "")
 
 
 class Answers:
