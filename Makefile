@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: pictures mutants truth node-framework dist suites attach-soak bench-v8 v8-against seeds seeds-all sanitize bench demo docs fuzz test test-all check native clean
+.PHONY: pictures mutants truth node-framework dist suites attach-soak bench-v8 v8-against seeds seeds-all sanitize bench demo docs fuzz format test test-all check native clean
 $(VENV)/.ready: pyproject.toml constraints.txt CMakeLists.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
@@ -51,6 +51,12 @@ check: native
 # The pictures of the README, of the page and the explorer on the demo. Needs Chromium.
 pictures: native
 	$(BIN)/python tools/pictures.py
+
+# Python by ruff, the native module by .clang-format.
+format: native
+	$(BIN)/pip install -q -c constraints.txt --group format
+	$(BIN)/ruff format analyzer tests fixtures benchmarks tools
+	$(BIN)/clang-format -i $$(git ls-files 'analyzer/native/*.cpp' 'analyzer/native/*.h')
 
 # Writes the generated pages and builds the HTML into docs/_build.
 docs: native

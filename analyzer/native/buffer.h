@@ -23,8 +23,7 @@ class Buffer {
         held_ = true;
         if (view_.len % static_cast<Py_ssize_t>(sizeof(T)) != 0 ||
             (view_.itemsize != static_cast<Py_ssize_t>(sizeof(T)) && view_.itemsize != 1)) {
-            PyErr_Format(PyExc_TypeError, "%s: expected items of %d bytes", name,
-                         static_cast<int>(sizeof(T)));
+            PyErr_Format(PyExc_TypeError, "%s: expected items of %d bytes", name, static_cast<int>(sizeof(T)));
             return false;
         }
         // An empty array may point anywhere.

@@ -66,8 +66,7 @@ LEAKSCAN_TARGET inline __m128i fold(__m128i value, __m128i constants, __m128i ne
 }
 
 // `size` is a multiple of 16 and at least 64.
-LEAKSCAN_TARGET std::uint32_t by_multiplication(std::uint32_t state, const unsigned char* bytes,
-                                                std::size_t size) {
+LEAKSCAN_TARGET std::uint32_t by_multiplication(std::uint32_t state, const unsigned char* bytes, std::size_t size) {
     const __m128i by_64 = _mm_set_epi64x(0x01C6E41596, 0x0154442BD4);
     const __m128i by_16 = _mm_set_epi64x(0x00CCAA009E, 0x01751997D0);
     const __m128i by_8 = _mm_set_epi64x(0, 0x0163CD6124);
@@ -86,8 +85,7 @@ LEAKSCAN_TARGET std::uint32_t by_multiplication(std::uint32_t state, const unsig
     for (; size >= 16; bytes += 16, size -= 16) a = fold(a, by_16, load(bytes));
 
     a = _mm_xor_si128(_mm_srli_si128(a, 8), _mm_clmulepi64_si128(a, by_16, 0x10));
-    a = _mm_xor_si128(_mm_srli_si128(a, 4),
-                      _mm_clmulepi64_si128(_mm_and_si128(a, low_words), by_8, 0x00));
+    a = _mm_xor_si128(_mm_srli_si128(a, 4), _mm_clmulepi64_si128(_mm_and_si128(a, low_words), by_8, 0x00));
     __m128i quotient = _mm_clmulepi64_si128(_mm_and_si128(a, low_words), barrett, 0x10);
     quotient = _mm_clmulepi64_si128(_mm_and_si128(quotient, low_words), barrett, 0x00);
     return static_cast<std::uint32_t>(_mm_extract_epi32(_mm_xor_si128(a, quotient), 1));

@@ -104,13 +104,13 @@ PyObject* map_figures(PyObject*, PyObject* args) {
         return PyErr_SetFromErrno(PyExc_OSError);
     }
     const auto bytes = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
-    return Py_BuildValue(
-        "{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "rss_bytes", bytes(totals.resident), "swap_bytes",
-        bytes(totals.swapped), "uss_bytes", bytes(totals.owned), "main_heap_bytes", bytes(totals.heap),
-        "arena_heap_bytes", bytes(totals.arenas), "stack_bytes", bytes(totals.stacks), "file_bytes",
-        bytes(totals.files), "file_size", bytes(totals.file_size), "shared_bytes", bytes(totals.shared), "other_anonymous_bytes", bytes(totals.anonymous),
-        "other_anonymous_size", bytes(totals.anonymous_size), "regions", bytes(totals.regions), "arena_regions",
-        bytes(totals.arena_regions));
+    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "rss_bytes", bytes(totals.resident),
+                         "swap_bytes", bytes(totals.swapped), "uss_bytes", bytes(totals.owned), "main_heap_bytes",
+                         bytes(totals.heap), "arena_heap_bytes", bytes(totals.arenas), "stack_bytes",
+                         bytes(totals.stacks), "file_bytes", bytes(totals.files), "file_size", bytes(totals.file_size),
+                         "shared_bytes", bytes(totals.shared), "other_anonymous_bytes", bytes(totals.anonymous),
+                         "other_anonymous_size", bytes(totals.anonymous_size), "regions", bytes(totals.regions),
+                         "arena_regions", bytes(totals.arena_regions));
 }
 
 // pool_figures(pid) -> (pools, used, resident) of the object allocator of a process, read from outside it.
@@ -135,16 +135,15 @@ PyObject* pool_figures(PyObject*, PyObject* args) {
 }  // namespace
 }  // namespace record
 
-PyMethodDef record_methods[] = {
-    {"support", record::support, METH_NOARGS, nullptr},
-    {"snapshot_start", record::snapshot_start, METH_VARARGS, nullptr},
-    {"snapshot_wait", record::snapshot_wait, METH_VARARGS, nullptr},
-    {"malloc_figures", record::malloc_figures, METH_NOARGS, nullptr},
-    {"malloc_owner", record::malloc_owner, METH_NOARGS, nullptr},
-    {"malloc_trim", record::malloc_trim, METH_NOARGS, nullptr},
-    {"map_figures", record::map_figures, METH_VARARGS, nullptr},
-    {"pool_figures", record::pool_figures, METH_VARARGS, nullptr},
-    {nullptr, nullptr, 0, nullptr}};
+PyMethodDef record_methods[] = {{"support", record::support, METH_NOARGS, nullptr},
+                                {"snapshot_start", record::snapshot_start, METH_VARARGS, nullptr},
+                                {"snapshot_wait", record::snapshot_wait, METH_VARARGS, nullptr},
+                                {"malloc_figures", record::malloc_figures, METH_NOARGS, nullptr},
+                                {"malloc_owner", record::malloc_owner, METH_NOARGS, nullptr},
+                                {"malloc_trim", record::malloc_trim, METH_NOARGS, nullptr},
+                                {"map_figures", record::map_figures, METH_VARARGS, nullptr},
+                                {"pool_figures", record::pool_figures, METH_VARARGS, nullptr},
+                                {nullptr, nullptr, 0, nullptr}};
 
 int add_record_constants(PyObject* module) {
     if (PyModule_AddIntConstant(module, "SNAPSHOT_CENSUS", record::kFlagCensus) < 0) return -1;

@@ -37,21 +37,21 @@ constexpr struct {
     std::size_t at_least;
     bool is_telling;
 } kPrefixes[] = {
-    {"sk_live_", 10, true},    {"sk_test_", 10, true}, {"rk_live_", 10, true}, {"rk_test_", 10, true},
-    {"whsec_", 16, true},      {"ghp_", 20, true},     {"gho_", 20, true},     {"ghu_", 20, true},
-    {"ghs_", 20, true},        {"ghr_", 20, true},     {"github_pat_", 20, true}, {"glpat-", 16, true},
-    {"xoxb-", 10, true},       {"xoxp-", 10, true},    {"xoxa-", 10, true},    {"xoxr-", 10, true},
-    {"xoxs-", 10, true},       {"xapp-", 10, true},    {"AIza", 30, true},     {"ya29.", 20, true},
-    {"dop_v1_", 30, true},     {"shpat_", 20, true},   {"shpss_", 20, true},   {"lin_api_", 20, true},
-    {"sk-", 16, false},        {"npm_", 30, false},    {"pypi-", 30, false},   {"hf_", 20, false},
-    {"SG.", 20, false},        {"gsk_", 20, false},    {"xai-", 20, false},
+    {"sk_live_", 10, true}, {"sk_test_", 10, true}, {"rk_live_", 10, true},    {"rk_test_", 10, true},
+    {"whsec_", 16, true},   {"ghp_", 20, true},     {"gho_", 20, true},        {"ghu_", 20, true},
+    {"ghs_", 20, true},     {"ghr_", 20, true},     {"github_pat_", 20, true}, {"glpat-", 16, true},
+    {"xoxb-", 10, true},    {"xoxp-", 10, true},    {"xoxa-", 10, true},       {"xoxr-", 10, true},
+    {"xoxs-", 10, true},    {"xapp-", 10, true},    {"AIza", 30, true},        {"ya29.", 20, true},
+    {"dop_v1_", 30, true},  {"shpat_", 20, true},   {"shpss_", 20, true},      {"lin_api_", 20, true},
+    {"sk-", 16, false},     {"npm_", 30, false},    {"pypi-", 30, false},      {"hf_", 20, false},
+    {"SG.", 20, false},     {"gsk_", 20, false},    {"xai-", 20, false},
 };
 
 // Words whose value is a secret: `name=value`, `name: value`. A longer name may end with one of them, and with
 // those of kWords only as a word of its own. kWeak ones count in the query of a URL, for long values.
 constexpr const char* kNames[] = {
-    "apikey", "accesskey", "secretkey", "privatekey", "sharedkey", "accountkey", "token", "secret", "password",
-    "passwd", "passphrase", "authorization", "credential", "credentials", "sessionid",
+    "apikey",   "accesskey", "secretkey",  "privatekey",    "sharedkey",  "accountkey",  "token",     "secret",
+    "password", "passwd",    "passphrase", "authorization", "credential", "credentials", "sessionid",
 };
 constexpr const char* kWords[] = {"signature", "sig", "pwd", "cookie", "bearer"};
 constexpr const char* kWeak[] = {"key", "code", "auth", "state"};
@@ -178,7 +178,8 @@ bool is_plain_value(View text, Span value) {
         is_stars &= text[i] == '*';
     }
     if (is_number || is_stars) return true;
-    for (const char* word : {"true", "false", "none", "null", "nil", "undefined", "yes", "no", "str", "bytes", "string"}) {
+    for (const char* word :
+         {"true", "false", "none", "null", "nil", "undefined", "yes", "no", "str", "bytes", "string"}) {
         if (std::strlen(word) != count) continue;
         std::size_t i = 0;
         while (i < count && lowered(text[value.start + i]) == word[i]) i++;

@@ -38,9 +38,9 @@ constexpr double kChildSeconds = 3600;
 char folder[kPathBytes];  // the library's own, as this process sees it
 
 struct Session {
-    std::uint16_t interval;   // that new blocks are born in; 0: births were never armed here
-    bool armed_now;           // by the caller that is connected, who has not said `keep` yet
-    bool for_capture;         // a capture counts the intervals: a snapshot aside ends none
+    std::uint16_t interval;  // that new blocks are born in; 0: births were never armed here
+    bool armed_now;          // by the caller that is connected, who has not said `keep` yet
+    bool for_capture;        // a capture counts the intervals: a snapshot aside ends none
 };
 Session session;
 
@@ -55,7 +55,11 @@ long allocated_blocks() {
 // at any allocation, and would run the program's finalizers here.
 class Held {
   public:
-    Held() : asked_(monotonic_seconds()), gil_(PyGILState_Ensure()), collects_(PyGC_Disable()), got_(monotonic_seconds()) {}
+    Held()
+        : asked_(monotonic_seconds()),
+          gil_(PyGILState_Ensure()),
+          collects_(PyGC_Disable()),
+          got_(monotonic_seconds()) {}
     ~Held() {
         PyErr_Clear();
         if (collects_) PyGC_Enable();
@@ -101,15 +105,17 @@ void snapshot(Pipes& pipes, bool redacts_keys, bool is_aside, bool is_filtered, 
             session.interval++;
         pause = held.held_for();
     }
-    pipes.say("forked waited_seconds=%.6f pause_seconds=%.6f run=%u births=%d pid=%ld errno=%d reason=%s", waited, pause,
-              run, births::armed() && !guard::counts_births(), started.pid, started.error, started.reason ? started.reason : "");
+    pipes.say("forked waited_seconds=%.6f pause_seconds=%.6f run=%u births=%d pid=%ld errno=%d reason=%s", waited,
+              pause, run, births::armed() && !guard::counts_births(), started.pid, started.error,
+              started.reason ? started.reason : "");
     if (started.pid <= 0) return;
     const record::Ended ended = record::wait_for(started.pid, kChildSeconds);
     record::MallocTotals malloc;
     if (record::malloc_totals(&malloc))
-        pipes.say("ended status=%s code=%d blocks=%ld malloc_used=%llu malloc_free=%llu malloc_mapped=%llu"
-                  " malloc_main_used=%llu",
-                  ended.status, ended.code, blocks, malloc.used, malloc.free, malloc.mapped, malloc.main_used);
+        pipes.say(
+            "ended status=%s code=%d blocks=%ld malloc_used=%llu malloc_free=%llu malloc_mapped=%llu"
+            " malloc_main_used=%llu",
+            ended.status, ended.code, blocks, malloc.used, malloc.free, malloc.mapped, malloc.main_used);
     else
         pipes.say("ended status=%s code=%d blocks=%ld", ended.status, ended.code, blocks);
 }
@@ -151,8 +157,8 @@ void obey(Pipes& pipes) {
         if (!std::strncmp(order, "hello", 5)) {
             is_filtered = std::strstr(order, "filtered");
             const char* const reason = why_not();
-            pipes.say("hello armed=%d run=%u reason=%s", !reason && births::armed() && !guard::counts_births(), session.interval,
-                      reason ? reason : "");
+            pipes.say("hello armed=%d run=%u reason=%s", !reason && births::armed() && !guard::counts_births(),
+                      session.interval, reason ? reason : "");
         } else if (!std::strcmp(order, "end")) {
             return;
         } else if (!std::strcmp(order, "keep")) {
@@ -224,7 +230,8 @@ void __freeres();
 __attribute__((destructor)) static void free_reserve() { __gnu_cxx::__freeres(); }
 #endif
 
-extern "C" __attribute__((visibility("default"))) agent::Outcome leakscan_agent_serve(const char* folder, int protocol) {
+extern "C"
+    __attribute__((visibility("default"))) agent::Outcome leakscan_agent_serve(const char* folder, int protocol) {
     using namespace agent;
     if (protocol != kProtocol) return Outcome::NOT_MINE;
     if (!folder) return must_stay() ? Outcome::MUST_STAY : Outcome::MAY_GO;

@@ -14,8 +14,8 @@
 
 #include "births/births.h"
 
-#include <cstring>
 #include <dlfcn.h>
+#include <cstring>
 #include <utility>
 
 namespace recycling {
@@ -31,7 +31,7 @@ constexpr std::size_t kCollectorHeader = 16;
 
 struct Watched {
     const char* symbol;
-    unsigned since;  // the first version with a free list for it
+    unsigned since;       // the first version with a free list for it
     PyObject* (*make)();  // for the probe; null: only ever marked
     PyTypeObject* type;
     destructor original;
@@ -60,14 +60,11 @@ Watched table[] = {
 constexpr std::size_t kTypes = sizeof table / sizeof table[0];
 constexpr std::size_t kNesting = 3;  // the first ones contain objects of their own type
 
-destructor& slot_of(void* type) {
-    return *reinterpret_cast<destructor*>(static_cast<char*>(type) + kDeallocOffset);
-}
+destructor& slot_of(void* type) { return *reinterpret_cast<destructor*>(static_cast<char*>(type) + kDeallocOffset); }
 
 inline void mark(const Watched& watched, PyObject* object) {
     // A subclass ends in its base's destructor too; its blocks are never recycled.
-    if (Py_TYPE(object) == watched.type)
-        births::mark_dead(reinterpret_cast<char*>(object) - watched.before);
+    if (Py_TYPE(object) == watched.type) births::mark_dead(reinterpret_cast<char*>(object) - watched.before);
 }
 
 template <std::size_t I>
@@ -117,8 +114,7 @@ void die_nested(PyObject* object) {
 template <std::size_t I>
 void die_bypassed(PyObject* object) {
     // The twin's destructor is the original one: the recursion limit of 3.13 and before compares them.
-    if (Py_TYPE(object) == table[I].type)
-        Py_SET_TYPE(object, reinterpret_cast<PyTypeObject*>(table[I].twin));
+    if (Py_TYPE(object) == table[I].type) Py_SET_TYPE(object, reinterpret_cast<PyTypeObject*>(table[I].twin));
     table[I].original(object);
 }
 

@@ -2,13 +2,13 @@
 
 #include "births/births.h"
 #include "cpython/layout.h"
-#include "walk/strings.h"
 #include "walk/code.h"
+#include "walk/strings.h"
 #include "walk/walk.h"
 
-#include <cstring>
 #include <dlfcn.h>
 #include <sys/mman.h>
+#include <cstring>
 
 namespace sites {
 namespace {
@@ -77,8 +77,7 @@ std::uint32_t add_text(std::uint32_t bytes) {
     Tables& tables = *state.tables;
     const char* const utf8 = tables.bytes + state.byte_count;
     std::uint64_t hash = bytes;
-    for (std::uint32_t i = 0; i < bytes; ++i)
-        hash = (hash ^ static_cast<unsigned char>(utf8[i])) * 0x100000001B3ull;
+    for (std::uint32_t i = 0; i < bytes; ++i) hash = (hash ^ static_cast<unsigned char>(utf8[i])) * 0x100000001B3ull;
     for (std::size_t at = mixed(hash) % (kTexts * 2);; at = (at + 1) % (kTexts * 2)) {
         std::uint32_t& slot = tables.text_slots[at];
         if (slot == 0) {
@@ -87,8 +86,7 @@ std::uint32_t add_text(std::uint32_t bytes) {
             return (slot = ++state.text_count) - 1;
         }
         const Span& known = tables.texts[slot - 1];
-        if (known.bytes == bytes && std::memcmp(tables.bytes + known.start, utf8, bytes) == 0)
-            return slot - 1;
+        if (known.bytes == bytes && std::memcmp(tables.bytes + known.start, utf8, bytes) == 0) return slot - 1;
     }
 }
 
@@ -120,9 +118,7 @@ std::uint32_t add_text_of(const Object* str) {
     return add_text(static_cast<std::uint32_t>(at - start));
 }
 
-std::size_t home_of(const Object* code) {
-    return mixed(reinterpret_cast<std::uintptr_t>(code) >> 4) % kCodes;
-}
+std::size_t home_of(const Object* code) { return mixed(reinterpret_cast<std::uintptr_t>(code) >> 4) % kCodes; }
 
 // Null when the table is full: half empty slots keep the probes short.
 Code* know_code(const Object* code) {
@@ -132,8 +128,8 @@ Code* know_code(const Object* code) {
         if (tables.codes[at].code == code) return &tables.codes[at];
     const bool is_full = state.code_count >= kCodes / 2 || state.text_count + 2 > kTexts ||
                          state.byte_count + 8 * kLongestText > kTextBytes;
-    if (is_full || !births::add_to_site(
-                             reinterpret_cast<const char*>(code) - state.code_header, kCodeBlock)) return nullptr;
+    if (is_full || !births::add_to_site(reinterpret_cast<const char*>(code) - state.code_header, kCodeBlock))
+        return nullptr;
     ++state.code_count;
     const Object* const file = record::object_at(code, L->code_filename);
     const std::size_t own = std::strlen(state.own_folder);
@@ -144,8 +140,8 @@ Code* know_code(const Object* code) {
 
 std::uint32_t site_of(const Code& code, std::uint32_t line) {
     Tables& tables = *state.tables;
-    const std::uint64_t key = (static_cast<std::uint64_t>(code.file) << 32 | code.function) ^
-                              static_cast<std::uint64_t>(line) << 17;
+    const std::uint64_t key =
+        (static_cast<std::uint64_t>(code.file) << 32 | code.function) ^ static_cast<std::uint64_t>(line) << 17;
     for (std::size_t at = mixed(key) % (kRows * 2);; at = (at + 1) % (kRows * 2)) {
         std::uint32_t& slot = tables.row_slots[at];
         if (slot == 0) {
@@ -163,8 +159,7 @@ Cached& cached(const Object* code, std::int32_t offset) {
     return state.tables->cache[mixed(address >> 4 ^ static_cast<std::uint64_t>(offset) << 32) % kCacheSlots];
 }
 
-__attribute__((noinline)) void fill(Cached& entry, const char* frame, const Object* code,
-                                    std::int32_t offset) {
+__attribute__((noinline)) void fill(Cached& entry, const char* frame, const Object* code, std::int32_t offset) {
     entry = {code, offset, 0};
     const Code* const known = know_code(code);
     if (known == nullptr) {
@@ -189,19 +184,17 @@ const char* start(const char* own_folder) {
     if (const char* reason = record::layout_select()) return reason;
     void* thread_state = dlsym(RTLD_DEFAULT, "PyThreadState_GetUnchecked");
     if (thread_state == nullptr) thread_state = dlsym(RTLD_DEFAULT, "_PyThreadState_UncheckedGet");
-    const auto* const code_type =
-        static_cast<const record::TypeObject*>(dlsym(RTLD_DEFAULT, "PyCode_Type"));
+    const auto* const code_type = static_cast<const record::TypeObject*>(dlsym(RTLD_DEFAULT, "PyCode_Type"));
     if (thread_state == nullptr || code_type == nullptr) return "this interpreter does not show its frames";
     if (state.tables != nullptr) munmap(state.tables, sizeof(Tables));
     state = State{};
-    void* const memory = mmap(nullptr, sizeof(Tables), PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* const memory =
+        mmap(nullptr, sizeof(Tables), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) return "there is no address space for the table of sites";
     state.tables = static_cast<Tables*>(memory);
     state.thread_state = reinterpret_cast<void* (*)()>(thread_state);
     state.code_type = code_type;
-    state.code_header =
-        record::header_bytes(code_type, (code_type->flags & record::tpflag::HAVE_GC) != 0);
+    state.code_header = record::header_bytes(code_type, (code_type->flags & record::tpflag::HAVE_GC) != 0);
     state.interpreter = load<const void*>(state.thread_state(), L->ts_interp);
     std::strncpy(state.own_folder, own_folder, sizeof state.own_folder - 1);
     return nullptr;
@@ -216,8 +209,7 @@ std::uint32_t now() {
     for (const char* frame = innermost_frame(thread); frame != nullptr;
          frame = load<const char*>(frame, L->frame_previous)) {
         if (load<std::uint8_t>(frame, L->frame_owner) >= kOwnedByInterpreter) continue;
-        const auto* const code =
-            reinterpret_cast<const Object*>(load<std::uintptr_t>(frame, L->frame_code) & ~kTags);
+        const auto* const code = reinterpret_cast<const Object*>(load<std::uintptr_t>(frame, L->frame_code) & ~kTags);
         if (code == nullptr || code->type != state.code_type) continue;
         const char* const instructions = reinterpret_cast<const char*>(code) + L->code_adaptive;
         const auto offset = static_cast<std::int32_t>(load<const char*>(frame, L->frame_instr) - instructions);
@@ -230,8 +222,7 @@ std::uint32_t now() {
 
 void forget(const void* code_block) {
     Tables& tables = *state.tables;
-    const auto* const code =
-        reinterpret_cast<const Object*>(static_cast<const char*>(code_block) + state.code_header);
+    const auto* const code = reinterpret_cast<const Object*>(static_cast<const char*>(code_block) + state.code_header);
     for (Cached& entry : tables.cache)
         if (entry.code == code) entry = {};
     std::size_t hole = home_of(code);

@@ -14,7 +14,7 @@ enum class Part : std::uint8_t { OBJECTS, FRAMES, THREADS, INTERPRETER };
 struct DebugOffset {
     Part part;
     int at;  // where `_Py_DebugOffsets` says it
-    int Layout::*field;
+    int Layout::* field;
     const char* name;
 };
 

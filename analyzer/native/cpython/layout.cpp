@@ -24,20 +24,36 @@ const Layout* row_for(int minor) {
 bool interpreter_matches(const Layout& row) {
     const void* interpreter = PyInterpreterState_Get();
     PyThreadState* state = PyThreadState_Get();
-    return object_at(interpreter, row.is_modules) ==
-               reinterpret_cast<Object*>(PyImport_GetModuleDict()) &&
+    return object_at(interpreter, row.is_modules) == reinterpret_cast<Object*>(PyImport_GetModuleDict()) &&
            load<const void*>(state, row.ts_interp) == interpreter;
 }
 
 void forget_interpreter_state(Layout& row) {
-    int* const fields[] = {&row.is_sysdict, &row.is_builtins, &row.is_modules_by_index, &row.is_importlib,
-                       &row.is_import_func, &row.is_sysdict_copy, &row.is_builtins_copy,
-                       &row.is_codec_search_path, &row.is_codec_search_cache, &row.is_codec_errors,
-                       &row.is_dict, &row.is_before_forkers, &row.is_after_forkers_parent,
-                       &row.is_after_forkers_child, &row.is_audit_hooks, &row.is_warnings_filters,
-                       &row.is_warnings_once, &row.is_warnings_default, &row.is_gc_garbage,
-                       &row.is_gc_callbacks, &row.is_interned, &row.is_monitoring_callables,
-                       &row.is_monitoring_names, &row.is_atexit_callbacks, &row.rt_signal_handlers};
+    int* const fields[] = {&row.is_sysdict,
+                           &row.is_builtins,
+                           &row.is_modules_by_index,
+                           &row.is_importlib,
+                           &row.is_import_func,
+                           &row.is_sysdict_copy,
+                           &row.is_builtins_copy,
+                           &row.is_codec_search_path,
+                           &row.is_codec_search_cache,
+                           &row.is_codec_errors,
+                           &row.is_dict,
+                           &row.is_before_forkers,
+                           &row.is_after_forkers_parent,
+                           &row.is_after_forkers_child,
+                           &row.is_audit_hooks,
+                           &row.is_warnings_filters,
+                           &row.is_warnings_once,
+                           &row.is_warnings_default,
+                           &row.is_gc_garbage,
+                           &row.is_gc_callbacks,
+                           &row.is_interned,
+                           &row.is_monitoring_callables,
+                           &row.is_monitoring_names,
+                           &row.is_atexit_callbacks,
+                           &row.rt_signal_handlers};
     for (int* field : fields) *field = -1;
 }
 
@@ -93,8 +109,7 @@ const char* unknown_layout(const char* what) {
 
 bool frames_match(const Layout& row) {
     const int frame = row.frame_localsplus;
-    return basicsize_is("PyGen_Type", row.gen_frame + frame) &&
-           basicsize_is("PyFrame_Type", row.frameobj_data + frame);
+    return basicsize_is("PyGen_Type", row.gen_frame + frame) && basicsize_is("PyFrame_Type", row.frameobj_data + frame);
 }
 
 bool threads_match(const Layout& row) {

@@ -52,8 +52,7 @@ std::uint64_t follow(const Columns& columns) {
     const auto targets = column<std::uint32_t>(columns, "ref.dst");
     const auto kinds = column<std::uint8_t>(columns, "ref.kind");
     const auto labels = column<std::uint32_t>(columns, "ref.label");
-    if (counts.size() != type_ids.size() || kinds.size() != targets.size() || labels.size() != kinds.size())
-        return 0;
+    if (counts.size() != type_ids.size() || kinds.size() != targets.size() || labels.size() != kinds.size()) return 0;
     std::vector<std::uint64_t> first(counts.size() + 1);
     using heap::kAllGood;
     if (heap::first_not_monotone(ends.data(), ends.size(), blob.size()) != kAllGood ||

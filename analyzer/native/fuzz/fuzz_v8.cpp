@@ -24,7 +24,7 @@ struct Arrays {
     std::vector<std::uint8_t> edge_types;
     std::vector<std::uint32_t> edge_names, targets;
     v8::Columns columns() {
-        return {types.size(),  edge_types.size(), types.data(),    names.data(),      ids.data(),     sizes.data(),
+        return {types.size(),  edge_types.size(), types.data(),      names.data(),      ids.data(),    sizes.data(),
                 counts.data(), detached.data(),   edge_types.data(), edge_names.data(), targets.data()};
     }
 };
@@ -42,7 +42,8 @@ void build_and_follow(const v8::Scanner& scanner, Arrays& a) {
     }
     std::vector<std::uint64_t> sizes = a.sizes;
     v8::move_sizes(n, first.data(), a.edge_types.data(), a.targets.data(), classes.data(), owners.data(), sizes.data());
-    const char* wanted[] = {"table", "elements", "properties", "parameters_and_registers", "__proto__", "scope_info", "system / *"};
+    const char* wanted[] = {"table",     "elements",   "properties", "parameters_and_registers",
+                            "__proto__", "scope_info", "system / *"};
     std::uint32_t marks[6];
     std::fill_n(marks, 6, v8::kNoString);
     const auto& ends = scanner.string_ends();
@@ -51,14 +52,25 @@ void build_and_follow(const v8::Scanner& scanner, Arrays& a) {
         if (found.name < 6) marks[found.name] = found.string;
     }
     const v8::Columns c = a.columns();
-    const v8::Raw raw{n,         c.edges,      classes.data(), is_string.data(), c.node_names,  c.node_ids,
-                      c.node_sizes, first.data(), c.edge_types,   c.edge_names,     c.edge_targets};
+    const v8::Raw raw{n,
+                      c.edges,
+                      classes.data(),
+                      is_string.data(),
+                      c.node_names,
+                      c.node_ids,
+                      c.node_sizes,
+                      first.data(),
+                      c.edge_types,
+                      c.edge_names,
+                      c.edge_targets};
     const auto extra = static_cast<std::uint32_t>(strings);
     // Every other name is that of a scope whose variables are to be named.
     std::vector<std::uint32_t> hidden(labels);
     for (std::size_t i = 0; i < strings; i += 2) hidden[i] = v8::kVariable;
-    const v8::Rules rules{kinds.data(), labels.data(), hidden.data(), scanner.string_bytes(), ends.data(), marks[0], marks[1],
-                          marks[2],     marks[3],      marks[4],      marks[5],              extra,       extra + 1,  extra + 2};
+    const v8::Rules rules{kinds.data(), labels.data(), hidden.data(), scanner.string_bytes(),
+                          ends.data(),  marks[0],      marks[1],      marks[2],
+                          marks[3],     marks[4],      marks[5],      extra,
+                          extra + 1,    extra + 2};
     std::vector<std::uint64_t> out_first(n + 1);
     std::vector<std::uint8_t> out_kinds(c.edges);
     std::vector<std::uint32_t> out_labels(c.edges), out_targets(c.edges);

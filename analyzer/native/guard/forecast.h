@@ -28,7 +28,7 @@ class Slope {
 // What a snapshot takes before it is done.
 struct Cost {
     Bytes blocks, resident, file_pages;  // `file_pages`: an object, where the file lies in memory
-    double slowness, bytes_a_second;  // `slowness`: 1 where nothing else runs
+    double slowness, bytes_a_second;     // `slowness`: 1 where nothing else runs
 
     static double usual_seconds(Bytes blocks);
 

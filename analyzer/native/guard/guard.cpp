@@ -89,7 +89,8 @@ class Guard {
     volatile bool is_running_ = false, must_stop_ = false, has_box_ = false;
     sem_t wake_;
     Stage stage_ = Stage::WAITS;
-    double delay_seconds_ = 0, found_ = 0, baseline_at_ = 0, started_ = 0, tried_ = -1e9, pause_ = kLongPause, slowness_ = kUsualSlowness;
+    double delay_seconds_ = 0, found_ = 0, baseline_at_ = 0, started_ = 0, tried_ = -1e9, pause_ = kLongPause,
+           slowness_ = kUsualSlowness;
     Bytes last_room_ = 0, first_room_ = 0, first_resident_ = 0, baseline_used_ = 0;
     Bytes counted_blocks_ = 0, counted_at_ = 0;
     bool owns_births_ = false, has_half_ = false, lies_in_memory_ = false;
@@ -200,7 +201,7 @@ bool Guard::open_box() {
     if (!journal_.open(parent_)) return false;
     has_box_ = true;
     say_started();
-    struct statfs disk {};
+    struct statfs disk{};
     lies_in_memory_ = statfs(journal_.folder(), &disk) == 0 && (disk.f_type == kTmpfs || disk.f_type == kRamfs);
     return true;
 }
@@ -215,14 +216,16 @@ void Guard::say_started() {
     for (int field = 2; at && field < 22; field++)
         if ((at = std::strchr(at, ' '))) at++;
     journal_.number("process_started", at ? std::atoll(at) : 0);
-    std::snprintf(text, sizeof text, "%lu.%lu.%lu", Py_Version >> 24 & 255, Py_Version >> 16 & 255, Py_Version >> 8 & 255);
+    std::snprintf(text, sizeof text, "%lu.%lu.%lu", Py_Version >> 24 & 255, Py_Version >> 16 & 255,
+                  Py_Version >> 8 & 255);
     journal_.text("python", text);
     journal_.text("leakscan", LEAKSCAN_VERSION);
     const std::size_t length = text_of("/proc/self/cmdline", text, sizeof text);
     for (std::size_t i = 0; i < length; i++)
         if (!text[i]) text[i] = ' ';
     journal_.text("command", text, length > 200 ? 200 : length);
-    for (const auto& [name, link] : {std::pair{"executable", "/proc/self/exe"}, std::pair{"started_in", "/proc/self/cwd"}}) {
+    for (const auto& [name, link] :
+         {std::pair{"executable", "/proc/self/exe"}, std::pair{"started_in", "/proc/self/cwd"}}) {
         const ssize_t bytes = readlink(link, text, sizeof text);
         journal_.text(name, text, bytes > 0 ? static_cast<std::size_t>(bytes) : 0);
     }
@@ -348,7 +351,7 @@ void Guard::count_blocks(Bytes resident) {
 }
 
 bool Guard::has_room_on_disk(Bytes blocks) {
-    struct statfs disk {};
+    struct statfs disk{};
     if (statfs(journal_.folder(), &disk)) return true;
     return static_cast<Bytes>(disk.f_bavail) * disk.f_bsize > blocks * kFileBytesABlock + kDiskKept;
 }
@@ -375,7 +378,8 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
         return result;
     };
     // The kernel takes the child first; where it takes all together, there must be room for twice as much.
-    if (now.room < (now.kills_group ? 2 * next.bytes() : next.bytes_of_child())) return refuse("too little memory is left", Taken::NO_ROOM);
+    if (now.room < (now.kills_group ? 2 * next.bytes() : next.bytes_of_child()))
+        return refuse("too little memory is left", Taken::NO_ROOM);
     if (!has_room_on_disk(next.blocks)) return refuse("too little room is left on the disk", Taken::FAILED);
     char path[kPathBytes + 32], partial[kPathBytes + 40];
     std::snprintf(path, sizeof path, "%s/%s", journal_.folder(), file);
@@ -410,8 +414,8 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
         agent::Meta meta(static_cast<unsigned>(intervals), redacts_keys_, is_dated);
         const int flags = record::kFlagAgent | record::kFlagSmallCache | (redacts_keys_ ? record::kFlagRedactKeys : 0) |
                           (is_dated ? 0 : record::kFlagUndated);
-        child = record::start({heap, flags, meta.text(), meta.bytes(), "", 0,
-                               is_dated && !is_baseline ? ticks_.interval_of() : nullptr});
+        child = record::start(
+            {heap, flags, meta.text(), meta.bytes(), "", 0, is_dated && !is_baseline ? ticks_.interval_of() : nullptr});
     }
     if (is_baseline && is_dated) births::begin_run(1);
     const double pause = monotonic_seconds() - got;
@@ -427,7 +431,7 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
     const bool is_whole = !std::strcmp(ended.status, "ok") && rename(partial, path) == 0;
     if (!is_whole) unlink(partial);
     if (is_whole) slowness_ = took / Cost::usual_seconds(next.blocks);
-    struct stat written {};
+    struct stat written{};
     stat(path, &written);
     journal_.begin(is_whole ? "snapshot" : "failed");
     journal_.text("file", file);

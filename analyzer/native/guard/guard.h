@@ -13,12 +13,12 @@ struct Settings {
     bool counts_births, redacts_keys;
 };
 
-// Starts the thread. Null, or why not: `running`, `no-thread`, `name-too-long`, `not-writable`. Needs no lock and may be called before
-// Python is initialized: the thread waits for it.
+// Starts the thread. Null, or why not: `running`, `no-thread`, `name-too-long`, `not-writable`. Needs no lock and may
+// be called before Python is initialized: the thread waits for it.
 const char* start(const Settings& settings);
 
-// The same with `limit=BYTES percent=N baseline=MILLISECONDS births=0 redact=1` as text, each of which may be missing. "" when
-// it was started.
+// The same with `limit=BYTES percent=N baseline=MILLISECONDS births=0 redact=1` as text, each of which may be missing.
+// "" when it was started.
 const char* start_with(const char* folder, const char* options);
 
 // Asks it to end, and gives the memory of births back. Needs no lock, does not wait.

@@ -30,7 +30,8 @@ void Journal::begin(const char* event) {
     timespec at;
     clock_gettime(CLOCK_REALTIME, &at);
     used_ = 0;
-    add("{\"event\": \"%s\", \"time_unix\": %lld.%03ld", event, static_cast<long long>(at.tv_sec), at.tv_nsec / 1000000);
+    add("{\"event\": \"%s\", \"time_unix\": %lld.%03ld", event, static_cast<long long>(at.tv_sec),
+        at.tv_nsec / 1000000);
 }
 
 void Journal::text(const char* name, const char* value) { text(name, value, std::strlen(value)); }

@@ -203,7 +203,8 @@ void Limits::add_cgroups(Kind kind, const char* path) {
     char folder[kPathBytes];
     const int length = std::snprintf(folder, sizeof folder, "%s%s", mount.top, below);
     // A path that leads out of this namespace, or is not mounted here: the part that is seen counts.
-    if (length < 0 || static_cast<std::size_t>(length) >= sizeof folder || std::strstr(below, "..") || !is_folder(folder))
+    if (length < 0 || static_cast<std::size_t>(length) >= sizeof folder || std::strstr(below, "..") ||
+        !is_folder(folder))
         std::snprintf(folder, sizeof folder, "%.250s", mount.top);
     const std::size_t top = std::strlen(mount.top);
     for (std::size_t end = std::strlen(folder); count_ < kMost && end >= top && end > 0;) {

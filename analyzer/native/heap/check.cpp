@@ -43,9 +43,8 @@ std::size_t first_not_below(const std::uint32_t* values, std::size_t count, std:
 
 std::size_t first_not_below_or(const std::uint32_t* values, std::size_t count, std::uint64_t limit,
                                std::uint32_t exempt) {
-    return first_where(count, [values, limit, exempt](std::size_t i) {
-        return (values[i] >= limit) & (values[i] != exempt);
-    });
+    return first_where(count,
+                       [values, limit, exempt](std::size_t i) { return (values[i] >= limit) & (values[i] != exempt); });
 }
 
 std::size_t first_unknown_kind(const std::uint8_t* kinds, std::size_t count) {

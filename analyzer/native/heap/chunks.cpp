@@ -8,8 +8,8 @@
 #ifdef _WIN32
 #include <io.h>
 #else
-#include <cerrno>
 #include <unistd.h>
+#include <cerrno>
 #endif
 
 namespace heap {
@@ -39,13 +39,10 @@ bool is_good_name(const char (&name)[16]) {
     return std::all_of(name + length, name + sizeof name, [](char c) { return c == 0; });
 }
 
-bool is_end(const format::ChunkHeader& header) {
-    return std::memcmp(header.name, "end", 4) == 0;
-}
+bool is_end(const format::ChunkHeader& header) { return std::memcmp(header.name, "end", 4) == 0; }
 
 // What is wrong with one header, whatever follows it. `room` is what the file holds after it.
-Problem judge(const format::ChunkHeader& header, std::uint64_t sequence, std::uint64_t room,
-              std::uint64_t* value) {
+Problem judge(const format::ChunkHeader& header, std::uint64_t sequence, std::uint64_t room, std::uint64_t* value) {
     const auto fail = [value](Problem problem, std::uint64_t found) {
         *value = found;
         return problem;
@@ -57,8 +54,7 @@ Problem judge(const format::ChunkHeader& header, std::uint64_t sequence, std::ui
     if (header.sequence != sequence) return fail(Problem::BAD_SEQUENCE, header.sequence);
     if (header.items > UINT64_MAX / 8) return fail(Problem::BAD_LENGTH, header.items);
     const std::uint64_t decoded = header.items * item_bytes(header.dtype);
-    if (header.codec == format::RAW && decoded != header.payload_bytes)
-        return fail(Problem::BAD_LENGTH, header.items);
+    if (header.codec == format::RAW && decoded != header.payload_bytes) return fail(Problem::BAD_LENGTH, header.items);
     if (header.payload_bytes > room) return fail(Problem::PAYLOAD_CUT, header.payload_bytes);
     if (header.codec != format::RAW && decoded / kMostPerChunk > header.payload_bytes)
         return fail(Problem::BOMB, decoded);
@@ -82,8 +78,7 @@ std::int64_t FileSource::read(std::uint64_t offset, void* out, std::size_t size)
         const auto step = static_cast<unsigned>(std::min(size - done, kReadStep));
         const int got = _read(fd_, static_cast<char*>(out) + done, step);
 #else
-        const ssize_t got = pread(fd_, static_cast<char*>(out) + done, size - done,
-                                  static_cast<off_t>(offset + done));
+        const ssize_t got = pread(fd_, static_cast<char*>(out) + done, size - done, static_cast<off_t>(offset + done));
         if (got < 0 && errno == EINTR) continue;
 #endif
         if (got < 0) return -1;
@@ -94,8 +89,7 @@ std::int64_t FileSource::read(std::uint64_t offset, void* out, std::size_t size)
 }
 
 std::size_t Chunk::name_length() const {
-    return static_cast<std::size_t>(
-        std::find(header.name, header.name + sizeof header.name, '\0') - header.name);
+    return static_cast<std::size_t>(std::find(header.name, header.name + sizeof header.name, '\0') - header.name);
 }
 
 std::uint64_t Chunk::decoded_bytes() const { return header.items * item_bytes(header.dtype); }
@@ -112,8 +106,7 @@ Scan scan(const Source& source, std::uint64_t file_size) {
     if (got < 0) return stop(Problem::READ_FAILED, 0, 0), result;
     if (got == 0) return stop(Problem::EMPTY, 0, 0), result;
     const auto compared = std::min<std::size_t>(static_cast<std::size_t>(got), sizeof format::kMagic);
-    if (std::memcmp(start, format::kMagic, compared) != 0)
-        return stop(Problem::NOT_A_SNAPSHOT, 0, 0), result;
+    if (std::memcmp(start, format::kMagic, compared) != 0) return stop(Problem::NOT_A_SNAPSHOT, 0, 0), result;
     if (got < static_cast<std::int64_t>(kFileHeader))
         return stop(Problem::HEADER_CUT, static_cast<std::uint64_t>(got), 0), result;
     std::uint32_t version;
@@ -127,8 +120,7 @@ Scan scan(const Source& source, std::uint64_t file_size) {
         chunk.offset = offset;
         const std::int64_t header_bytes = source.read(offset, &chunk.header, sizeof chunk.header);
         if (header_bytes < 0) return stop(Problem::READ_FAILED, offset, 0), result;
-        if (header_bytes < static_cast<std::int64_t>(sizeof chunk.header) ||
-            file_size - offset < sizeof chunk.header)
+        if (header_bytes < static_cast<std::int64_t>(sizeof chunk.header) || file_size - offset < sizeof chunk.header)
             return stop(Problem::HEADER_CUT, file_size, 0), result;
         const std::uint64_t room = file_size - offset - sizeof chunk.header;
         std::uint64_t value = 0;

@@ -50,21 +50,21 @@ struct Chunk {
 
 enum class Problem {
     NONE,
-    READ_FAILED,      // errno
-    EMPTY,            // no bytes at all
-    NOT_A_SNAPSHOT,   // another magic
-    NEWER,            // `value` is its version
-    HEADER_CUT,       // the file stops inside a header
-    PAYLOAD_CUT,      // the file stops inside a payload; `value` is the size it should have had
-    NO_END,           // the file stops after a whole chunk that is not `end`
-    CHUNK_MAGIC,      // no chunk begins at `offset`
-    BAD_NAME,         // not ASCII, or not zero-padded
-    BAD_DTYPE,        // `value`
-    BAD_CODEC,        // `value`
-    BAD_SEQUENCE,     // `value` is the number found
-    BAD_LENGTH,       // items and payload do not agree; `value` items
-    BOMB,             // decoded size out of proportion; `value` decoded bytes
-    AFTER_END,        // bytes follow the end chunk
+    READ_FAILED,     // errno
+    EMPTY,           // no bytes at all
+    NOT_A_SNAPSHOT,  // another magic
+    NEWER,           // `value` is its version
+    HEADER_CUT,      // the file stops inside a header
+    PAYLOAD_CUT,     // the file stops inside a payload; `value` is the size it should have had
+    NO_END,          // the file stops after a whole chunk that is not `end`
+    CHUNK_MAGIC,     // no chunk begins at `offset`
+    BAD_NAME,        // not ASCII, or not zero-padded
+    BAD_DTYPE,       // `value`
+    BAD_CODEC,       // `value`
+    BAD_SEQUENCE,    // `value` is the number found
+    BAD_LENGTH,      // items and payload do not agree; `value` items
+    BOMB,            // decoded size out of proportion; `value` decoded bytes
+    AFTER_END,       // bytes follow the end chunk
     BAD_CHECKSUM,
 };
 

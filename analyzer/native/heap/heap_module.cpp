@@ -2,8 +2,8 @@
 // GIL while they read or scan, and none keeps anything after it returns.
 #include "../buffer.h"
 #include "check.h"
-#include "masking.h"
 #include "chunks.h"
+#include "masking.h"
 
 #include <cerrno>
 
@@ -44,11 +44,9 @@ PyObject* scan_chunks(PyObject*, PyObject* args) {
     if (!PyArg_ParseTuple(args, "iK:scan_chunks", &fd, &file_size)) return nullptr;
     heap::Scan scan;
     int error = 0;
-    Py_BEGIN_ALLOW_THREADS
-    scan = heap::scan(heap::FileSource(fd), file_size);
+    Py_BEGIN_ALLOW_THREADS scan = heap::scan(heap::FileSource(fd), file_size);
     error = errno;
-    Py_END_ALLOW_THREADS
-    if (scan.problem == heap::Problem::READ_FAILED) {
+    Py_END_ALLOW_THREADS if (scan.problem == heap::Problem::READ_FAILED) {
         errno = error;
         return PyErr_SetFromErrno(PyExc_OSError);
     }
@@ -56,10 +54,10 @@ PyObject* scan_chunks(PyObject*, PyObject* args) {
     if (!chunks) return nullptr;
     Py_ssize_t row = 0;
     for (const heap::Chunk& chunk : scan.chunks) {
-        PyObject* entry = Py_BuildValue(
-            "(s#BBKKK)", chunk.header.name, static_cast<Py_ssize_t>(chunk.name_length()), chunk.header.dtype,
-            chunk.header.codec, static_cast<Number>(chunk.header.items),
-            static_cast<Number>(chunk.header.payload_bytes), static_cast<Number>(chunk.offset));
+        PyObject* entry =
+            Py_BuildValue("(s#BBKKK)", chunk.header.name, static_cast<Py_ssize_t>(chunk.name_length()),
+                          chunk.header.dtype, chunk.header.codec, static_cast<Number>(chunk.header.items),
+                          static_cast<Number>(chunk.header.payload_bytes), static_cast<Number>(chunk.offset));
         if (!entry || PyList_SetItem(chunks, row++, entry) < 0) {
             Py_DECREF(chunks);
             return nullptr;
@@ -80,8 +78,7 @@ PyObject* read_chunk(PyObject*, PyObject* args) {
     if (!out.take(out_object, true, "out")) return nullptr;
     heap::Problem problem = heap::Problem::HEADER_CUT;
     int error = 0;
-    Py_BEGIN_ALLOW_THREADS
-    const heap::FileSource source(fd);
+    Py_BEGIN_ALLOW_THREADS const heap::FileSource source(fd);
     heap::Chunk chunk{};
     chunk.offset = offset;
     const std::int64_t got = source.read(offset, &chunk.header, sizeof chunk.header);
@@ -92,8 +89,7 @@ PyObject* read_chunk(PyObject*, PyObject* args) {
         problem = chunk.header.payload_bytes == out.size() ? heap::read_payload(source, chunk, out.data())
                                                            : heap::Problem::BAD_LENGTH;
     error = errno;
-    Py_END_ALLOW_THREADS
-    if (problem == heap::Problem::READ_FAILED) {
+    Py_END_ALLOW_THREADS if (problem == heap::Problem::READ_FAILED) {
         errno = error;
         return PyErr_SetFromErrno(PyExc_OSError);
     }
@@ -113,10 +109,8 @@ PyObject* first_not_monotone(PyObject*, PyObject* args) {
     Buffer<std::uint64_t> ends;
     if (!ends.take(ends_object, false, "ends")) return nullptr;
     std::size_t index;
-    Py_BEGIN_ALLOW_THREADS
-    index = heap::first_not_monotone(ends.data(), ends.size(), limit);
-    Py_END_ALLOW_THREADS
-    return index_or_none(index);
+    Py_BEGIN_ALLOW_THREADS index = heap::first_not_monotone(ends.data(), ends.size(), limit);
+    Py_END_ALLOW_THREADS return index_or_none(index);
 }
 
 // first_not_below(values u32, limit, exempt) -> index | None; `exempt` is one value allowed besides.
@@ -128,17 +122,14 @@ PyObject* first_not_below(PyObject*, PyObject* args) {
     if (!values.take(values_object, false, "values")) return nullptr;
     std::size_t index;
     if (exempt_object == Py_None) {
-        Py_BEGIN_ALLOW_THREADS
-        index = heap::first_not_below(values.data(), values.size(), limit);
-        Py_END_ALLOW_THREADS
-        return index_or_none(index);
+        Py_BEGIN_ALLOW_THREADS index = heap::first_not_below(values.data(), values.size(), limit);
+        Py_END_ALLOW_THREADS return index_or_none(index);
     }
     const unsigned long exempt = PyLong_AsUnsignedLong(exempt_object);
     if (exempt == static_cast<unsigned long>(-1) && PyErr_Occurred()) return nullptr;
-    Py_BEGIN_ALLOW_THREADS
-    index = heap::first_not_below_or(values.data(), values.size(), limit, static_cast<std::uint32_t>(exempt));
-    Py_END_ALLOW_THREADS
-    return index_or_none(index);
+    Py_BEGIN_ALLOW_THREADS index =
+        heap::first_not_below_or(values.data(), values.size(), limit, static_cast<std::uint32_t>(exempt));
+    Py_END_ALLOW_THREADS return index_or_none(index);
 }
 
 // first_unknown_kind(kinds u8) -> index | None
@@ -146,31 +137,25 @@ PyObject* first_unknown_kind(PyObject*, PyObject* kinds_object) {
     Buffer<std::uint8_t> kinds;
     if (!kinds.take(kinds_object, false, "kinds")) return nullptr;
     std::size_t index;
-    Py_BEGIN_ALLOW_THREADS
-    index = heap::first_unknown_kind(kinds.data(), kinds.size());
-    Py_END_ALLOW_THREADS
-    return index_or_none(index);
+    Py_BEGIN_ALLOW_THREADS index = heap::first_unknown_kind(kinds.data(), kinds.size());
+    Py_END_ALLOW_THREADS return index_or_none(index);
 }
 
 // first_bad_label(kinds u8[m], labels u32[m], string_count) -> index | None; the kinds must be known ones.
 PyObject* first_bad_label(PyObject*, PyObject* args) {
     PyObject *kinds_object, *labels_object;
     Number string_count;
-    if (!PyArg_ParseTuple(args, "OOK:first_bad_label", &kinds_object, &labels_object, &string_count))
-        return nullptr;
+    if (!PyArg_ParseTuple(args, "OOK:first_bad_label", &kinds_object, &labels_object, &string_count)) return nullptr;
     Buffer<std::uint8_t> kinds;
     Buffer<std::uint32_t> labels;
-    if (!kinds.take(kinds_object, false, "kinds") || !labels.take(labels_object, false, "labels"))
-        return nullptr;
+    if (!kinds.take(kinds_object, false, "kinds") || !labels.take(labels_object, false, "labels")) return nullptr;
     if (kinds.size() != labels.size()) {
         PyErr_SetString(PyExc_ValueError, "kinds and labels differ in length");
         return nullptr;
     }
     std::size_t index;
-    Py_BEGIN_ALLOW_THREADS
-    index = heap::first_bad_label(kinds.data(), labels.data(), kinds.size(), string_count);
-    Py_END_ALLOW_THREADS
-    return index_or_none(index);
+    Py_BEGIN_ALLOW_THREADS index = heap::first_bad_label(kinds.data(), labels.data(), kinds.size(), string_count);
+    Py_END_ALLOW_THREADS return index_or_none(index);
 }
 
 // prefix_sum(counts u32[n], out_first u64[n + 1]) -> sum
@@ -179,17 +164,14 @@ PyObject* prefix_sum(PyObject*, PyObject* args) {
     if (!PyArg_ParseTuple(args, "OO:prefix_sum", &counts_object, &first_object)) return nullptr;
     Buffer<std::uint32_t> counts;
     Buffer<std::uint64_t> first;
-    if (!counts.take(counts_object, false, "counts") || !first.take(first_object, true, "out_first"))
-        return nullptr;
+    if (!counts.take(counts_object, false, "counts") || !first.take(first_object, true, "out_first")) return nullptr;
     if (first.size() != counts.size() + 1) {
         PyErr_SetString(PyExc_ValueError, "out_first must have one item more than counts");
         return nullptr;
     }
     std::uint64_t sum;
-    Py_BEGIN_ALLOW_THREADS
-    sum = heap::prefix_sum(counts.data(), counts.size(), first.data());
-    Py_END_ALLOW_THREADS
-    return PyLong_FromUnsignedLongLong(sum);
+    Py_BEGIN_ALLOW_THREADS sum = heap::prefix_sum(counts.data(), counts.size(), first.data());
+    Py_END_ALLOW_THREADS return PyLong_FromUnsignedLongLong(sum);
 }
 
 // masked_strings(bytes u8, ends u64[n], used u8[n] | None) -> (bytes, ends as bytes) | None: the table without the
@@ -211,10 +193,9 @@ PyObject* masked_strings(PyObject*, PyObject* args) {
     }
     heap::MaskedTable table;
     heap::Masked result;
-    Py_BEGIN_ALLOW_THREADS
-    result = heap::mask_table(blob.data(), ends.data(), is_some ? used.data() : nullptr, count, &table);
-    Py_END_ALLOW_THREADS
-    if (result == heap::Masked::NOTHING) Py_RETURN_NONE;
+    Py_BEGIN_ALLOW_THREADS result =
+        heap::mask_table(blob.data(), ends.data(), is_some ? used.data() : nullptr, count, &table);
+    Py_END_ALLOW_THREADS if (result == heap::Masked::NOTHING) Py_RETURN_NONE;
     if (result == heap::Masked::NO_MEMORY) return PyErr_NoMemory();
     return Py_BuildValue("y#y#", table.bytes, static_cast<Py_ssize_t>(table.size),
                          reinterpret_cast<const char*>(table.ends), static_cast<Py_ssize_t>(count * 8));

@@ -45,8 +45,15 @@ std::uint32_t index_of(std::string_view name) {
 class Builder {
   public:
     Builder(const Raw& raw, const Rules& rules, const References& out)
-        : raw_(raw), rules_(rules), out_(out), table_(raw.nodes, kNoString), store_(raw.nodes, kNoString),
-          properties_(raw.nodes, kNoString), is_registers_(raw.nodes), is_table_(raw.nodes), is_property_(raw.nodes) {}
+        : raw_(raw),
+          rules_(rules),
+          out_(out),
+          table_(raw.nodes, kNoString),
+          store_(raw.nodes, kNoString),
+          properties_(raw.nodes, kNoString),
+          is_registers_(raw.nodes),
+          is_table_(raw.nodes),
+          is_property_(raw.nodes) {}
 
     Built run();
 
@@ -80,14 +87,14 @@ class Builder {
     const Rules& rules_;
     const References& out_;
     std::uint64_t kept_ = 0;
-    std::vector<std::uint32_t> table_;  // of a Map or Set: its table
-    std::vector<std::uint32_t> store_;  // of elements and properties: the object they belong to
+    std::vector<std::uint32_t> table_;       // of a Map or Set: its table
+    std::vector<std::uint32_t> store_;       // of elements and properties: the object they belong to
     std::vector<std::uint32_t> properties_;  // of an object: its store of properties
-    std::vector<bool> is_registers_;    // of a generator
-    std::vector<bool> is_table_;        // its entries are written at its owner
+    std::vector<bool> is_registers_;         // of a generator
+    std::vector<bool> is_table_;             // its entries are written at its owner
     std::vector<std::vector<std::uint32_t>> variables_;
     std::map<std::tuple<std::uint32_t, std::size_t, std::size_t>, std::uint32_t> label_of_variable_;
-    std::vector<bool> is_property_;     // some object lists it among its properties
+    std::vector<bool> is_property_;  // some object lists it among its properties
 };
 
 Built Builder::run() {
@@ -286,9 +293,7 @@ bool Builder::put_pair(std::uint32_t node, std::uint64_t edge, std::string_view 
 
 }  // namespace
 
-Built build(const Raw& raw, const Rules& rules, const References& out) {
-    return Builder(raw, rules, out).run();
-}
+Built build(const Raw& raw, const Rules& rules, const References& out) { return Builder(raw, rules, out).run(); }
 
 void move_sizes(std::size_t nodes, const std::uint64_t* first, const std::uint8_t* edge_types,
                 const std::uint32_t* targets, const std::uint8_t* classes, std::uint32_t* owners,

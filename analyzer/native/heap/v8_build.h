@@ -77,8 +77,7 @@ Built build(const Raw& raw, const Rules& rules, const References& out);
 // by `o` when every chain of strong edges to it comes through `o` and other backing nodes only. Nodes
 // that several own keep their size. `owners` is scratch space, one item a node.
 void move_sizes(std::size_t nodes, const std::uint64_t* first, const std::uint8_t* edge_types,
-                const std::uint32_t* targets, const std::uint8_t* classes, std::uint32_t* owners,
-                std::uint64_t* sizes);
+                const std::uint32_t* targets, const std::uint8_t* classes, std::uint32_t* owners, std::uint64_t* sizes);
 
 // Indexes of the strings that equal `name`, or begin with it when it ends in `*`.
 struct Names {
@@ -89,7 +88,6 @@ struct Found {
     std::uint32_t string;
     std::uint32_t name;
 };
-std::vector<Found> find_strings(const char* bytes, const std::uint64_t* ends, std::size_t strings,
-                                const Names& wanted);
+std::vector<Found> find_strings(const char* bytes, const std::uint64_t* ends, std::size_t strings, const Names& wanted);
 
 }  // namespace v8

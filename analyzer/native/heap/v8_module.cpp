@@ -48,13 +48,9 @@ struct Reading {
     explicit Reading(const v8::Layout& layout, const v8::Columns& columns) : scanner(layout, columns) {}
 };
 
-void close_reading(PyObject* capsule) {
-    delete static_cast<Reading*>(PyCapsule_GetPointer(capsule, kCapsule));
-}
+void close_reading(PyObject* capsule) { delete static_cast<Reading*>(PyCapsule_GetPointer(capsule, kCapsule)); }
 
-Reading* reading_of(PyObject* capsule) {
-    return static_cast<Reading*>(PyCapsule_GetPointer(capsule, kCapsule));
-}
+Reading* reading_of(PyObject* capsule) { return static_cast<Reading*>(PyCapsule_GetPointer(capsule, kCapsule)); }
 
 bool is_good(const v8::Layout& layout) {
     const auto within = [](int field, int stride) { return field >= 0 && field < stride; };
@@ -64,14 +60,14 @@ bool is_good(const v8::Layout& layout) {
             if (!within(field, stride)) return false;
         return true;
     };
-    return all(layout.node_stride, {layout.node_type, layout.node_name, layout.node_id, layout.node_size,
-                                    layout.node_edges}) &&
+    return all(layout.node_stride,
+               {layout.node_type, layout.node_name, layout.node_id, layout.node_size, layout.node_edges}) &&
            layout.node_detached < layout.node_stride &&
            all(layout.edge_stride, {layout.edge_type, layout.edge_name, layout.edge_target}) &&
            (layout.place_stride == 0 ||
             all(layout.place_stride, {layout.place_object, layout.place_script, layout.place_line})) &&
-           layout.place_column < std::max(layout.place_stride, 1) &&
-           layout.node_types <= 256 && layout.edge_types <= 64;
+           layout.place_column < std::max(layout.place_stride, 1) && layout.node_types <= 256 &&
+           layout.edge_types <= 64;
 }
 
 // v8_open(layout, arrays) -> scanner
@@ -82,10 +78,10 @@ PyObject* v8_open(PyObject*, PyObject* args) {
     v8::Layout l{};
     PyObject* o[9];
     Number numbered = 0;
-    if (!PyArg_ParseTuple(args, "(iiiiiiiiiiiiiiiiIIiK)(OOOOOOOOO):v8_open", &l.node_stride, &l.node_type,
-                          &l.node_name, &l.node_id, &l.node_size, &l.node_edges, &l.node_detached, &l.edge_stride,
-                          &l.edge_type, &l.edge_name, &l.edge_target, &l.place_stride, &l.place_object,
-                          &l.place_script, &l.place_line, &l.place_column, &l.node_types, &l.edge_types, &l.string_type, &numbered,
+    if (!PyArg_ParseTuple(args, "(iiiiiiiiiiiiiiiiIIiK)(OOOOOOOOO):v8_open", &l.node_stride, &l.node_type, &l.node_name,
+                          &l.node_id, &l.node_size, &l.node_edges, &l.node_detached, &l.edge_stride, &l.edge_type,
+                          &l.edge_name, &l.edge_target, &l.place_stride, &l.place_object, &l.place_script,
+                          &l.place_line, &l.place_column, &l.node_types, &l.edge_types, &l.string_type, &numbered,
                           &o[0], &o[1], &o[2], &o[3], &o[4], &o[5], &o[6], &o[7], &o[8]))
         return nullptr;
     l.numbered_edges = numbered;
@@ -102,9 +98,8 @@ PyObject* v8_open(PyObject*, PyObject* args) {
         !a.edge_targets.take(o[8], true, "edge_targets"))
         return nullptr;
     const std::size_t n = a.node_types.size(), m = a.edge_types.size();
-    if (a.node_names.size() != n || a.node_ids.size() != n || a.node_sizes.size() != n ||
-        a.node_edges.size() != n || a.node_detached.size() != n || a.edge_names.size() != m ||
-        a.edge_targets.size() != m) {
+    if (a.node_names.size() != n || a.node_ids.size() != n || a.node_sizes.size() != n || a.node_edges.size() != n ||
+        a.node_detached.size() != n || a.edge_names.size() != m || a.edge_targets.size() != m) {
         PyErr_SetString(PyExc_ValueError, "v8_open: arrays of different lengths");
         return nullptr;
     }
@@ -136,8 +131,8 @@ PyObject* v8_open(PyObject*, PyObject* args) {
 }
 
 PyObject* verdict(const v8::Scanner& scanner) {
-    return Py_BuildValue("(ssKK)", spelled(scanner.fault()), scanner.section(),
-                         static_cast<Number>(scanner.offset()), static_cast<Number>(scanner.value()));
+    return Py_BuildValue("(ssKK)", spelled(scanner.fault()), scanner.section(), static_cast<Number>(scanner.offset()),
+                         static_cast<Number>(scanner.value()));
 }
 
 // v8_feed(scanner, block) -> (fault, section, offset, value); fault is "" while all is well
@@ -159,8 +154,7 @@ PyObject* v8_finish(PyObject*, PyObject* capsule) {
     const v8::Scanner& scanner = reading->scanner;
     return Py_BuildValue("(ssKKKKK)", spelled(scanner.fault()), scanner.section(),
                          static_cast<Number>(scanner.offset()), static_cast<Number>(scanner.value()),
-                         static_cast<Number>(scanner.string_ends().size()),
-                         static_cast<Number>(scanner.string_size()),
+                         static_cast<Number>(scanner.string_ends().size()), static_cast<Number>(scanner.string_size()),
                          static_cast<Number>(scanner.places().size()));
 }
 
@@ -168,8 +162,7 @@ PyObject* v8_finish(PyObject*, PyObject* capsule) {
 // Copies out what `v8_finish` announced, into arrays of exactly that size.
 PyObject* v8_take(PyObject*, PyObject* args) {
     PyObject *capsule, *bytes_object, *ends_object, *places_object;
-    if (!PyArg_ParseTuple(args, "OOOO:v8_take", &capsule, &bytes_object, &ends_object, &places_object))
-        return nullptr;
+    if (!PyArg_ParseTuple(args, "OOOO:v8_take", &capsule, &bytes_object, &ends_object, &places_object)) return nullptr;
     Reading* reading = reading_of(capsule);
     Buffer<std::uint8_t> bytes;
     Buffer<std::uint64_t> ends;
@@ -272,19 +265,20 @@ PyObject* v8_move_sizes(PyObject*, PyObject* args) {
 
 // v8_build(raw, rules, marks, out) -> (sources, targets) of the roots, u32 each, as bytes, and the names that
 // each label from the last mark on may stand for: their number, then strings, u32 each, as bytes
-// raw: classes u8[n], is_string u8[n] (2: a symbol), names u32[n], ids u64[n], sizes u64[n], first u64[n+1]; edge types u8[m]
-// (written to), names u32[m], targets u32[m]. rules: internal kinds u8[s], internal labels u32[s], hidden labels
-// u32[s] by the name of the node (0xFFFFFFFF: none, 0xFFFFFFFE: variables of a block), string bytes u8, string ends u64[>= s]. marks: strings `table`, `elements`, `properties`, `parameters_and_registers`,
+// raw: classes u8[n], is_string u8[n] (2: a symbol), names u32[n], ids u64[n], sizes u64[n], first u64[n+1]; edge types
+// u8[m] (written to), names u32[m], targets u32[m]. rules: internal kinds u8[s], internal labels u32[s], hidden labels
+// u32[s] by the name of the node (0xFFFFFFFF: none, 0xFFFFFFFE: variables of a block), string bytes u8, string ends
+// u64[>= s]. marks: strings `table`, `elements`, `properties`, `parameters_and_registers`,
 // `__proto__`, `scope_info` (0xFFFFFFFF: absent), then the labels for an unknown number as a key, for the value of
-// a weak map, and the first for variables of blocks. out: first u64[n+1], kinds u8[m], labels u32[m], targets u32[m], of which `first[n]` are filled.
-// Names must be below s, targets below n, the ends and `first` in order.
+// a weak map, and the first for variables of blocks. out: first u64[n+1], kinds u8[m], labels u32[m], targets u32[m],
+// of which `first[n]` are filled. Names must be below s, targets below n, the ends and `first` in order.
 PyObject* v8_build(PyObject*, PyObject* args) {
     PyObject *g[9], *r[5], *w[4];
     v8::Rules rules{};
     if (!PyArg_ParseTuple(args, "(OOOOOOOOO)(OOOOO)(IIIIIIIII)(OOOO):v8_build", &g[0], &g[1], &g[2], &g[3], &g[4],
                           &g[5], &g[6], &g[7], &g[8], &r[0], &r[1], &r[2], &r[3], &r[4], &rules.table, &rules.elements,
-                          &rules.properties, &rules.registers, &rules.prototype, &rules.scope_info,
-                          &rules.number_key, &rules.weak_map_value, &rules.first_variable, &w[0], &w[1], &w[2], &w[3]))
+                          &rules.properties, &rules.registers, &rules.prototype, &rules.scope_info, &rules.number_key,
+                          &rules.weak_map_value, &rules.first_variable, &w[0], &w[1], &w[2], &w[3]))
         return nullptr;
     Buffer<std::uint8_t> classes, is_string, types, internal_kinds, bytes, kinds;
     Buffer<std::uint32_t> names, edge_names, targets, internal_labels, hidden_labels, labels, out_targets;
@@ -293,17 +287,16 @@ PyObject* v8_build(PyObject*, PyObject* args) {
         !names.take(g[2], false, "names") || !ids.take(g[3], false, "ids") || !sizes.take(g[4], false, "sizes") ||
         !first.take(g[5], false, "first") || !types.take(g[6], true, "edge_types") ||
         !edge_names.take(g[7], false, "edge_names") || !targets.take(g[8], false, "edge_targets") ||
-        !internal_kinds.take(r[0], false, "internal_kinds") ||
-        !internal_labels.take(r[1], false, "internal_labels") ||
+        !internal_kinds.take(r[0], false, "internal_kinds") || !internal_labels.take(r[1], false, "internal_labels") ||
         !hidden_labels.take(r[2], false, "hidden_labels") || !bytes.take(r[3], false, "bytes") ||
         !ends.take(r[4], false, "ends") || !out_first.take(w[0], true, "out_first") ||
         !kinds.take(w[1], true, "out_kinds") || !labels.take(w[2], true, "out_labels") ||
         !out_targets.take(w[3], true, "out_targets"))
         return nullptr;
     const std::size_t n = classes.size(), m = types.size(), s = internal_kinds.size();
-    if (is_string.size() != n || names.size() != n || ids.size() != n || sizes.size() != n ||
-        first.size() != n + 1 || first[n] != m || edge_names.size() != m || targets.size() != m ||
-        internal_labels.size() != s || hidden_labels.size() != s || ends.size() < s || (s && ends[s - 1] > bytes.size()) ||
+    if (is_string.size() != n || names.size() != n || ids.size() != n || sizes.size() != n || first.size() != n + 1 ||
+        first[n] != m || edge_names.size() != m || targets.size() != m || internal_labels.size() != s ||
+        hidden_labels.size() != s || ends.size() < s || (s && ends[s - 1] > bytes.size()) ||
         out_first.size() != n + 1 || kinds.size() != m || labels.size() != m || out_targets.size() != m) {
         PyErr_SetString(PyExc_ValueError, "v8_build: arrays of different lengths");
         return nullptr;
@@ -316,8 +309,17 @@ PyObject* v8_build(PyObject*, PyObject* args) {
         if (type != v8::EdgeType::ELEMENT && type != v8::EdgeType::HIDDEN && edge_names[i] >= s)
             return refuse("edge_names: a name beyond the strings"), nullptr;
     }
-    const v8::Raw raw{n,           m,           classes.data(), is_string.data(),  names.data(),  ids.data(),
-                      sizes.data(), first.data(), types.data(),   edge_names.data(), targets.data()};
+    const v8::Raw raw{n,
+                      m,
+                      classes.data(),
+                      is_string.data(),
+                      names.data(),
+                      ids.data(),
+                      sizes.data(),
+                      first.data(),
+                      types.data(),
+                      edge_names.data(),
+                      targets.data()};
     rules.internal_kind = internal_kinds.data();
     rules.internal_label = internal_labels.data();
     rules.hidden_label = hidden_labels.data();

@@ -206,7 +206,8 @@ bool Scanner::emit(std::uint64_t number) {
         return static_cast<std::uint32_t>(std::min<std::uint64_t>(record_[field], UINT32_MAX));
     };
     places_.push_back({static_cast<std::uint32_t>(object / node_stride), clipped(layout_.place_script),
-                       clipped(layout_.place_line), layout_.place_column == kAbsent ? 0 : clipped(layout_.place_column)});
+                       clipped(layout_.place_line),
+                       layout_.place_column == kAbsent ? 0 : clipped(layout_.place_column)});
     return true;
 }
 

@@ -41,19 +41,19 @@ struct Place {
 
 enum class Fault {
     NONE,
-    SYNTAX,           // not the JSON of a heap snapshot
-    NUMBER,           // a number that is negative, fractional or too large
-    TOO_MANY,         // more numbers than `snapshot` announces
-    TOO_FEW,          // fewer; `value` is what there is
-    PARTIAL,          // the last record lacks fields
-    REPEATED,         // a section that occurs twice
-    NODE_TYPE,        // a type that `meta` does not list; `value`
+    SYNTAX,     // not the JSON of a heap snapshot
+    NUMBER,     // a number that is negative, fractional or too large
+    TOO_MANY,   // more numbers than `snapshot` announces
+    TOO_FEW,    // fewer; `value` is what there is
+    PARTIAL,    // the last record lacks fields
+    REPEATED,   // a section that occurs twice
+    NODE_TYPE,  // a type that `meta` does not list; `value`
     EDGE_TYPE,
-    TARGET,           // an edge to no node; `value`
-    EDGE_SUM,         // the edge counts of the nodes do not add up; `value` is their sum
-    NAME,             // a name beyond the strings; `value`
-    STRING,           // a broken escape
-    CUT,              // the file stops in the middle
+    TARGET,    // an edge to no node; `value`
+    EDGE_SUM,  // the edge counts of the nodes do not add up; `value` is their sum
+    NAME,      // a name beyond the strings; `value`
+    STRING,    // a broken escape
+    CUT,       // the file stops in the middle
     MEMORY,
 };
 
@@ -82,13 +82,13 @@ class Scanner {
   private:
     enum class Section : std::uint8_t { NONE, NODES, EDGES, LOCATIONS, STRINGS, SKIPPED };
     enum class State : std::uint8_t {
-        START,        // before the opening brace
-        KEY,          // before a key or the closing brace
+        START,  // before the opening brace
+        KEY,    // before a key or the closing brace
         IN_KEY,
         COLON,
-        VALUE,        // before a value
-        NUMBERS,      // in an array of numbers
-        STRINGS,      // in the array of strings, between two of them
+        VALUE,    // before a value
+        NUMBERS,  // in an array of numbers
+        STRINGS,  // in the array of strings, between two of them
         IN_STRING,
         SKIP,         // in a value that does not matter
         AFTER_VALUE,  // before a comma or the closing brace

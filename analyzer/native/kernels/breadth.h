@@ -9,8 +9,7 @@ namespace kernels {
 // Overlaps the cache misses of the objects that follow item `at` of `items`; `objects(item)` is the object
 // of an item, `marks` the column that is looked up for each target.
 template <typename Item, typename Objects, typename Mark>
-inline void look_ahead(const Csr& csr, const Array<Item>& items, std::size_t at, Objects objects,
-                       const Mark* marks) {
+inline void look_ahead(const Csr& csr, const Array<Item>& items, std::size_t at, Objects objects, const Mark* marks) {
     constexpr std::size_t kFar = 24, kMiddle = 16, kNear = 8;
     constexpr u32 kMostTargets = 8;
     if (at + kFar < items.size()) prefetch(&csr.first[objects(items[at + kFar])]);
@@ -26,8 +25,8 @@ inline void look_ahead(const Csr& csr, const Array<Item>& items, std::size_t at,
 // Calls visit(object) for each queued object from `at` on, including those that `visit` appends; false
 // when interrupted.
 template <typename Mark, typename Visit>
-bool breadth_first(const Csr& csr, const Array<u32>& queue, std::size_t at, const Mark* marks,
-                   Interrupt& interrupt, Visit visit) {
+bool breadth_first(const Csr& csr, const Array<u32>& queue, std::size_t at, const Mark* marks, Interrupt& interrupt,
+                   Visit visit) {
     for (; at < queue.size(); ++at) {
         if (interrupt.requested()) return false;
         look_ahead(csr, queue, at, [](u32 object) { return object; }, marks);

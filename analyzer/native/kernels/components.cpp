@@ -26,8 +26,7 @@ Status components(const Csr& csr, const u8* skip, const u8* members, u32* out_co
     Array<u32> open;
     if (!open.allocate(csr.objects)) return Status::NO_MEMORY;
     // kNo is greater than every open number, so a reference to a non-member changes nothing.
-    for (u32 i = 0; i < csr.objects; ++i)
-        out_component[i] = members == nullptr || members[i] != 0 ? 0 : kNo;
+    for (u32 i = 0; i < csr.objects; ++i) out_component[i] = members == nullptr || members[i] != 0 ? 0 : kNo;
 
     u32 visit = 1;
     u32 next_id = kFirstId;

@@ -14,8 +14,8 @@ void count_in_references(const u32* targets, u32 references, const u8* counted, 
     for (u32 r = 0; r < references; ++r) counts[targets[r]] += counted[r] != 0;
 }
 
-Status collector_reachability(const Csr& csr, const CollectorQuery& query, u32* out_external,
-                              u8* out_state, u32& overcounted, Interrupt& interrupt) {
+Status collector_reachability(const Csr& csr, const CollectorQuery& query, u32* out_external, u8* out_state,
+                              u32& overcounted, Interrupt& interrupt) {
     Array<u32> queue;
     if (!queue.allocate(csr.objects)) return Status::NO_MEMORY;
 

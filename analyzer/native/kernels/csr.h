@@ -30,8 +30,7 @@ struct Csr {
 // Asks `poll` once in a while; `poll` may take the GIL, so it must not be asked for every object.
 class Interrupt {
   public:
-    explicit Interrupt(bool (*poll)(void*) = nullptr, void* state = nullptr)
-        : poll_(poll), state_(state) {}
+    explicit Interrupt(bool (*poll)(void*) = nullptr, void* state = nullptr) : poll_(poll), state_(state) {}
 
     bool requested() {
         if (--left_ != 0) return false;

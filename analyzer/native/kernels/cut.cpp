@@ -43,8 +43,7 @@ class Cut {
         if (!result_.exists) return Status::OK;
         if (const Status status = search_backward(); status != Status::OK) return status;
         if (const Status status = build_network(); status != Status::OK) return status;
-        if (const Status status = network_.maximise(result_.cost, interrupt_); status != Status::OK)
-            return status;
+        if (const Status status = network_.maximise(result_.cost, interrupt_); status != Status::OK) return status;
         return read_cut();
     }
 
@@ -84,8 +83,7 @@ class Cut {
             const u32 object = reached_[at];
             if ((mark_[object] & IS_SINK) != 0) continue;
             for (u32 ref = csr_.begin(object), end = csr_.end(object); ref < end; ++ref)
-                if (!is_set(query_.skip, ref) && (!only_uncuttable || is_uncuttable(ref)))
-                    reach(csr_.targets[ref]);
+                if (!is_set(query_.skip, ref) && (!only_uncuttable || is_uncuttable(ref))) reach(csr_.targets[ref]);
         }
         return true;
     }
@@ -168,9 +166,8 @@ class Cut {
                 if (is_set(query_.skip, ref)) continue;
                 const u32 to = local_[csr_.targets[ref]];
                 if (to == kNo || to == from || to == FlowNetwork::kSource) continue;
-                const bool is_added = is_uncuttable(ref)
-                                          ? network_.add_arc(from, to, FlowNetwork::kUnlimited)
-                                          : add_to_slot(query_.slot_of_ref[ref], from, to);
+                const bool is_added = is_uncuttable(ref) ? network_.add_arc(from, to, FlowNetwork::kUnlimited)
+                                                         : add_to_slot(query_.slot_of_ref[ref], from, to);
                 if (!is_added) return Status::NO_MEMORY;
             }
         }
@@ -204,8 +201,7 @@ class Cut {
 
     Status read_cut() {
         Array<u8> is_source_side;
-        if (const Status status = network_.source_side(query_.nearest_to_sinks, is_source_side);
-            status != Status::OK)
+        if (const Status status = network_.source_side(query_.nearest_to_sinks, is_source_side); status != Status::OK)
             return status;
         for (u32 number = 0; number < query_.slot_costs.count; ++number) {
             if (slot_index_[number] == kNo) continue;

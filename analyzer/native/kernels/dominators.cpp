@@ -111,8 +111,7 @@ class Search {
             end += late_first_[number];
             late_first_[number] = end;
         }
-        for (std::size_t i = 0; i < late_.size(); ++i)
-            late_source_[--late_first_[late_[i].target]] = late_[i].source;
+        for (std::size_t i = 0; i < late_.size(); ++i) late_source_[--late_first_[late_[i].target]] = late_[i].source;
         late_.release();
         return true;
     }

@@ -16,8 +16,7 @@ class Ranges {
         const Range range{reinterpret_cast<std::uintptr_t>(start), bytes, is_output, name};
         for (std::size_t i = 0; i < count_; ++i) {
             const Range& other = ranges_[i];
-            const bool is_apart = range.start + range.bytes <= other.start ||
-                                  other.start + other.bytes <= range.start;
+            const bool is_apart = range.start + range.bytes <= other.start || other.start + other.bytes <= range.start;
             if (is_apart || !(range.is_output || other.is_output)) continue;
             PyErr_Format(PyExc_ValueError, "%s: overlaps %s", name, other.name);
             return false;
@@ -40,8 +39,7 @@ class Ranges {
 
 // One array argument: false with a Python exception set when it does not fit.
 template <typename T>
-bool take(Buffer<T>& buffer, PyObject* source, const char* name, std::size_t length, bool is_output,
-          Ranges& ranges) {
+bool take(Buffer<T>& buffer, PyObject* source, const char* name, std::size_t length, bool is_output, Ranges& ranges) {
     if (!buffer.take(source, is_output, name)) return false;
     if (length != kAnyLength && buffer.size() != length) {
         PyErr_Format(PyExc_ValueError, "%s: expected %zu items, got %zu", name, length, buffer.size());
@@ -66,8 +64,8 @@ bool write(Buffer<T>& buffer, PyObject* source, const char* name, std::size_t le
 
 // None is no array: `items` becomes null.
 template <typename T>
-bool read_optional(Buffer<T>& buffer, const T*& items, PyObject* source, const char* name,
-                   std::size_t length, Ranges& ranges) {
+bool read_optional(Buffer<T>& buffer, const T*& items, PyObject* source, const char* name, std::size_t length,
+                   Ranges& ranges) {
     items = nullptr;
     if (source == Py_None) return true;
     if (!read(buffer, source, name, length, ranges)) return false;
@@ -113,8 +111,7 @@ struct CsrArrays {
         bool is_rising = first[0] == 0 && first[objects] == targets.size();
         for (std::size_t i = 0; i < objects; ++i) is_rising &= first[i] <= first[i + 1];
         if (!is_rising) {
-            PyErr_SetString(PyExc_ValueError,
-                            "first_ref: must rise from 0 to the number of references");
+            PyErr_SetString(PyExc_ValueError, "first_ref: must rise from 0 to the number of references");
             return false;
         }
         if (!check_indices(targets, objects, false, "targets")) return false;

@@ -25,8 +25,7 @@ bool FlowNetwork::add_arc(u32 from, u32 to, u64 capacity) {
 
 Status FlowNetwork::maximise(u64& flow, Interrupt& interrupt) {
     const std::size_t nodes = first_.size();
-    if (!level_.allocate(nodes) || !current_.allocate(nodes) || !queue_.allocate(nodes))
-        return Status::NO_MEMORY;
+    if (!level_.allocate(nodes) || !current_.allocate(nodes) || !queue_.allocate(nodes)) return Status::NO_MEMORY;
     flow = 0;
     for (;;) {
         bool reaches_sink = false;

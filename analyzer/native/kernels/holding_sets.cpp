@@ -39,8 +39,7 @@ class Sets {
         for (; table_[place] != kNo; place = (place + 1) & mask_) {
             const u32 known = table_[place];
             const u64 begin = first_[known];
-            if (first_[known + 1] - begin == size && std::equal(items, items + size, items_ + begin))
-                return known;
+            if (first_[known + 1] - begin == size && std::equal(items, items + size, items_ + begin)) return known;
         }
         const u64 end = first_[count_];
         if (count_ >= limits_.sets || end + size > limits_.items) return kNo;
@@ -86,8 +85,7 @@ class Pairs {
 
 // Items by component, `first[c]` .. `first[c + 1] - 1` of `order`.
 bool by_component(const u32* component_of, u32 count, u32 components, Array<u32>& first, Array<u32>& order) {
-    if (!first.allocate_filled(static_cast<std::size_t>(components) + 2, 0) || !order.allocate(count))
-        return false;
+    if (!first.allocate_filled(static_cast<std::size_t>(components) + 2, 0) || !order.allocate(count)) return false;
     for (u32 i = 0; i < count; ++i) ++first[component_of[i] + 2];
     for (u32 c = 2; c <= components; ++c) first[c] += first[c - 1];
     for (u32 i = 0; i < count; ++i) order[first[component_of[i] + 1]++] = i;
@@ -102,8 +100,7 @@ Status holding_sets(const Csr& backward, const SetQuery& query, SetResult& resul
     Sets sets(query.limits, result.first, result.items);
     Pairs pairs;
     if (!entry_component.allocate(query.entries.count)) return Status::NO_MEMORY;
-    for (u32 i = 0; i < query.entries.count; ++i)
-        entry_component[i] = query.component_of[query.entries.items[i]];
+    for (u32 i = 0; i < query.entries.count; ++i) entry_component[i] = query.component_of[query.entries.items[i]];
     if (!by_component(query.component_of, backward.objects, components, first, order) ||
         !by_component(entry_component.data(), query.entries.count, components, entry_first, entry_order) ||
         !set_of.allocate_filled(components, 0) || !set_seen.allocate_filled(query.limits.sets, 0xFF) ||

@@ -21,7 +21,7 @@ struct Items {
 void reverse(const Csr& csr, u64* out_first, u32* out_sources, u32* out_refs);
 
 struct PathQuery {
-    const u16* costs;       // per reference, null: 1 each
+    const u16* costs;  // per reference, null: 1 each
     Items roots;
     const u32* root_costs;  // null: 0 each
     const u8* barriers;
@@ -43,8 +43,8 @@ Status dominators(const Csr& csr, const u8* skip, Items roots, u32* out_idom, u3
 template <typename Size>
 void retained_sizes(const u32* idom, u32 objects, Items order, const Size* sizes, u64* out_retained);
 
-Status reachable(const Csr& csr, const u8* skip, Items roots, const u8* barriers, u8* out_reached,
-                 u32& count, Interrupt& interrupt);
+Status reachable(const Csr& csr, const u8* skip, Items roots, const u8* barriers, u8* out_reached, u32& count,
+                 Interrupt& interrupt);
 
 Status owners(const Csr& csr, const u8* skip, Items roots, const u32* group_of_object, u32* out_owner,
               Interrupt& interrupt);
@@ -57,12 +57,11 @@ struct CollectorQuery {
     Items roots;
     const u8* uncounted_roots;
 };
-Status collector_reachability(const Csr& csr, const CollectorQuery& query, u32* out_external,
-                              u8* out_state, u32& overcounted, Interrupt& interrupt);
+Status collector_reachability(const Csr& csr, const CollectorQuery& query, u32* out_external, u8* out_state,
+                              u32& overcounted, Interrupt& interrupt);
 
 template <typename Size>
-void census(const u32* keys, u32 items, const Size* sizes, const u8* members, u64* out_counts,
-            u64* out_bytes);
+void census(const u32* keys, u32 items, const Size* sizes, const u8* members, u64* out_counts, u64* out_bytes);
 
 struct CutQuery {
     const u8* skip;
@@ -88,8 +87,8 @@ struct SetLimits {
 struct SetQuery {
     const u32* component_of;  // per object; greater than those of all components it references
     u32 components;
-    Items entries;            // objects that a slot leads to
-    const u32* entry_slots;   // the slot, along `entries`
+    Items entries;           // objects that a slot leads to
+    const u32* entry_slots;  // the slot, along `entries`
     u32 slots;
     SetLimits limits;
 };

@@ -44,8 +44,8 @@ PyObject* reverse_door(PyObject*, PyObject* args) {
 //                out_distance[n], out_parent_ref[n], out_root[n]) -> number of objects reached
 PyObject* shortest_paths_door(PyObject*, PyObject* args) {
     PyObject *first, *targets, *costs, *roots, *root_costs, *barriers, *out_distance, *out_ref, *out_root;
-    if (!PyArg_ParseTuple(args, "OOOOOOOOO:shortest_paths", &first, &targets, &costs, &roots, &root_costs,
-                          &barriers, &out_distance, &out_ref, &out_root))
+    if (!PyArg_ParseTuple(args, "OOOOOOOOO:shortest_paths", &first, &targets, &costs, &roots, &root_costs, &barriers,
+                          &out_distance, &out_ref, &out_root))
         return nullptr;
     Ranges ranges;
     CsrArrays graph;
@@ -74,8 +74,7 @@ PyObject* shortest_paths_door(PyObject*, PyObject* args) {
 // components(first_ref, targets, skip_refs[m] | None, members[n] | None, out_component[n]) -> count
 PyObject* components_door(PyObject*, PyObject* args) {
     PyObject *first, *targets, *skip, *members, *out_component;
-    if (!PyArg_ParseTuple(args, "OOOOO:components", &first, &targets, &skip, &members, &out_component))
-        return nullptr;
+    if (!PyArg_ParseTuple(args, "OOOOO:components", &first, &targets, &skip, &members, &out_component)) return nullptr;
     Ranges ranges;
     CsrArrays graph;
     Buffer<u8> skip_items, member_items;
@@ -113,8 +112,7 @@ PyObject* dominators_door(PyObject*, PyObject* args) {
         return nullptr;
     u32 count = 0;
     if (!run_unlocked([&](Interrupt& interrupt) {
-            return dominators(graph.csr, skip_mask, root_items.items(), idom.data(), order.data(), count,
-                              interrupt);
+            return dominators(graph.csr, skip_mask, root_items.items(), idom.data(), order.data(), count, interrupt);
         }))
         return nullptr;
     return PyLong_FromUnsignedLong(count);
@@ -182,8 +180,7 @@ PyObject* reachable_door(PyObject*, PyObject* args) {
         return nullptr;
     u32 count = 0;
     if (!run_unlocked([&](Interrupt& interrupt) {
-            return reachable(graph.csr, skip_mask, root_items.items(), barrier_mask, reached.data(), count,
-                             interrupt);
+            return reachable(graph.csr, skip_mask, root_items.items(), barrier_mask, reached.data(), count, interrupt);
         }))
         return nullptr;
     return PyLong_FromUnsignedLong(count);
@@ -192,8 +189,7 @@ PyObject* reachable_door(PyObject*, PyObject* args) {
 // owners(first_ref, targets, skip_refs[m] | None, roots, group_of_object[n], out_owner[n])
 PyObject* owners_door(PyObject*, PyObject* args) {
     PyObject *first, *targets, *skip, *roots, *groups, *out_owner;
-    if (!PyArg_ParseTuple(args, "OOOOOO:owners", &first, &targets, &skip, &roots, &groups, &out_owner))
-        return nullptr;
+    if (!PyArg_ParseTuple(args, "OOOOOO:owners", &first, &targets, &skip, &roots, &groups, &out_owner)) return nullptr;
     Ranges ranges;
     CsrArrays graph;
     ItemArray root_items;
@@ -227,8 +223,7 @@ PyObject* count_in_references_door(PyObject*, PyObject* args) {
         return nullptr;
     return none_or_error(run_unlocked([&](Interrupt&) {
         std::memset(counts.data(), 0, counts.size() * sizeof(u32));
-        count_in_references(target_items.data(), static_cast<u32>(target_items.size()), counted_mask,
-                            counts.data());
+        count_in_references(target_items.data(), static_cast<u32>(target_items.size()), counted_mask, counts.data());
         return Status::OK;
     }));
 }
@@ -237,8 +232,8 @@ PyObject* count_in_references_door(PyObject*, PyObject* args) {
 //                        uncounted_roots | None, out_external[n], out_state[n]) -> overcounted objects
 PyObject* collector_reachability_door(PyObject*, PyObject* args) {
     PyObject *first, *targets, *skip, *refcounts, *roots, *uncounted, *out_external, *out_state;
-    if (!PyArg_ParseTuple(args, "OOOOOOOO:collector_reachability", &first, &targets, &skip, &refcounts,
-                          &roots, &uncounted, &out_external, &out_state))
+    if (!PyArg_ParseTuple(args, "OOOOOOOO:collector_reachability", &first, &targets, &skip, &refcounts, &roots,
+                          &uncounted, &out_external, &out_state))
         return nullptr;
     Ranges ranges;
     CsrArrays graph;
@@ -252,16 +247,15 @@ PyObject* collector_reachability_door(PyObject*, PyObject* args) {
     query.roots = root_items.items();
     if (!read_optional(skip_items, query.skip, skip, "skip_refs", graph.csr.references, ranges) ||
         !read(refcount_items, refcounts, "refcounts", objects, ranges) ||
-        !read_optional(uncounted_items, query.uncounted_roots, uncounted, "uncounted_roots",
-                       query.roots.count, ranges) ||
+        !read_optional(uncounted_items, query.uncounted_roots, uncounted, "uncounted_roots", query.roots.count,
+                       ranges) ||
         !write(external, out_external, "out_external", objects, ranges) ||
         !write(state, out_state, "out_state", objects, ranges))
         return nullptr;
     query.refcounts = refcount_items.data();
     u32 overcounted = 0;
     if (!run_unlocked([&](Interrupt& interrupt) {
-            return collector_reachability(graph.csr, query, external.data(), state.data(), overcounted,
-                                          interrupt);
+            return collector_reachability(graph.csr, query, external.data(), state.data(), overcounted, interrupt);
         }))
         return nullptr;
     return PyLong_FromUnsignedLong(overcounted);
@@ -275,8 +269,7 @@ PyObject* take_census(PyObject* sizes, const Buffer<u32>& keys, const u8* member
     return none_or_error(run_unlocked([&](Interrupt&) {
         std::memset(counts.data(), 0, counts.size() * sizeof(u64));
         std::memset(bytes.data(), 0, bytes.size() * sizeof(u64));
-        census(keys.data(), static_cast<u32>(keys.size()), size_items.data(), members, counts.data(),
-               bytes.data());
+        census(keys.data(), static_cast<u32>(keys.size()), size_items.data(), members, counts.data(), bytes.data());
         return Status::OK;
     }));
 }
@@ -284,8 +277,7 @@ PyObject* take_census(PyObject* sizes, const Buffer<u32>& keys, const u8* member
 // census(keys, sizes u32 or u64, members | None, out_counts[k], out_bytes[k])
 PyObject* census_door(PyObject*, PyObject* args) {
     PyObject *keys, *sizes, *members, *out_counts, *out_bytes;
-    if (!PyArg_ParseTuple(args, "OOOOO:census", &keys, &sizes, &members, &out_counts, &out_bytes))
-        return nullptr;
+    if (!PyArg_ParseTuple(args, "OOOOO:census", &keys, &sizes, &members, &out_counts, &out_bytes)) return nullptr;
     Ranges ranges;
     Buffer<u32> key_items;
     Buffer<u8> member_items;
@@ -299,8 +291,7 @@ PyObject* census_door(PyObject*, PyObject* args) {
         return nullptr;
     const std::size_t size_bytes = item_bytes(sizes);
     if (size_bytes == 0) return nullptr;
-    if (size_bytes == sizeof(u64))
-        return take_census<u64>(sizes, key_items, member_mask, counts, bytes, ranges);
+    if (size_bytes == sizeof(u64)) return take_census<u64>(sizes, key_items, member_mask, counts, bytes, ranges);
     return take_census<u32>(sizes, key_items, member_mask, counts, bytes, ranges);
 }
 
@@ -322,8 +313,8 @@ bool check_slot_costs(const Buffer<u32>& costs) {
 PyObject* min_cut_door(PyObject*, PyObject* args) {
     PyObject *first, *targets, *skip, *slot_of_ref, *slot_costs, *sources, *sinks, *out_cut;
     int nearest_to_sinks = 0;
-    if (!PyArg_ParseTuple(args, "OOOOOOOpO:min_cut", &first, &targets, &skip, &slot_of_ref, &slot_costs,
-                          &sources, &sinks, &nearest_to_sinks, &out_cut))
+    if (!PyArg_ParseTuple(args, "OOOOOOOpO:min_cut", &first, &targets, &skip, &slot_of_ref, &slot_costs, &sources,
+                          &sinks, &nearest_to_sinks, &out_cut))
         return nullptr;
     Ranges ranges;
     CsrArrays graph;
@@ -335,8 +326,7 @@ PyObject* min_cut_door(PyObject*, PyObject* args) {
         !read_optional(skip_items, query.skip, skip, "skip_refs", graph.csr.references, ranges) ||
         !read(slot_items, slot_of_ref, "slot_of_ref", graph.csr.references, ranges) ||
         !read(cost_items, slot_costs, "slot_costs", kAnyLength, ranges) ||
-        !check_indices(slot_items, cost_items.size(), true, "slot_of_ref") ||
-        !check_slot_costs(cost_items) ||
+        !check_indices(slot_items, cost_items.size(), true, "slot_of_ref") || !check_slot_costs(cost_items) ||
         !source_items.read_from(sources, "sources", graph.csr.objects, ranges) ||
         !sink_items.read_from(sinks, "sinks", graph.csr.objects, ranges) ||
         !write(cut, out_cut, "out_cut", cost_items.size(), ranges))
@@ -383,8 +373,7 @@ PyObject* holding_sets_door(PyObject*, PyObject* args) {
         return nullptr;
     }
     const SetLimits limits{static_cast<u32>(firsts.size() - 1), items.size(), most_work};
-    const SetQuery query{component_items.data(), components,   entries.items(),
-                         slot_items.data(),      slots,        limits};
+    const SetQuery query{component_items.data(), components, entries.items(), slot_items.data(), slots, limits};
     SetResult result{sets.data(), firsts.data(), items.data(), 0, true};
     if (!run_unlocked([&](Interrupt& interrupt) { return holding_sets(graph.csr, query, result, interrupt); }))
         return nullptr;
@@ -393,17 +382,16 @@ PyObject* holding_sets_door(PyObject*, PyObject* args) {
 
 }  // namespace
 
-PyMethodDef kernel_methods[] = {
-    {"reverse_csr", reverse_door, METH_VARARGS, nullptr},
-    {"shortest_paths", shortest_paths_door, METH_VARARGS, nullptr},
-    {"components", components_door, METH_VARARGS, nullptr},
-    {"dominators", dominators_door, METH_VARARGS, nullptr},
-    {"retained_sizes", retained_sizes_door, METH_VARARGS, nullptr},
-    {"reachable", reachable_door, METH_VARARGS, nullptr},
-    {"owners", owners_door, METH_VARARGS, nullptr},
-    {"count_in_references", count_in_references_door, METH_VARARGS, nullptr},
-    {"collector_reachability", collector_reachability_door, METH_VARARGS, nullptr},
-    {"census", census_door, METH_VARARGS, nullptr},
-    {"min_cut", min_cut_door, METH_VARARGS, nullptr},
-    {"holding_sets", holding_sets_door, METH_VARARGS, nullptr},
-    {nullptr, nullptr, 0, nullptr}};
+PyMethodDef kernel_methods[] = {{"reverse_csr", reverse_door, METH_VARARGS, nullptr},
+                                {"shortest_paths", shortest_paths_door, METH_VARARGS, nullptr},
+                                {"components", components_door, METH_VARARGS, nullptr},
+                                {"dominators", dominators_door, METH_VARARGS, nullptr},
+                                {"retained_sizes", retained_sizes_door, METH_VARARGS, nullptr},
+                                {"reachable", reachable_door, METH_VARARGS, nullptr},
+                                {"owners", owners_door, METH_VARARGS, nullptr},
+                                {"count_in_references", count_in_references_door, METH_VARARGS, nullptr},
+                                {"collector_reachability", collector_reachability_door, METH_VARARGS, nullptr},
+                                {"census", census_door, METH_VARARGS, nullptr},
+                                {"min_cut", min_cut_door, METH_VARARGS, nullptr},
+                                {"holding_sets", holding_sets_door, METH_VARARGS, nullptr},
+                                {nullptr, nullptr, 0, nullptr}};

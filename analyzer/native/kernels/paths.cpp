@@ -108,8 +108,7 @@ class Search {
                     return Status::NO_MEMORY;
             // Their sources are at this very distance, so they come after those of the batch.
             for (std::size_t i = 0; i < level_next_.size(); ++i)
-                if (is_current(level_next_[i].object, level_next_[i].ref, distance) &&
-                    !level_.push(level_next_[i]))
+                if (is_current(level_next_[i].object, level_next_[i].ref, distance) && !level_.push(level_next_[i]))
                     return Status::NO_MEMORY;
             level_next_.clear();
             if (const Status status = settle_level(distance, hops); status != Status::OK) return status;
@@ -148,9 +147,8 @@ class Search {
             const Best found{farther, next_hops_, root, ref};
             if (!is_better(found, best_[target])) continue;
             best_[target] = found;
-            const bool is_kept = farther == distance
-                                     ? level_next_.push({next_hops_, target, ref})
-                                     : queue_.push(farther, {target, ref});
+            const bool is_kept =
+                farther == distance ? level_next_.push({next_hops_, target, ref}) : queue_.push(farther, {target, ref});
             if (!is_kept) return false;
         }
         return true;

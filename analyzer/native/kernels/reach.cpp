@@ -6,8 +6,8 @@
 
 namespace kernels {
 
-Status reachable(const Csr& csr, const u8* skip, Items roots, const u8* barriers, u8* out_reached,
-                 u32& count, Interrupt& interrupt) {
+Status reachable(const Csr& csr, const u8* skip, Items roots, const u8* barriers, u8* out_reached, u32& count,
+                 Interrupt& interrupt) {
     Array<u32> queue;
     if (!queue.allocate(csr.objects)) return Status::NO_MEMORY;
     std::memset(out_reached, 0, csr.objects);

@@ -9,7 +9,7 @@ namespace record {
 struct Area {
     std::uint64_t start, end, inode;
     bool readable, writable, shared;
-    char path[64];  // the beginning of it
+    char path[64];                           // the beginning of it
     std::uint64_t resident, swapped, owned;  // bytes; `owned`: no other process has these pages
 };
 

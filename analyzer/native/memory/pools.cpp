@@ -1,7 +1,7 @@
 #include "memory/pools.h"
 
-#include "memory/maps.h"
 #include "births/shadow.h"
+#include "memory/maps.h"
 
 #include <fcntl.h>
 #include <unistd.h>

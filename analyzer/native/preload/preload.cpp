@@ -1,6 +1,6 @@
-// What `leakscan guard -- COMMAND` has the loader put into each program that COMMAND runs (LD_PRELOAD). It knows nothing
-// of Python, so that it may be loaded into any program; in one that is Python it loads the recorder, which starts the
-// guard's thread. The thread waits until Python is initialized.
+// What `leakscan guard -- COMMAND` has the loader put into each program that COMMAND runs (LD_PRELOAD). It knows
+// nothing of Python, so that it may be loaded into any program; in one that is Python it loads the recorder, which
+// starts the guard's thread. The thread waits until Python is initialized.
 #include <dlfcn.h>
 
 #include <cstdlib>

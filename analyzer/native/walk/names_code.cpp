@@ -1,6 +1,6 @@
 // References of what runs: functions, code, frames, generators, modules and types.
-#include "walk/code.h"
 #include "cpython/module_types.h"
+#include "walk/code.h"
 #include "walk/containers.h"
 
 namespace record {
@@ -17,15 +17,11 @@ struct Slot {
 // 3.14+ tags the words of a frame: 1 = does not own a count, 3 = a small int that is no object.
 constexpr std::uintptr_t kTagBits = 3, kTagBorrowed = 1;
 
-const char* instructions(const Object* code) {
-    return reinterpret_cast<const char*>(code) + L->code_adaptive;
-}
+const char* instructions(const Object* code) { return reinterpret_cast<const char*>(code) + L->code_adaptive; }
 
 bool is_code(const Object* object) { return object && object->type->name && !std::strcmp(object->type->name, "code"); }
 
-Object* untag(Object* word) {
-    return reinterpret_cast<Object*>(reinterpret_cast<std::uintptr_t>(word) & ~kTagBits);
-}
+Object* untag(Object* word) { return reinterpret_cast<Object*>(reinterpret_cast<std::uintptr_t>(word) & ~kTagBits); }
 
 // A word of a frame: 3.14+ says in its tag whether it owns a count.
 void emit_tagged(Walk& walk, const char* frame, int offset, std::uint8_t kind, std::uint32_t label) {
@@ -39,8 +35,7 @@ void emit_tagged(Walk& walk, const char* frame, int offset, std::uint8_t kind, c
 }
 
 bool is_suspended_in_await(const char* frame, std::int8_t state) {
-    if (L->minor >= 13) return state == L->state_executing - (L->minor == 15 ? 2 : 1) ||
-                               (L->minor >= 15 && state == 3);
+    if (L->minor >= 13) return state == L->state_executing - (L->minor == 15 ? 2 : 1) || (L->minor >= 15 && state == 3);
     // 3.11, 3.12: the next instruction is the RESUME that follows a yield from (2) or an await (3).
     const char* next = load<const char*>(frame, L->frame_instr) + 2;
     return (load<std::uint8_t>(next, 1) & 3) >= 2;
@@ -108,17 +103,20 @@ void name_frame(Walk& walk, const char* frame, bool running, const char* await_l
     bool exact = true;
     if (L->minor >= 14) {
         const auto top = load<const char*>(frame, L->frame_stackpointer);
-        if (top) depth = (top - frame - L->frame_localsplus) / 8;
-        else exact = false;
+        if (top)
+            depth = (top - frame - L->frame_localsplus) / 8;
+        else
+            exact = false;
     } else {
         const auto top = load<std::int32_t>(frame, L->frame_stacktop);
-        if (top >= 0) depth = top;
-        else exact = false;
+        if (top >= 0)
+            depth = top;
+        else
+            exact = false;
     }
     const std::int64_t limit = locals + load<std::int32_t>(code, L->code_stacksize);
     if (depth > limit) depth = limit;
-    const bool waits = await_label && exact && depth > locals &&
-                       is_suspended_in_await(frame, walk.generator_state);
+    const bool waits = await_label && exact && depth > locals && is_suspended_in_await(frame, walk.generator_state);
     // 3.15 keeps an index word above the iterator it waits for.
     const std::int64_t awaited = depth - (L->minor >= 15 ? 2 : 1);
     for (std::int64_t i = 0; i < depth; i++) {
@@ -187,8 +185,7 @@ void name_function(Walk& walk, const Object* function) {
     const Object* names = object_at(code, L->code_localsplusnames);
     const std::int64_t first = load<std::int32_t>(code, L->code_nlocalsplus) - free_count;
     for (std::int64_t i = 0; i < free_count && first >= 0; i++)
-        walk.name_cell(object_at(closure, L->tuple_items + i * 8),
-                       object_at(names, L->tuple_items + (first + i) * 8));
+        walk.name_cell(object_at(closure, L->tuple_items + i * 8), object_at(names, L->tuple_items + (first + i) * 8));
 }
 
 void name_builtin(Walk& walk, const Object* function) {
@@ -219,8 +216,7 @@ void name_descriptor(Walk& walk, const Object* descriptor) {
 
 void name_code(Walk& walk, const Object* code) {
     walk.name(walk.strings.whole(object_at(code, L->code_qualname)));
-    walk.locate(walk.strings.whole(object_at(code, L->code_filename)),
-                load<std::int32_t>(code, L->code_firstlineno));
+    walk.locate(walk.strings.whole(object_at(code, L->code_filename)), load<std::int32_t>(code, L->code_firstlineno));
     if (walk.is_own_code(code)) walk.own();
     if (L->code_cached < 0) return;
     const char* cached = load<const char*>(code, L->code_cached);

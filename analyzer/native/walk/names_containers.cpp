@@ -81,15 +81,15 @@ void name_ordered_dict(Walk& walk, const Object* dict) {
     // struct _odictobject: the list of nodes behind the dict; each node owns its key again.
     const std::ptrdiff_t first = L->dict_values + 8;
     std::int64_t left = load<std::int64_t>(dict, L->dict_used) + 1;
-    for (const char* node = load<const char*>(dict, first); node && left-- > 0; node = load<const char*>(node, odict_node::NEXT)) {
+    for (const char* node = load<const char*>(dict, first); node && left-- > 0;
+         node = load<const char*>(node, odict_node::NEXT)) {
         const Object* key = object_at(node, odict_node::KEY);
         walk.emit(key, format::KEY, label_of(walk, key).key, true);
     }
 }
 
 void name_items(Walk& walk, const Object*, const Object* const* items, std::int64_t count) {
-    for (std::int64_t i = 0; i < count; i++)
-        walk.emit(items[i], format::INDEX, static_cast<std::uint32_t>(i), true);
+    for (std::int64_t i = 0; i < count; i++) walk.emit(items[i], format::INDEX, static_cast<std::uint32_t>(i), true);
 }
 
 void name_set(Walk& walk, const Object* set) {
@@ -109,7 +109,8 @@ void name_deque(Walk& walk, const Object* deque) {
     const auto maxlen = load<std::int64_t>(deque, deque_fields::MAXLEN);
     if (maxlen >= 0) walk.bound(static_cast<std::uint64_t>(maxlen));
     for (std::int64_t i = 0; i < count; i++) {
-        walk.emit(object_at(block, deque_fields::BLOCK_DATA + at * 8), format::INDEX, static_cast<std::uint32_t>(i), true);
+        walk.emit(object_at(block, deque_fields::BLOCK_DATA + at * 8), format::INDEX, static_cast<std::uint32_t>(i),
+                  true);
         if (++at == deque_fields::BLOCK_ITEMS) {
             at = 0;
             block = load<const char*>(block, deque_fields::BLOCK_RIGHT);
@@ -121,8 +122,7 @@ void name_hamt(Walk& walk, const Object* node, Shape shape) {
     const char* items;
     std::int64_t count;
     if (shape == Shape::HAMT_ARRAY) {
-        for (std::uint32_t i = 0; i < 32; i++)
-            walk.emit(object_at(node, hamt::ARRAY_ITEMS + i * 8), format::INDEX, i);
+        for (std::uint32_t i = 0; i < 32; i++) walk.emit(object_at(node, hamt::ARRAY_ITEMS + i * 8), format::INDEX, i);
         return;
     }
     items = reinterpret_cast<const char*>(node) + hamt::COLLISION_ITEMS;
@@ -234,8 +234,7 @@ bool is_bound_name(const Object* key) {
 
 void say_bound(Walk& walk, const Object* value) {
     std::int64_t size;
-    if (value && is_int(value) && int_value(value, &size) && size > 0)
-        walk.bound(static_cast<std::uint64_t>(size));
+    if (value && is_int(value) && int_value(value, &size) && size > 0) walk.bound(static_cast<std::uint64_t>(size));
 }
 
 constexpr std::int64_t kMostAttributes = 64;  // no class of containers has more
@@ -244,8 +243,8 @@ constexpr std::int64_t kMostAttributes = 64;  // no class of containers has more
 
 bool is_bound_text(const char* name) {
     return !std::strcmp(name, "maxsize") || !std::strcmp(name, "max_size") || !std::strcmp(name, "maxlen") ||
-           !std::strcmp(name, "max_len") || !std::strcmp(name, "max_entries") ||
-           !std::strcmp(name, "capacity") || !std::strcmp(name, "_maxsize");
+           !std::strcmp(name, "max_len") || !std::strcmp(name, "max_entries") || !std::strcmp(name, "capacity") ||
+           !std::strcmp(name, "_maxsize");
 }
 
 void name_instance(Walk& walk, const Object* object, TypePlan* plan) {
@@ -290,8 +289,7 @@ Object* attribute(const Object* object, const char* name) {
 void emit_shared_keys(Walk& walk, const Object* type) {
     const DictItems items(load<const void*>(type, L->heap_type_cached_keys), nullptr);
     const std::uint32_t label = walk.strings.of("shared keys");
-    for (std::int64_t i = 0; i < items.count; i++)
-        walk.emit(items.key(i), format::MACHINERY, label, true);
+    for (std::int64_t i = 0; i < items.count; i++) walk.emit(items.key(i), format::MACHINERY, label, true);
 }
 
 }  // namespace record

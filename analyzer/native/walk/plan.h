@@ -52,7 +52,7 @@ struct TypePlan {
     const char* await_label;
     Field* fields;
     std::uint32_t field_count;
-    std::int32_t bound_offset;              // a slot called maxsize or the like, 0 = none
+    std::int32_t bound_offset;             // a slot called maxsize or the like, 0 = none
     std::int64_t bound_keys, bound_entry;  // the same among the shared keys, and how many were looked at
     std::uint64_t count, bytes;
 };
@@ -60,7 +60,7 @@ struct TypePlan {
 class Walk;
 
 void fill_plan(Walk& walk, TypePlan* plan);  // shape and fields
-void resolve_types();  // in the parent: the addresses of CPython's own types
+void resolve_types();                        // in the parent: the addresses of CPython's own types
 extern TraverseProc subtype_traverse;
 
 }  // namespace record

@@ -29,9 +29,9 @@ const TypeObject* solid_base(const TypeObject* type) {
 }
 
 struct KnownShape {
-    const char* name;    // tp_name, or the exported symbol of one of CPython's own types
+    const char* name;  // tp_name, or the exported symbol of one of CPython's own types
     Shape shape;
-    bool trusted;        // the namer is complete: tp_traverse need not be asked
+    bool trusted;  // the namer is complete: tp_traverse need not be asked
     bool symbol;
 };
 constexpr KnownShape kShapes[] = {
@@ -108,8 +108,7 @@ void add_members(Walk& walk, const TypeObject* type, TypePlan* plan, FieldList& 
     const bool own_class = is_python_class(type);
     if (own_class) {
         count = type->size;
-        member = reinterpret_cast<const MemberDef*>(reinterpret_cast<const char*>(type) +
-                                                    type->type->basicsize);
+        member = reinterpret_cast<const MemberDef*>(reinterpret_cast<const char*>(type) + type->type->basicsize);
     }
     if (!member || count <= 0) return;
     for (std::int64_t i = 0; i < count && member[i].name; i++) {
@@ -192,8 +191,8 @@ void name_plan(Walk& walk, TypePlan* plan) {
     const char* dot = std::strrchr(type->name, '.');
     if (!plan->name) plan->name = walk.strings.of(dot ? dot + 1 : type->name);
     if (!plan->module)
-        plan->module = dot ? walk.strings.of(type->name, static_cast<std::size_t>(dot - type->name))
-                           : walk.strings.of("builtins");
+        plan->module =
+            dot ? walk.strings.of(type->name, static_cast<std::size_t>(dot - type->name)) : walk.strings.of("builtins");
     char bracketed[130];
     const int length = std::snprintf(bracketed, sizeof(bracketed), "<%.120s>", dot ? dot + 1 : type->name);
     plan->bracketed = walk.strings.fresh(bracketed, static_cast<std::size_t>(length));

@@ -59,8 +59,8 @@ std::uint32_t signal_label(Walk& walk, int number) {
     static constexpr struct {
         int number;
         const char* name;
-    } kKnown[] = {{SIGHUP, "SIGHUP"},   {SIGINT, "SIGINT"},   {SIGQUIT, "SIGQUIT"}, {SIGUSR1, "SIGUSR1"},
-                  {SIGUSR2, "SIGUSR2"}, {SIGALRM, "SIGALRM"}, {SIGTERM, "SIGTERM"}, {SIGCHLD, "SIGCHLD"},
+    } kKnown[] = {{SIGHUP, "SIGHUP"},   {SIGINT, "SIGINT"},    {SIGQUIT, "SIGQUIT"}, {SIGUSR1, "SIGUSR1"},
+                  {SIGUSR2, "SIGUSR2"}, {SIGALRM, "SIGALRM"},  {SIGTERM, "SIGTERM"}, {SIGCHLD, "SIGCHLD"},
                   {SIGPIPE, "SIGPIPE"}, {SIGWINCH, "SIGWINCH"}};
     char label[40];
     int length = std::snprintf(label, sizeof(label), "signal handler %d", number);
@@ -96,7 +96,8 @@ void interpreter_state(Walk& walk) {
     };
     roots_at(walk, interpreter, words, sizeof(words) / sizeof(words[0]));
     if (L->is_interned >= 0) walk.interned = object_at(interpreter, L->is_interned);
-    root_range(walk, interpreter, L->is_monitoring_callables, L->is_monitoring_callables_bytes, "sys.monitoring callbacks");
+    root_range(walk, interpreter, L->is_monitoring_callables, L->is_monitoring_callables_bytes,
+               "sys.monitoring callbacks");
     root_range(walk, interpreter, L->is_monitoring_names, L->is_monitoring_names_bytes, "sys.monitoring tools");
     atexit_callbacks(walk, interpreter);
     if (walk.input->runtime && L->rt_signal_handlers >= 0)
@@ -162,8 +163,7 @@ std::uint32_t thread_label(Walk& walk, const void* state, std::size_t position) 
         char digits[8];
         int at = 7;
         digits[at] = 0;
-        for (std::size_t rest = position + 1; rest && at; rest /= 10)
-            digits[--at] = static_cast<char>('0' + rest % 10);
+        for (std::size_t rest = position + 1; rest && at; rest /= 10) digits[--at] = static_cast<char>('0' + rest % 10);
         add("#");
         add(digits + at);
     }
@@ -185,7 +185,8 @@ void walk_roots(Walk& walk) {
     modules(walk);
     interpreter_state(walk);
     for (std::size_t i = 0; i < walk.input->thread_count; i++) thread_state(walk, walk.input->threads[i].state);
-    walk.root(format::INTERPRETER, walk.strings.of("the callable under test"), walk.input->subject, format::ROOT_BORROWED);
+    walk.root(format::INTERPRETER, walk.strings.of("the callable under test"), walk.input->subject,
+              format::ROOT_BORROWED);
 }
 
 // The frame nearest below this one, itself included, that is leakscan's or is not.
@@ -206,7 +207,8 @@ void walk_threads(Walk& walk) {
         walk.nodes.intern(frame, true);
         walk.root(format::THREAD, label, frame, own ? format::ROOT_OWN : 0);
         // Nothing is reached through leakscan's own frames: those of its caller are roots themselves.
-        for (const char* at = nearest(walk, frame, true); (at = nearest(walk, at, false)); at = nearest(walk, at, true)) {
+        for (const char* at = nearest(walk, frame, true); (at = nearest(walk, at, false));
+             at = nearest(walk, at, true)) {
             walk.nodes.intern(at, true);
             walk.root(format::THREAD, label, at, 0);
         }
@@ -227,7 +229,8 @@ int signal_of(const Segment& segment, std::uintptr_t address) {
         const auto* first = reinterpret_cast<const char*>(row);
         std::uintptr_t filled = 0;
         while (filled < count) {
-            const std::uintptr_t tripped = word_at(first, filled * bytes), func = word_at(first, filled * bytes + function);
+            const std::uintptr_t tripped = word_at(first, filled * bytes),
+                                 func = word_at(first, filled * bytes + function);
             if (tripped > 1 || (func == 0) != (filled == 0)) break;
             filled++;
         }
@@ -245,7 +248,8 @@ void walk_interpreter_words(Walk& walk) {
     const char* free_lists = interpreter + L->is_freelists;
     const auto scan = [&](const void* base, std::size_t bytes, const char* label, const Segment* segment = nullptr) {
         for (std::size_t at = 0; at + 8 <= bytes; at += 8) {
-            if (static_cast<const char*>(base) + at == free_lists) at += static_cast<std::size_t>(L->is_freelists_bytes);
+            if (static_cast<const char*>(base) + at == free_lists)
+                at += static_cast<std::size_t>(L->is_freelists_bytes);
             if (at + 8 > bytes) break;
             const void* word = reinterpret_cast<const void*>(word_at(base, at));
             std::uint32_t id;

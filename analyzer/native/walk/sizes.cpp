@@ -3,8 +3,8 @@
 // only the object owns and that sys.getsizeof leaves out (`for_each_table`).
 #include "walk/sizes.h"
 
-#include "walk/code.h"
 #include "cpython/module_types.h"
+#include "walk/code.h"
 #include "walk/containers.h"
 
 #include "memory/pools.h"
@@ -84,9 +84,7 @@ constexpr NamedSizer kSizers[] = {
     {"_io.BufferedRandom", BUFFERED_IO},
 };
 
-std::uint64_t magnitude(std::int64_t value) {
-    return static_cast<std::uint64_t>(value < 0 ? -value : value);
-}
+std::uint64_t magnitude(std::int64_t value) { return static_cast<std::uint64_t>(value < 0 ? -value : value); }
 
 std::uint64_t usable_keys(const void* keys) {
     return static_cast<std::uint64_t>(load<std::int64_t>(keys, L->keys_nentries) +
@@ -97,8 +95,7 @@ std::uint64_t generic_size(const Object* object) {
     const TypeObject* type = object->type;
     auto bytes = static_cast<std::uint64_t>(type->basicsize);
     if (type->itemsize > 0)
-        bytes += magnitude(static_cast<const VarObject*>(object)->size) *
-                 static_cast<std::uint64_t>(type->itemsize);
+        bytes += magnitude(static_cast<const VarObject*>(object)->size) * static_cast<std::uint64_t>(type->itemsize);
     return bytes;
 }
 
@@ -130,15 +127,14 @@ std::uint64_t str_size(const Object* str) {
     std::uint64_t bytes = static_cast<std::uint64_t>(compact ? L->str_compact_bytes : L->str_bytes);
     if (text.data) bytes += (text.length + 1) * static_cast<std::uint64_t>(text.kind);
     const char* utf8 = load<const char*>(str, L->str_utf8);
-    if (utf8 && utf8 != text.data)
-        bytes += static_cast<std::uint64_t>(load<std::int64_t>(str, L->str_utf8_length)) + 1;
+    if (utf8 && utf8 != text.data) bytes += static_cast<std::uint64_t>(load<std::int64_t>(str, L->str_utf8_length)) + 1;
     return bytes;
 }
 
 std::uint64_t int_size(const Object* number) {
     const auto basic = static_cast<std::uint64_t>(number->type->basicsize);
-    if (L->minor < 12) return static_cast<std::uint64_t>(L->int_digits) +
-                              magnitude(static_cast<const VarObject*>(number)->size) * 4;
+    if (L->minor < 12)
+        return static_cast<std::uint64_t>(L->int_digits) + magnitude(static_cast<const VarObject*>(number)->size) * 4;
     const std::uint64_t digits = load<std::uint64_t>(number, 16) >> 3;
     return basic + (digits ? digits : 1) * 4;
 }
@@ -245,8 +241,10 @@ void for_each_table(const Object* object, const TypePlan* plan, F&& f) {
             if (L->minor <= 13 && load<const void*>(object, lock_fields::SEMAPHORE_TO_313)) f(kSemaphore);
             break;
         case SIMPLE_QUEUE:
-            if (L->minor <= 12 && load<const void*>(object, simple_queue::LOCK_TO_312)) f(kSemaphore);
-            else if (L->minor == 13 || L->minor == 14) f(load<std::uint64_t>(object, simple_queue::RING_SLOTS) * 8);
+            if (L->minor <= 12 && load<const void*>(object, simple_queue::LOCK_TO_312))
+                f(kSemaphore);
+            else if (L->minor == 13 || L->minor == 14)
+                f(load<std::uint64_t>(object, simple_queue::RING_SLOTS) * 8);
             break;
         case TYPE: {
             const auto type = reinterpret_cast<const TypeObject*>(object);
@@ -271,7 +269,8 @@ void for_each_table(const Object* object, const TypePlan* plan, F&& f) {
             const char* data = load<const char*>(object, c_data::POINTER);
             const bool is_inside = data >= reinterpret_cast<const char*>(object) &&
                                    data < reinterpret_cast<const char*>(object) + object->type->basicsize;
-            if (data && !is_inside && load<std::int32_t>(object, c_data::NEEDS_FREE) && !object_at(object, c_data::BASE))
+            if (data && !is_inside && load<std::int32_t>(object, c_data::NEEDS_FREE) &&
+                !object_at(object, c_data::BASE))
                 f(load<std::uint64_t>(object, c_data::SIZE));
             break;
         }
@@ -287,8 +286,9 @@ std::uint64_t inside_first_block(const Object* object, const TypePlan* plan) {
     // Types written in Python are allocated with an item more than they have.
     if (plan->python_class && type->itemsize > 0) bytes += static_cast<std::uint64_t>(type->itemsize);
     if (plan->sizer == TYPE && (reinterpret_cast<const TypeObject*>(object)->flags & tpflag::HEAP))
-        bytes += (magnitude(static_cast<const VarObject*>(object)->size) + 1) * static_cast<std::uint64_t>(type->itemsize) -
-                 (plan->python_class ? static_cast<std::uint64_t>(type->itemsize) : 0);
+        bytes +=
+            (magnitude(static_cast<const VarObject*>(object)->size) + 1) * static_cast<std::uint64_t>(type->itemsize) -
+            (plan->python_class ? static_cast<std::uint64_t>(type->itemsize) : 0);
     return bytes;
 }
 
@@ -304,8 +304,8 @@ std::uint8_t sizer_of(const TypeObject* type, const TypePlan*) {
     for (const TypeObject* base = type; base; base = base->base)
         for (const NamedSizer& known : kSizers)
             if ((layout_knows_frames() || (known.sizer != FRAME && known.sizer != GENERATOR)) &&
-                !std::strcmp(base->name, known.type) && !((base->flags & tpflag::HEAP) &&
-                                                          base->traverse == subtype_traverse))
+                !std::strcmp(base->name, known.type) &&
+                !((base->flags & tpflag::HEAP) && base->traverse == subtype_traverse))
                 return known.sizer;
     return GENERIC;
 }
@@ -345,8 +345,8 @@ std::uint64_t shallow_size(const Object* object, const TypePlan* plan) {
             break;
         }
         case BYTEARRAY:
-            bytes = static_cast<std::uint64_t>(object->type->basicsize) +
-                    load<std::uint64_t>(object, L->bytearray_alloc);
+            bytes =
+                static_cast<std::uint64_t>(object->type->basicsize) + load<std::uint64_t>(object, L->bytearray_alloc);
             // 3.15+: the buffer is a bytes object.
             if (L->minor >= 15 && object_at(object, 56)) bytes += 33;
             break;
@@ -372,7 +372,8 @@ std::uint64_t shallow_size(const Object* object, const TypePlan* plan) {
             break;
         case PERMUTATIONS:
             bytes = generic_size(object) + (tuple_length(object, itertools_fields::POOL) +
-                                             load<std::uint64_t>(object, itertools_fields::PERMUTATIONS_R)) * 8;
+                                            load<std::uint64_t>(object, itertools_fields::PERMUTATIONS_R)) *
+                                               8;
             break;
         case BUFFERED_IO: bytes = generic_size(object) + load<std::uint64_t>(object, io_fields::BUFFERED_SIZE); break;
         case BYTES_IO: {
@@ -421,9 +422,7 @@ std::uint64_t block_bytes(const Object* object, const TypePlan* plan, std::uint6
         case BUFFERED_IO:
         case PRODUCT:
         case COMBINATIONS:
-        case PERMUTATIONS:
-            first = first_block_bytes(object, plan);
-            break;
+        case PERMUTATIONS: first = first_block_bytes(object, plan); break;
         case TYPE:
             first = static_cast<std::uint64_t>(L->heap_type_bytes) + kGcHead + inside_first_block(object, plan);
             break;

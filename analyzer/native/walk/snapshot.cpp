@@ -27,7 +27,8 @@
 namespace record {
 namespace {
 
-constexpr std::size_t kMaxThreads = 65536, kMaxSegments = 4096, kMaxHeads = 4;  // young, two older, frozen: in every version
+constexpr std::size_t kMaxThreads = 65536, kMaxSegments = 4096,
+                      kMaxHeads = 4;  // young, two older, frozen: in every version
 
 // Everything the child needs, gathered while Python's API may still be called.
 struct Gathered {
@@ -116,7 +117,8 @@ bool read_word(std::uintptr_t address, std::uintptr_t* word) {
 #if defined(__linux__)
     if (is_filtered) {
         const int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
-        const bool is_read = memory >= 0 && pread(memory, word, sizeof(*word), static_cast<off_t>(address)) == sizeof(*word);
+        const bool is_read =
+            memory >= 0 && pread(memory, word, sizeof(*word), static_cast<off_t>(address)) == sizeof(*word);
         if (memory >= 0) close(memory);
         return is_read;
     }
@@ -265,14 +267,15 @@ void lift(int resource) {
         lift(RLIMIT_DATA);
     }
     // A service in production comes first, where there is time.
-    if (gathered.input.flags & kFlagAgent && !(gathered.input.flags & kFlagSmallCache)) setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + 10);
+    if (gathered.input.flags & kFlagAgent && !(gathered.input.flags & kFlagSmallCache))
+        setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + 10);
     rlimit none{0, 0};
     setrlimit(RLIMIT_CORE, &none);
     stack_t stack{};
     stack.ss_sp = alternate_stack;
     stack.ss_size = sizeof(alternate_stack);
     sigaltstack(&stack, nullptr);
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = on_fault;
     action.sa_flags = SA_ONSTACK | SA_NODEFER;
     sigemptyset(&action.sa_mask);  // the handler never returns: what it blocked would stay blocked
@@ -383,8 +386,8 @@ Ended wait_for(long pid, double timeout_seconds, const Watch* watch) {
         if (waited < 0 && errno != EINTR) return {"lost", errno};
         timespec now;
         clock_gettime(CLOCK_MONOTONIC, &now);
-        const double elapsed = static_cast<double>(now.tv_sec - start.tv_sec) +
-                               static_cast<double>(now.tv_nsec - start.tv_nsec) * 1e-9;
+        const double elapsed =
+            static_cast<double>(now.tv_sec - start.tv_sec) + static_cast<double>(now.tv_nsec - start.tv_nsec) * 1e-9;
         if (timeout_seconds >= 0 && elapsed > timeout_seconds && !late) {
             late = true;
             kill(static_cast<pid_t>(pid), SIGKILL);

@@ -8,7 +8,8 @@ namespace record {
 // kFlagInProcess walks without forking and then ends the process: for debuggers and sanitizers.
 // kFlagAgent: called on a thread of leakscan's own, which is no part of the program. kFlagFiltered: a
 // system call filter may kill the process for a call that the program itself never makes. kFlagSmallCache: what was
-// written goes to the disk at once, for its pages count as memory where there is little left. kFlagUndated: births are somebody else's.
+// written goes to the disk at once, for its pages count as memory where there is little left. kFlagUndated: births are
+// somebody else's.
 inline constexpr int kFlagCensus = 1, kFlagRedactKeys = 2, kFlagInProcess = 4, kFlagAgent = 8, kFlagFiltered = 16,
                      kFlagSmallCache = 32, kFlagUndated = 64;
 

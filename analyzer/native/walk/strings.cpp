@@ -17,8 +17,8 @@ Text text_of(const Object* str) {
     Text text;
     if (!is_str(str)) return text;
     const auto state = load<std::uint32_t>(str, L->str_state);
-    const int kind = static_cast<int>((state & static_cast<unsigned>(L->str_kind_mask)) /
-                                      static_cast<unsigned>(L->str_kind_one));
+    const int kind =
+        static_cast<int>((state & static_cast<unsigned>(L->str_kind_mask)) / static_cast<unsigned>(L->str_kind_one));
     if (kind != 1 && kind != 2 && kind != 4) return text;
     text.kind = kind;
     text.length = static_cast<std::size_t>(load<std::int64_t>(str, L->str_length));
@@ -26,8 +26,8 @@ Text text_of(const Object* str) {
     if (!(state & static_cast<unsigned>(L->str_compact_mask)))
         text.data = load<const char*>(str, L->str_data);
     else
-        text.data = base + (state & static_cast<unsigned>(L->str_ascii_mask) ? L->str_ascii_bytes
-                                                                            : L->str_compact_bytes);
+        text.data =
+            base + (state & static_cast<unsigned>(L->str_ascii_mask) ? L->str_ascii_bytes : L->str_compact_bytes);
     return text;
 }
 
@@ -58,8 +58,7 @@ bool int_value(const Object* object, std::int64_t* value) {
     }
     if (digits > 2) return false;
     std::int64_t total = 0;
-    for (std::int64_t i = digits; i-- > 0;)
-        total = (total << 30) | load<std::uint32_t>(object, L->int_digits + i * 4);
+    for (std::int64_t i = digits; i-- > 0;) total = (total << 30) | load<std::uint32_t>(object, L->int_digits + i * 4);
     *value = sign * total;
     return true;
 }

@@ -30,7 +30,8 @@ class Strings {
     // For text that will not stay at its address.
     std::uint32_t fresh(const char* text, std::size_t count) { return count ? append(text, count) : 0; }
     std::uint32_t number(std::int64_t value);
-    // A name or key without secrets (secrets.h), cut at kLabelLimit; a file name or qualified name, whole. 0 when not a str.
+    // A name or key without secrets (secrets.h), cut at kLabelLimit; a file name or qualified name, whole. 0 when not a
+    // str.
     std::uint32_t label(const Object* str) { return from_object(str, kLabelLimit); }
     std::uint32_t whole(const Object* str) { return from_object(str, 16384); }
     // A census writes the names of types only.
@@ -54,9 +55,7 @@ class Strings {
     // Direct-mapped by address: names are interned, so most labels repeat a recent object.
     static constexpr std::size_t kCacheSlots = 1 << 15;
     Cached* cache_ = nullptr;
-    Cached& slot(std::uintptr_t key) {
-        return cache_[((key >> 4) * 0x9E3779B97F4A7C15ull) >> 49];
-    }
+    Cached& slot(std::uintptr_t key) { return cache_[((key >> 4) * 0x9E3779B97F4A7C15ull) >> 49]; }
     Writer* writer_ = nullptr;
     void close_entry();
     std::uint64_t end_ = 0, closed_ = 0;
