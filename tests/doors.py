@@ -138,6 +138,7 @@ DOORS: dict[str, Call] = {
     "births_at": lambda rng, g: [array("Q", [id(g), rng.getrandbits(64), 0, 1 << 47])],
     "births_site": lambda rng, g: [rng.randrange(3)],
     "births_stats": lambda rng, g: [],
+    "births_living": lambda rng, g: [rng.choice((0, 1, 7, 0xFFFE, 1 << 40))],
     "births_usage": lambda rng, g: [],
     "malloc_figures": lambda rng, g: [],
     "malloc_owner": lambda rng, g: [],

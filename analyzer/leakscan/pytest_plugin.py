@@ -41,9 +41,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--leakscan-runs",
         type=int,
-        default=10,
+        default=6,
         metavar="N",
-        help="counted runs of each test under --leakscan (10)",
+        help="counted runs under --leakscan of a test that seems to leave something (6)",
     )
 
 
@@ -163,16 +163,20 @@ def _leak_in(item: pytest.Function, asked: dict[str, Any], mode: str) -> str:
 def _measure(item: pytest.Function, asked: dict[str, Any], mode: str) -> Findings | None:
     """The findings of one mode; None when the whole suite is measured and this test leaves nothing."""
     from leakscan.capture import Settings
-    from leakscan.testing import measure, stays_still
+    from leakscan.record.first_look import leaves_nothing
+    from leakscan.testing import measure
 
-    settings = Settings(runs=asked["runs"], warmup=asked["warmup"], sites=asked["sites"])
+    warmup = asked["warmup"]
 
     def run() -> None:
         _run_once(item)
 
     run.__module__, run.__qualname__ = item.module.__name__, item.name
-    if item.get_closest_marker("leakscan") is None and stays_still(run, settings):
-        return None
+    if item.get_closest_marker("leakscan") is None:
+        if leaves_nothing(run, lambda: _tidy(item)):
+            return None
+        warmup = 0  # the first look was that
+    settings = Settings(runs=asked["runs"], warmup=warmup, sites=asked["sites"])
     return measure(run, settings, called_mode=mode)
 
 
@@ -189,6 +193,15 @@ def _run_once(item: pytest.Function) -> None:
     del item.user_properties[properties:], item._report_sections[sections:]
     if failed is not None:
         raise _RunFailed("" if failed.skipped else failed.longreprtext)
+
+
+def _tidy(item: pytest.Item) -> None:
+    """Let go of what pytest keeps of a run until the next: the records that its logging captured."""
+    plugin = item.config.pluginmanager.getplugin("logging-plugin")
+    for name in ("caplog_handler", "report_handler"):
+        handler = getattr(plugin, name, None)
+        if handler is not None:
+            handler.reset()
 
 
 def _ended(item: pytest.Function, function: Callable[..., Any]) -> Callable[..., Any]:

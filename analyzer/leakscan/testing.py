@@ -23,10 +23,6 @@ if TYPE_CHECKING:
 # Any in this file: what the callable under test returns, and JSON values.
 
 
-LEAST_MALLOC_BLOCK = 512
-"""Smaller ones come from the object allocator, whose blocks are counted one by one."""
-
-
 class LeaksFound(AssertionError):
     """What survived the runs. Its text is the first screen of `leakscan diff`; `findings` has all of it."""
 
@@ -77,32 +73,6 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="leakscan-") as folder:
         _capture_here(run, settings, mode, Path(folder), called_mode)
         return _findings(Path(folder))
-
-
-def stays_still(run: Callable[[], Any], settings: Settings, *, mode: str = "consume") -> bool:
-    """Whether the counts of blocks and bytes show at once that `settings.runs` calls of `run` leave nothing.
-
-    True only when after the last run there is no more than after any earlier one: what leaks, fills a cache
-    or is merely noisy does not pass, and is for `measure` to judge. No snapshot is taken.
-    """
-    from array import array
-
-    from leakscan.record.figures import heap_in_use
-    from leakscan.record.scenario import Scenario
-    from leakscan.record.settle import settle
-
-    # Filled before the runs: a list of numbers would grow in the very heap that is measured.
-    blocks, sizes = array("Q", bytes(8 * settings.runs)), array("Q", bytes(8 * settings.runs))
-    scenario = Scenario(run, mode=mode, chunks=settings.chunks, owns_main=False)
-    try:
-        for number in range(-settings.warmup, settings.runs):
-            scenario.run()
-            if number >= 0:
-                settle(scenario)
-                blocks[number], sizes[number] = heap_in_use()
-    finally:
-        scenario.close()
-    return blocks[-1] <= min(blocks) and sizes[-1] < min(sizes) + LEAST_MALLOC_BLOCK
 
 
 def leaks_of(findings: Findings, types: tuple[str, ...] = ()) -> list[str]:

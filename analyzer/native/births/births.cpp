@@ -271,6 +271,16 @@ bool add_to_site(const void* block, std::uint32_t bits) {
     return true;
 }
 
+Living living(std::uint16_t run) {
+    Living found{0, 0};
+    for_each_live_block([&](const void*, std::uint16_t birth) {
+        if (birth == format::kBirthOwn || birth == format::kBirthWaiting) return;
+        ++found.all;
+        found.born += birth == run;
+    });
+    return found;
+}
+
 bool verify() {
     if (detail::is_armed && !is_called()) {
         disable();

@@ -8,6 +8,7 @@
 #include "births/sites.h"
 
 #include <cstdint>
+#include <cstring>
 
 namespace births {
 
@@ -50,6 +51,16 @@ inline std::uint8_t narrowed(std::uint16_t value) {
 inline std::uint16_t read(shadow::Region* region, std::size_t granule) {
     if (region->is_wide) return region->wide()[granule];
     return widened(region->narrow()[granule]);
+}
+
+// Most of a written page is nothing: whoever reads all of it skips a word at a time.
+inline std::size_t word_granules(const shadow::Region* region) { return region->is_wide ? 4 : 8; }
+
+inline bool is_word_empty(shadow::Region* region, std::size_t granule) {
+    if (granule % word_granules(region) != 0) return false;
+    std::uint64_t word;
+    std::memcpy(&word, region->narrow() + granule * (region->is_wide ? 2 : 1), sizeof word);
+    return word == 0;
 }
 }  // namespace detail
 
@@ -133,12 +144,25 @@ void for_each_live_block(F&& f) {
         const std::size_t step = pages.page_bytes() / (region->is_wide ? 2 : 1);
         for (std::size_t first = 0; first < shadow::kGranules; first += step) {
             if (!pages.may_be_written(region->narrow() + first * (region->is_wide ? 2 : 1))) continue;
-            for (std::size_t g = first; g < first + step; ++g)
+            for (std::size_t g = first; g < first + step; ++g) {
+                if (detail::is_word_empty(region, g)) {
+                    g |= detail::word_granules(region) - 1;
+                    continue;
+                }
                 if (const std::uint16_t run = detail::read(region, g))
                     f(shadow::block_at(r, g), run);
+            }
         }
     }
 }
+
+// Living blocks born in `run`, and in any of the runs since the baseline; leakscan's own, and what was born
+// while it waited, are neither. Reads the written pages of the shadow only. A block that rests on a free list
+// counts: ask right after a collection that emptied them.
+struct Living {
+    std::uint64_t born, all;
+};
+Living living(std::uint16_t run);
 
 // True while allocations really pass through the hook. Another tool that restores an allocator it
 // saved earlier (tracemalloc.stop() after arming) takes the hook out without a word; the recorder

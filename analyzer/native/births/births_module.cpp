@@ -158,6 +158,17 @@ PyObject* births_stats(PyObject*, PyObject*) {
                          now.unseen_types);
 }
 
+// births_living(run): (living blocks born in that run, in any run), None when nobody watches any more. Holds the
+// GIL; reads the written pages of the shadow.
+PyObject* births_living(PyObject*, PyObject* arg) {
+    const long run = PyLong_AsLong(arg);
+    if (run == -1 && PyErr_Occurred()) return nullptr;
+    if (!verify()) Py_RETURN_NONE;
+    const Living found = living(static_cast<std::uint16_t>(run));
+    return Py_BuildValue("(KK)", static_cast<unsigned long long>(found.born),
+                         static_cast<unsigned long long>(found.all));
+}
+
 // births_usage(): (living blocks born since the baseline, resident bytes of the shadow). Reads all of it.
 PyObject* births_usage(PyObject*, PyObject*) {
     unsigned long long live_blocks = 0;
@@ -178,5 +189,6 @@ PyMethodDef birth_methods[] = {
     {"births_at", births::births_at, METH_O, nullptr},
     {"births_site", births::births_site, METH_O, nullptr},
     {"births_stats", births::births_stats, METH_NOARGS, nullptr},
+    {"births_living", births::births_living, METH_O, nullptr},
     {"births_usage", births::births_usage, METH_NOARGS, nullptr},
     {nullptr, nullptr, 0, nullptr}};

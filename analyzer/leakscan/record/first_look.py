@@ -1,0 +1,124 @@
+"""The first look at something that is run again: whether its runs leave nothing, told without a snapshot.
+
+The shadow of births says how many blocks of a run are still alive. What leaves none is done after one or two
+runs; only what goes on leaving some, run after run, is worth the price of a measurement.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import time
+from array import array
+from collections.abc import Callable
+from typing import Any, Final
+
+from leakscan import _native
+from leakscan.errors import RecordError
+from leakscan.record import births
+from leakscan.record.figures import heap_in_use
+
+LEAST_MALLOC_BLOCK: Final = 512
+"""Smaller ones come from the object allocator, whose blocks are counted one by one."""
+MOST_RUNS: Final = 8
+ENOUGH_STILL: Final = 2
+"""So many runs without growth, when each left something in the place of what an earlier one had left."""
+SLOW_SECONDS: Final = 0.02
+"""Of CPU: for a run that costs more, one without growth is enough."""
+_UNKNOWN: Final = -1
+
+
+def leaves_nothing(run: Callable[[], Any], tidy: Callable[[], Any] = lambda: None) -> bool:  # Any: dropped
+    """Whether a few calls of `run` show that it leaves nothing that grows. Its exceptions pass through.
+
+    What is made once may stay after the first call. Then one call of which no block is alive is enough, or
+    two without growth. `tidy` is called after each: what it makes in the place of what the call made is not
+    the call's. Collects the young objects after each call, and all of them only where something is left.
+    """
+    # Without births the counts of blocks must do.
+    with contextlib.suppress(RecordError):
+        births.arm(runs=MOST_RUNS)
+    try:
+        return _Look(run, tidy).leaves_nothing()
+    finally:
+        births.disarm()
+
+
+class _Look:
+    """Counts after each call, in arrays that are there before: a list would grow in what is counted.
+
+    `born`, `living`: blocks of this run and of all runs that are alive; below 0 when births are not known,
+    because what is run has taken the allocator hook away or records births itself.
+    """
+
+    def __init__(self, run: Callable[[], Any], tidy: Callable[[], Any]) -> None:
+        self._run = run
+        self._tidy = tidy
+        self._is_slow = False
+        self._born, self._living, self._blocks, self._malloc = (
+            array("q", bytes(8 * (MOST_RUNS + 1))) for _ in range(4)
+        )
+
+    def leaves_nothing(self) -> bool:
+        _make_all_old()
+        still = 0
+        for number in range(1, MOST_RUNS + 1):
+            self._call(number)
+            if number == 1:
+                continue
+            if self._seems_to_grow(number):
+                gc.collect()
+                self._count(number)
+            if self._malloc[number] >= self._malloc[number - 1] + LEAST_MALLOC_BLOCK:
+                still = 0
+            elif self._born[number] == 0:
+                return True
+            else:
+                still = 0 if self._seems_to_grow(number) else still + 1
+            if still == ENOUGH_STILL or (still and self._is_slow):
+                return True
+        return False
+
+    def _call(self, number: int) -> None:
+        _begin(number)
+        start = time.process_time()
+        self._run()
+        self._is_slow = time.process_time() - start > SLOW_SECONDS
+        gc.collect(1)
+        _begin(births.OWN)
+        self._tidy()
+        self._count(number)
+
+    def _count(self, number: int) -> None:
+        _begin(births.OWN)
+        found = _native.births_living(number)
+        self._born[number], self._living[number] = (_UNKNOWN, _UNKNOWN) if found is None else found
+        del found
+        self._blocks[number], self._malloc[number] = heap_in_use()
+
+    def _seems_to_grow(self, number: int) -> bool:
+        """More of the runs is alive, and more in all: a table that is made anew takes an old one's place."""
+        is_more = self._living[number] == _UNKNOWN or self._living[number] > self._living[number - 1]
+        return is_more and self._blocks[number] > self._blocks[number - 1]
+
+
+def _make_all_old() -> None:
+    """What is alive becomes the oldest generation, so that a young collection is about the runs alone."""
+    if gc.get_freeze_count() == 0:
+        gc.freeze()
+        gc.unfreeze()
+
+
+def _begin(value: int) -> None:
+    """Empty the free lists and mark what is allocated from now on; collects nothing of what is alive now."""
+    if not _native.births_stats()["armed"]:
+        return
+    if gc.get_freeze_count() != 0:
+        # The program keeps objects frozen: unfreezing would take them, too.
+        _native.births_boundary(value)
+        return
+    gc.freeze()
+    try:
+        _native.births_boundary(value)
+    finally:
+        gc.unfreeze()

@@ -1,0 +1,115 @@
+"""The first look: what leaves nothing is told by the shadow of births, within two or three runs."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Callable
+
+import pytest
+
+from leakscan.record import births
+from leakscan.record.first_look import MOST_RUNS, leaves_nothing
+
+
+class Thing:
+    pass
+
+
+def counted(run: Callable[[], object]) -> tuple[bool, int]:
+    """What the look says, and how many runs it took."""
+    calls = 0
+
+    def call() -> None:
+        nonlocal calls
+        calls += 1
+        run()
+
+    return leaves_nothing(call), calls
+
+
+def test_what_leaves_nothing_is_told_after_two_or_three_runs() -> None:
+    still, calls = counted(lambda: [Thing() for _ in range(1000)])
+    assert still and calls <= 3
+
+
+@pytest.mark.parametrize(
+    "make", [Thing, object, lambda: float("1.5"), lambda: "x" * int("40"), lambda: bytearray(5000), dict]
+)
+def test_one_object_more_after_each_run_is_never_nothing(make: Callable[[], object]) -> None:
+    kept: list[object] = []
+    assert counted(lambda: kept.append(make())) == (False, MOST_RUNS)
+
+
+def test_a_buffer_that_grows_in_place_is_not_nothing() -> None:
+    buffer = bytearray(100_000)
+    assert not leaves_nothing(lambda: buffer.extend(bytes(10_000)))
+
+
+def test_what_is_made_once_is_nothing() -> None:
+    cache: dict[str, list[Thing]] = {}
+    assert counted(lambda: cache.setdefault("made", [Thing() for _ in range(1000)]))[0]
+
+
+def test_what_is_replaced_by_each_run_is_nothing() -> None:
+    last: list[object] = [None]
+
+    def run() -> None:
+        last[0] = [Thing() for _ in range(100)]
+
+    assert counted(run)[0]
+
+
+def test_rings_that_only_the_collector_frees_are_nothing() -> None:
+    def run() -> None:
+        ring = Thing()
+        ring.itself = ring  # type: ignore[attr-defined]
+        gc.collect()  # makes of a younger ring an old one
+        other = Thing()
+        other.itself = other  # type: ignore[attr-defined]
+
+    assert counted(run)[0]
+
+
+def test_a_run_that_takes_the_allocator_hook_away_is_still_looked_at() -> None:
+    kept: list[Thing] = []
+
+    def run() -> None:
+        tracemalloc.start()
+        tracemalloc.stop()
+        kept.append(Thing())
+
+    assert not leaves_nothing(run)
+
+
+def test_a_run_that_records_births_itself_is_still_looked_at() -> None:
+    kept: list[Thing] = []
+
+    def run() -> None:
+        births.arm(runs=3)
+        births.disarm()
+        kept.append(Thing())
+
+    assert not leaves_nothing(run)
+
+
+def test_objects_that_the_program_has_frozen_stay_frozen() -> None:
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        assert leaves_nothing(Thing)
+        assert gc.get_freeze_count() >= frozen - 100
+    finally:
+        gc.unfreeze()
+
+
+def test_what_tidying_up_makes_is_not_the_runs() -> None:
+    kept: list[Thing] = []
+    calls = 0
+
+    def run() -> None:
+        nonlocal calls
+        calls += 1
+
+    assert leaves_nothing(run, lambda: kept.append(Thing()))
+    assert calls <= 3
