@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from leakscan.capture.directory.run_file import Proof
 from leakscan.wording import count_text
+
+_NAMED: Final = 4
+"""Types that are named; more are counted."""
 
 
 def proof_text(proof: Proof, *, by: str = "") -> str:
@@ -16,7 +21,10 @@ def proof_text(proof: Proof, *, by: str = "") -> str:
         return f"not proved{cutting}: {proof.failed}"
     if not proof.of:
         return f"not proved{cutting}: nothing of what it should free could be counted in the process"
-    types = ", ".join(name.rpartition(".")[2] for name in proof.types)
+    names = [name.rpartition(".")[2] for name in proof.types]
+    left_out = len(names) - _NAMED if len(names) > _NAMED + 1 else 0
+    types = ", ".join(names[:_NAMED] if left_out else names)
+    types += f" and objects of {count_text(left_out)} more types" if left_out else ""
     word = "proved" if proof.freed == proof.of else "not proved"
     share = f"{count_text(proof.freed)} of {count_text(proof.of)}"
     text = f"{word} in a forked child: {share} {types} freed{cutting}"

@@ -22,6 +22,9 @@ EXAMPLES = (
 )
 _RUNTIMES = {"cpython": "CPython", "node": "Node"}
 
+_CUTS_NAMED = 4
+"""References of a cut that are named in one line; more are counted."""
+
 
 def capture(asked: CaptureOptions) -> int:
     """Run a scenario N times; keep a snapshot before and after."""
@@ -162,9 +165,15 @@ def _summary(captured: Capture) -> str:
         what = "timers, sockets or requests" if captured.runtime == "node" else "tasks"
         lines.append(f"  in flight  {count_text(extra)} {what} of the runs have not ended")
     if captured.proof is not None:
-        lines.append(f"  {visible(proof_text(captured.proof, by=' and '.join(captured.proof.cut)))}")
+        lines.append(f"  {visible(proof_text(captured.proof, by=_cut_text(captured.proof.cut)))}")
     lines.append(f"next: leakscan diff {shlex.quote(str(captured.directory))}")
     return "\n".join(lines) + "\n"
+
+
+def _cut_text(cut: tuple[str, ...]) -> str:
+    from leakscan.wording import count_text
+
+    return " and ".join(cut) if len(cut) <= _CUTS_NAMED else f"{count_text(len(cut))} references"
 
 
 def _ends(captured: Capture) -> str:
