@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib
 import importlib.util
 import json
 import os
@@ -84,13 +85,20 @@ PROGRAMS: tuple[Callable[[], None], ...] = (orders, requests, tree, tasks, churn
 
 
 @contextlib.contextmanager
-def with_births(*, sites: bool) -> Iterator[None]:
+def with_births(*, sites: bool = False, works: bool = False) -> Iterator[None]:
+    name = "leakscan.record.works"
+    # Works are recorded where the program has imported what names them.
+    module = importlib.import_module(name) if works else None
+    hidden = None if works else sys.modules.pop(name, None)
     births.arm(runs=20, sites=sites)
     births.begin_run(1)
     try:
-        yield
+        with module.work("POST /chat") if module else contextlib.nullcontext():
+            yield
     finally:
         births.disarm()
+        if hidden is not None:
+            sys.modules[name] = hidden
 
 
 @contextlib.contextmanager
@@ -115,7 +123,8 @@ def with_memray() -> Iterator[None]:
 
 def tools() -> dict[str, Callable[[], AbstractContextManager[None]]]:
     found: dict[str, Callable[[], AbstractContextManager[None]]] = {
-        "births": lambda: with_births(sites=False),
+        "births": with_births,
+        "births + works": lambda: with_births(works=True),
         "births + sites": lambda: with_births(sites=True),
         "tracemalloc": with_tracemalloc,
     }

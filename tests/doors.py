@@ -6,6 +6,7 @@ doors.py good | SEED CALLS. Each call is first written into the file named by DO
 
 from __future__ import annotations
 
+import contextvars
 import fcntl
 import itertools
 import os
@@ -126,6 +127,8 @@ def v8_graph(rng: random.Random, g: Graph) -> list[object]:
 
 Call = Callable[[random.Random, Graph], list[object]]
 
+WORK: contextvars.ContextVar[int] = contextvars.ContextVar("work", default=0)
+
 DOORS: dict[str, Call] = {
     "support": lambda rng, g: [],
     "snapshot_start": lambda rng, g: [snapshot_file(), b"{}", "/nowhere/", rng.choice((0, 1, 2, 3))],
@@ -140,6 +143,12 @@ DOORS: dict[str, Call] = {
     "births_stats": lambda rng, g: [],
     "births_living": lambda rng, g: [rng.choice((0, 1, 7, 0xFFFE, 1 << 40))],
     "births_usage": lambda rng, g: [],
+    "works_open": lambda rng, g: [WORK],
+    "works_number": lambda rng, g: [rng.choice(("GET /", "é" * 70, "", chr(0xD800), str(rng.random())))],
+    "works_begin": lambda rng, g: [rng.choice((1, 2, 65_001, 1))],
+    "works_changed": lambda rng, g: [],
+    "works_recorded": lambda rng, g: [],
+    "works_of": lambda rng, g: [rng.choice((g, 1, None, len, Graph, [], "x"))],
     "malloc_figures": lambda rng, g: [],
     "malloc_owner": lambda rng, g: [],
     "malloc_trim": lambda rng, g: [],

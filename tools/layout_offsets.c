@@ -248,6 +248,7 @@ int main(void)
     O(ts_async_gen_firstiter, PyThreadState, async_gen_firstiter);
     O(ts_async_gen_finalizer, PyThreadState, async_gen_finalizer);
     O(ts_context, PyThreadState, context);
+    O(ts_context_version, PyThreadState, context_ver);
 #if V(0x030D0000)
     O(ts_local_key, PyThreadState, threading_local_key);
     O(ts_local_sentinel, PyThreadState, threading_local_sentinel);

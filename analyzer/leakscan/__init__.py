@@ -20,10 +20,15 @@ if TYPE_CHECKING:
     from leakscan.heap.reader import load as load
     from leakscan.record.guard import guard as guard
     from leakscan.record.snapshot import snapshot as snapshot
+    from leakscan.record.works import AsgiWork as AsgiWork
+    from leakscan.record.works import WsgiWork as WsgiWork
+    from leakscan.record.works import work as work
     from leakscan.testing import assert_no_leaks as assert_no_leaks
 
 __version__ = "0.1.0"
 __all__ = [
+    "AsgiWork",
+    "WsgiWork",
     "__version__",
     "assert_no_leaks",
     "check",
@@ -36,12 +41,16 @@ __all__ = [
     "snapshot",
     "stuck",
     "whatif",
+    "work",
 ]
 
 
 _PUBLIC = {
     "snapshot": ("leakscan.record.snapshot", "snapshot"),
     "guard": ("leakscan.record.guard", "guard"),
+    "work": ("leakscan.record.works", "work"),
+    "AsgiWork": ("leakscan.record.works", "AsgiWork"),
+    "WsgiWork": ("leakscan.record.works", "WsgiWork"),
     "load": ("leakscan.heap.reader", "load"),
     "diff": ("leakscan.api", "diff"),
     "check": ("leakscan.answers.check", "check"),

@@ -4,8 +4,8 @@
 namespace {
 
 int module_exec(PyObject* module) {
-    PyMethodDef* const tables[] = {record_methods, guard_methods, birth_methods, heap_methods, v8_methods,
-                                  kernel_methods};
+    PyMethodDef* const tables[] = {record_methods, guard_methods, birth_methods, work_methods,
+                                  heap_methods, v8_methods, kernel_methods};
     for (PyMethodDef* table : tables)
         if (PyModule_AddFunctions(module, table) < 0) return -1;
     return add_record_constants(module);

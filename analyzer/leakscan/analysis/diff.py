@@ -40,6 +40,7 @@ from leakscan.analysis.stuck.in_leaks import accused, stuck_survivors
 from leakscan.analysis.told import census_of, cut_slots, tell, verdicts_by_type, write_causes
 from leakscan.analysis.type_filter import is_named
 from leakscan.analysis.units import in_units
+from leakscan.analysis.works import told_works, with_works, works_between
 from leakscan.heap.census import census
 from leakscan.heap.graph import HeapGraph
 from leakscan.wording import count_text, size_text
@@ -135,6 +136,9 @@ def diff(
     waits = find_waits(after, life)
     if waits is not None:
         judged = [_with_stuck(one, waits) for one in judged]
+    works = works_between(before, after, survivors.is_new)
+    if works is not None:
+        judged = with_works(works, judged, region, ledger)
     grown = growth_rows(
         old, after, survivors, reach.modules, region, runs=runs, verdicts=verdicts_by_type(told, judged)
     )
@@ -169,7 +173,8 @@ def diff(
         omitted=(*omitted, *_omitted_paths(groups, judged), *_not_measured(grown)),
         unit=unit,
     )
-    return numbered(_concluded(findings, judged, region, ledger, cuts, unacquitted=unacquitted))
+    findings = _concluded(findings, judged, region, ledger, cuts, unacquitted=unacquitted)
+    return numbered(findings if works is None else told_works(works, findings))
 
 
 def _with_stuck(one: Judged, waits: Waits) -> Judged:

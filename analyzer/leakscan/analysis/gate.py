@@ -37,7 +37,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What may be left per run of a type, a leak, or in total: objects or bytes."""
+    """What may be left per run of a type, a leak, or in total, or per request of a work: objects or bytes."""
 
     what: str
     per_run: float | None
@@ -211,7 +211,9 @@ def _gated(
     row = known.get(leak.signature)
     if row is not None and (row.expires is None or today <= row.expires):
         return Gated(leak, found.mode, Status.KNOWN, row.reason)
-    budget = next((b for b in budgets if _keeps(leak, found, b)), None)
+    budget = next((b for b in budgets if _keeps(leak, found, b)), None) or _budget_of_works(
+        leak, found, budgets
+    )
     if budget is not None:
         return Gated(leak, found.mode, Status.WITHIN_BUDGET, _allowed(budget))
     if row is not None:
@@ -228,6 +230,23 @@ def _keeps(leak: Leak, found: Findings, budget: Budget) -> bool:
     if budget.per_run is not None:
         return leak.rate <= budget.per_run and leak.type_name != NATIVE
     return leak.exclusive_bytes / max(found.runs, 1) <= (budget.bytes_per_run or 0.0)
+
+
+def _budget_of_works(leak: Leak, found: Findings, budgets: Sequence[Budget]) -> Budget | None:
+    """The budget of the leak's work; None unless each of its works has one and keeps it, by what began."""
+    left = {share.name: share for share in found.works}
+    kept = []
+    for share in leak.works:
+        budget = next((each for each in budgets if each.what == share.name), None)
+        all_of_it = left.get(share.name)
+        if budget is None or all_of_it is None or not all_of_it.begun:
+            return None
+        if budget.per_run is not None and all_of_it.survivors / all_of_it.begun > budget.per_run:
+            return None
+        if budget.bytes_per_run is not None and all_of_it.bytes / all_of_it.begun > budget.bytes_per_run:
+            return None
+        kept.append(budget)
+    return kept[0] if kept else None
 
 
 def _is_type(leak: Leak, name: str) -> bool:

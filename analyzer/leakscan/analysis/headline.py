@@ -14,6 +14,7 @@ from leakscan.wording import count_text, size_text, visible
 
 _ROOT: Final = re.compile(r"root '(\w[\w ]*)'")
 """A root is quoted in a pattern, not in a sentence."""
+_NEARLY_ALL: Final = 0.95
 _LONGER_SETTLE: Final = 60
 """Seconds in which a request that is answered at all is answered."""
 
@@ -91,14 +92,22 @@ def _leaks(findings: Findings) -> str:
         verb = "survives" if worst.count == 1 else "survive"
         stuck = never_wake(findings, worst)
         return (
-            f"{subject(worst)} {verb} {_runs(findings)}: {worst.evidence}, {where(worst)}"
+            f"{subject(worst)} {verb} {_runs(findings)}: {worst.evidence}, {where(worst)}{_born_in(worst)}"
             f"{'; ' + stuck if stuck else ''}. {sizes}"
         )
     stuck = never_wake(findings, worst)
     return (
         f"{count_text(len(leaks))} leaks in {_runs(findings)}; the worst: {subject(worst)}, "
-        f"{worst.evidence}, {where(worst)}{'; ' + stuck if stuck else ''}. All: {sizes}"
+        f"{worst.evidence}, {where(worst)}{_born_in(worst)}{'; ' + stuck if stuck else ''}. All: {sizes}"
     )
+
+
+def _born_in(leak: Leak) -> str:
+    """`, born in POST /chat`, where nearly all are of one kind of work."""
+    share = max(leak.works, key=lambda share: share.survivors, default=None)
+    if share is None or not share.name or share.survivors < _NEARLY_ALL * leak.count:
+        return ""
+    return f", born in {share.name}"
 
 
 def _undecided(findings: Findings) -> str:

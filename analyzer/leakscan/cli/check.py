@@ -42,7 +42,10 @@ def check(
     ] = None,
     budget: Annotated[
         list[str] | None,
-        option(metavar="WHAT=N", help="Allowed per run: Type=0.5, SIGNATURE=20kB, total=10kB."),
+        option(
+            metavar="WHAT=N",
+            help="Allowed per run: Type=0.5, SIGNATURE=20kB, total=10kB; by request: ROUTE=1kB.",
+        ),
     ] = None,
     baseline: Annotated[
         Path | None, option(metavar="FILE", help="Known leaks, which do not fail the check.")

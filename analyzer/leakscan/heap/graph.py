@@ -103,6 +103,11 @@ class HeapGraph:
     site_files: U32 = field(default_factory=lambda: np.zeros(0, np.uint32))
     site_lines: U32 = field(default_factory=lambda: np.zeros(0, np.uint32))
     site_functions: U32 = field(default_factory=lambda: np.zeros(0, np.uint32))
+    works: U16 = field(default_factory=lambda: np.zeros(0, np.uint16))
+    """the work that each object was born in, a row of the next two; no items when works were not recorded"""
+    work_names: U32 = field(default_factory=lambda: np.zeros(0, np.uint32))
+    works_begun: U64 = field(default_factory=lambda: np.zeros(0, np.uint64))
+    """how many of it began since the baseline"""
     warnings: tuple[str, ...] = ()
     path: str = ""
     """The file it was read from, "" when drawn in memory."""

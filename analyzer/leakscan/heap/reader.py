@@ -19,7 +19,7 @@ from leakscan import _native
 from leakscan.errors import SnapshotError
 from leakscan.heap.buffers import owned_buffers, with_items
 from leakscan.heap.chunks import BYTES, ChunkFile
-from leakscan.heap.graph import U8, U32, U64, HeapGraph, Roots, StringTable, TypeTable
+from leakscan.heap.graph import U8, U16, U32, U64, HeapGraph, Roots, StringTable, TypeTable
 from leakscan.heap.kinds import BIRTH_UNKNOWN, NO_OBJECT, Kind, ObjectFlag, RootKind
 from leakscan.heap.late import LateReferences
 from leakscan.heap.paged import paged_references
@@ -409,6 +409,18 @@ def _load_sites(chunks: ChunkFile, graph: HeapGraph) -> U32:
     return _checked(chunks, "obj.site", _optional(chunks, "obj.site", _U32, 0), count + 1, "sites")
 
 
+def _load_works(chunks: ChunkFile, graph: HeapGraph) -> U16:
+    rows = chunks.items("work.name")
+    if rows != chunks.items("work.begun"):
+        raise chunks.fault("work.begun", "does not have one item for each work")
+    works: U16 = chunks.array("obj.work", _U16) if rows else np.zeros(0, np.uint16)
+    if len(works) and int(works.max()) >= rows:
+        raise chunks.fault("obj.work", f"has a work {int(works.max())}, there are only {rows}")
+    if rows and len(works) != chunks.items("obj.type"):
+        raise chunks.fault("obj.work", "does not have one item for each object")
+    return works
+
+
 def _optional(chunks: ChunkFile, column: str, dtype: int, default: int) -> npt.NDArray[Any]:
     """A per-object column, or `default` for every object when the file does not have it."""
     if column in chunks:
@@ -454,6 +466,9 @@ _LOADERS: Final[Mapping[str, _Loader]] = {
     ),
     "site_files": lambda chunks, graph: _string_column(chunks, "site.file", len(graph.strings)),
     "site_lines": lambda chunks, graph: chunks.array("site.line", _U32),
+    "works": _load_works,
+    "work_names": lambda chunks, graph: _string_column(chunks, "work.name", len(graph.strings)),
+    "works_begun": lambda chunks, graph: chunks.array("work.begun", _U64),
     "site_functions": lambda chunks, graph: _string_column(chunks, "site.func", len(graph.strings)),
 }
 LAZY_FIELDS: Final = tuple(_LOADERS)

@@ -85,6 +85,10 @@ def columns(graph: HeapGraph) -> Iterator[Column]:
     yield "loc.line", _U32, _array([line for _, line in places])
     yield "bound.obj", _U32, _array(list(graph.bounds))
     yield "bound.size", _U64, _array(list(graph.bounds.values()))
+    if len(graph.work_names):
+        yield "obj.work", _U16, graph.works
+        yield "work.name", _U32, graph.work_names
+        yield "work.begun", _U64, graph.works_begun
     yield "site.file", _U32, graph.site_files
     yield "site.line", _U32, graph.site_lines
     yield "site.func", _U32, graph.site_functions

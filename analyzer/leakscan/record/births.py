@@ -12,6 +12,7 @@ Works per process, on the main allocator: one user at a time.
 from __future__ import annotations
 
 import os
+import sys
 
 from leakscan import _native
 from leakscan.errors import RecordError
@@ -34,6 +35,9 @@ def arm(*, runs: int | None = None, sites: bool = False) -> None:
         raise RecordError(
             f"births of {runs} runs do not fit: at most {LAST_RUN}", hint="capture fewer runs at a time"
         )
+    works = sys.modules.get("leakscan.record.works")
+    if works is not None:
+        works.follow_executors()
     try:
         _native.births_arm(8 if runs is not None and runs <= LAST_RUN_NARROW else 16, sites, OWN_FOLDER)
     except RuntimeError as error:
@@ -74,6 +78,9 @@ def mark_own() -> None:
 def disarm() -> None:
     """Stop. If another tool has wrapped the allocator since, the hook stays and passes calls on."""
     _native.births_disarm()
+    works = sys.modules.get("leakscan.record.works")
+    if works is not None:
+        works.stop()
 
 
 def _boundary(value: int) -> int:

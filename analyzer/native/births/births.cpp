@@ -15,6 +15,7 @@ namespace births {
 namespace detail {
 bool is_armed = false;
 bool has_sites = false;
+bool has_works = false;
 volatile std::uint32_t quick = kThink;
 }  // namespace detail
 
@@ -63,26 +64,35 @@ inline std::uint16_t value_now() {
     return state.run;
 }
 
-inline void write(shadow::Region* region, std::size_t granule, std::uint16_t value, std::uint32_t site) {
+shadow::Form form_now() { return {state.is_wide, detail::has_sites, detail::has_works}; }
+
+struct Note {
+    std::uint16_t value;
+    std::uint32_t site;
+    std::uint16_t work;
+};
+
+inline void write(shadow::Region* region, std::size_t granule, Note note) {
     if (region->is_wide)
-        region->wide()[granule] = value;
+        region->wide()[granule] = note.value;
     else
-        region->narrow()[granule] = detail::narrowed(value);
-    if (region->sites != nullptr) region->sites[granule] = site;
+        region->narrow()[granule] = detail::narrowed(note.value);
+    if (region->sites != nullptr) region->sites[granule] = note.site;
+    if (region->works != nullptr) region->works[granule] = note.work;
 }
 
-__attribute__((noinline)) void note(void* block, std::uint16_t value, std::uint32_t site) {
+__attribute__((noinline)) void note(void* block, Note note) {
     shadow::Region* region = shadow::region_of(block);
     if (!shadow::is_mapped(region)) {
-        if (region == nullptr) region = shadow::map_region(block, state.is_wide, detail::has_sites);
+        if (region == nullptr) region = shadow::map_region(block, form_now());
         if (!shadow::is_mapped(region)) return;
     }
-    write(region, shadow::granule_index(block), value, site);
+    write(region, shadow::granule_index(block), note);
 }
 
 __attribute__((noinline)) void note_thoughtfully(void* block) {
     if (!detail::is_armed || block == nullptr) return;
-    note(block, value_now(), detail::has_sites ? sites::now() : 0);
+    note(block, {value_now(), detail::has_sites ? sites::now() : 0, detail::has_works ? works::now() : std::uint16_t{0}});
 }
 
 inline void* note_new(void* block) {
@@ -90,20 +100,16 @@ inline void* note_new(void* block) {
     return block;
 }
 
-struct Note {
-    std::uint16_t value;
-    std::uint32_t site;
-};
-
 // Clears before the block is released: afterwards another interpreter may already own it.
 Note take(void* block) {
     shadow::Region* const region = shadow::region_of(block);
-    if (!shadow::is_mapped(region)) return {0, 0};
+    if (!shadow::is_mapped(region)) return {0, 0, 0};
     const std::size_t granule = shadow::granule_index(block);
-    const Note old{detail::read(region, granule), region->sites ? region->sites[granule] : 0};
-    if (old.value != 0 || old.site != 0) write(region, granule, 0, 0);
+    const Note old{detail::read(region, granule), region->sites ? region->sites[granule] : 0,
+                   region->works ? region->works[granule] : std::uint16_t{0}};
+    if (old.value != 0 || old.site != 0) write(region, granule, {0, 0, 0});
     if (old.site & sites::kCodeBlock) sites::forget(block);
-    return {old.value, old.site & ~sites::kCodeBlock};
+    return {old.value, old.site & ~sites::kCodeBlock, old.work};
 }
 
 void* hook_malloc(void*, std::size_t size) {
@@ -120,7 +126,7 @@ void* hook_realloc(void*, void* block, std::size_t size) {
     if (!detail::is_armed) return state.next.realloc(state.next.ctx, block, size);
     const Note old = take(block);
     void* const moved = state.next.realloc(state.next.ctx, block, size);
-    if (old.value != 0 || old.site != 0) note(moved != nullptr ? moved : block, old.value, old.site);
+    if (old.value != 0 || old.site != 0) note(moved != nullptr ? moved : block, old);
     return moved;
 }
 
@@ -186,15 +192,16 @@ const char* arm(bool is_wide, bool with_sites, const char* own_folder) {
     state.is_own = false;
     state.is_lost = false;
     detail::has_sites = with_sites;
-    shadow::clear(state.is_wide, detail::has_sites);
+    detail::has_works = works::start();
+    shadow::clear(form_now());
     install();
     state.run = 1;  // a probe's block must be seen to come and go
     detail::is_armed = true;
     settle();
     recycling::unwatch();
-    recycling::watch(detail::has_sites);
+    recycling::watch(detail::has_sites || detail::has_works);
     state.run = 0;
-    shadow::clear(state.is_wide, detail::has_sites);
+    shadow::clear(form_now());
     settle();
     return nullptr;
 }
@@ -215,7 +222,8 @@ void next_tick(std::uint16_t run) {
 
 void forget() {
     disable();
-    shadow::clear(state.is_wide, detail::has_sites);
+    works::stop();
+    shadow::clear(form_now());
 }
 
 const char* set_run(long value) {
@@ -252,20 +260,21 @@ Recorded recorded() {
 
 void disarm() {
     uninstall();
-    shadow::clear(state.is_wide, detail::has_sites);
+    works::stop();
+    shadow::clear(form_now());
 }
 
 bool was_ever_armed() { return state.was_ever_armed; }
 
 namespace detail {
 void note_dead_thoughtfully(const void* block) {
-    if (is_armed) note(const_cast<void*>(block), value_now(), 0);
+    if (is_armed) note(const_cast<void*>(block), {value_now(), 0, 0});
 }
 }  // namespace detail
 
 bool add_to_site(const void* block, std::uint32_t bits) {
     shadow::Region* region = shadow::region_of(block);
-    if (region == nullptr) region = shadow::map_region(block, state.is_wide, detail::has_sites);
+    if (region == nullptr) region = shadow::map_region(block, form_now());
     if (!shadow::is_mapped(region) || region->sites == nullptr) return false;
     region->sites[shadow::granule_index(block)] |= bits;
     return true;
@@ -284,6 +293,7 @@ Living living(std::uint16_t run) {
 bool verify() {
     if (detail::is_armed && !is_called()) {
         disable();
+        works::stop();
         state.is_lost = true;
     }
     return detail::is_armed;

@@ -6,6 +6,7 @@
 #include "module.h"
 #include "births/shadow.h"
 #include "births/sites.h"
+#include "births/works.h"
 
 #include <cstdint>
 #include <cstring>
@@ -21,6 +22,7 @@ inline constexpr std::uint16_t kWideLast = 0xFFFC;
 namespace detail {
 extern bool is_armed;
 extern bool has_sites;
+extern bool has_works;
 
 // What the hook does with a new block, in one word that every allocation reads: 0..254 is written to
 // the narrow shadow as it is, anything else needs thought.
@@ -33,7 +35,9 @@ inline bool note_quickly(const void* block) {
     if (value >= kThink || index >= shadow::kRegions) return false;
     std::uint8_t* const bytes = shadow::narrow[index].load(std::memory_order_acquire);
     if (bytes == nullptr) return false;
-    bytes[shadow::granule_index(block)] = static_cast<std::uint8_t>(value);
+    const std::size_t granule = shadow::granule_index(block);
+    bytes[granule] = static_cast<std::uint8_t>(value);
+    if (has_works) reinterpret_cast<std::uint16_t*>(bytes + shadow::kWorksAfterNarrow)[granule] = works::now();
     return true;
 }
 void note_dead_thoughtfully(const void* block);
@@ -102,6 +106,7 @@ void disarm();
 bool was_ever_armed();
 
 inline bool armed() { return detail::is_armed; }
+inline bool works_armed() { return detail::is_armed && detail::has_works; }
 inline bool sites_armed() { return detail::is_armed && detail::has_sites; }
 
 // The block that holds `object`: the collector's header and the dict and weak reference pointers of
@@ -129,6 +134,16 @@ inline std::uint32_t site_of(const void* block) {
     shadow::Region* const region = shadow::region_of(block);
     if (!shadow::is_mapped(region) || region->sites == nullptr) return 0;
     return region->sites[shadow::granule_index(block)] & ~sites::kCodeBlock;
+}
+
+// The number of the work (works.h) that the block was allocated in; 0: in none, or it is not known.
+inline std::uint16_t work_of(const void* block) {
+    if (!works_armed()) return 0;
+    shadow::Region* const region = shadow::region_of(block);
+    if (!shadow::is_mapped(region) || region->works == nullptr) return 0;
+    const std::uint16_t run = detail::read(region, shadow::granule_index(block));
+    if (run == format::kBirthBaseline || run == format::kBirthOwn) return 0;
+    return region->works[shadow::granule_index(block)];
 }
 
 // Calls f(const void* block, std::uint16_t run) for each living block allocated since run 1 (or by

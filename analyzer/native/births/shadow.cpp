@@ -11,20 +11,21 @@ std::atomic<std::uint8_t*> narrow[kRegions];
 
 namespace {
 
-std::size_t mapping_bytes(bool is_wide, bool with_sites) {
-    return sizeof(Region) + kGranules * ((is_wide ? 2 : 1) + (with_sites ? sizeof(std::uint32_t) : 0));
+std::size_t mapping_bytes(Form form) {
+    return sizeof(Region) + kGranules * ((form.is_wide ? 2 : 1) + (form.with_sites ? sizeof(std::uint32_t) : 0) +
+                                         (form.with_works ? sizeof(std::uint16_t) : 0));
 }
 
-std::size_t mapping_bytes(const Region* region) {
-    return mapping_bytes(region->is_wide, region->sites != nullptr);
+Form form_of(const Region* region) {
+    return {region->is_wide, region->sites != nullptr, region->works != nullptr};
 }
 
 }  // namespace
 
-Region* map_region(const void* block, bool is_wide, bool with_sites) {
+Region* map_region(const void* block, Form form) {
     const std::size_t index = region_index(block);
     if (index >= kRegions) return kUnmapped;
-    const std::size_t bytes = mapping_bytes(is_wide, with_sites);
+    const std::size_t bytes = mapping_bytes(form);
     void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     Region* fresh = kUnmapped;
@@ -34,22 +35,24 @@ Region* map_region(const void* block, bool is_wide, bool with_sites) {
         madvise(memory, bytes, MADV_NOHUGEPAGE);
 #endif
         fresh = static_cast<Region*>(memory);
-        fresh->is_wide = is_wide;
-        if (with_sites) {
-            auto* const runs_end = fresh->narrow() + kGranules * (is_wide ? 2 : 1);
-            fresh->sites = reinterpret_cast<std::uint32_t*>(runs_end);
+        fresh->is_wide = form.is_wide;
+        std::uint8_t* end = fresh->narrow() + kGranules * (form.is_wide ? 2 : 1);
+        if (form.with_works) {
+            fresh->works = reinterpret_cast<std::uint16_t*>(end);
+            end += kGranules * sizeof(std::uint16_t);
         }
+        if (form.with_sites) fresh->sites = reinterpret_cast<std::uint32_t*>(end);
     }
     Region* present = nullptr;
     if (regions[index].compare_exchange_strong(present, fresh, std::memory_order_acq_rel)) {
-        if (is_mapped(fresh) && !is_wide) narrow[index].store(fresh->narrow(), std::memory_order_release);
+        if (is_mapped(fresh) && !form.is_wide) narrow[index].store(fresh->narrow(), std::memory_order_release);
         return fresh;
     }
     if (memory != MAP_FAILED) munmap(memory, bytes);
     return present;
 }
 
-void clear(bool is_wide, bool with_sites) {
+void clear(Form wanted) {
     for (std::size_t index = 0; index < kRegions; ++index) {
         std::atomic<Region*>& slot = regions[index];
         Region* const region = slot.load(std::memory_order_acquire);
@@ -58,9 +61,11 @@ void clear(bool is_wide, bool with_sites) {
             slot.store(nullptr, std::memory_order_release);
             continue;
         }
-        const bool fits = region->is_wide == is_wide && (region->sites != nullptr) == with_sites;
+        const Form form = form_of(region);
+        const bool fits = form.is_wide == wanted.is_wide && form.with_sites == wanted.with_sites &&
+                          form.with_works == wanted.with_works;
         auto* const body = reinterpret_cast<unsigned char*>(region) + sizeof(Region);
-        madvise(body, mapping_bytes(region) - sizeof(Region), MADV_DONTNEED);
+        madvise(body, mapping_bytes(form) - sizeof(Region), MADV_DONTNEED);
         if (fits) continue;
         narrow[index].store(nullptr, std::memory_order_release);
         slot.store(nullptr, std::memory_order_release);
@@ -75,7 +80,7 @@ std::uint64_t resident_bytes() {
         if (!is_mapped(region)) continue;
         unsigned char is_resident[1024];
         const std::size_t batch = sizeof is_resident * page;
-        const std::size_t total = mapping_bytes(region);
+        const std::size_t total = mapping_bytes(form_of(region));
         for (std::size_t at = 0; at < total; at += batch) {
             const std::size_t span = total - at < batch ? total - at : batch;
             if (mincore(reinterpret_cast<char*>(region) + at, span, is_resident) != 0) continue;

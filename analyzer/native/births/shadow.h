@@ -14,11 +14,17 @@ inline constexpr unsigned kGranuleShift = 4;
 inline constexpr std::size_t kRegions = std::size_t{1} << (48 - kRegionShift);
 inline constexpr std::size_t kGranules = std::size_t{1} << (kRegionShift - kGranuleShift);
 
+// What is written for each granule.
+struct Form {
+    bool is_wide, with_sites, with_works;
+};
+
 // The head of one mapping. It is never unmapped and never changes its form, so a thread that is
 // inside the hook (another interpreter with its own lock) cannot see memory go away.
 struct alignas(4096) Region {
     bool is_wide;
     std::uint32_t* sites;  // null without --sites
+    std::uint16_t* works;  // null when no work is recorded
 
     std::uint8_t* narrow() { return reinterpret_cast<std::uint8_t*>(this + 1); }
     std::uint16_t* wide() { return reinterpret_cast<std::uint16_t*>(this + 1); }
@@ -32,6 +38,9 @@ extern std::atomic<Region*> regions[kRegions];
 
 // The bytes of the narrow regions again, for the hook: one load less for each allocation.
 extern std::atomic<std::uint8_t*> narrow[kRegions];
+
+// The works of a narrow region lie at the same distance behind its runs in all of them.
+inline constexpr std::size_t kWorksAfterNarrow = kGranules;
 
 inline bool is_mapped(const Region* region) {
     return reinterpret_cast<std::uintptr_t>(region) > 1;
@@ -52,10 +61,10 @@ inline Region* region_of(const void* block) {
 }
 
 // Maps the region of `block` if it has none. May lose a race and return the winner's.
-Region* map_region(const void* block, bool is_wide, bool with_sites);
+Region* map_region(const void* block, Form form);
 
 // Forgets everything that was written. Regions of another form than asked for are set aside.
-void clear(bool is_wide, bool with_sites);
+void clear(Form form);
 
 std::uint64_t resident_bytes();
 

@@ -49,7 +49,7 @@ struct Layout {
     int ts_trace = -1, ts_exception = -1, ts_exception_type = -1, ts_exception_traceback = -1;
     int ts_exc_info = -1, ts_exc_state = -1, exc_item_previous = -1, exc_item_value = -1;
     int ts_dict = -1, ts_async_exc = -1, ts_async_gen_firstiter = -1, ts_async_gen_finalizer = -1;
-    int ts_context = -1, ts_local_key = -1, ts_local_sentinel = -1, ts_bytes = -1;
+    int ts_context = -1, ts_context_version = -1, ts_local_key = -1, ts_local_sentinel = -1, ts_bytes = -1;
     int ts_asyncio_loop = -1, is_gc = -1, gc_bytes = -1, is_sysdict = -1, is_builtins = -1;
     int is_modules = -1, is_modules_by_index = -1, is_importlib = -1, is_import_func = -1;
     int is_sysdict_copy = -1, is_interned = -1, is_cached_objects = -1;

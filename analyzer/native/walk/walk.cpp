@@ -321,6 +321,7 @@ void Walk::finish_row() {
     writer.u8(OBJ_FLAGS, current_flags_);
     writer.u32(OBJ_REFS, current_refs_);
     if (births::sites_armed()) writer.u32(OBJ_SITE, row_plan_ ? births::site_of(block) : 0);
+    if (births::works_armed()) writer.u16(OBJ_WORK, row_plan_ ? births::work_of(block) : 0);
 }
 
 void Walk::process_all() {
@@ -441,6 +442,20 @@ void Walk::write_sites() {
     if (sites::lost()) warn("the table of allocation sites was full: some sites are unknown");
 }
 
+void Walk::write_works() {
+    const works::Table* const table = works::recorded();
+    if (!births::works_armed() || !table) return;
+    const bool is_folded = table->row[works::kFolded].begun != 0;
+    // Rows are numbered as they are written, also those between the last and the one for all others.
+    const std::size_t rows = is_folded ? works::kRows : table->rows;
+    for (std::size_t i = 0; i < rows; i++) {
+        const works::Row& row = table->row[i];
+        writer.u32(WORK_NAME, strings.of(row.name, row.bytes));
+        writer.u64(WORK_BEGUN, row.begun);
+    }
+    if (is_folded) warn("more than 65 000 works were named: all others are counted as one");
+}
+
 // The order is that of docs/format.md.
 void Walk::write_memory() {
     for (const std::uint64_t figure : {block_bytes_, pools_.used, pools_.resident, pools_.pools, shadow::resident_bytes()})
@@ -449,6 +464,7 @@ void Walk::write_memory() {
 
 void Walk::write_tables() {
     write_sites();
+    write_works();
     write_memory();
     for (TypePlan* plan : plans_) {
         std::uint8_t flags = 0;

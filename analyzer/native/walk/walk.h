@@ -102,6 +102,7 @@ class Walk {
     void guarded(const char* warning, F&& phase);
     void add_unreached_blocks();
     void write_sites();
+    void write_works();
     void write_memory();
     void write_tables();
     void insert_plan(TypePlan* plan);

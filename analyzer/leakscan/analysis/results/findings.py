@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from leakscan.analysis.results.memory import MemoryLedger
 from leakscan.analysis.results.waits import Stuck, StuckSurvivors
+from leakscan.analysis.results.works import WorkShare
 
 FINDINGS_VERSION = 1
 
@@ -173,6 +174,8 @@ class Leak:
     """native blocks in all runs that go with it: it alone has objects that can account for them"""
     stuck: StuckSurvivors | None = None
     """tasks or threads in it that can never wake; None when there are none"""
+    works: tuple[WorkShare, ...] = ()
+    """whose requests they are, where the program names works (`leakscan.work`); most bytes first"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +251,8 @@ class Findings:
     """where the process's memory went, None when it was not measured"""
     stuck: Stuck | None = None
     """who can never wake in the last snapshot, those from before the runs as well; None when nobody waits"""
+    works: tuple[WorkShare, ...] = ()
+    """every work that began between the snapshots, and what it left in `leaks`; most bytes first"""
     next_command: str = ""
     """what to run next when inconclusive"""
     warnings: tuple[str, ...] = ()

@@ -28,6 +28,7 @@ from leakscan.report.reproduce import commands, measured
 from leakscan.report.text.leaks import growth_of, in_use_text
 from leakscan.report.text.memory import after_trim, shown_rows, signed, site_text, told_sites
 from leakscan.report.text.never import group_sentence, stuck_sentence
+from leakscan.report.text.works import NAMELESS, works_of_leak
 from leakscan.wording import count_text, rate_text, size_text, visible
 
 _FEW_CUTS: Final = 8
@@ -100,6 +101,8 @@ def html_report(findings: Findings, *, switches: Switches | None = None, source_
         "growth_of": growth_of,
         "in_use_text": in_use_text,
         "stuck_sentence": stuck_sentence,
+        "works_of_leak": works_of_leak,
+        "nameless": NAMELESS,
         "group_sentence": group_sentence,
         "row_names": row_names(findings.memory) if findings.memory else {},
         "signed": signed,

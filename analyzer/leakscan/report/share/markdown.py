@@ -17,12 +17,14 @@ from leakscan.report.text.memory import after_trim, needs_table, shown_rows, sig
 from leakscan.report.text.never import stuck_lines
 from leakscan.report.text.tables import births_line, runs_per_column
 from leakscan.report.text.terminal import Screen
+from leakscan.report.text.works import NAMELESS
 from leakscan.wording import count_text, rate_text, size_text, visible
 
 LONGEST: Final = 60_000
 """Characters: issue trackers refuse a body of 65 536."""
 _LIMITS: Final = (10, 5, 3, 1)
 _TYPES_SHOWN: Final = 10
+_WORKS_SHOWN: Final = 20
 _LEAKS_DRAWN: Final = 5
 _LONGEST_PICTURE: Final = 20_000
 _MARKUP: Final = re.compile(r"([\\`*_{}\[\]()#+!|~@&$]|:(?=//)|(?<=www)\.)")
@@ -53,6 +55,7 @@ def _report(findings: Findings, limit: int) -> str:
         _picture(findings, limit),
         "### What keeps them alive\n\n" + _paths(findings, limit) if findings.leaks else "",
         _stuck(findings),
+        _works(findings),
         _types(findings),
         _memory(findings),
         _missing(findings),
@@ -107,6 +110,26 @@ def _stuck(findings: Findings) -> str:
     if findings.leaks or not (lines := plain(stuck_lines(findings, 100, limit=10))):
         return ""
     return f"### What can never wake\n\n{_fenced(lines.rstrip(), 'text')}"
+
+
+def _works(findings: Findings) -> str:
+    """What each kind of work left, where the program names works."""
+    if not findings.works:
+        return ""
+    rows = [
+        "### Whose requests\n",
+        "| work | requests | objects left | bytes left | bytes per request |",
+        "|---|---:|---:|---:|---:|",
+        *(
+            f"| {code(share.name, in_table=True) if share.name else NAMELESS} | {count_text(share.begun)} |"
+            f" {count_text(share.objects)} | {size_text(share.bytes)} |"
+            f" {size_text(share.bytes / share.begun) if share.begun else ''} |"
+            for share in findings.works[:_WORKS_SHOWN]
+        ),
+    ]
+    if len(findings.works) > _WORKS_SHOWN:
+        rows.append(f"\n{count_text(len(findings.works) - _WORKS_SHOWN)} more kinds of work.")
+    return "\n".join(rows) + "\n"
 
 
 def _types(findings: Findings) -> str:

@@ -43,6 +43,7 @@ def redacted_graph(graph: HeapGraph, level: Redaction) -> HeapGraph:
         names={obj: table.name(string) for obj, string in graph.names.items()},
         locations={obj: (table.place(file), line) for obj, (file, line) in graph.locations.items()},
         site_files=_each(graph.site_files, table.place),
+        work_names=table.names(graph.work_names),
         site_functions=table.names(graph.site_functions),
         meta={name: value for name, value in graph.meta.items() if _is_plain(value)},
         strings=table.strings(),

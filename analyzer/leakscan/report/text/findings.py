@@ -15,6 +15,7 @@ from leakscan.report.text.memory import memory_lines
 from leakscan.report.text.never import stuck_lines, stuck_sentence
 from leakscan.report.text.tables import growth_table
 from leakscan.report.text.terminal import Screen
+from leakscan.report.text.works import works_lines
 from leakscan.wording import count_text, size_text, visible
 
 DEFAULT_LIMIT: Final = 10
@@ -244,7 +245,12 @@ def _cycle(cycle: CycleFinding, names: TypeNames) -> str:
 
 def _foot(findings: Findings, options: TextOptions) -> list[Line]:
     width = options.screen.width
-    lines = [*memory_lines(findings, width), *_projection(findings, width), *_how(findings, width)]
+    lines = [
+        *works_lines(findings, width, limit=options.limit),
+        *memory_lines(findings, width),
+        *_projection(findings, width),
+        *_how(findings, width),
+    ]
     for warning in findings.warnings:
         lines += wrapped(visible(warning), width, first="warning: ", indent="  ", style="doubt")
     for omitted in findings.omitted:

@@ -11,6 +11,7 @@ from leakscan.report.names import TypeNames, path_sentence, place
 from leakscan.report.text.lines import Line, Span, line, shortened, shortened_place, shortest_place, wrapped
 from leakscan.report.text.tables import births_line, runs_per_column
 from leakscan.report.text.tree import path_tree
+from leakscan.report.text.works import works_of_leak
 from leakscan.wording import count_text, size_text, visible
 
 _UNCOLLECTED = (
@@ -233,6 +234,7 @@ def _evidence(leak: Leak, names: TypeNames, width: int, unit: str, stuck: str) -
         lines.append(line(Span("  births     ", "faint"), Span(marks, "bad"), Span(runs, "faint")))
     for label, text in (
         ("stuck", stuck),
+        ("born in", works_of_leak(leak)),
         ("they hold", _contents(leak, names)),
         ("native", _native(leak)),
         ("made at", _sites(leak)),

@@ -1,0 +1,218 @@
+"""Whose request: `leakscan.work` names the work under way, and births carry its number.
+
+    with leakscan.work("POST /chat"): ...      follows `await`, tasks, callbacks and thread pools
+    app = leakscan.AsgiWork(app)               one work for each request, named after method and path
+    app = leakscan.WsgiWork(app)
+
+This runs in the program itself. As long as no births are recorded it costs two calls for each request, and
+changes nothing.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures.thread
+import contextlib
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Any, Final
+
+from leakscan import _native
+
+_current: Final[ContextVar[int]] = ContextVar("leakscan work", default=0)
+_table: Final = _native.works_open(_current)
+"""By which a recorder that came from outside finds the variable and the names."""
+_numbers: Final[dict[str, int]] = {}
+"""One int for each name: a new one for each request would be one more object that lives with its tasks."""
+_MOST_NAMES: Final = 65_000
+_IDENTITY: Final = re.compile(r"[^/]*(?:\d[^/]*|[^/]{40,})")
+_VERSION: Final = re.compile(r"v\d{1,3}")
+
+
+class work:
+    """`with leakscan.work(name):` what is allocated in it is born in the work of that name.
+
+    A name stands for a kind of work: a route, a task, a tenant, a tool. There is room for 65 000; all others
+    are counted together. An inner work takes the place of the outer one until it ends.
+    """
+
+    __slots__ = ("_name", "_token")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._token: Token[int] | None = None
+
+    def __enter__(self) -> None:
+        if not _native.works_recorded():
+            if _as_it_was:
+                stop()
+            return
+        if not _as_it_was:
+            follow_executors()
+        number = _number_of(self._name)
+        self._token = _current.set(number)
+        _native.works_begin(number)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        token, self._token = self._token, None
+        if token is not None:
+            _leave(token)
+
+
+def _number_of(name: str) -> int:
+    number = _numbers.get(name)
+    if number is None:
+        number = _native.works_number(str(name))
+        if len(_numbers) < _MOST_NAMES:
+            _numbers[str(name)] = number
+    return number
+
+
+def _leave(token: Token[int]) -> None:
+    # A generator may end in another context than it began in: that one has nothing to reset.
+    with contextlib.suppress(ValueError):
+        _current.reset(token)
+    _native.works_changed()
+
+
+class _Within:
+    """A piece of a work that was counted when it began."""
+
+    __slots__ = ("_number", "_token")
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._token: Token[int] | None = None
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._number)
+        _native.works_changed()
+
+    def __exit__(self, *failure: object) -> None:
+        if self._token is not None:
+            _leave(self._token)
+
+
+class AsgiWork:
+    """An ASGI application whose requests are works. `name(scope)` names one; "" is none.
+
+    By default `POST /users/*/orders`: parts of the path with digits, or of 40 and more characters, are `*`.
+    """
+
+    def __init__(self, app: Callable[..., Awaitable[Any]], name: Callable[[Any], str] | None = None) -> None:
+        self.app = app  # Any: what a server passes
+        self.name = name or _asgi_name
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        is_request = scope["type"] in ("http", "websocket") and _native.works_recorded()
+        name = self.name(scope) if is_request else ""
+        if not name:
+            await self.app(scope, receive, send)
+            return
+        with work(name):
+            await self.app(scope, receive, send)
+
+
+class WsgiWork:
+    """A WSGI application whose requests are works until their body is closed. `name` as in AsgiWork."""
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], name: Callable[[Any], str] | None = None) -> None:
+        self.app = app  # Any: what a server passes
+        self.name = name or _wsgi_name
+
+    def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        name = self.name(environ) if _native.works_recorded() else ""
+        if not name:
+            return self.app(environ, start_response)
+        with work(name):
+            number = _current.get()
+            body = self.app(environ, start_response)
+        # A list is made already; what makes its parts later makes them in this work, too.
+        return body if isinstance(body, (list, tuple)) else _Body(body, number)
+
+
+class _Body:
+    def __init__(self, body: Iterable[bytes], number: int) -> None:
+        self._body = body
+        self._parts: Iterator[bytes] | None = None
+        self._number = number
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        with _Within(self._number):
+            if self._parts is None:
+                self._parts = iter(self._body)
+            return next(self._parts)
+
+    def close(self) -> None:
+        with _Within(self._number):
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+
+
+def _asgi_name(scope: Any) -> str:  # Any: what a server passes
+    method = scope.get("method", "WEBSOCKET") if scope["type"] == "http" else "WEBSOCKET"
+    return f"{method} {route_of(scope.get('path', ''))}"
+
+
+def _wsgi_name(environ: Any) -> str:  # Any: what a server passes
+    path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    return f"{environ.get('REQUEST_METHOD', 'GET')} {route_of(path)}"
+
+
+def route_of(path: str) -> str:
+    """`/users/17/orders` as `/users/*/orders`."""
+    parts = ["*" if _is_identity(part) else part for part in path.split("/")]
+    return "/".join(parts) or "/"
+
+
+def _is_identity(part: str) -> bool:
+    return bool(_IDENTITY.fullmatch(part)) and not _VERSION.fullmatch(part)
+
+
+class _Carried:
+    """A call in a pool's thread, in the work that handed it over; the pool does not copy the context."""
+
+    __slots__ = ("_call", "_number")
+
+    def __init__(self, call: Callable[..., Any], number: int) -> None:
+        self._call = call  # Any: the program's own call
+        self._number = number
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with _Within(self._number):
+            return self._call(*args, **kwargs)
+
+
+_pool: Final = concurrent.futures.thread.ThreadPoolExecutor
+_as_it_was: Final[list[Callable[..., Any]]] = []  # Any: as in _Carried
+"""`submit` of the pool while ours stands in its place; empty otherwise."""
+
+
+def _submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:  # Any: as in _Carried
+    number = _current.get()
+    return _original(self, _Carried(fn, number) if number else fn, *args, **kwargs)
+
+
+_original: Final = _pool.submit
+
+
+def follow_executors() -> None:
+    """From now on a pool's threads do their calls in the work that handed them over. Births are recorded."""
+    if not _as_it_was and _pool.submit is _original:
+        _as_it_was.append(_original)
+        _pool.submit = _submit  # type: ignore[method-assign]  # for as long as births are recorded
+
+
+def stop() -> None:
+    """Births are no longer recorded: leave nothing in the program."""
+    # Who has wrapped it since keeps ours, which only passes calls on when there is no work.
+    if _as_it_was and _pool.submit is _submit:
+        _pool.submit = _original  # type: ignore[method-assign]  # as it was
+    _as_it_was.clear()
