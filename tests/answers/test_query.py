@@ -136,6 +136,11 @@ def test_a_loaded_heap_answers_too(leak: Path):
     assert leakscan.load(leak / "after.heap").sql("SELECT count(*) FROM roots").rows == ((1,),)
 
 
+def test_rows_come_as_an_arrow_table_too(app: Database):
+    pytest.importorskip("pyarrow", reason="needs pyarrow (the extra `parquet`)")
+    assert app.arrow("SELECT 7 AS n").to_pylist() == [{"n": 7}]
+
+
 @pytest.mark.parametrize(
     "sql",
     ["", "   ", "SELEC 1", "SELECT * FROM nothing", "SELECT nope FROM objects", "SELECT 1/'a'", "\x00"],

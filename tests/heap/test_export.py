@@ -1,6 +1,7 @@
 """Heaps written for other tools."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -83,6 +84,22 @@ def test_parquet_has_the_columns(tmp_path, capsys):
     assert main(["export", str(snapshot), "--to", "parquet", "-o", str(out)]) == 0
     assert parquet.read_table(out / "references.parquet")["target"].to_pylist() == GRAPH.ref_targets.tolist()
     assert len(capsys.readouterr().out.splitlines()) == 5
+
+
+def test_parquet_files_are_as_documented_and_say_their_version(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    snapshot, out = tmp_path / "x.heap", tmp_path / "columns"
+    write(GRAPH, snapshot)
+    main(["export", str(snapshot), "--to", "parquet", "-o", str(out)])
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "export.md").read_text(encoding="utf-8")
+    documented = {
+        row.split("|")[1].strip().strip("`"): [cell.strip(" `") for cell in row.split("|")[2].split(",")]
+        for row in page.splitlines()
+        if row.startswith("| `") and ".parquet`" in row
+    }
+    schemas = {path.name: parquet.read_schema(path) for path in out.iterdir()}
+    assert {name: schema.names for name, schema in schemas.items()} == documented
+    assert {schema.metadata[b"leakscan_schema"] for schema in schemas.values()} == {b"1"}
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_with_exit_code_2(tmp_path, capsys):

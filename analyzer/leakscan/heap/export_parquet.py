@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from leakscan.errors import UsageError
 from leakscan.heap.graph import HeapGraph
+
+SCHEMA_VERSION: Final = 1
+"""Counts changes after which a reader of the files would fail or misread them (docs/howto/export.md)."""
 
 
 def export_parquet(graph: HeapGraph, folder: Path) -> tuple[Path, ...]:
@@ -29,7 +32,8 @@ def export_parquet(graph: HeapGraph, folder: Path) -> tuple[Path, ...]:
     written = []
     for name, columns in _tables(graph).items():
         path = folder / f"{name}.parquet"
-        parquet.write_table(pyarrow.table(dict(columns)), path, compression="zstd")
+        table = pyarrow.table(dict(columns)).replace_schema_metadata({"leakscan_schema": str(SCHEMA_VERSION)})
+        parquet.write_table(table, path, compression="zstd")
         written.append(path)
     return tuple(written)
 
