@@ -110,7 +110,7 @@ class Died:
 def draw(dice: random.Random) -> Plan:
     speed = int(10 ** dice.uniform(6, 8))
     # The slow ones below a small limit, or they take minutes.
-    most = min(400 * MB, max(60 * MB, 30 * speed))
+    most = min(300 * MB, max(60 * MB, 12 * speed))
     return Plan(
         holder=dice.choice(["__main__.HELD", "Registry.held", "Cache.entries"]),
         object=dice.choice(["session", "dict", "text", "megabyte"]),

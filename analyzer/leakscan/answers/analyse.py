@@ -83,6 +83,8 @@ def _analyse(
     source: Source, type_name: str | None, runs_each: int = 0, source_maps: Path | None = None
 ) -> Findings:
     findings = _findings(source, type_name, runs_each, source_maps)
+    if source.worker:
+        findings = replace(findings, mode=source.worker)
     started_in = source.capture.started_in if source.capture else ""
     return relative_to(findings, Path(started_in or Path.cwd()))
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from leakscan.capture.directory.guarded import box_to_tell, boxes_in
 from leakscan.capture.directory.reader import Capture, read_capture, read_captures
-from leakscan.capture.directory.run_file import is_capture
+from leakscan.capture.directory.run_file import TREE_MODE, ModesFile, is_capture, read_run_file
 from leakscan.errors import CaptureError, UsageError
 
 _NUMBERS: Final = re.compile(r"(\d*)(\D*)")
@@ -30,9 +30,15 @@ class Source:
     note: str = ""
     """what is not as it should be with the snapshots"""
     between: tuple[Path, ...] = ()
+    worker: str = ""
+    """which of several processes it is of"""
 
     @property
     def mode(self) -> str:
+        return self.worker or self._mode
+
+    @property
+    def _mode(self) -> str:
         return self.capture.mode if self.capture is not None else ""
 
 
@@ -105,20 +111,23 @@ def _of_directory(directory: Path) -> tuple[list[Source], list[Unreadable]]:
     if told := box_to_tell(boxes):
         return [replace(source_of(read_capture(told)), note=_of_boxes(told, boxes))], []
     captures = read_captures(directory)
+    of_workers = is_of_workers([directory])
     if len(captures) == 1:
         return [source_of(captures[0])], []
     sources: list[Source] = []
     unreadable: list[Unreadable] = []
     for capture in captures:
+        name = capture.directory.name if of_workers else ""
         try:
-            sources.append(source_of(capture))
+            sources.append(replace(source_of(capture), worker=name))
         except CaptureError as error:
             reason = error.message.removeprefix(f"{capture.directory} ")
-            unreadable.append(Unreadable(capture.mode, reason))
+            unreadable.append(Unreadable(name or capture.mode, reason))
     if not sources:
+        what = "worker" if of_workers else "mode"
         raise CaptureError(
-            f"no mode in {directory} has both snapshots: {unreadable[0].reason}",
-            hint="capture again with --overwrite",
+            f"no {what} in {directory} has both snapshots: {unreadable[0].reason}",
+            hint="attach once more with the same -o" if of_workers else "capture again with --overwrite",
         )
     return sources, unreadable
 
@@ -133,6 +142,14 @@ def _of_boxes(told: Path, boxes: list[Path]) -> str:
         return ""
     named = ", ".join(others[:4]) + ", ..." * (len(others) > 4)
     return f"{told.name} is told, the last one with both snapshots; there are {len(others)} more: {named}"
+
+
+def is_of_workers(paths: list[Path]) -> bool:
+    """Whether that is a directory with a capture for each worker of a supervisor."""
+    if len(paths) != 1 or not is_capture(paths[0]):
+        return False
+    run = read_run_file(paths[0])
+    return isinstance(run, ModesFile) and run.mode == TREE_MODE
 
 
 def bare_snapshots(directory: Path) -> list[Path]:

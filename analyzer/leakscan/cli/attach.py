@@ -21,6 +21,7 @@ EXAMPLES = (
     "leakscan attach 4312 --arm -o leak/   # later again, without --arm",
     "leakscan attach 4312 --minutes 30 --every 5 -o leak/",
     "leakscan attach 4312 --disarm",
+    "leakscan attach --tree 4312 --minutes 30 --every 5 -o leak/",
     "leakscan attach 4312 --guard -o /var/leak",
 )
 _SUFFIX = ".heap"
@@ -42,6 +43,9 @@ def attach(
         bool, option("--arm", help="Count births from now on: the next call knows exactly what is new.")
     ] = False,
     disarm: Annotated[bool, option("--disarm", help="Stop counting births.")] = False,
+    tree: Annotated[
+        bool, option("--tree", help="Every Python process below PID: the workers of a supervisor.")
+    ] = False,
     guard: Annotated[
         bool,
         option("--guard", help="Leave a guard that takes a snapshot before memory runs out (guard --help)."),
@@ -68,6 +72,23 @@ def attach(
 
     if pid <= 0:
         raise UsageError(f"{pid} is no process", hint="`ps -ef` lists the processes")
+    if tree:
+        if disarm or guard:
+            raise UsageError("--tree goes with --arm, or with --minutes and --every", hint="attach --help")
+        from leakscan.cli.attach_tree import attach_tree
+
+        return attach_tree(
+            pid,
+            _place(pid, output, is_series=True, overwrite=overwrite),
+            arm=arm,
+            rounds=1 if minutes is None else _intervals(minutes, every) + 1,
+            every_seconds=every * 60,
+            redact_keys=redact_keys,
+            overwrite=overwrite,
+            via=via,
+            timeout_seconds=timeout,
+            as_json=as_json,
+        )
     if guard:
         if arm or disarm or minutes is not None:
             raise UsageError("--guard goes alone", hint="leakscan attach PID --guard -o DIR")
@@ -147,6 +168,17 @@ def _snapshot(target: Attachment, place: Path, redact_keys: bool, overwrite: boo
     said.taken(target, taken, capture)
 
 
+def _intervals(minutes: float, every: float) -> int:
+    from leakscan.errors import UsageError
+
+    intervals = int(minutes / every + 1e-9) if every > 0 else 0
+    if intervals < 1:
+        raise UsageError(
+            f"--minutes {minutes:g} holds no interval of --every {every:g}", hint="--every must fit"
+        )
+    return intervals
+
+
 def _series(
     target: Attachment,
     place: Path,
@@ -157,13 +189,8 @@ def _series(
     said: _Said,
 ) -> int:
     from leakscan.capture.process.attached import AttachedCapture
-    from leakscan.errors import UsageError
 
-    intervals = int(minutes / every + 1e-9) if every > 0 else 0
-    if intervals < 1:
-        raise UsageError(
-            f"--minutes {minutes:g} holds no interval of --every {every:g}", hint="--every must fit"
-        )
+    intervals = _intervals(minutes, every)
     capture = AttachedCapture(place, target, overwrite=overwrite)
     is_ours = not capture.has_snapshots and target.arm(for_capture=True)
     status = ""

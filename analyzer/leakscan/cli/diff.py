@@ -48,6 +48,7 @@ def diff(
     Finding a leak is no failure: exit code 0. The gate is `leakscan check`.
     """
     from leakscan.answers.analyse import analysed
+    from leakscan.answers.sources import is_of_workers
     from leakscan.report.text.findings import TextOptions, findings_text, modes_text
     from leakscan.report.text.terminal import screen_of, write
 
@@ -69,5 +70,13 @@ def diff(
         return
     screen = screen_of(sys.stdout)
     options = TextOptions(limit=limit, all_paths=paths, screen=screen)
-    lines = findings_text(results[0], options) if is_one else modes_text(results, without_answer, options)
+    if is_of_workers(snapshots):
+        from leakscan.analysis.workers import answer_of_workers
+        from leakscan.report.text.workers import workers_text
+
+        lines = workers_text(answer_of_workers(results, without_answer), options)
+    elif is_one:
+        lines = findings_text(results[0], options)
+    else:
+        lines = modes_text(results, without_answer, options)
     write(lines, sys.stdout, screen)

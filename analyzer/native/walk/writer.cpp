@@ -36,7 +36,7 @@ constexpr ColumnFormat kColumns[COLUMN_COUNT] = {
     {"memory", format::U64, false},
     {"end", format::BYTES, false},
 };
-constexpr std::uint64_t kCacheBytes = 8 << 20;
+constexpr std::uint64_t kCacheBytes = 2 << 20;
 constexpr std::size_t kItemBytes[] = {1, 1, 2, 4, 8, 8};
 
 // Slicing-by-8 over the zlib polynomial.

@@ -27,6 +27,8 @@ BEFORE_FILE, AFTER_FILE = "before.heap", "after.heap"
 CAPTURE_VERSION = 1
 CONTROL = "control"
 ATTACH_MODE = "attach"
+TREE_MODE = "tree"
+"""One capture for each worker of a supervisor, as other directories hold one for each mode."""
 
 
 CAPTURE_FORMAT: Final = "leakscan-capture"

@@ -1,0 +1,59 @@
+"""One answer for the workers of a supervisor: the same leak in several of them is one leak."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from leakscan.analysis.results.findings import Findings, Leak
+
+
+@dataclass(frozen=True, slots=True)
+class SharedLeak:
+    """A leak by its signature, and what it is in each worker that has it; `leak` is the heaviest."""
+
+    leak: Leak
+    workers: tuple[str, ...]
+    counts: tuple[int, ...]
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkersAnswer:
+    """`workers` are the findings of each, `mode` being its name; `heaviest` is the one that says most."""
+
+    workers: tuple[Findings, ...]
+    unreadable: tuple[tuple[str, str], ...]
+    leaks: tuple[SharedLeak, ...]
+    heaviest: Findings
+
+    @property
+    def count(self) -> int:
+        return len(self.workers) + len(self.unreadable)
+
+
+def answer_of_workers(workers: Sequence[Findings], unreadable: Sequence[tuple[str, str]]) -> WorkersAnswer:
+    """The findings of at least one worker, merged by the signatures of their leaks."""
+    found: dict[str, list[tuple[Findings, Leak]]] = {}
+    for findings in workers:
+        for leak in findings.leaks:
+            found.setdefault(leak.signature, []).append((findings, leak))
+    leaks = [_shared(rows) for rows in found.values()]
+    leaks.sort(key=lambda shared: (-len(shared.workers), -shared.bytes, shared.leak.signature))
+    heaviest = max(workers, key=lambda one: (sum(map(_bytes, one.leaks)), len(one.leaks), one.mode))
+    return WorkersAnswer(tuple(workers), tuple(unreadable), tuple(leaks), heaviest)
+
+
+def _shared(rows: list[tuple[Findings, Leak]]) -> SharedLeak:
+    ordered = sorted(rows, key=lambda row: row[0].mode)
+    heaviest = max(ordered, key=lambda row: (_bytes(row[1]), row[0].mode))[1]
+    return SharedLeak(
+        leak=heaviest,
+        workers=tuple(findings.mode for findings, _ in ordered),
+        counts=tuple(leak.count for _, leak in ordered),
+        bytes=sum(_bytes(leak) for _, leak in ordered),
+    )
+
+
+def _bytes(leak: Leak) -> int:
+    return leak.exclusive_bytes + leak.shared_bytes
