@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -127,6 +128,12 @@ LONGEST: Final = (
     "test_truth_seeds",
 )
 """Files that go first, where each worker takes a file at a time: no long one is left alone at the end."""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Files that `make quick` leaves out need not be imported for it."""
+    is_slow = collection_path.name.startswith("test_") and collection_path.stem not in QUICK
+    return True if is_slow and collection_path.is_file() and config.option.markexpr == "not slow" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -342,7 +342,7 @@ def test_coverage_and_several_workers_raise_no_alarm(suite):
                 with self.assertRaises(ValueError):
                     raise ValueError(Session())
 
-        @pytest.mark.parametrize("number", range(3))
+        @pytest.mark.parametrize("number", range(1))
         def test_is_fine(number, tmp_path, capsys):
             print(Session())
 
@@ -355,4 +355,4 @@ def test_coverage_and_several_workers_raise_no_alarm(suite):
         "-n1",
         among=OTHERS,
     )
-    result.assert_outcomes(passed=4, failed=1)
+    result.assert_outcomes(passed=2, failed=1)

@@ -1,7 +1,7 @@
 """Ordinary Node programs that keep nothing, each with a twin that keeps one Thing for each run.
 
 `LEAKSCAN_NODE` names another Node than the one on PATH. Each pair is two captures of seconds: one pair
-of each kind is asked, all of them with LEAKSCAN_FULL=1.
+of each kind that known_node does not have is asked, all of them with LEAKSCAN_FULL=1.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from node_runs import NODE, needs_node
 PROGRAMS = Path(__file__).parents[1] / "known_node" / "pairs.mjs"
 PAIRS = re.findall(r"^export (?:async )?function clean_(\w+)", PROGRAMS.read_text(), re.M)
 ONE_OF_EACH = (
-    *("http_keep_alive", "fetch_aborted", "timers", "async_local_storage", "emitter_iterated", "web_streams"),
-    *("worker", "object_as_map", "vm", "async_generator", "promises"),
+    *("http_keep_alive", "fetch_aborted", "async_local_storage", "web_streams"),
+    *("worker", "vm", "async_generator"),
 )
 NAMES = PAIRS if FULL else ONE_OF_EACH
 SETTINGS = Settings(runs=12, warmup=3, settle_seconds=0.7, timeout_seconds=60)
