@@ -155,7 +155,18 @@ inline Object* object_at(const void* base, std::ptrdiff_t offset) {
     return load<Object*>(base, offset);
 }
 
+// Parts of structs that are the same in 3.11 to 3.15.
+inline constexpr std::ptrdiff_t kBytesText = 32;      // PyBytesObject.ob_sval
+inline constexpr std::ptrdiff_t kKeyBehindHash = 8;   // PyDictKeyEntry; PyDictUnicodeEntry has no hash
+inline constexpr std::ptrdiff_t kValueBehindKey = 8;  // in both
+namespace set_entry {
+inline constexpr std::int64_t KEY = 0, HASH = 8, BYTES = 16;
+}
+
 extern const Layout* L;  // the running version's row; set once by `layout_select`
+
+// Where a struct that begins with a dict goes on.
+inline std::ptrdiff_t behind_dict() { return L->dict_values + 8; }
 
 // Null when this interpreter can be recorded, otherwise one sentence that says why not. Needs the GIL.
 const char* layout_select();

@@ -14,10 +14,14 @@ inline constexpr std::ptrdiff_t BLOCK_DATA = 8, BLOCK_RIGHT = BLOCK_DATA + BLOCK
 inline constexpr std::uint64_t BLOCK_BYTES = BLOCK_RIGHT + 8;
 }  // namespace deque_fields
 
-// Objects/odictobject.c: _odictnode
+// Objects/odictobject.c: _odictobject behind its dict, _odictnode
+namespace ordered_dict {
+inline constexpr std::ptrdiff_t FIRST = 0, LAST = 8, FAST_NODE_COUNT = 24;
+}
 namespace odict_node {
 inline constexpr std::ptrdiff_t KEY = 0, NEXT = 16;
-}
+inline constexpr std::uint64_t BYTES = 32;
+}  // namespace odict_node
 
 // Modules/_functoolsmodule.c: lru_cache_object begins with the head of its list of links.
 namespace lru_cache {

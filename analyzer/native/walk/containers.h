@@ -13,7 +13,8 @@ struct DictItems {
     DictItems(const void* keys, const char* values);
     const Object* key(std::int64_t i) const { return object_at(entries + i * stride, key_at); }
     const Object* value(std::int64_t i) const {
-        return values ? object_at(values, L->values_first + i * 8) : object_at(entries + i * stride, key_at + 8);
+        return values ? object_at(values, L->values_first + i * 8)
+                      : object_at(entries + i * stride, key_at + kValueBehindKey);
     }
     const char *entries = nullptr, *values = nullptr;
     std::int64_t count = 0, stride = 0;

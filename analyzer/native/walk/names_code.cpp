@@ -54,7 +54,7 @@ Object* frame_code(const char* frame) {
 std::int64_t frame_line(const char* frame, const Object* code) {
     const Object* table = object_at(code, L->code_linetable);
     if (!table || !(table->type->flags & tpflag::BYTES)) return 0;
-    const auto* at = reinterpret_cast<const unsigned char*>(table) + 32;
+    const auto* at = reinterpret_cast<const unsigned char*>(table) + kBytesText;
     const auto* end = at + static_cast<const VarObject*>(table)->size;
     std::int64_t line = load<std::int32_t>(code, L->code_firstlineno);
     const std::int64_t wanted = load<const char*>(frame, L->frame_instr) - instructions(code);

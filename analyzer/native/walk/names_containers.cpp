@@ -50,7 +50,7 @@ void DictItems::read(const void* keys) {
     count = load<std::int64_t>(keys, L->keys_nentries);
     const bool general = kind == 0;  // hash, key, value; else str keys only: key, value
     stride = general ? 24 : 16;
-    key_at = general ? 8 : 0;
+    key_at = general ? kKeyBehindHash : 0;
 }
 
 DictItems::DictItems(const void* keys, const char* inline_values) : values(inline_values) { read(keys); }
@@ -79,9 +79,8 @@ void name_dict(Walk& walk, const Object* dict) {
 void name_ordered_dict(Walk& walk, const Object* dict) {
     name_dict(walk, dict);
     // struct _odictobject: the list of nodes behind the dict; each node owns its key again.
-    const std::ptrdiff_t first = L->dict_values + 8;
     std::int64_t left = load<std::int64_t>(dict, L->dict_used) + 1;
-    for (const char* node = load<const char*>(dict, first); node && left-- > 0;
+    for (const char* node = load<const char*>(dict, behind_dict() + ordered_dict::FIRST); node && left-- > 0;
          node = load<const char*>(node, odict_node::NEXT)) {
         const Object* key = object_at(node, odict_node::KEY);
         walk.emit(key, format::KEY, label_of(walk, key).key, true);
@@ -96,9 +95,10 @@ void name_set(Walk& walk, const Object* set) {
     const char* table = load<const char*>(set, L->set_table);
     const auto last = load<std::int64_t>(set, L->set_mask);
     for (std::int64_t i = 0; i <= last; i++) {
-        const Object* key = object_at(table, i * 16);
+        const Object* key = object_at(table, i * set_entry::BYTES + set_entry::KEY);
         // A removed entry holds the dummy object with hash -1, which no real key has.
-        if (key && load<std::int64_t>(table, i * 16 + 8) != -1) walk.emit(key, format::MEMBER, 0, true);
+        if (key && load<std::int64_t>(table, i * set_entry::BYTES + set_entry::HASH) != -1)
+            walk.emit(key, format::MEMBER, 0, true);
     }
 }
 

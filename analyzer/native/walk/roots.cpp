@@ -266,7 +266,7 @@ void walk_interpreter_words(Walk& walk) {
     if (walk.input->runtime) scan(walk.input->runtime, static_cast<std::size_t>(L->runtime_bytes), "runtime state");
     for (const std::uint32_t id : walk.opaque()) {
         const auto object = static_cast<const Object*>(walk.nodes.address(id));
-        for (std::ptrdiff_t at = 16; at + 8 <= object->type->basicsize; at += 8) {
+        for (std::ptrdiff_t at = sizeof(Object); at + 8 <= object->type->basicsize; at += 8) {
             // A datetime without a time zone is allocated shorter than its type says.
             const auto word = reinterpret_cast<const Object*>(word_at(object, static_cast<std::size_t>(at)));
             std::uint32_t found;

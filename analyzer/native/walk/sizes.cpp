@@ -324,16 +324,16 @@ std::uint64_t shallow_size(const Object* object, const TypePlan* plan) {
         case LIST: bytes = generic_size(object) + load<std::uint64_t>(object, L->list_allocated) * 8; break;
         case DICT: bytes = dict_size(object); break;
         case ORDERED_DICT: {
-            const std::ptrdiff_t after = L->dict_values + 8;
-            bytes = dict_size(object) + load<std::uint64_t>(object, after + 24) * 8;
-            if (load<const void*>(object, after + 8)) bytes += load<std::uint64_t>(object, L->dict_used) * 32;
+            bytes = dict_size(object) + load<std::uint64_t>(object, behind_dict() + ordered_dict::FAST_NODE_COUNT) * 8;
+            if (load<const void*>(object, behind_dict() + ordered_dict::LAST))
+                bytes += load<std::uint64_t>(object, L->dict_used) * odict_node::BYTES;
             break;
         }
         case SET: {
             bytes = generic_size(object);
             const auto table = load<const char*>(object, L->set_table);
             if (table != reinterpret_cast<const char*>(object) + L->set_smalltable)
-                bytes += (load<std::uint64_t>(object, L->set_mask) + 1) * 16;
+                bytes += (load<std::uint64_t>(object, L->set_mask) + 1) * set_entry::BYTES;
             break;
         }
         case DEQUE: {
