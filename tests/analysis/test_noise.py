@@ -261,3 +261,18 @@ def test_dead_cursors_that_sqlite_drops_now_and_then_are_noise():
         "c -[#]-> r#; r#: weakref.ReferenceType birth=#",
     )
     assert {leak.noise for leak in findings.noise} == {"dead cursors, which sqlite3 drops every 200"}
+
+
+def test_calls_that_a_mock_remembers_are_a_leak_of_the_test():
+    before = """
+    thread MainThread -> f; f: <frame> name=test_it at=tests/test_it.py:9 flags=synthetic
+    f -[local client]-> mock; mock: unittest.mock.Mock; mock -[._mock_call_args_list]-> calls; calls: list
+    """
+    grown = "calls -[#]-> c#; c#: unittest.mock._Call birth=#; c# -[0]-> s#; s#: app.Session birth=# size=90"
+    assert [leak.type_name for leak in found(before, grown).leaks] == ["app.Session"]
+
+
+def test_patches_that_nobody_stops_are_a_leak():
+    before = "module unittest.mock -> m; m: module name=unittest.mock; m -['_patch']-> p; p: type"
+    grown = "active -[#]-> a#; a#: unittest.mock._patch size=90 birth=#"
+    assert found(f"{before}; p -[._active_patches]-> active; active: list", grown).verdict is Verdict.LEAK

@@ -320,7 +320,8 @@ NOISE: Final = (
     ),
     NoiseRule(
         reason="tables of the unittest runner",
-        modules="unittest unittest.*",
+        modules="unittest unittest.case unittest.suite unittest.runner unittest.result unittest.loader"
+        " unittest.main unittest.signals unittest.util unittest.async_case unittest._log",
         is_bounded=True,
         is_runner=True,
         library="CPython",

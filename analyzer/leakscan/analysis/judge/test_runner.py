@@ -10,8 +10,11 @@ from leakscan.analysis.results.findings import Path, Step
 
 TEST_RUNNER: Final = "the test runner"
 _PACKAGES: Final = r"_?pytest|pytest_\w+|pluggy|xdist|hypothesis|unittest|coverage"
-_TYPE: Final = re.compile(rf"({_PACKAGES})\..*")
-_FILE: Final = re.compile(rf".*[/\\](({_PACKAGES})[/\\][^/\\]*|pytest_\w+\.py$)")
+_TYPE: Final = re.compile(rf"(?!unittest\.mock\.)({_PACKAGES})\..*")
+_FILE: Final = re.compile(
+    rf"(?!.*[/\\]unittest[/\\]mock\.py$).*[/\\](({_PACKAGES})[/\\][^/\\]*|pytest_\w+\.py$)"
+)
+"""A mock is the test's or the program's own, wherever its class comes from."""
 _LENT: Final = re.compile(r"\.(cached_result|funcargs|_instance|_?obj|params?)")
 """Attributes of the runner's objects whose values come from the tests and their fixtures."""
 _SUSPENDED: Final = ("generator", "coroutine", "async_generator")
