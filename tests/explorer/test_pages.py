@@ -72,6 +72,17 @@ def test_a_leaks_page_shows_every_way_that_keeps_it_alive(tmp_path: Path):
     assert shown.count("cut this reference") == 2
 
 
+def test_the_steps_of_a_leaks_path_lead_to_their_very_objects(tmp_path: Path):
+    graph = heap(leaking() + TWICE)
+    shown = page(explored(tmp_path, leaking() + TWICE), f"{BASE}/leak/0-0").body
+    told = re.findall(rf'<code>(.*?)</code> <a href="{BASE}/object/(\d+)">', shown)
+    assert {(html.unescape(reference), int(number)) for reference, number in told} >= {
+        ("flow", graph["flow"]),
+        ("._runs", graph["runs"]),
+        ("also", graph["also"]),
+    }
+
+
 def test_an_object_shows_holders_fields_ways_and_what_it_goes_with(tmp_path: Path):
     explorer = explored(tmp_path, leaking() + TWICE)
     graph = heap(leaking() + TWICE)

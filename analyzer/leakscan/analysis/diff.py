@@ -84,13 +84,15 @@ def diff(
     unit: str = "run",
     runs_each: int = 0,
     read_source: ReadSource | None = None,
+    as_in_snapshot: bool = False,
 ) -> Findings:
     """What survived from `before` to `after`, what holds it, and whether it is a leak.
 
     `runs` is what the scenario did between the two, 0 to take it from the snapshots. `type_filter` narrows
     leaks and growth to the types whose qualified name ends with it; UsageError when no type does. `unit` is
     what births are counted by when it is not the run, and `runs_each` how many runs of the scenario one is.
-    Lines of slots come from what `read_source` reads; without it there are none.
+    Lines of slots come from what `read_source` reads; without it there are none. `as_in_snapshot`: objects of
+    paths keep their numbers in `after`, plus one, instead of being counted from 1.
     Pure: the same snapshots give the same findings. O(n + m), and the searches that `limits` allows.
     """
     measured, limits = measured or Measured(), limits or Limits()
@@ -174,7 +176,8 @@ def diff(
         unit=unit,
     )
     findings = _concluded(findings, judged, region, ledger, cuts, unacquitted=unacquitted)
-    return numbered(findings if works is None else told_works(works, findings))
+    told_all = findings if works is None else told_works(works, findings)
+    return told_all if as_in_snapshot else numbered(told_all)
 
 
 def _with_stuck(one: Judged, waits: Waits) -> Judged:

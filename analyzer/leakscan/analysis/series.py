@@ -33,6 +33,7 @@ def series(
     type_filter: str | None = None,
     limits: Limits | None = None,
     read_source: ReadSource | None = None,
+    as_in_snapshot: bool = False,
 ) -> Findings:
     """What survived from the first snapshot to the last; births by interval when there are three or more.
 
@@ -62,7 +63,15 @@ def series(
                 hint="give the first and the last, or a capture directory",
             )
         unit = "interval" if graph.meta.get("attached") else "run"
-        return diff(first, graph, type_filter=type_filter, limits=limits, unit=unit, read_source=read_source)
+        return diff(
+            first,
+            graph,
+            type_filter=type_filter,
+            limits=limits,
+            unit=unit,
+            read_source=read_source,
+            as_in_snapshot=as_in_snapshot,
+        )
     measured = _measured(counts)
     if not is_one_process:
         return _counts_only(graph, measured, counts)
@@ -72,7 +81,8 @@ def series(
             hint="name the oldest first, the youngest last",
         )
     if intervals == 1 and not runs_each:
-        return _with_next(diff(first, graph, type_filter=type_filter, limits=limits), first, graph)
+        found = diff(first, graph, type_filter=type_filter, limits=limits, as_in_snapshot=as_in_snapshot)
+        return _with_next(found, first, graph)
     return diff(
         first,
         with_births(graph, marks),
@@ -82,6 +92,7 @@ def series(
         limits=limits,
         unit="interval",
         runs_each=runs_each,
+        as_in_snapshot=as_in_snapshot,
     )
 
 

@@ -74,22 +74,42 @@ def analysed_one(paths: list[Path], *, type_name: str | None = None) -> Findings
     return _analyse(sources[0], type_name, 0)
 
 
+def analysed_as_numbered(paths: list[Path]) -> Findings:
+    """As `analysed_one`, but the objects of paths have their numbers in the last snapshot, plus one."""
+    sources, _ = sources_of(paths)
+    if len(sources) > 1:
+        raise UsageError(f"{paths[0]} holds several captures", hint="choose one of its folders")
+    return _analyse(sources[0], None, as_in_snapshot=True)
+
+
 def analysed_capture(capture: Capture) -> Findings:
     """The findings of a capture that was just read. CaptureError: it lacks a snapshot."""
     return _analyse(source_of(capture), None, 0)
 
 
 def _analyse(
-    source: Source, type_name: str | None, runs_each: int = 0, source_maps: Path | None = None
+    source: Source,
+    type_name: str | None,
+    runs_each: int = 0,
+    source_maps: Path | None = None,
+    *,
+    as_in_snapshot: bool = False,
 ) -> Findings:
-    findings = _findings(source, type_name, runs_each, source_maps)
+    findings = _findings(source, type_name, runs_each, source_maps, as_in_snapshot=as_in_snapshot)
     if source.worker:
         findings = replace(findings, mode=source.worker)
     started_in = source.capture.started_in if source.capture else ""
     return relative_to(findings, Path(started_in or Path.cwd()))
 
 
-def _findings(source: Source, type_name: str | None, runs_each: int, source_maps: Path | None) -> Findings:
+def _findings(
+    source: Source,
+    type_name: str | None,
+    runs_each: int,
+    source_maps: Path | None,
+    *,
+    as_in_snapshot: bool,
+) -> Findings:
     maps = SourceMaps(source_maps) if source_maps is not None else None
     capture = source.capture
     if source.after is None:
@@ -108,6 +128,7 @@ def _findings(source: Source, type_name: str | None, runs_each: int, source_maps
             runs_each=runs_each,
             type_filter=type_name,
             read_source=SourceFiles(),
+            as_in_snapshot=as_in_snapshot,
         )
     if runs_each:
         raise UsageError("a capture knows how many runs it made", hint="leave --runs out")
@@ -127,6 +148,7 @@ def _findings(source: Source, type_name: str | None, runs_each: int, source_maps
         type_filter=type_name,
         unit=capture.unit,
         read_source=SourceFiles(Path(capture.started_in) if capture.started_in else None),
+        as_in_snapshot=as_in_snapshot,
     )
     return replace(findings, proof=proof_text(capture.proof) if capture.proof else "")
 

@@ -18,7 +18,7 @@ from leakscan.analysis.objects.find import find_objects
 from leakscan.analysis.objects.heap import Heap
 from leakscan.analysis.objects.views import Named
 from leakscan.analysis.results.findings import Findings
-from leakscan.answers.analyse import analysed
+from leakscan.answers.analyse import analysed_as_numbered
 from leakscan.answers.capsules import capsule_at
 from leakscan.answers.looking import graph_to_look_at
 from leakscan.answers.sources import sources_of
@@ -82,11 +82,10 @@ class Explorer:
         if len(self.sources) == 1 and not self.sources[0].is_dir():
             return ()
         try:
-            found, _ = analysed(self.sources)
+            return (analysed_as_numbered(self.sources),)
         except LeakscanError as error:
             self.trouble = error.message
             return ()
-        return tuple(found)
 
     def prepare(self) -> None:
         """Everything that pages need, so that each is made at once."""

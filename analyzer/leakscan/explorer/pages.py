@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -31,7 +30,6 @@ from leakscan.wording import count_text, rate_text, size_text, visible
 _ROWS: Final = 40
 _MOST_ROWS: Final = 1_000
 _LISTED: Final = 100
-_KEY: Final = re.compile(r"\['[^']*\*[^']*'\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +103,8 @@ def _leak(asked: Asked, rest: str) -> Page:
 
 
 def _steps(path: Path) -> list[tuple[Any, int, str]]:
-    """(step or None, number, what to find it by): the steps up to it, written as a pattern."""
-    rows: list[tuple[Any, int, str]] = []
-    sentences = [path.root]
-    for number, step in enumerate(path.steps):
-        sentences.append(_KEY.sub("[*]", step.reference))
-        rows.append((step, number, " > ".join(sentences)))
-    return [
-        (None, -1, piece.note) if piece.step is None else rows[piece.number]
-        for piece in fold_steps(path.steps, all_steps=False)
-    ]
+    """(step or None, its number, what stands in place of steps that are folded)."""
+    return [(piece.step, piece.number, piece.note) for piece in fold_steps(path.steps, all_steps=False)]
 
 
 def _object(asked: Asked, rest: str) -> Page:
