@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from drawn_leaks import found, read, the_leak
+from drawn_leaks import RUNS, each_run, found, read, the_leak
 from heaps import heap
 from leakscan.analysis.diff import Measured, diff
 from leakscan.analysis.results.findings import Verdict
@@ -263,6 +263,16 @@ def test_weak_references_to_survivors_go_with_them():
         ["app.Session"],
         [],
     )
+
+
+def test_a_context_that_the_runs_made_is_known_by_its_variables():
+    context = """
+    interpreter context of the thread -> ctx; ctx: _contextvars.Context birth=1 size=9
+    ctx -[context trail]-> t; t: tuple birth=6 size=9
+    """
+    after = heap(f"{APP}{context}" + each_run("t -[#]-> x#; x#: app.Step birth=# size=90"))
+    (leak,) = diff(heap(APP, meta={"births": True}), after, runs=RUNS).leaks
+    assert (leak.count, [one.pattern for one in leak.cut.members]) == (6, ["context variable 'trail'"])
 
 
 def test_weak_references_to_what_leakscan_keeps_alive_are_no_leak():

@@ -14,12 +14,13 @@ from typing import Final
 import numpy as np
 
 from leakscan.analysis.births.survivors import Mask, Survivors
-from leakscan.analysis.graph.refs import distinct, refs_from, sources_of
-from leakscan.heap.graph import HeapGraph
+from leakscan.analysis.graph.refs import distinct, refs_from, sources_of, strings_equal
+from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import KIND_MASK, Kind, TypeFlag
 
 _CONTEXT: Final = ("_contextvars.Context", "Context")
 _NODES: Final = "hamt"
+_OF_THREAD: Final = "context of the thread"
 _DEEPEST: Final = 9
 """The trie, seven levels of nodes by five bits of a hash each, and one for hashes that are the same."""
 
@@ -36,8 +37,9 @@ def without_plumbing(graph: HeapGraph, survivors: Survivors) -> Survivors:
     survivors = _without(survivors, _without_stores(graph, survivors, is_dict))
     is_node = np.array([name.startswith(_NODES) for name in graph.type_names], np.bool_)[graph.type_ids]
     contexts = [row for row, name in enumerate(graph.type_names) if name in _CONTEXT]
-    level = np.flatnonzero(np.isin(graph.type_ids, contexts) & ~survivors.is_new).astype(np.uint32)
     is_new = survivors.is_new.copy()
+    is_new[_first_context(graph, survivors)] = False
+    level = np.flatnonzero(np.isin(graph.type_ids, contexts) & ~is_new).astype(np.uint32)
     for _ in range(_DEEPEST):
         targets = graph.ref_targets[refs_from(graph, level)]
         level = distinct(targets[is_node[targets] & is_new[targets]])
@@ -45,6 +47,14 @@ def without_plumbing(graph: HeapGraph, survivors: Survivors) -> Survivors:
             break
         is_new[level] = False
     return _without(survivors, is_new)
+
+
+def _first_context(graph: HeapGraph, survivors: Survivors) -> U32:
+    """The context that a thread was given with its first variable, where it is the only one that is new."""
+    labels = strings_equal(graph.strings, _OF_THREAD)
+    targets = distinct(graph.roots.targets[np.isin(graph.roots.labels, labels)])
+    made = targets[survivors.is_new[targets]]
+    return made if len(made) == 1 else made[:0]
 
 
 def _without_stores(graph: HeapGraph, survivors: Survivors, is_store_type: Mask) -> Mask:
