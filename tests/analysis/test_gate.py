@@ -35,13 +35,11 @@ def statuses(**allowed):
 def test_a_leak_that_nobody_knows_fails():
     answer = gate(TWO, today=TODAY)
     assert (answer.passes, [item.status for item in answer.leaks]) == (False, [Status.NEW])
-    assert answer.headline.startswith("FAIL  LEAK  20 ModelOutput survive 20 runs")
 
 
 def test_no_leak_passes():
     answer = gate([samples.CLEAN], today=TODAY)
     assert (answer.passes, answer.leaks) == (True, ())
-    assert answer.headline.startswith("PASS  NO LEAK")
 
 
 def test_what_is_innocent_passes():

@@ -64,7 +64,8 @@ def test_a_series_tells_a_leak_from_what_only_filled_once():
     warms = series(program(range(min(count, 3))) for count in range(1, 9))
     assert (grows.verdict, warms.verdict) == (Verdict.LEAK, Verdict.WARM_UP)
     assert grows.leaks[0].evidence == "1 per interval, every interval"
-    assert grows.headline.startswith("LEAK  6 Run survive 6 intervals: 1 per interval")
+    leak = grows.leaks[0]
+    assert (leak.count, leak.type_name, leak.rate, grows.runs, grows.unit) == (6, "Run", 1, 6, "interval")
 
 
 def test_a_series_that_says_how_often_the_scenario_ran_needs_three_snapshots_only():

@@ -10,6 +10,7 @@ import pytest
 from leakscan.answers.analyse import analysed_capture
 from leakscan.capture import Settings, capture
 from leakscan.errors import LeakscanError
+from verdicts import INNOCENT
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "web-application.md"
 LEAKS = {
@@ -34,13 +35,15 @@ def test_the_recipe_finds_a_planted_leak_and_is_silent_on_its_fixed_twin(
 ):
     pytest.importorskip(framework)
     monkeypatch.chdir(tmp_path)
-    for verdict, planted in (("LEAK  10 Seen", True), ("NO LEAK", False)):
+    for planted in (True, False):
         for name, text in recipe(framework).items():
             assert planted or LEAKS[framework] in text or name != "app.py"
             Path(name).write_text(text if planted else text.replace(LEAKS[framework], "Seen()"))
         settings = Settings(runs=10, warmup=5)
         found = capture("scenario.py:once", output=tmp_path / "leak", settings=settings, overwrite=True)
-        assert analysed_capture(found).headline.startswith(verdict)
+        answer = analysed_capture(found)
+        told = [(leak.count, leak.type_name.rpartition(".")[2]) for leak in answer.leaks[:1]]
+        assert told == [(10, "Seen")] if planted else answer.verdict in INNOCENT, answer.headline
 
 
 @pytest.mark.parametrize(("framework", "kind"), [("fastapi", "an ASGI"), ("flask", "a WSGI")])

@@ -71,3 +71,15 @@ def test_bytes_per_run_of_one_type_are_a_budget():
     allowed = gate([samples.TWO_HOLDERS], today=TODAY, budgets=[parse_budget("ModelOutput=3MB")])
     exceeded = gate([samples.TWO_HOLDERS], today=TODAY, budgets=[parse_budget("ModelOutput=1MB")])
     assert (allowed.passes, exceeded.passes) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (samples.TWO_HOLDERS, ["FAIL", "LEAK", "20 ModelOutput survive 20 runs"]),
+        (samples.CLEAN, ["PASS", "NO LEAK"]),
+    ],
+    ids=["leak", "clean"],
+)
+def test_the_first_line_says_first_whether_it_passes(found: Findings, words: list[str]):
+    assert gate([found], today=TODAY).headline.startswith("  ".join(words))
