@@ -221,13 +221,13 @@ def test_what_is_no_argument_is_refused(texts: list[str]):
             "class App:\n    async def __call__(self, scope, receive, send): pass\nonce = App()",
             {},
             "program.py:once is an ASGI application, not a scenario",
-            "ASGITransport(app)",
+            "--request",
         ),
         (
             "def once(environ, start_response): pass",
             {},
             "program.py:once is a WSGI application, not a scenario",
-            "test client",
+            "--request",
         ),
         (
             "import contextlib\n@contextlib.contextmanager\ndef once():\n    yield 3",

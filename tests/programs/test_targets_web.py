@@ -9,6 +9,7 @@ import pytest
 
 from leakscan.answers.analyse import analysed_capture
 from leakscan.capture import Settings, capture
+from leakscan.capture.scenario.requests import parse_request
 from leakscan.errors import LeakscanError
 from verdicts import INNOCENT
 
@@ -44,6 +45,23 @@ def test_the_recipe_finds_a_planted_leak_and_is_silent_on_its_fixed_twin(
         answer = analysed_capture(found)
         told = [(leak.count, leak.type_name.rpartition(".")[2]) for leak in answer.leaks[:1]]
         assert told == [(10, "Seen")] if planted else answer.verdict in INNOCENT, answer.headline
+
+
+@pytest.mark.parametrize("framework", LEAKS)
+def test_an_application_is_sent_requests_without_a_scenario(
+    framework: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pytest.importorskip(framework)
+    monkeypatch.chdir(tmp_path)
+    text = recipe(framework)["app.py"]
+    if framework == "django":
+        text += "\nfrom django.core.wsgi import get_wsgi_application\napp = get_wsgi_application()\n"
+    request = 'POST /chat {"text": "hi"}' if framework in ("fastapi", "flask") else "/chat"
+    settings = Settings(runs=10, warmup=5, requests=(parse_request(request),))
+    for verdict, code in (("LEAK  10 Seen", text), ("NO LEAK", text.replace(LEAKS[framework], "Seen()"))):
+        Path("app.py").write_text(code)
+        found = capture("app.py:app", output=tmp_path / "leak", settings=settings, overwrite=True)
+        assert analysed_capture(found).headline.startswith(verdict)
 
 
 @pytest.mark.parametrize(("framework", "kind"), [("fastapi", "an ASGI"), ("flask", "a WSGI")])

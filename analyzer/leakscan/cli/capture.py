@@ -19,6 +19,7 @@ EXAMPLES = (
     "leakscan capture streamlab:stream_once --runs 20 -o leak/",
     "leakscan capture app/chat.py:answer --mode all --python .venv",
     "leakscan capture app/chat.py:answer --until-sure --prove",
+    "leakscan capture app.main:app --request 'GET /health'",
 )
 _RUNTIMES = {"cpython": "CPython", "node": "Node"}
 

@@ -10,6 +10,7 @@ from leakscan.cli.parameters import argument, option
 
 if TYPE_CHECKING:
     from leakscan.capture import Settings
+    from leakscan.capture.scenario.requests import WebRequest
 
 ALL = "all"
 
@@ -39,6 +40,17 @@ class CaptureOptions:
             "scenario's first argument. Without it `setup()` of the module, if there is one.",
         ),
     ] = ""
+    request: Annotated[
+        list[str] | None,
+        option(
+            metavar="TEXT",
+            help="The target is an ASGI or WSGI application, and a run sends it this: 'GET /path', "
+            """'POST /chat {"text": "hi"}', with ' => 404' where that is right; may be repeated.""",
+        ),
+    ] = None
+    requests: Annotated[
+        Path | None, option(metavar="FILE", help="The same, with the requests of an .http file.")
+    ] = None
     mode: Annotated[
         str,
         option(
@@ -140,4 +152,11 @@ class CaptureOptions:
             trim_probe=self.trim_probe,
             setup=self.setup,
             arguments=parse_arguments(self.arg or ()),
+            requests=self._web_requests(),
         )
+
+    def _web_requests(self) -> tuple[WebRequest, ...]:
+        from leakscan.capture.scenario.requests import parse_request, parse_requests_file
+
+        of_file = parse_requests_file(self.requests) if self.requests is not None else ()
+        return (*map(parse_request, self.request or ()), *of_file)

@@ -72,14 +72,12 @@ def _what_is_missing(name: str, missing: tuple[str, ...]) -> CaptureError:
     if missing == _ASGI:
         return CaptureError(
             f"{name} is an ASGI application, not a scenario",
-            hint="name a function that sends it one request: "
-            "httpx.AsyncClient(transport=httpx.ASGITransport(app)), as in docs/howto/web-application.md",
+            hint="say what a run sends it: --request 'GET /path'; or name a function that sends a request",
         )
     if missing == _WSGI:
         return CaptureError(
             f"{name} is a WSGI application, not a scenario",
-            hint="name a function that sends it one request with its test client "
-            "(app.test_client().get('/')), as in docs/howto/web-application.md",
+            hint="say what a run sends it: --request 'GET /path'; or name a function that sends a request",
         )
     return CaptureError(
         f"{name} cannot be called without {', '.join(missing)}",

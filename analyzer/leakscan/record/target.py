@@ -36,6 +36,10 @@ def load_target(config: Mapping[str, Any]) -> Target:
     """
     target, setup = config["target"], config["setup"]
     module, call = _load(target)
+    if config.get("requests"):
+        from leakscan.record.web import web_target
+
+        return Target(target, *web_target(target, call, config["requests"]))
     own = {name: _own_function(module, name) for name in ("setup", "teardown")}
     if setup:
         own["setup"] = _load(setup)[1] if ":" in setup else _callable(_attribute(module, setup, setup), setup)

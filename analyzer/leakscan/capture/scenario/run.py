@@ -116,9 +116,9 @@ def _interpreter(target: str, python: str | None, node: str | None, settings: Se
     for option, is_set in (("--sites", settings.sites), ("--redact-keys", settings.redact_keys)):
         if is_set:
             raise UsageError(f"{option}: V8 writes its heap snapshots itself", hint=f"leave {option} out")
-    if settings.setup or settings.arguments:
+    if settings.setup or settings.arguments or settings.requests:
         raise UsageError(
-            "--setup and --arg are for Python; a module of JavaScript sets up at its top level",
+            "--setup, --arg and --request are for Python; a module of JavaScript sets up at its top level",
             hint="write it into the module",
         )
     return find_node(node)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from leakscan.capture.directory.run_file import RunFile, begun
+from leakscan.capture.scenario.requests import WebRequest
 from leakscan.errors import UsageError
 
 MODES = ("consume", "abandon", "cancel", "timeout", "error", "concurrent")
@@ -33,6 +34,7 @@ class Settings:
     how many `MoreRuns` may ask for. `control`: rounds without work before the baseline, three at least.
     `trim_probe`: after everything, have glibc give back what it can, and count. `setup`: what opens the
     surroundings of all runs; `arguments`: what each run is called with.
+    `requests`: the target is a web application, and a run sends it these.
     """
 
     runs: int = 20
@@ -48,6 +50,7 @@ class Settings:
     trim_probe: bool = False
     setup: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict)  # Any: JSON values
+    requests: tuple[WebRequest, ...] = ()
 
     def __post_init__(self) -> None:
         most = max(self.runs, self.most_runs)
@@ -63,6 +66,11 @@ class Settings:
             raise UsageError(f"--chunks {self.chunks}: a stream gives chunks one by one", hint="1 or more")
         if self.timeout_seconds is not None and self.timeout_seconds <= 0:
             raise UsageError("--timeout must be more than 0 seconds", hint="leave it out for no limit")
+        if self.requests and (self.setup or self.arguments):
+            raise UsageError(
+                "a web application takes no --setup and no --arg: --request says what a run is",
+                hint="leave them out, or name a function that sends the requests",
+            )
         if self.settle_seconds < 0:
             raise UsageError("--settle cannot be negative", hint="0 counts at once")
 
@@ -89,6 +97,7 @@ def session_config(
         "trim_probe": settings.trim_probe,
         "setup": settings.setup,
         "arguments": dict(settings.arguments),
+        "requests": [request.as_json() for request in settings.requests],
         "owns_main": owns_main,
         "output": str(directory.absolute()),
     }
