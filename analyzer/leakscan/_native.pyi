@@ -47,6 +47,7 @@ def guard_start(
     baseline_seconds: float,
     counts_births: bool,
     redacts_keys: bool,
+    term_seconds: float,
     /,
 ) -> bool:
     """False: one runs already. RuntimeError: `no-thread`, `name-too-long`, `unsupported`."""

@@ -29,6 +29,8 @@ class GuardSettings:
     baseline_seconds: float = 30.0
     counts_births: bool = True
     redact_keys: bool = False
+    term_seconds: float = 0.0
+    """for a snapshot on SIGTERM; 0: none is taken then"""
 
     @property
     def options(self) -> str:
@@ -36,6 +38,7 @@ class GuardSettings:
         return (
             f"limit={self.limit_bytes} percent={self.percent} baseline={round(self.baseline_seconds * 1000)}"
             f" births={self.counts_births:d} redact={self.redact_keys:d}"
+            f" term={round(self.term_seconds * 1000)}"
         )
 
 

@@ -30,6 +30,10 @@ def guard(
     baseline: Annotated[
         str, option(metavar="TIME", help="Baseline so long after the start; earlier when memory grows fast.")
     ] = "30s",
+    on_term: Annotated[
+        str | None,
+        option(metavar="TIME", help="On SIGTERM, too, which ends the process so much later at most."),
+    ] = None,
     no_births: Annotated[
         bool, option("--no-births", help="Do not mark objects with when they were made.")
     ] = False,
@@ -50,6 +54,7 @@ def guard(
             baseline_seconds=parse_seconds(baseline),
             counts_births=not no_births,
             redact_keys=redact_keys,
+            term_seconds=parse_seconds(on_term) if on_term else 0.0,
         ),
     )
     return 0

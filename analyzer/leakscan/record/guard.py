@@ -17,13 +17,15 @@ def guard(
     baseline_seconds: float = 0.0,
     counts_births: bool = True,
     redact_keys: bool = False,
+    term_seconds: float = 0.0,
 ) -> None:
     """Watch this process's memory from now on, and leave a box in `folder` for `leakscan diff folder`.
 
     A native thread, which runs no Python code, takes the baseline after `baseline_seconds`, and the last
     snapshot at `percent` of the limit or earlier: of the memory cgroup, `ulimit -v`, the machine, or
-    `limit_bytes` of resident memory. Processes that this one forks are guarded, too. Raises
-    UnsupportedInterpreter, or RecordError when `folder` cannot be written or a guard runs already.
+    `limit_bytes` of resident memory. With `term_seconds`, SIGTERM takes one, too, for so long at most before
+    it ends the process; a handler of the program runs at once. Processes that this one forks are guarded, as
+    well. Raises UnsupportedInterpreter, or RecordError: `folder` cannot be written, or a guard runs already.
     """
     check_support()
     name = os.path.abspath(os.fspath(folder))
@@ -32,7 +34,9 @@ def guard(
     except OSError as error:
         raise RecordError(f"cannot write {name}: {error.strerror}", hint="choose another folder") from error
     try:
-        is_new = _native.guard_start(name, limit_bytes, percent, baseline_seconds, counts_births, redact_keys)
+        is_new = _native.guard_start(
+            name, limit_bytes, percent, baseline_seconds, counts_births, redact_keys, term_seconds
+        )
     except RuntimeError as error:
         raise RecordError(
             _REASONS.get(str(error), f"no guard could be started: {error}"), hint="leakscan guard -- COMMAND"

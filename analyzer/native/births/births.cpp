@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include <cstring>
+#include <utility>
 
 namespace births {
 
@@ -48,6 +49,7 @@ struct State {
     char identity;  // its address is our ctx
 };
 State state;
+bool failed = false;
 
 void settle() {
     const bool is_quick = detail::is_armed && !detail::has_sites && !state.is_wide && !state.is_own;
@@ -91,6 +93,7 @@ __attribute__((noinline)) void note(void* block, Note note) {
 }
 
 __attribute__((noinline)) void note_thoughtfully(void* block) {
+    if (block == nullptr) failed = true;
     if (!detail::is_armed || block == nullptr) return;
     note(block, {value_now(), detail::has_sites ? sites::now() : 0, detail::has_works ? works::now() : std::uint16_t{0}});
 }
@@ -219,6 +222,8 @@ void next_tick(std::uint16_t run) {
     state.run = run;
     settle();
 }
+
+bool take_failure() { return std::exchange(failed, false); }
 
 void forget() {
     disable();

@@ -82,6 +82,9 @@ void next_tick(std::uint16_t run);
 // inside the hook may mark one block after it.
 void forget();
 
+// Whether the allocator had no memory since this was asked last. Needs no GIL.
+bool take_failure();
+
 // The run that new blocks get from now on, or one of the marks of format.h: own blocks, blocks made while
 // leakscan waits. Null, or why not.
 const char* set_run(long value);

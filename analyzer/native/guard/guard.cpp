@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -51,6 +52,7 @@ class Guard {
     void stop();
     void in_child();
     bool is_running() const { return is_running_; }
+    void wake() { sem_post(&wake_); }
     bool counts_births() const { return owns_births_; }
     const char* folder() const { return has_box_ ? journal_.folder() : ""; }
 
@@ -64,7 +66,8 @@ class Guard {
     void look();
     void wait_for_baseline(const Reading& now, double at);
     void watch(const Reading& now, double at);
-    void take_last(const Reading& now, double at);
+    void take_last(const Reading& now, double at, const char* reason);
+    void end_by_term(const Reading& now, double at);
     bool is_worth_another(const Reading& now, const Cost& next) const;
     Taken take(const char* file, const char* reason, const Reading& now);
     bool has_room_on_disk(Bytes blocks);
@@ -83,7 +86,7 @@ class Guard {
     char parent_[kPathBytes] = {};
     Bytes limit_ = 0;
     int percent_ = 85;
-    double baseline_seconds_ = 0;
+    double baseline_seconds_ = 0, term_seconds_ = 0, child_seconds_ = kChildSeconds;
     bool counts_births_ = true, redacts_keys_ = false;
 
     volatile bool is_running_ = false, must_stop_ = false, has_box_ = false;
@@ -93,12 +96,17 @@ class Guard {
            slowness_ = kUsualSlowness;
     Bytes last_room_ = 0, first_room_ = 0, first_resident_ = 0, baseline_used_ = 0;
     Bytes counted_blocks_ = 0, counted_at_ = 0;
-    bool owns_births_ = false, has_half_ = false, lies_in_memory_ = false;
+    bool owns_births_ = false, inherits_births_ = false, has_half_ = false, lies_in_memory_ = false;
     int tries_ = 0, last_ones_ = 0;
     Kind kind_ = Kind::GIVEN;
 };
 
 void guard_child();
+void catch_term();
+void end_if_default();
+
+// A SIGTERM that came, and the process that may act on it: a child that was forked only inherits the handler.
+volatile std::sig_atomic_t term_came = 0;
 
 const char* Guard::start(const Settings& settings) {
     if (is_running_) return "running";
@@ -111,6 +119,8 @@ const char* Guard::start(const Settings& settings) {
     baseline_seconds_ = settings.baseline_seconds;
     counts_births_ = settings.counts_births;
     redacts_keys_ = settings.redacts_keys;
+    term_seconds_ = settings.term_seconds;
+    inherits_births_ = false;
     delay_seconds_ = 0;
     return start_thread();
 }
@@ -150,6 +160,8 @@ const char* Guard::start_thread() {
 void Guard::in_child() {
     if (!is_running_) return;
     lock_.forget();
+    inherits_births_ |= owns_births_;
+    term_came = 0;
     delay_seconds_ = kChildDelay;
     start_thread();
 }
@@ -249,6 +261,10 @@ void Guard::look() {
     if (now.kind != kind_) slope_.clear();
     kind_ = now.kind;
     slope_.add(at, now.used());
+    if (term_seconds_ > 0) {
+        if (term_came) return end_by_term(now, at);
+        catch_term();
+    }
     if (stage_ == Stage::WAITS) {
         wait_for_baseline(now, at);
         return;
@@ -282,6 +298,8 @@ void Guard::wait_for_baseline(const Reading& now, double at) {
 
 void Guard::watch(const Reading& now, double at) {
     const Bytes resident = resident_bytes();
+    if (births::take_failure() && tries_ < kMostTries && last_ones_ < kMostLast)
+        return take_last(now, at, "an allocation failed");
     // Others fill the machine, too: only a process that is a good part of it looks at itself for the cause.
     if (now.kind == Kind::MACHINE && resident < now.limit / 20) {
         pause_ = kLongPause;
@@ -297,7 +315,7 @@ void Guard::watch(const Reading& now, double at) {
         if (used < threshold / 100 * 80 && now.room > 2 * needed)
             stage_ = Stage::WATCHES;
         else if (is_worth_another(now, next) && at - tried_ >= kRetrySeconds)
-            take_last(now, at);
+            take_last(now, at, "near the limit");
         return;
     }
     // As often as it takes to see the threshold before it is far behind.
@@ -306,7 +324,7 @@ void Guard::watch(const Reading& now, double at) {
     pause_ = is_soon ? kShortPause : at - baseline_at_ < kYoungSeconds ? kYoungPause : kLongPause;
     if (at - tried_ < kRetrySeconds) return;
     if (used >= threshold || now.room < needed + needed / 8) {
-        take_last(now, at);
+        take_last(now, at, "near the limit");
     } else if (!has_half_ && used - baseline_used_ >= (now.limit - baseline_used_) / 2) {
         has_half_ = true;
         tried_ = at;
@@ -321,15 +339,25 @@ bool Guard::is_worth_another(const Reading& now, const Cost& next) const {
            now.room > next.bytes_of_child();
 }
 
-void Guard::take_last(const Reading& now, double at) {
+void Guard::take_last(const Reading& now, double at, const char* reason) {
     tried_ = at;
-    const Taken taken = take("after.heap", "near the limit", now);
+    const Taken taken = take("after.heap", reason, now);
     last_room_ = now.room;
     if (taken == Taken::DONE)
         last_ones_++;
     else
         tries_++;
     if (taken == Taken::DONE || tries_ >= kMostTries) stage_ = Stage::IS_SPENT;
+}
+
+// The program's own handler runs meanwhile; where it has none, it ends when the snapshot is whole or time is up.
+void Guard::end_by_term(const Reading& now, double at) {
+    const double limit_seconds = term_seconds_;
+    term_seconds_ = 0;
+    child_seconds_ = limit_seconds;
+    if (stage_ != Stage::WAITS) take_last(now, at, "SIGTERM");
+    child_seconds_ = kChildSeconds;
+    end_if_default();
 }
 
 Cost Guard::cost(Bytes resident) {
@@ -400,7 +428,7 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
             unarmed = "there is a limit on address space";
         else if (agent::has_other_interpreters())
             unarmed = "the process has sub-interpreters";
-        else if (births::armed())
+        else if (births::armed() && !inherits_births_)
             unarmed = "somebody else counts births in this process";
         else
             unarmed = births::arm(false, false, "");
@@ -425,7 +453,7 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
     record::Ended ended{"no-fork", child.error};
     if (child.pid > 0) {
         const record::Watch room{may_go_on, this};
-        ended = record::wait_for(child.pid, kChildSeconds, &room);
+        ended = record::wait_for(child.pid, child_seconds_, &room);
     }
     const double took = monotonic_seconds() - got;
     const bool is_whole = !std::strcmp(ended.status, "ok") && rename(partial, path) == 0;
@@ -483,6 +511,54 @@ long long number_after(const char* options, const char* name, long long missing)
 
 Guard the_guard;
 
+pid_t term_owner = 0;
+struct sigaction term_before;
+
+bool was_default() { return !(term_before.sa_flags & SA_SIGINFO) && term_before.sa_handler == SIG_DFL; }
+
+void on_term(int number, siginfo_t* info, void* context) {
+    const int error = errno;
+    const bool is_second = term_came || getpid() != term_owner;
+    if (!is_second) {
+        term_came = 1;
+        the_guard.wake();
+    }
+    if (term_before.sa_flags & SA_SIGINFO) {
+        term_before.sa_sigaction(number, info, context);
+    } else if (was_default()) {
+        // Blocked while this runs: it ends the process when this returns.
+        if (is_second) {
+            signal(SIGTERM, SIG_DFL);
+            raise(SIGTERM);
+        }
+    } else {
+        term_before.sa_handler(number);
+    }
+    errno = error;
+}
+
+// Looked at again and again, for a program may set a handler of its own later: that one is called, too.
+void catch_term() {
+    struct sigaction now;
+    if (sigaction(SIGTERM, nullptr, &now)) return;
+    if ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_term) {
+        term_owner = getpid();  // inherited, in a child
+        return;
+    }
+    if (!(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN) return;
+    term_owner = getpid();
+    term_before = now;
+    now.sa_flags |= SA_SIGINFO;
+    now.sa_sigaction = on_term;
+    sigaction(SIGTERM, &now, nullptr);
+}
+
+void end_if_default() {
+    if (!was_default()) return;
+    signal(SIGTERM, SIG_DFL);
+    kill(getpid(), SIGTERM);
+}
+
 void guard_child() { the_guard.in_child(); }
 
 }  // namespace
@@ -498,6 +574,7 @@ const char* start_with(const char* folder, const char* options) {
     settings.baseline_seconds = static_cast<double>(number_after(options, "baseline=", 30'000)) / 1000;
     settings.counts_births = number_after(options, "births=", 1);
     settings.redacts_keys = number_after(options, "redact=", 0);
+    settings.term_seconds = static_cast<double>(number_after(options, "term=", 0)) / 1000;
     if (settings.percent < 1 || settings.percent > 99) settings.percent = 85;
     const char* const reason = start(settings);
     return reason ? reason : "";

@@ -11,13 +11,14 @@ struct Settings {
     int percent;              // of the limit
     double baseline_seconds;  // after the start; earlier when memory grows fast
     bool counts_births, redacts_keys;
+    double term_seconds;  // that a snapshot on SIGTERM may take before the signal does what it does; 0: none is taken
 };
 
 // Starts the thread. Null, or why not: `running`, `no-thread`, `name-too-long`, `not-writable`. Needs no lock and may
 // be called before Python is initialized: the thread waits for it.
 const char* start(const Settings& settings);
 
-// The same with `limit=BYTES percent=N baseline=MILLISECONDS births=0 redact=1` as text, each of which may be missing.
+// The same with `limit=BYTES percent=N baseline=MILLISECONDS births=0 redact=1 term=MILLISECONDS` as text, each of which may be missing.
 // "" when it was started.
 const char* start_with(const char* folder, const char* options);
 

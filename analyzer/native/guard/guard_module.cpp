@@ -7,16 +7,17 @@
 namespace guard {
 namespace {
 
-// guard_start(folder, limit_bytes, percent, baseline_seconds, counts_births, redacts_keys) -> False when one runs
+// guard_start(folder, limit_bytes, percent, baseline_seconds, counts_births, redacts_keys, term_seconds) -> False when one runs
 // already. Starts a thread; holds the GIL, allocates its stack. RuntimeError: `no-thread`, `name-too-long`,
 // `unsupported`.
 PyObject* guard_start(PyObject*, PyObject* args) {
     Settings settings{};
     int counts_births, redacts_keys;
-    if (!PyArg_ParseTuple(args, "sLidpp", &settings.parent, &settings.limit, &settings.percent,
-                          &settings.baseline_seconds, &counts_births, &redacts_keys))
+    if (!PyArg_ParseTuple(args, "sLidppd", &settings.parent, &settings.limit, &settings.percent,
+                          &settings.baseline_seconds, &counts_births, &redacts_keys, &settings.term_seconds))
         return nullptr;
-    if (settings.limit < 0 || settings.percent < 1 || settings.percent > 99 || !(settings.baseline_seconds >= 0)) {
+    if (settings.limit < 0 || settings.percent < 1 || settings.percent > 99 || !(settings.baseline_seconds >= 0) ||
+        !(settings.term_seconds >= 0)) {
         PyErr_SetString(PyExc_ValueError,
                         "guard_start: a limit below 0, a percentage out of 1 to 99, or a time below 0");
         return nullptr;

@@ -124,9 +124,12 @@ folder = sys.argv[1]
 leakscan.guard(folder)
 def has(name): return any(name in os.listdir(f"{folder}/{box}") for box in os.listdir(folder))
 while not has("before.heap"): time.sleep(0.01)
+def fail():
+    try: b"x" * 10**15
+    except MemoryError: pass
 def rest_in_child():
     if os.fork(): return
-    while len(os.listdir(folder)) < 2: time.sleep(0.01)
+    while sum("before.heap" in os.listdir(f"{folder}/{b}") for b in os.listdir(folder)) < 2: time.sleep(0.01)
     print("child has one", flush=True)
     os._exit(0)
 print("ready")
@@ -151,9 +154,10 @@ def test_a_process_that_never_comes_near_a_limit_leaves_its_baseline_alone(
 
 def test_a_worker_that_is_forked_has_a_box_of_its_own(idle: Program, boxes: Path):
     assert idle.ask("rest_in_child()") == "child has one"
-    first, second = (read_box(box).pid for box in boxes_in(boxes))
-    assert first == idle.pid
-    assert second != idle.pid
+    first, second = map(read_box, boxes_in(boxes))
+    assert first.pid == idle.pid
+    assert second.pid != idle.pid
+    assert (first.has_births, second.has_births) == (True, True)
 
 
 def test_the_guards_thread_rests(idle: Program):
@@ -268,6 +272,41 @@ def leak(folder):
 print('ready')
 for line in sys.stdin: print(eval(line))
 """
+
+
+@pytest.mark.parametrize(
+    "handler", ["", "import signal; signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))\n"]
+)
+def test_a_snapshot_is_taken_on_sigterm(boxes: Path, handler: str):
+    program = (
+        f"import os, sys, time, leakscan\n{handler}folder = sys.argv[1]\n"
+        "leakscan.guard(folder, term_seconds=60)\n"
+        "def has(name): return any(name in os.listdir(f'{folder}/{box}') for box in os.listdir(folder))\n"
+        "while not has('before.heap'): time.sleep(0.01)\n"
+        "held = [object() for _ in range(1000)]\n"
+        "time.sleep(0.5)\n"
+        "print('ready', flush=True)\n"
+        "try: time.sleep(300)\n"
+        "finally:\n"
+        "  while not has('after.heap'): time.sleep(0.01)\n"
+    )
+    with started([sys.executable, "-c", program, str(boxes)]) as target:
+        assert target.line() == "ready"
+        target.process.terminate()
+        assert target.process.wait(timeout=120) == (3 if handler else -15)
+    [box] = boxes_in(boxes)
+    after = read_box(box).after
+    assert after is not None
+    assert after.reason == "SIGTERM"
+
+
+def test_a_snapshot_is_taken_when_the_allocator_has_no_memory(idle: Program, boxes: Path):
+    idle.tell("fail()")
+    idle.tell("[time.sleep(0.01) for _ in iter(lambda: has('after.heap'), True)]")
+    assert idle.ask("print('has it')") == "has it"
+    after = read_box(boxes_in(boxes)[0]).after
+    assert after is not None
+    assert after.reason == "an allocation failed"
 
 
 @needs_attach()
