@@ -18,6 +18,8 @@ _EVENTS_EXPECTED: Final = 3.0
 
 
 class Change(StrEnum):
+    """What became of a leak from one capture to the next."""
+
     NEW = "new"
     LARGER = "larger"
     SAME = "same"

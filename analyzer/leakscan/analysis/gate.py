@@ -28,6 +28,8 @@ ANY: Final = "total"
 
 
 class Status(StrEnum):
+    """What the gate makes of a leak: the first two fail it."""
+
     NEW = "new"
     EXPIRED = "expired"
     KNOWN = "known"

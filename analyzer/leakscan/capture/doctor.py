@@ -26,6 +26,8 @@ _TOOL_SECONDS: Final = 10
 
 
 class State(StrEnum):
+    """How a thing that was looked at is."""
+
     WORKS = "works"
     LIMITED = "limited"
     MISSING = "missing"

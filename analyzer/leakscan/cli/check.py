@@ -25,6 +25,8 @@ EXAMPLES = (
 
 
 class Format(StrEnum):
+    """What `--format` may be."""
+
     TEXT = "text"
     JSON = "json"
     GITHUB = "github"

@@ -17,6 +17,8 @@ EXAMPLES = (
 
 
 class Format(StrEnum):
+    """What `--format` may be."""
+
     V8 = "v8"
     PARQUET = "parquet"
 

@@ -19,6 +19,8 @@ _ROWS = 100
 
 
 class Format(StrEnum):
+    """What `--format` may be."""
+
     TABLE = "table"
     CSV = "csv"
     JSON = "json"

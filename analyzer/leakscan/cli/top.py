@@ -17,6 +17,8 @@ EXAMPLES = (
 
 
 class By(StrEnum):
+    """What `--by` may be."""
+
     OBJECT = "object"
     TYPE = "type"
 

@@ -35,6 +35,8 @@ _OTHER_WRITER = "it was written by another tool or a newer leakscan; upgrade lea
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
+    """One column of a snapshot file: where its payload lies, and how it is packed."""
+
     name: str
     dtype: int
     codec: int

@@ -79,6 +79,8 @@ class RootKind(IntEnum):
 
 
 class RootFlag(IntFlag):
+    """What is said of a root."""
+
     BORROWED = 1
     """the root does not own a count of its target"""
     OWN = 2
@@ -86,6 +88,8 @@ class RootFlag(IntFlag):
 
 
 class ObjectFlag(IntFlag):
+    """What is said of an object."""
+
     TRACKED = 1
     """the collector has it on its lists"""
     FINALIZER = 2
@@ -103,6 +107,8 @@ class ObjectFlag(IntFlag):
 
 
 class TypeFlag(IntFlag):
+    """What is said of a type."""
+
     HEAP = 1
     """made at run time"""
     COLLECTED = 2

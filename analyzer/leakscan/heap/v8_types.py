@@ -18,6 +18,8 @@ from leakscan.heap.v8_strings import Strings, mask
 
 @dataclass(frozen=True, slots=True)
 class References:
+    """The references of a V8 heap in our columns, by the object they come from."""
+
     first: U64
     kinds: U8
     labels: U32

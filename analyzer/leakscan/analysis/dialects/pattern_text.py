@@ -36,6 +36,8 @@ from leakscan.heap.v8_names import WEAK_MAP_VALUE
 
 
 class StepKind(Enum):
+    """What one step of a written pattern asks of a reference."""
+
     NAME = "name"
     KEY = "key"
     NUMBER = "number"
@@ -51,6 +53,8 @@ class StepKind(Enum):
 
 
 class HeadKind(Enum):
+    """What a written pattern begins with."""
+
     NODE = "Node's"
     DOTTED = "dotted"
     MODULE = "module"

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-import numpy as np
-
 from leakscan.analysis.dialects.functions import FUNCTIONS, code_place
 from leakscan.analysis.dialects.hops_v8 import property_text
 from leakscan.analysis.dialects.pattern_text import quoted
 from leakscan.analysis.dialects.slots_v8 import INNARDS, REACTION, as_written, is_link, leads_to_reaction
-from leakscan.analysis.graph.refs import source_of
+from leakscan.analysis.graph.refs import module_places, source_of, type_rows
 from leakscan.analysis.lines.sourcelines import ReadSource, SourceLines
 from leakscan.heap import v8_names
 from leakscan.heap.graph import U8, U32, HeapGraph, Location
@@ -217,17 +215,11 @@ class SlotNames:
     @cached_property
     def module_places(self) -> dict[str, Location]:
         """The file of each module that the roots name."""
-        graph = self.graph
-        places: dict[str, Location] = {}
-        for row in np.flatnonzero(graph.roots.kinds == RootKind.MODULE).tolist():
-            place = graph.location_of(int(graph.roots.targets[row]))
-            if place is not None:
-                places.setdefault(graph.root_label(row), place)
-        return places
+        return module_places(self.graph)
 
     @cached_property
     def _type_rows(self) -> dict[int, int]:
-        return {obj: row for row, obj in enumerate(self.graph.types.objects.tolist()) if obj != NO_OBJECT}
+        return type_rows(self.graph)
 
     def _class_name(self, obj: int) -> str:
         return self._short(int(self.graph.type_ids[obj]))

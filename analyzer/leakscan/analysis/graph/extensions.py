@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 
 from leakscan.analysis.graph.modules import Modules, Tier, find_modules
+from leakscan.analysis.graph.refs import type_rows
 from leakscan.heap.graph import HeapGraph
-from leakscan.heap.kinds import NO_OBJECT, Kind
+from leakscan.heap.kinds import Kind
 
 _COMPILED: Final = (".so", ".pyd", ".dylib")
 _OF_THE_STDLIB: Final = frozenset(
@@ -26,7 +27,7 @@ def extension_types(graph: HeapGraph) -> frozenset[str]:
         return frozenset()
     modules = find_modules(graph)
     files = _files(modules)
-    rows = {obj: row for row, obj in enumerate(graph.types.objects.tolist()) if obj != NO_OBJECT}
+    rows = type_rows(graph)
     is_compiled = np.array([_is_compiled(name, modules, files) for name in modules.type_modules], np.bool_)
     inherits = {
         row

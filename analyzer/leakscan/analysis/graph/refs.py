@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from leakscan.heap.graph import U8, U32, HeapGraph, StringTable
-from leakscan.heap.kinds import KIND_MASK, Kind
+from leakscan.heap.graph import U8, U32, HeapGraph, Location, StringTable
+from leakscan.heap.kinds import KIND_MASK, NO_OBJECT, Kind, RootKind
 
 _Integer = TypeVar("_Integer", bound=np.integer[Any])  # Any: of whatever width
 Bools = npt.NDArray[np.bool_]
@@ -54,6 +54,21 @@ def kinds_of(graph: HeapGraph, refs: U32) -> U8:
     """Kinds of these references, without the borrowed bit."""
     kinds: U8 = graph.ref_kinds[refs] & np.uint8(KIND_MASK)
     return kinds
+
+
+def type_rows(graph: HeapGraph) -> dict[int, int]:
+    """Rows of the type table by the object that the type is; types that were not seen are left out."""
+    return {obj: row for row, obj in enumerate(graph.types.objects.tolist()) if obj != NO_OBJECT}
+
+
+def module_places(graph: HeapGraph) -> dict[str, Location]:
+    """The file of each module that the roots name."""
+    places: dict[str, Location] = {}
+    for row in np.flatnonzero(graph.roots.kinds == RootKind.MODULE).tolist():
+        place = graph.location_of(int(graph.roots.targets[row]))
+        if place is not None:
+            places.setdefault(graph.root_label(row), place)
+    return places
 
 
 def frames_below(graph: HeapGraph, top: int) -> list[int]:

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from leakscan.analysis.graph.refs import kinds_of, source_of
+from leakscan.analysis.graph.refs import kinds_of, module_places, source_of, type_rows
 from leakscan.heap.graph import U32, HeapGraph, Location
 from leakscan.heap.kinds import NO_OBJECT, Kind, ObjectFlag, RootKind
 
@@ -290,14 +290,8 @@ class SlotReader:
 
     @cached_property
     def _rows(self) -> dict[int, int]:
-        return {obj: row for row, obj in enumerate(self.graph.types.objects.tolist()) if obj != NO_OBJECT}
+        return type_rows(self.graph)
 
     @cached_property
     def _module_places(self) -> dict[str, Location]:
-        graph = self.graph
-        places: dict[str, Location] = {}
-        for row in np.flatnonzero(graph.roots.kinds == RootKind.MODULE).tolist():
-            place = graph.location_of(int(graph.roots.targets[row]))
-            if place is not None:
-                places.setdefault(graph.root_label(row), place)
-        return places
+        return module_places(self.graph)

@@ -16,6 +16,8 @@ FINDINGS_VERSION = 1
 
 
 class Verdict(StrEnum):
+    """What is said of a capture and of each leak; docs/explanation/verdicts.md says when."""
+
     LEAK = "leak"
     FILLING = "filling"
     """a bound is visible and not reached yet"""

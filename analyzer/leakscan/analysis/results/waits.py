@@ -19,6 +19,8 @@ class Answer(StrEnum):
 
 
 class Waiter(StrEnum):
+    """Who waits."""
+
     TASK = "task"
     TRIO_TASK = "trio-task"
     THREAD = "thread"

@@ -25,6 +25,8 @@ _LOOK_SECONDS: Final = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """One line of the agent: a word, and what it says by name."""
+
     word: str
     fields: Mapping[str, str]
 
@@ -44,6 +46,8 @@ class Answer:
 
 
 class Sink(Protocol):
+    """Takes a snapshot block by block."""
+
     def write(self, block: bytes, /) -> object: ...
 
 

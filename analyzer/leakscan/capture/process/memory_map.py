@@ -13,6 +13,8 @@ _MOST_BYTES: Final = 1 << 28
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
+    """One line of /proc/PID/maps."""
+
     start: int
     end: int
     permissions: str

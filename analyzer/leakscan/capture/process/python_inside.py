@@ -39,6 +39,8 @@ class Python:
 
 @dataclass(frozen=True, slots=True)
 class CLibrary:
+    """The C library of the target: addresses of what is called there, and the symbol versions it has."""
+
     open_library: int
     open_flags: int
     sigreturn: int

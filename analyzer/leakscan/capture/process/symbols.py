@@ -26,6 +26,8 @@ class NotAnImage(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
+    """Where a name of a library is in the target."""
+
     address: int
     size: int
 

@@ -65,6 +65,8 @@ def choose_way(pid: int, *, via: str, library: Path) -> Way:
 
 
 class ByBorrowedThread:
+    """The way in where there is no other: one thread is stopped and made to load the library (ptrace)."""
+
     def __init__(self, pid: int, python: Python, libc: CLibrary, memory: Memory, library: Path) -> None:
         self.python = python.text
         self._pid, self._python, self._libc, self._memory = pid, python, libc, memory

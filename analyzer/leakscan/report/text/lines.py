@@ -17,6 +17,8 @@ _GLUE: Final = "\N{NO-BREAK SPACE}"
 
 @dataclass(frozen=True, slots=True)
 class Span:
+    """Text in one style."""
+
     text: str
     style: str = ""
 

@@ -17,6 +17,8 @@ _NARROWEST_NAME: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class Column:
+    """A title, and how what stands below it is set."""
+
     title: str
     is_number: bool = True
     style: str = ""
