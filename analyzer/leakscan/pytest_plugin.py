@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from leakscan.errors import LeakscanError
+from leakscan.errors import LeakscanError, UsageError
 
 if TYPE_CHECKING:
     from leakscan.analysis.results.findings import Findings
@@ -65,10 +65,10 @@ def leakscan() -> Callable[..., Findings]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    asked = _asked(item)
-    if asked is None or not isinstance(item, pytest.Function):
-        return
     try:
+        asked = _asked(item)
+        if asked is None or not isinstance(item, pytest.Function):
+            return
         texts = [text for mode in asked["modes"] if (text := _leak_in(item, asked, mode))]
     except _RunFailed as failure:
         # The ordinary run follows; when it passes, nobody would know that nothing was measured.
@@ -119,14 +119,14 @@ def _asked(item: pytest.Item) -> dict[str, Any] | None:
             return None
         return {**_DEFAULTS, "runs": item.config.getoption("--leakscan-runs"), "modes": ("consume",)}
     if marker.args or set(marker.kwargs) - set(_DEFAULTS):
-        raise pytest.UsageError(f"{item.nodeid}: @pytest.mark.leakscan takes {', '.join(_DEFAULTS)}, by name")
+        raise UsageError(f"@pytest.mark.leakscan takes {', '.join(_DEFAULTS)}, by name")
     asked = {**_DEFAULTS, **marker.kwargs}
     asked["types"] = (asked["types"],) if isinstance(asked["types"], str) else tuple(asked["types"])
     modes = (asked["modes"],) if isinstance(asked["modes"], str) else tuple(asked["modes"])
     asked["modes"] = MODES if modes == ("all",) else modes
     unknown = sorted(set(asked["modes"]) - set(MODES))
     if unknown:
-        raise pytest.UsageError(f"{item.nodeid}: no mode {unknown[0]!r}: all, {', '.join(MODES)}")
+        raise UsageError(f"no mode {unknown[0]!r}: all, {', '.join(MODES)}")
     return asked
 
 

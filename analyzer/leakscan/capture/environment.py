@@ -35,7 +35,7 @@ def project_python(
     active = environment.get("VIRTUAL_ENV", "")
     if active and _holds_python(Path(active)):
         return _unless_own(Path(active), "VIRTUAL_ENV")
-    file = Path(target.rpartition(":")[0])
+    file = Path(target.partition("::")[0] if "::" in target else target.rpartition(":")[0])
     starts = [folder, *([(folder / file).parent] if file.suffix == ".py" else [])]
     for start in starts:
         found = _nearest(start.resolve())

@@ -21,7 +21,10 @@ class CaptureOptions:
 
     target: Annotated[
         str | None,
-        argument(help="The scenario: package.module:callable, path/to/file.py:callable or file.mjs:name."),
+        argument(
+            help="The scenario: package.module:callable, path/to/file.py:callable, file.mjs:name, or a test "
+            "of pytest, tests/test_file.py::test_name."
+        ),
     ] = None
     output: Annotated[Path, option("--output", "-o", metavar="DIR", help="Where to write the capture.")] = (
         Path("leak")

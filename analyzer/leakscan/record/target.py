@@ -35,6 +35,8 @@ def load_target(config: Mapping[str, Any]) -> Target:
     missing or not callable. What a module itself raises while it is imported passes through.
     """
     target, setup = config["target"], config["setup"]
+    if "::" in target:
+        return _suite_target(target, config)
     module, call = _load(target)
     if config.get("requests"):
         from leakscan.record.web import web_target
@@ -46,6 +48,18 @@ def load_target(config: Mapping[str, Any]) -> Target:
     return Target(
         target, call, own["setup"], own["teardown"], config["arguments"], is_context=_makes_context(call)
     )
+
+
+def _suite_target(target: str, config: Mapping[str, Any]) -> Target:  # Any: JSON values
+    from leakscan.record.suite import Suite
+
+    if config["setup"] or config["arguments"] or config.get("requests"):
+        raise CaptureError(
+            f"{target} is a test: its fixtures set it up", hint="leave out --setup, --arg and --request"
+        )
+    _see(os.getcwd())
+    suite = Suite(target)
+    return Target(target, suite.run, suite.open)
 
 
 def _own_function(module: ModuleType, name: str) -> Callable[[], Any] | None:
