@@ -49,3 +49,24 @@ def test_a_way_by_names_is_the_better_one(better: str, worse: str):
         drawn = "; ".join((MODULES, *ways, "box: list"))
         path = the_leak(drawn, "box -[#]-> s#; s#: app.Session birth=#").path
         assert path.steps[0].reference == "A"
+
+
+def chain(name: str, steps: int) -> str:
+    """`m['NAME']` and so many attributes, down to the box."""
+    links = "; ".join(f"{name}{at} -[.n]-> {name}{at + 1}; {name}{at}: app.Link" for at in range(steps))
+    return f"m -['{name.upper()}']-> {name}0; {links}; {name}{steps}: app.Link; {name}{steps} -[.x]-> box"
+
+
+def test_seventy_names_are_a_better_way_than_one_by_a_class():
+    by_class = "m -['K']-> k -[__class__]-> c -[.x]-> box; k: app.K; c: type"
+    path = the_leak(
+        f"{MODULES}; {by_class}; {chain('a', 70)}; box: list", "box -[#]-> s#; s#: app.S birth=#"
+    ).path
+    assert path.steps[0].reference == "A"
+
+
+def test_hundreds_of_names_are_a_better_way_than_one_through_new_objects_and_back():
+    before = f"{MODULES}; {chain('a', 600)}; box: list; m -['K']-> k; k: app.K; old: app.Old"
+    through = "k -[.t]-> t; t: app.T birth=1; t -[.old]-> old; old -[.s#]-> s#"
+    leak = the_leak(before, f"box -[#]-> s#; s#: app.S birth=# size=900; {through}")
+    assert leak.path.steps[0].reference == "A"
