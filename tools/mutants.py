@@ -122,10 +122,12 @@ def _words(path: Path) -> frozenset[str]:
 
 
 def _is_near(mutant: Mutant, test: Path) -> bool:
-    """Whether a file of tests names the changed module, or lies where the tests of its room are."""
+    """Whether a file of tests names a module of the changed one's room, or lies where the tests of it are."""
     room = mutant.path.parent.relative_to(PACKAGE)
-    is_of_room = len(room.parts) > 1 and test.parent == ROOT / "tests" / room
-    return is_of_room or mutant.module in _words(test)
+    if len(room.parts) == 1:
+        return mutant.module in _words(test)
+    start = f"{mutant.module.rpartition('.')[0]}."
+    return test.parent == ROOT / "tests" / room or any(word.startswith(start) for word in _words(test))
 
 
 def _noticed_by(change: _Changed, chosen: Sequence[str], seconds_unchanged: float) -> str:

@@ -70,3 +70,8 @@ def test_hundreds_of_names_are_a_better_way_than_one_through_new_objects_and_bac
     through = "k -[.t]-> t; t: app.T birth=1; t -[.old]-> old; old -[.s#]-> s#"
     leak = the_leak(before, f"box -[#]-> s#; s#: app.S birth=# size=900; {through}")
     assert leak.path.steps[0].reference == "A"
+
+
+def test_a_thousand_names_are_a_better_way_than_one_that_nobody_sees():
+    before = f"{MODULES}; {chain('a', 1_500)}; box: list; hidden: app.Hidden refcount=+1; hidden -[.x]-> box"
+    assert the_leak(before, "box -[#]-> s#; s#: app.S birth=#").path.steps[0].reference == "A"
