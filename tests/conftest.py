@@ -58,6 +58,7 @@ QUICK: Final = frozenset(
         "test_notebook",
         "test_numbering",
         "test_pace",
+        "test_patterns_v8",
         "test_paths",
         "test_paths_and_steps",
         "test_plumbing",
