@@ -36,7 +36,7 @@ using agent::monotonic_seconds;
 constexpr std::size_t kStackBytes = 512 * 1024;
 constexpr double kLongPause = 0.2, kYoungPause = 0.05, kShortPause = 0.02, kYoungSeconds = 5;
 constexpr double kChildSeconds = 600, kRetrySeconds = 1, kChildDelay = 1, kFindSeconds = 3;
-constexpr double kUsualSlowness = 1.5;  // until the baseline has shown how long a snapshot takes here
+constexpr double kLeastSlowness = 1.2, kUsualSlowness = 1.5;  // until the baseline has shown how long a snapshot takes here
 constexpr Bytes kRoomKept = 2 << 20, kDiskKept = 50'000'000;
 constexpr Bytes kFileBytesABlock = 64;
 constexpr Bytes kUnseenBlock = 48;  // what grew since blocks were counted is taken to be of small ones
@@ -458,7 +458,9 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
     const double took = monotonic_seconds() - got;
     const bool is_whole = !std::strcmp(ended.status, "ok") && rename(partial, path) == 0;
     if (!is_whole) unlink(partial);
-    if (is_whole) slowness_ = took / Cost::usual_seconds(next.blocks);
+    const double slowness = took / Cost::usual_seconds(next.blocks);
+    // A small heap is written faster than its share of a big one.
+    if (is_whole || slowness > slowness_) slowness_ = slowness > kLeastSlowness ? slowness : kLeastSlowness;
     struct stat written{};
     stat(path, &written);
     journal_.begin(is_whole ? "snapshot" : "failed");
