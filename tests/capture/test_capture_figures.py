@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import mmap
 
 import pytest
@@ -15,6 +16,7 @@ needs_glibc = pytest.mark.skipif(_native.malloc_figures() is None, reason="the C
 
 def moved(name: str, make) -> int:
     """Bytes that the figure moved while the object that `make` returns was alive."""
+    gc.collect()  # what earlier tests left must not go in between
     before = memory_figures()[name]
     made = make()
     after = memory_figures()[name]
