@@ -7,11 +7,18 @@ alive; what piles up in them is the run's.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from leakscan.errors import CaptureError
 
 # Any in this file: pytest's objects; its package is not there where leakscan is checked for the recorder.
+
+_OPTIONS: Final = (
+    *("-s", "-q", "-p", "no:cacheprovider"),
+    # leakscan is loaded before pytest here; where its plugin is installed, too, pytest would say so, and
+    # many a suite makes errors of warnings.
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
+)
 
 
 class Suite:
@@ -32,7 +39,7 @@ class Suite:
                 hint="name the environment that the tests run in with --python",
             ) from None
         try:
-            config = _prepareconfig(["-s", "-q", "-p", "no:cacheprovider", self._node_id], None)
+            config = _prepareconfig([*_OPTIONS, self._node_id], None)
             config._do_configure()
             session = pytest.Session.from_config(config)
             config.hook.pytest_sessionstart(session=session)
