@@ -160,6 +160,12 @@ void Writer::close(const char* warnings) {
     text(warnings);
     text("], \"status\": \"complete\"}");
     flush(END);
+#if defined(__linux__)
+    if (keeps_no_cache_) {
+        fdatasync(fd_);
+        posix_fadvise(fd_, 0, 0, POSIX_FADV_DONTNEED);
+    }
+#endif
 }
 
 }  // namespace record
