@@ -143,3 +143,16 @@ def test_weak_references_go_with_what_they_refer_to(target: str, callback: str, 
 def test_only_immortal_strings_held_from_c_are_interned_for_ever(kind: str, count: str, noise: bool):
     findings = found("root -> o", f"k#: {kind} refcount={count} birth=#", runs=RUNS)
     assert reasons(findings) == ({"strings interned for ever by this version of Python"} if noise else set())
+
+
+@pytest.mark.parametrize(
+    ("file", "verdict"),
+    [("/venv/site-packages/_pytest/warnings.py", Verdict.CLEAN), ("/srv/app/main.py", Verdict.LEAK)],
+)
+def test_warnings_that_a_test_runner_collects_to_show_them_are_its_own(file: str, verdict: Verdict):
+    stack = " ".join(f"f{at} -[frame f_back]-> f{at + 1}; f{at}: <frame>;" for at in range(25))
+    before = f"""
+    module warnings -> w -['log']-> log; w: module name=warnings at=/usr/lib/python3/warnings.py:1; log: list
+    thread MainThread -> f0; {stack} f25: <frame> at={file}:9; f25 -[local log]-> log
+    """
+    assert found(before, "log -[#]-> m#; m#: warnings.WarningMessage birth=#", runs=RUNS).verdict is verdict
