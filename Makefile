@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: pictures mutants truth node-framework dist suites attach-soak bench-v8 v8-against seeds seeds-all sanitize bench demo docs fuzz format test test-all check native clean
+.PHONY: pictures mutants truth node-framework dist suites attach-soak guard-soak bench-v8 v8-against seeds seeds-all sanitize bench demo docs fuzz format test test-all check native clean
 $(VENV)/.ready: pyproject.toml constraints.txt CMakeLists.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
@@ -93,6 +93,11 @@ ATTACHES ?= 1000
 attach-soak: native
 	$(BIN)/python tools/attach_soak.py --attaches $(ATTACHES)
 	test "$$(id -u)" != 0 || $(BIN)/python tools/attach_near_limit.py --attaches $(ATTACHES)
+
+# Guarded programs die in memory cgroups, each beside its unguarded twin; as root, about a minute each.
+DEATHS ?= 100
+guard-soak: native
+	$(BIN)/python tools/guard_soak.py --deaths $(DEATHS)
 
 test-all: native
 	$(BIN)/python tools/test_all.py --fetch
