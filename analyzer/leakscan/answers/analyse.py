@@ -11,6 +11,7 @@ from leakscan.analysis.counts_alone import findings_from_counts
 from leakscan.analysis.diff import diff
 from leakscan.analysis.results.findings import Findings
 from leakscan.analysis.series import series
+from leakscan.answers.blame import blamed
 from leakscan.answers.measured import measured_of, with_counts_of
 from leakscan.answers.proof import proof_text
 from leakscan.answers.relative import relative_to
@@ -150,7 +151,8 @@ def _findings(
         read_source=SourceFiles(Path(capture.started_in) if capture.started_in else None),
         as_in_snapshot=as_in_snapshot,
     )
-    return replace(findings, proof=proof_text(capture.proof) if capture.proof else "")
+    findings = replace(findings, proof=proof_text(capture.proof) if capture.proof else "")
+    return blamed(findings, capture.blame) if capture.blame else findings
 
 
 def _of_one_process(snapshots: Iterable[HeapGraph]) -> Iterator[HeapGraph]:

@@ -7,23 +7,32 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from leakscan.analysis.results.findings import Cut, Findings
-    from leakscan.capture import Capture, MoreRuns, Prove
+    from leakscan.capture import Blame, Capture, MoreRuns, Prove
 
 
-def decision(*, most_runs: int, is_proof_wanted: bool) -> Callable[[Capture], MoreRuns | Prove | None]:
-    """Ask for more runs until the verdict is decided or `most_runs` are done, then for one experiment."""
+def decision(
+    *, most_runs: int, is_proof_wanted: bool, is_blame_wanted: bool = False
+) -> Callable[[Capture], MoreRuns | Prove | Blame | None]:
+    """Ask for more runs until the verdict is decided or `most_runs` are done, then for what is wanted.
 
-    def decide(captured: Capture) -> MoreRuns | Prove | None:
+    One experiment first, then, as the last thing, who fills the containers.
+    """
+
+    def decide(captured: Capture) -> MoreRuns | Prove | Blame | None:
         from leakscan.analysis.results.findings import Verdict
         from leakscan.answers.analyse import analysed_capture
+        from leakscan.answers.blame import blame_of
         from leakscan.capture import MoreRuns
 
-        if captured.proof is not None:
+        if captured.blame is not None or (captured.proof is not None and not is_blame_wanted):
             return None
         findings = analysed_capture(captured)
+        if captured.proof is not None:
+            return blame_of(captured, findings)
         if findings.verdict is Verdict.INCONCLUSIVE and captured.runs_completed < most_runs:
             return MoreRuns(min(most_runs, 2 * captured.runs_completed))
-        return _experiment(captured, findings) if is_proof_wanted else None
+        asked = _experiment(captured, findings) if is_proof_wanted else None
+        return asked or (blame_of(captured, findings) if is_blame_wanted else None)
 
     return decide
 

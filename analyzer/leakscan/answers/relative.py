@@ -32,6 +32,7 @@ def _leak(leak: Leak, start: str) -> Leak:
         also_held_by=tuple(_path(path, start) for path in leak.also_held_by),
         holder=None if holder is None else replace(holder, file=holder.file.removeprefix(start)),
         cut=_cut(leak.cut, start),
+        written_by=tuple(replace(writer, file=writer.file.removeprefix(start)) for writer in leak.written_by),
         sites=tuple((file.removeprefix(start), line, name, count) for file, line, name, count in leak.sites),
     )
 

@@ -76,7 +76,7 @@ class _Order(TypedDict):
 def _order(asked: CaptureOptions, target: str) -> _Order:
     from leakscan.answers.decide import decision
 
-    decides = asked.until_sure or asked.prove
+    decides = asked.until_sure or asked.prove or asked.blame
     return {
         "target": target,
         "output": asked.output,
@@ -84,7 +84,11 @@ def _order(asked: CaptureOptions, target: str) -> _Order:
         "node": asked.node,
         "overwrite": asked.overwrite,
         "settings": asked.settings(),
-        "decide": decision(most_runs=asked.most_runs_asked, is_proof_wanted=asked.prove) if decides else None,
+        "decide": decision(
+            most_runs=asked.most_runs_asked, is_proof_wanted=asked.prove, is_blame_wanted=asked.blame
+        )
+        if decides
+        else None,
     }
 
 

@@ -103,6 +103,7 @@ class CaptureOptions:
     prove: Annotated[bool, option("--prove", help="Apply the proposed cut in a forked child, and count.")] = (
         False
     )
+    blame: Annotated[bool, option("--blame", help="Run on to see which lines fill the holders.")] = False
     native: Annotated[
         bool,
         option("--native", help="Then trace it with memray: who allocated what is not freed."),
@@ -129,6 +130,7 @@ class CaptureOptions:
         """The flags given that V8 offers nothing for."""
         asked = {
             "--prove": self.prove,
+            "--blame": self.blame,
             "--native": self.native,
             "--sites": self.sites,
             "--trim-probe": self.trim_probe,

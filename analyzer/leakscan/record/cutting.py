@@ -200,7 +200,7 @@ def _clear_all(references: Iterable[Reference]) -> list[str]:
         else:
             by_holder.setdefault(holder_address, set()).add((kind, label, target))
     not_cleared = set()
-    for holder in _holders(by_holder):
+    for holder in objects_at(by_holder):
         for kind, label, target in sorted(by_holder.pop(id(holder))):
             try:
                 clear(holder, kind, label, target)
@@ -219,7 +219,7 @@ def _clear_all(references: Iterable[Reference]) -> list[str]:
     return sorted(not_cleared)
 
 
-def _holders(addresses: Container[int]) -> list[Any]:  # Any: objects of the target
+def objects_at(addresses: Container[int]) -> list[Any]:  # Any: objects of the target
     """The objects at these addresses: those that the collector tracks, and what they refer to.
 
     A dict or tuple of strings and numbers is tracked by nobody, yet something that is leads to it. C modules

@@ -90,6 +90,8 @@ def _obey(session: Session, events: Events, control_fd: int) -> str:
             if command["command"] == "more":
                 session.runs = command["runs"]
                 status = _attempt(session, events, [session.measure])
+            elif command["command"] == "blame":
+                events.write("blamed", **session.blame(command["holders"], command["runs"]))
             else:
                 events.write("proved", **_prove(command))
     return status
@@ -270,6 +272,25 @@ class Session:
             ],
         )
         self._measure_heap("settled", collected=collected, seconds=waited)
+
+    def blame(self, holders: list[tuple[int, int]], runs: int) -> dict[str, Any]:  # Any: JSON values
+        """Who fills the containers at these addresses in more runs, which nobody measures."""
+        from leakscan.record.blame import blame
+
+        _allow_interrupts()
+        try:
+            return blame(holders, self._run_unmeasured, runs=runs)
+        except KeyboardInterrupt:
+            return {"written": [], "failed": "it was interrupted"}
+        except Exception as error:  # of the scenario
+            return {"written": [], "failed": f"a run raised {type(error).__name__}: {_text_of(error)}"}
+        finally:
+            _hold_interrupts()
+
+    def _run_unmeasured(self) -> None:
+        assert self._scenario is not None
+        self._scenario.run()
+        settle(self._scenario)
 
     def probe_trim(self) -> None:
         """Have glibc give back what it can, and tell what that was: only when asked, and after everything."""

@@ -130,6 +130,18 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class Writer:
+    """A line that put references into the slot `pattern`: `count` of the `of` that were seen there."""
+
+    pattern: str
+    file: str
+    line: int
+    function: str
+    count: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
 class Leak:
     """Survivors with the same generalised path.
 
@@ -164,6 +176,8 @@ class Leak:
     """(type, count, bytes) of what the survivors hold, biggest first"""
     sites: tuple[tuple[str, int, str, int], ...] = ()
     """(file, line, function, count) where the survivors were allocated (`--sites`)"""
+    written_by: tuple[Writer, ...] = ()
+    """lines that filled its slots in further runs (`--blame`): those of the holder first, most first"""
     slots: tuple[str, ...] = ()
     """patterns of the places that keep them alive, the one of `path` first: what a leak is recognised by"""
     in_use: int = 0

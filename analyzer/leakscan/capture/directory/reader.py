@@ -19,6 +19,7 @@ from leakscan.capture.directory.run_file import (
     CENSUS_FILE,
     CONTROL,
     SUFFIXES,
+    Blamed,
     Failure,
     InFlight,
     ModesFile,
@@ -89,6 +90,7 @@ class Capture:
     in_flight: InFlight | None
     ended: Mapping[str, int]
     proof: Proof | None = None
+    blame: Blamed | None = None
     runtime: str = "cpython"
     """cpython or node; `version` is which"""
     version: str = ""
@@ -192,6 +194,7 @@ def _capture(directory: Path, run: RunFile) -> Capture:
         children_returned=run.children_returned,
         ended=run.ended,
         proof=run.proof,
+        blame=run.blame,
         runtime=run.runtime,
         version=run.version_of_runtime or run.python,
         started_in=run.started_in,

@@ -79,6 +79,28 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """A line that filled the containers of a leak's slot `count` times in the runs made to see it."""
+
+    signature: str
+    pattern: str
+    file: str
+    line: int
+    function: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blamed:
+    """Who wrote the references into `slots` (signature, pattern); `failed` says why nobody was seen."""
+
+    slots: tuple[tuple[str, str], ...]
+    runs: int
+    written: tuple[Written, ...]
+    failed: str
+
+
+@dataclass(frozen=True, slots=True)
 class Trim:
     """Memory around `malloc_trim`, after everything; `done` is False where glibc does not serve malloc."""
 
@@ -145,6 +167,7 @@ class RunFile:
     children_returned: int = 0
     """Children that a run forked and that came back from it, to be ended by leakscan."""
     proof: Proof | None = None
+    blame: Blamed | None = None
     trim: Trim | None = None
     allocator: str = ""
     mappings: tuple[tuple[str, int, int], ...] = ()

@@ -19,12 +19,14 @@ from leakscan.capture.directory.run_file import (
     BEFORE,
     CENSUS_FILE,
     SUFFIXES,
+    Blamed,
     Failure,
     InFlight,
     Proof,
     RunFile,
     SnapshotRow,
     Trim,
+    Written,
     write_run_file,
 )
 
@@ -213,6 +215,21 @@ class CaptureWriter:
             failed=event.get("failed", ""),
         )
         self._set(proof=proof)
+        self.write()
+
+    def ask_for_blame(self, slots: tuple[tuple[str, str], ...], runs: int) -> None:
+        """The next event `blamed` is about these slots."""
+        self._set(blame=Blamed(slots, runs, (), "the target did not answer"))
+
+    def _on_blamed(self, event: Event) -> None:
+        asked = self._run.blame
+        assert asked is not None, "a blame that nobody asked for"
+        slots = dict(enumerate(asked.slots))
+        written = tuple(
+            Written(slots[slot][0], slots[slot][1], file, line, function, count)
+            for slot, file, line, function, count in event["written"]
+        )
+        self._set(blame=replace(asked, written=written, failed=event["failed"]))
         self.write()
 
     def _on_error(self, event: Event) -> None:

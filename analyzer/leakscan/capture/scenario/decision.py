@@ -32,5 +32,17 @@ class Prove:
     others: tuple[tuple[int, int, bool], ...] = ()
 
 
-Decide = Callable[[Capture], MoreRuns | Prove | None]
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """Run the scenario `runs` times more, and see which lines fill the containers that hold the leaks.
+
+    `slots` are (signature of the leak, pattern); a holder is (position of its slot, address in `after.heap`).
+    """
+
+    slots: tuple[tuple[str, str], ...]
+    holders: tuple[tuple[int, int], ...]
+    runs: int
+
+
+Decide = Callable[[Capture], MoreRuns | Prove | Blame | None]
 """Called with the capture as it is each time the target has done what was asked; None ends it."""

@@ -11,7 +11,7 @@ import leakscan
 from leakscan.capture.directory.writer import CaptureWriter
 from leakscan.capture.interpreter import Interpreter
 from leakscan.capture.native_module import native_path
-from leakscan.capture.scenario.decision import Decide, MoreRuns, Prove
+from leakscan.capture.scenario.decision import Blame, Decide, MoreRuns, Prove
 from leakscan.capture.scenario.settings import Progress, Settings, session_config
 from leakscan.capture.scenario.target_process import Target, passing_on_interrupts
 from leakscan.errors import LeakscanError
@@ -115,6 +115,9 @@ class Observation:
             self._writer.ask_for_proof(asked.cut, asked.types)
             order = {"references": asked.references, "survivors": asked.survivors, "others": asked.others}
             target.command({"command": "prove", "types": asked.types, **order})
+        elif isinstance(asked, Blame):
+            self._writer.ask_for_blame(asked.slots, asked.runs)
+            target.command({"command": "blame", "holders": asked.holders, "runs": asked.runs})
         else:
             target.command({"command": "end"})
 

@@ -61,7 +61,15 @@ _KEPT: Final = frozenset(
 _NAMES: Final = frozenset(
     (
         *("type_name", "type_names", "name", "names", "reference", "root", "label", "pattern", "patterns"),
-        *("target", "asked", "contents", "sites", "freed_types", "through_uncollected_type", "stack"),
+        *(
+            "target",
+            "asked",
+            "contents",
+            "sites",
+            "freed_types",
+            "through_uncollected_type",
+            "stack",
+        ),
         *("function", "waits_for", "holder"),
     )
 )

@@ -21,6 +21,7 @@ _UNCOLLECTED = (
 _CONTENTS_SHOWN = 4
 _SITES_SHOWN = 3
 _HOLDERS_SHOWN = 3
+_WRITERS_SHOWN = 5
 
 
 def cut_lines(leak: Leak, *, indent: str, width: int, says_held_from_c: bool = True) -> list[Line]:
@@ -35,6 +36,7 @@ def cut_lines(leak: Leak, *, indent: str, width: int, says_held_from_c: bool = T
             indent=indent,
             width=width,
         )
+        lines += written_lines(leak, indent=indent, width=width)
     elif leak.path.root_kind == "held_from_c" and says_held_from_c:
         lines.append(
             line(indent, Span("Held from C: an extension keeps a reference it never drops.", "mark"))
@@ -46,6 +48,22 @@ def cut_lines(leak: Leak, *, indent: str, width: int, says_held_from_c: bool = T
         lines += set_to_cut(leak.cut, what, leak.holder, indent=indent, width=width)
     if leak.in_use:
         lines += wrapped(in_use_text(leak), width, first=indent, indent=indent + "  ", style="faint")
+    return lines
+
+
+def written_lines(leak: Leak, *, indent: str, width: int) -> list[Line]:
+    """`written by  streamlab/workflow.py:41  Workflow.start_run  (20 of 20)`, one line for each place."""
+    lines: list[Line] = []
+    for number, writer in enumerate(leak.written_by[:_WRITERS_SHOWN]):
+        lead = Span("written by  " if number == 0 else " " * 12, "faint")
+        share = f"  {visible(writer.function)}  ({count_text(writer.count)} of {count_text(writer.of)})"
+        # The holder's own slot is said in the line above.
+        into = "" if writer.pattern == leak.slots[0] else f" into {visible(writer.pattern)}"
+        where = Span(place(writer.file, writer.line))
+        lines += _beside(lead, where, share + into, "", indent=indent, width=width)
+    if len(leak.written_by) > _WRITERS_SHOWN:
+        more = f"{count_text(len(leak.written_by) - _WRITERS_SHOWN)} more places: --json has all"
+        lines.append(line(indent, " " * 12, Span(more, "faint")))
     return lines
 
 

@@ -1,0 +1,120 @@
+"""Which line wrote the reference: `--blame` watches the holders while the scenario runs on."""
+
+from __future__ import annotations
+
+import gc
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from leakscan.answers.analyse import analysed_one
+from leakscan.answers.decide import decision
+from leakscan.capture import Settings, capture
+from leakscan.report.text.findings import TextOptions, findings_text
+from leakscan.report.text.lines import plain
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = (ROOT / "fixtures" / "writers" / "__init__.py").read_text().splitlines()
+LINES = {
+    "ByKey": "# by key",
+    "ByUpdate": "# by update",
+    "InList": "# in a list",
+    "InSet": "# in a set",
+    "InDeque": "# in a deque",
+}
+
+
+def newer() -> list[object]:
+    """Every CPython from 3.12 on that is at hand."""
+    found = {version: shutil.which(f"python3.{version}") for version in range(12, 16)}
+    usable = {
+        version: path
+        for version, path in found.items()
+        if path and not subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode
+    }
+    if sys.version_info >= (3, 12):
+        usable[sys.version_info.minor] = sys.executable
+    return [pytest.param(path, id=f"3.{version}") for version, path in usable.items()]
+
+
+def blamed(target: str, folder: Path, python: str):
+    decide = decision(most_runs=10, is_proof_wanted=False, is_blame_wanted=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT / "fixtures"))
+        capture(
+            f"writers:{target}",
+            output=folder,
+            python=python,
+            settings=Settings(runs=10, warmup=1),
+            decide=decide,
+        )
+    return analysed_one([folder])
+
+
+@pytest.mark.parametrize("python", newer())
+def test_each_container_tells_the_line_that_fills_it(tmp_path, python):
+    found = blamed("visit", tmp_path / "leak", python)
+    leaks = {leak.type_name.rpartition(".")[2]: leak for leak in found.leaks}
+    assert set(leaks) == set(LINES)
+    for name, leak in leaks.items():
+        (writer,) = leak.written_by
+        assert SOURCE[writer.line - 1].endswith(LINES[name])
+        assert (writer.function, writer.count, writer.of) == ("Registry.enter", 10, 10)
+        assert writer.file.endswith("writers/__init__.py")
+    screen = plain(findings_text(found, TextOptions()))
+    assert "written by" in screen and "Registry.enter  (10 of 10)" in screen
+
+
+@pytest.mark.parametrize("python", newer()[:1])
+def test_the_fixed_twin_has_nothing_to_blame(tmp_path, python):
+    found = blamed("visit_fixed", tmp_path / "leak", python)
+    assert found.leaks == () and not any("who wrote" in warning for warning in found.warnings)
+
+
+def test_before_312_it_is_said_that_nobody_was_seen(tmp_path):
+    python = sys.executable if sys.version_info < (3, 12) else shutil.which("python3.11")
+    if python is None:
+        pytest.skip("needs CPython 3.11")
+    found = blamed("visit", tmp_path / "leak", python)
+    assert any("it takes Python 3.12" in warning for warning in found.warnings)
+    assert all(leak.written_by == () for leak in found.leaks)
+
+
+PROGRAM = """
+import sys
+sys.path.insert(0, {package!r})
+from leakscan.record.blame import blame
+kept, listed = {{}}, []
+numbers = iter(range(100))
+def run():
+    number = next(numbers)
+    kept[number] = object()
+    listed.append(object())
+    if number == 3: raise ValueError(number)
+try:
+    blame([(0, id(kept)), (1, id(listed))], run, runs=9)
+except ValueError:
+    pass
+assert all(sys.monitoring.get_tool(number) is None for number in range(6))
+seen = blame([(0, id(kept)), (1, id(listed))], run, runs=2)
+assert [row[-1] for row in seen["written"]] == [2, 2], seen
+from ctypes import PYFUNCTYPE, c_int, c_void_p, pythonapi
+signature = PYFUNCTYPE(c_int, c_int, c_void_p, c_void_p, c_void_p)
+pythonapi.PyDict_AddWatcher.argtypes = [signature]
+callback = signature(lambda *_: 0)
+print([pythonapi.PyDict_AddWatcher(callback) for _ in range(2)])
+"""
+
+
+@pytest.mark.parametrize("python", newer())
+def test_nothing_is_left_behind_also_after_a_run_that_fails(python):
+    program = PROGRAM.format(package=str(ROOT / "analyzer"))
+    done = subprocess.run([python, "-c", program], capture_output=True, text=True, check=False, timeout=120)
+    # The first two places for watchers that CPython's own JIT leaves free are free again.
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second = eval(done.stdout)
+    assert second == first + 1
+    gc.collect()
