@@ -27,6 +27,7 @@ _END = pytest.StashKey[Any]()
 _NOT_APPLICABLE = pytest.StashKey[str]()
 _DEFAULTS = {"runs": 20, "warmup": 3, "types": (), "modes": "consume", "sites": False}
 _CHUNKS = 3
+_PROPERTY = "leakscan"
 
 
 class _RunFailed(Exception):
@@ -109,6 +110,30 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """One line for each leak: its signature, what it is, how many tests show it, the first of them."""
+    tests: dict[str, list[str]] = {}
+    for report in terminalreporter.stats.get("failed", ()):
+        for name, line in getattr(report, "user_properties", ()):
+            if name == _PROPERTY and report.nodeid not in tests.setdefault(line, []):
+                tests[line].append(report.nodeid)
+    if not tests:
+        return
+    terminalreporter.section("leaks")
+    for line, nodes in sorted(tests.items()):
+        seen = f"in {nodes[0]}" if len(nodes) == 1 else f"in {len(nodes)} tests, first {nodes[0]}"
+        terminalreporter.write_line(f"{line}  {seen}")
+
+
+def _line_of(findings: Findings, signature: str) -> str:
+    """The same in every test that shows the leak: no counts, which differ."""
+    from leakscan.wording import visible
+
+    leak = next(each for each in findings.leaks if each.signature == signature)
+    holder = leak.holder.label if leak.holder else leak.path.root
+    return f"{signature}  {visible(leak.name or leak.type_name)}, held by {visible(holder)}"
+
+
 def _asked(item: pytest.Item) -> dict[str, Any] | None:
     """How the test is to be measured, None when it is not."""
     from leakscan.record.streams import MODES
@@ -153,7 +178,10 @@ def _leak_in(item: pytest.Function, asked: dict[str, Any], mode: str) -> str:
         item.stash[_NOT_APPLICABLE] = ""
     if findings is None:
         return ""
-    if leaks_of(findings, asked["types"]):
+    signatures = leaks_of(findings, asked["types"])
+    if signatures:
+        # They go with the reports, from the workers of xdist and into JUnit files, too.
+        item.user_properties += [(_PROPERTY, _line_of(findings, each)) for each in signatures]
         return screen(findings)
     if findings.verdict is Verdict.INCONCLUSIVE and item.get_closest_marker("leakscan") is not None:
         item.stash[_REMARK] = findings.headline

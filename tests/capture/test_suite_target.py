@@ -54,7 +54,9 @@ def test_skipped():
 @pytest.fixture
 def headline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "test_service.py").write_text(SUITE)
-    (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings =\n  error\n  ignore::DeprecationWarning\n")
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\nfilterwarnings =\n  error\n  ignore::DeprecationWarning\n"
+    )
     monkeypatch.chdir(tmp_path)
 
     def run(name: str) -> str:

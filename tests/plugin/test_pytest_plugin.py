@@ -191,6 +191,33 @@ def test_a_whole_suite_can_be_measured(suite):
     result.assert_outcomes(failed=1, passed=1)
 
 
+def test_leaks_are_summed_up_one_by_one_and_go_into_junit_files(suite, pytester):
+    result = suite(
+        """
+        import pytest
+
+        class Session:
+            pass
+
+        KEPT = []
+
+        @pytest.mark.leakscan(runs=6)
+        @pytest.mark.parametrize("number", range(2))
+        def test_leaks(number):
+            KEPT.append(Session())
+
+        def test_is_fine():
+            pass
+        """,
+        "--junitxml=junit.xml",
+    )
+    result.assert_outcomes(failed=2, passed=1)
+    line = "*  test_suite.Session, held by test_suite.KEPT"
+    result.stdout.fnmatch_lines(["*= leaks =*", f"{line}  in 2 tests, first test_suite.py::test_leaks[[]0]"])
+    junit = (pytester.path / "junit.xml").read_text()
+    assert junit.count('<property name="leakscan" value="') == 2
+
+
 def test_without_the_marker_nothing_is_measured(suite):
     result = suite(
         """
