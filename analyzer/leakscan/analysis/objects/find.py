@@ -19,7 +19,6 @@ from leakscan.heap.kinds import BIRTH_UNKNOWN, KIND_MASK, Kind, ObjectFlag, Root
 
 _NUMBER: Final = re.compile(r"#?(\d+)")
 _DESCRIPTORS: Final = ("member_descriptor", "getset_descriptor")
-_DRAWN: Final = re.compile(r"^[ |`]*`?- ")
 _STEP_TYPE: Final = re.compile(r": (?:[^\s:'\"\[\]]+)(?: [^'\"\[\]]*)?$")
 _TO_CUT: Final = ("To free", "Held by")
 
