@@ -7,6 +7,7 @@ alive; what piles up in them is the run's.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any, Final
 
 from leakscan.errors import CaptureError
@@ -31,15 +32,14 @@ class Suite:
     def open(self) -> Iterator[None]:
         """Configure pytest as `pytest NODE_ID` here does, collect, and close it all after the runs."""
         try:
-            import pytest
-            from _pytest.config import _prepareconfig
+            pytest, configuring = import_module("pytest"), import_module("_pytest.config")
         except ImportError:
             raise CaptureError(
                 f"{self._node_id} is a test of pytest, and the program's environment has no pytest",
                 hint="name the environment that the tests run in with --python",
             ) from None
         try:
-            config = _prepareconfig([*_OPTIONS, self._node_id], None)
+            config = configuring._prepareconfig([*_OPTIONS, self._node_id], None)
             config._do_configure()
             session = pytest.Session.from_config(config)
             config.hook.pytest_sessionstart(session=session)
@@ -66,10 +66,8 @@ class Suite:
 
 
 def _run_once(item: Any, following: Any) -> None:
-    from _pytest.runner import runtestprotocol
-
     properties, sections = len(item.user_properties), len(item._report_sections)
-    reports = runtestprotocol(item, log=False, nextitem=following)
+    reports = import_module("_pytest.runner").runtestprotocol(item, log=False, nextitem=following)
     # What reporting collects for one run would pile up over many.
     del item.user_properties[properties:], item._report_sections[sections:]
     for report in reports:
