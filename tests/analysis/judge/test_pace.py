@@ -28,4 +28,5 @@ def test_a_warm_up_may_last_for_half_of_the_runs_when_ten_equal_ones_follow(
 
 def test_a_warm_up_may_last_for_a_quarter_of_the_runs():
     assert steady_rate((7, 1, 1, 1, 1, 1, 1, 1)) == (2, 1.0, True)
-    assert not steady_rate((7, 7, 1, 1, 1, 1, 1, 1))[2]
+    assert steady_rate((36, 0, 0, *(1,) * 9)) == (4, 1.0, True)
+    assert not steady_rate((36, 0, 0, 0, *(1,) * 8))[2]

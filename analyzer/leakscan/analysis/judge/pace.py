@@ -39,7 +39,7 @@ def steady_rate(births: tuple[int, ...]) -> tuple[int, float, bool]:
     runs = len(births)
     # The first runs may also hold a warm-up: what counts is what every later run does, in three quarters of
     # the runs, or in half of them when those are ten or more.
-    most = max(1, runs // 4, min(runs // 2, runs - _LONG_RUN) + 1)
+    most = max(1, runs // 4 + 1, min(runs // 2, runs - _LONG_RUN) + 1)
     for since in range(1, most + 1):
         if births[since - 1] and len(set(births[since - 1 :])) == 1:
             return since, float(births[-1]), True
