@@ -95,7 +95,8 @@ __attribute__((noinline)) void note(void* block, Note note) {
 __attribute__((noinline)) void note_thoughtfully(void* block) {
     if (block == nullptr) failed = true;
     if (!detail::is_armed || block == nullptr) return;
-    note(block, {value_now(), detail::has_sites ? sites::now() : 0, detail::has_works ? works::now() : std::uint16_t{0}});
+    note(block,
+         {value_now(), detail::has_sites ? sites::now() : 0, detail::has_works ? works::now() : std::uint16_t{0}});
 }
 
 inline void* note_new(void* block) {
@@ -115,9 +116,7 @@ Note take(void* block) {
     return {old.value, old.site & ~sites::kCodeBlock, old.work};
 }
 
-void* hook_malloc(void*, std::size_t size) {
-    return note_new(state.next.malloc(state.next.ctx, size));
-}
+void* hook_malloc(void*, std::size_t size) { return note_new(state.next.malloc(state.next.ctx, size)); }
 
 void* hook_calloc(void*, std::size_t count, std::size_t size) {
     state.was_called = true;
@@ -138,20 +137,15 @@ void hook_free(void*, void* block) {
     if (__builtin_expect(detail::quick < detail::kThink && index < shadow::kRegions, 1)) {
         std::uint8_t* const bytes = shadow::narrow[index].load(std::memory_order_acquire);
         // Blocks of the baseline are left alone: writing would only make their pages resident.
-        if (bytes != nullptr && bytes[shadow::granule_index(block)] != 0)
-            bytes[shadow::granule_index(block)] = 0;
+        if (bytes != nullptr && bytes[shadow::granule_index(block)] != 0) bytes[shadow::granule_index(block)] = 0;
     } else if (detail::is_armed && block != nullptr) {
         take(block);
     }
     state.next.free(state.next.ctx, block);
 }
 
-GetAllocator get_allocator() {
-    return reinterpret_cast<GetAllocator>(dlsym(RTLD_DEFAULT, "PyMem_GetAllocator"));
-}
-SetAllocator set_allocator() {
-    return reinterpret_cast<SetAllocator>(dlsym(RTLD_DEFAULT, "PyMem_SetAllocator"));
-}
+GetAllocator get_allocator() { return reinterpret_cast<GetAllocator>(dlsym(RTLD_DEFAULT, "PyMem_GetAllocator")); }
+SetAllocator set_allocator() { return reinterpret_cast<SetAllocator>(dlsym(RTLD_DEFAULT, "PyMem_SetAllocator")); }
 
 bool is_outermost() {
     Allocator current;

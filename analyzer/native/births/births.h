@@ -2,11 +2,11 @@
 // A wrapper over PYMEM_DOMAIN_OBJ writes the shadow (shadow.h); the walker reads it in a forked
 // child. The readers below take no lock and allocate nothing.
 #pragma once
-#include "format.h"
-#include "module.h"
 #include "births/shadow.h"
 #include "births/sites.h"
 #include "births/works.h"
+#include "format.h"
+#include "module.h"
 
 #include <cstdint>
 #include <cstring>
@@ -167,8 +167,7 @@ void for_each_live_block(F&& f) {
                     g |= detail::word_granules(region) - 1;
                     continue;
                 }
-                if (const std::uint16_t run = detail::read(region, g))
-                    f(shadow::block_at(r, g), run);
+                if (const std::uint16_t run = detail::read(region, g)) f(shadow::block_at(r, g), run);
             }
         }
     }

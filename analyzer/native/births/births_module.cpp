@@ -145,8 +145,8 @@ PyObject* births_site(PyObject*, PyObject* arg) {
     const sites::Row row = sites::row(static_cast<std::uint32_t>(index));
     const sites::Text file = sites::text(row.file);
     const sites::Text function = sites::text(row.function);
-    return Py_BuildValue("(s#Is#)", file.utf8, static_cast<Py_ssize_t>(file.bytes), row.line,
-                         function.utf8, static_cast<Py_ssize_t>(function.bytes));
+    return Py_BuildValue("(s#Is#)", file.utf8, static_cast<Py_ssize_t>(file.bytes), row.line, function.utf8,
+                         static_cast<Py_ssize_t>(function.bytes));
 }
 
 // births_stats(): what is being recorded. Cheap.
@@ -180,15 +180,14 @@ PyObject* births_usage(PyObject*, PyObject*) {
 
 }  // namespace births
 
-PyMethodDef birth_methods[] = {
-    {"births_arm", births::births_arm, METH_VARARGS, nullptr},
-    {"births_set", births::births_set, METH_O, nullptr},
-    {"births_boundary", births::births_boundary, METH_O, nullptr},
-    {"births_disarm", births::births_disarm, METH_NOARGS, nullptr},
-    {"births_of", births::births_of, METH_O, nullptr},
-    {"births_at", births::births_at, METH_O, nullptr},
-    {"births_site", births::births_site, METH_O, nullptr},
-    {"births_stats", births::births_stats, METH_NOARGS, nullptr},
-    {"births_living", births::births_living, METH_O, nullptr},
-    {"births_usage", births::births_usage, METH_NOARGS, nullptr},
-    {nullptr, nullptr, 0, nullptr}};
+PyMethodDef birth_methods[] = {{"births_arm", births::births_arm, METH_VARARGS, nullptr},
+                               {"births_set", births::births_set, METH_O, nullptr},
+                               {"births_boundary", births::births_boundary, METH_O, nullptr},
+                               {"births_disarm", births::births_disarm, METH_NOARGS, nullptr},
+                               {"births_of", births::births_of, METH_O, nullptr},
+                               {"births_at", births::births_at, METH_O, nullptr},
+                               {"births_site", births::births_site, METH_O, nullptr},
+                               {"births_stats", births::births_stats, METH_NOARGS, nullptr},
+                               {"births_living", births::births_living, METH_O, nullptr},
+                               {"births_usage", births::births_usage, METH_NOARGS, nullptr},
+                               {nullptr, nullptr, 0, nullptr}};

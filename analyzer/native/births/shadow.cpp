@@ -16,9 +16,7 @@ std::size_t mapping_bytes(Form form) {
                                          (form.with_works ? sizeof(std::uint16_t) : 0));
 }
 
-Form form_of(const Region* region) {
-    return {region->is_wide, region->sites != nullptr, region->works != nullptr};
-}
+Form form_of(const Region* region) { return {region->is_wide, region->sites != nullptr, region->works != nullptr}; }
 
 }  // namespace
 
@@ -26,8 +24,8 @@ Region* map_region(const void* block, Form form) {
     const std::size_t index = region_index(block);
     if (index >= kRegions) return kUnmapped;
     const std::size_t bytes = mapping_bytes(form);
-    void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* const memory =
+        mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     Region* fresh = kUnmapped;
     if (memory != MAP_FAILED) {
 #ifdef MADV_NOHUGEPAGE

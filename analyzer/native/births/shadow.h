@@ -42,15 +42,10 @@ extern std::atomic<std::uint8_t*> narrow[kRegions];
 // The works of a narrow region lie at the same distance behind its runs in all of them.
 inline constexpr std::size_t kWorksAfterNarrow = kGranules;
 
-inline bool is_mapped(const Region* region) {
-    return reinterpret_cast<std::uintptr_t>(region) > 1;
-}
-inline std::size_t region_index(const void* block) {
-    return reinterpret_cast<std::uintptr_t>(block) >> kRegionShift;
-}
+inline bool is_mapped(const Region* region) { return reinterpret_cast<std::uintptr_t>(region) > 1; }
+inline std::size_t region_index(const void* block) { return reinterpret_cast<std::uintptr_t>(block) >> kRegionShift; }
 inline std::size_t granule_index(const void* block) {
-    return (reinterpret_cast<std::uintptr_t>(block) & ((std::uintptr_t{1} << kRegionShift) - 1)) >>
-           kGranuleShift;
+    return (reinterpret_cast<std::uintptr_t>(block) & ((std::uintptr_t{1} << kRegionShift) - 1)) >> kGranuleShift;
 }
 inline const void* block_at(std::size_t region, std::size_t granule) {
     return reinterpret_cast<const void*>((region << kRegionShift) | (granule << kGranuleShift));

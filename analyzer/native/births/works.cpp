@@ -2,9 +2,9 @@
 
 #include "cpython/layout.h"
 
-#include <cstring>
 #include <dlfcn.h>
 #include <sys/mman.h>
+#include <cstring>
 
 namespace works {
 
@@ -69,8 +69,8 @@ bool open(PyObject* variable) {
         if (state.own->variable == variable) return true;
         return PyErr_SetString(PyExc_RuntimeError, "works: there is a table for another variable"), false;
     }
-    void* const memory = mmap(nullptr, sizeof(Table), PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* const memory =
+        mmap(nullptr, sizeof(Table), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) return PyErr_NoMemory(), false;
     state.own = static_cast<Table*>(memory);
     Py_INCREF(variable);  // for ever: the hook may read it at any time

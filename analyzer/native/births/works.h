@@ -4,8 +4,8 @@
 // tasks and callbacks by itself. The hook reads it through the running thread's state: a context that is
 // entered or left changes the version of the thread's context, and only then is the variable looked up.
 #pragma once
-#include "module.h"
 #include "cpython/layout.h"
+#include "module.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -29,9 +29,9 @@ static_assert(sizeof(Row) == 128);
 // Found by every copy of this library in the process, of whatever version: its form goes with kCapsule.
 struct Table {
     PyObject* variable;
-    std::uint32_t rows;         // row 0 is what no work was under way for
-    std::uint32_t is_recorded;  // births are armed, by this copy or another
-    std::uint64_t changes;      // how often the variable was set without a change of context
+    std::uint32_t rows;           // row 0 is what no work was under way for
+    std::uint32_t is_recorded;    // births are armed, by this copy or another
+    std::uint64_t changes;        // how often the variable was set without a change of context
     std::uint32_t slots[kSlots];  // row + 1
     Row row[kRows];
 };

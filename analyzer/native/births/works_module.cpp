@@ -51,14 +51,10 @@ PyObject* works_changed(PyObject*, PyObject*) {
 }
 
 // works_recorded(): whether births are armed that record works.
-PyObject* works_recorded(PyObject*, PyObject*) {
-    return PyBool_FromLong(table() != nullptr && table()->is_recorded);
-}
+PyObject* works_recorded(PyObject*, PyObject*) { return PyBool_FromLong(table() != nullptr && table()->is_recorded); }
 
 // works_of(object): the number of the work that its block was allocated in.
-PyObject* works_of(PyObject*, PyObject* object) {
-    return PyLong_FromLong(births::work_of(births::block_of(object)));
-}
+PyObject* works_of(PyObject*, PyObject* object) { return PyLong_FromLong(births::work_of(births::block_of(object))); }
 
 }  // namespace
 }  // namespace works

@@ -151,9 +151,7 @@ inline T load(const void* base, std::ptrdiff_t offset) {
 __attribute__((no_sanitize("address"))) inline std::uintptr_t word_at(const void* base, std::size_t offset) {
     return *reinterpret_cast<const volatile std::uintptr_t*>(static_cast<const char*>(base) + offset);
 }
-inline Object* object_at(const void* base, std::ptrdiff_t offset) {
-    return load<Object*>(base, offset);
-}
+inline Object* object_at(const void* base, std::ptrdiff_t offset) { return load<Object*>(base, offset); }
 
 // Parts of structs that are the same in 3.11 to 3.15.
 inline constexpr std::ptrdiff_t kBytesText = 32;      // PyBytesObject.ob_sval

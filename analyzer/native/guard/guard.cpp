@@ -36,7 +36,8 @@ using agent::monotonic_seconds;
 constexpr std::size_t kStackBytes = 512 * 1024;
 constexpr double kLongPause = 0.2, kYoungPause = 0.05, kShortPause = 0.02, kYoungSeconds = 5;
 constexpr double kChildSeconds = 600, kRetrySeconds = 1, kChildDelay = 1, kFindSeconds = 3;
-constexpr double kLeastSlowness = 1.2, kUsualSlowness = 1.5;  // until the baseline has shown how long a snapshot takes here
+constexpr double kLeastSlowness = 1.2,
+                 kUsualSlowness = 1.5;  // until the baseline has shown how long a snapshot takes here
 constexpr Bytes kRoomKept = 2 << 20, kDiskKept = 50'000'000;
 constexpr Bytes kFileBytesABlock = 64;
 constexpr Bytes kUnseenBlock = 48;  // what grew since blocks were counted is taken to be of small ones

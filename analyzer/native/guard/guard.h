@@ -18,7 +18,8 @@ struct Settings {
 // be called before Python is initialized: the thread waits for it.
 const char* start(const Settings& settings);
 
-// The same with `limit=BYTES percent=N baseline=MILLISECONDS births=0 redact=1 term=MILLISECONDS` as text, each of which may be missing.
+// The same with `limit=BYTES percent=N baseline=MILLISECONDS births=0 redact=1 term=MILLISECONDS` as text, each of
+// which may be missing.
 // "" when it was started.
 const char* start_with(const char* folder, const char* options);
 

@@ -7,8 +7,8 @@
 namespace guard {
 namespace {
 
-// guard_start(folder, limit_bytes, percent, baseline_seconds, counts_births, redacts_keys, term_seconds) -> False when one runs
-// already. Starts a thread; holds the GIL, allocates its stack. RuntimeError: `no-thread`, `name-too-long`,
+// guard_start(folder, limit_bytes, percent, baseline_seconds, counts_births, redacts_keys, term_seconds) -> False when
+// one runs already. Starts a thread; holds the GIL, allocates its stack. RuntimeError: `no-thread`, `name-too-long`,
 // `unsupported`.
 PyObject* guard_start(PyObject*, PyObject* args) {
     Settings settings{};

@@ -143,13 +143,11 @@ void Walk::static_type_state(const TypeObject* type, const Object** dict, const 
 
 void Walk::sort_running_frames() { std::sort(running_.begin(), running_.end()); }
 
-bool Walk::is_running(const void* frame) const {
-    return std::binary_search(running_.begin(), running_.end(), frame);
-}
+bool Walk::is_running(const void* frame) const { return std::binary_search(running_.begin(), running_.end(), frame); }
 
 bool Walk::is_own_code(const Object* code) const {
-    return input->own_prefix_bytes && text_starts_with(object_at(code, L->code_filename), input->own_prefix,
-                                                       input->own_prefix_bytes);
+    return input->own_prefix_bytes &&
+           text_starts_with(object_at(code, L->code_filename), input->own_prefix, input->own_prefix_bytes);
 }
 
 int Walk::visit(Object* target, void* self) {
@@ -200,8 +198,7 @@ void Walk::check(const Object* object, TypePlan* plan) {
     }
     staging_ = false;
     for (Staged& staged : staged_)
-        if (!staged.matched && !staged.sure)
-            staged.sure = !(staged.target->type->flags & tpflag::HAVE_GC);
+        if (!staged.matched && !staged.sure) staged.sure = !(staged.target->type->flags & tpflag::HAVE_GC);
     // Nothing was sent before this line: a fault above can be tried again without names.
     for (const Staged& staged : staged_)
         if (staged.matched || staged.sure) send(staged.target, staged.kind, staged.label);
@@ -233,8 +230,7 @@ void Walk::name_references(const Object* object, TypePlan* plan) {
             break;
         case Shape::TUPLE:
             name_items(*this, object,
-                       reinterpret_cast<const Object* const*>(reinterpret_cast<const char*>(object) +
-                                                              L->tuple_items),
+                       reinterpret_cast<const Object* const*>(reinterpret_cast<const char*>(object) + L->tuple_items),
                        static_cast<const VarObject*>(object)->size);
             break;
         case Shape::SET: name_set(*this, object); break;
@@ -331,8 +327,7 @@ void Walk::process_all() {
             if (next_ == nodes.count()) return;
         }
         current_ = next_;
-        if (bare_)
-            sent_ -= current_refs_;  // the type, still in the ring
+        if (bare_) sent_ -= current_refs_;  // the type, still in the ring
         current_refs_ = 0;
         current_flags_ = extra_flags_;
         row_plan_ = nullptr;
@@ -370,8 +365,7 @@ void Walk::walk_collector_lists() {
         const void* head = input->gc_heads[i];
         const void* at = reinterpret_cast<const void*>(load<std::uintptr_t>(head, 0) & ~std::uintptr_t{3});
         while (at && at != head) {
-            const void* next =
-                reinterpret_cast<const void*>(load<std::uintptr_t>(at, 0) & ~std::uintptr_t{3});
+            const void* next = reinterpret_cast<const void*>(load<std::uintptr_t>(at, 0) & ~std::uintptr_t{3});
             __builtin_prefetch(next);
             nodes.intern(static_cast<const char*>(at) + kGcHead);
             at = next;
@@ -380,8 +374,7 @@ void Walk::walk_collector_lists() {
 }
 
 bool Walk::is_known_type(const TypeObject* type) const {
-    std::size_t at =
-        ((reinterpret_cast<std::uintptr_t>(type) >> 4) * 0x9E3779B97F4A7C15ull >> 40) & plan_mask_;
+    std::size_t at = ((reinterpret_cast<std::uintptr_t>(type) >> 4) * 0x9E3779B97F4A7C15ull >> 40) & plan_mask_;
     for (; plan_slots_[at]; at = (at + 1) & plan_mask_)
         if (plan_slots_[at]->type == type) return true;
     return false;
@@ -415,8 +408,7 @@ TypePlan* Walk::build_plan(const TypeObject* type) {
 
 void Walk::insert_plan(TypePlan* plan) {
     if (!plan->type) return;
-    std::size_t at =
-        ((reinterpret_cast<std::uintptr_t>(plan->type) >> 4) * 0x9E3779B97F4A7C15ull >> 40) & plan_mask_;
+    std::size_t at = ((reinterpret_cast<std::uintptr_t>(plan->type) >> 4) * 0x9E3779B97F4A7C15ull >> 40) & plan_mask_;
     while (plan_slots_[at]) at = (at + 1) & plan_mask_;
     plan_slots_[at] = plan;
 }
@@ -458,7 +450,8 @@ void Walk::write_works() {
 
 // The order is that of docs/format.md.
 void Walk::write_memory() {
-    for (const std::uint64_t figure : {block_bytes_, pools_.used, pools_.resident, pools_.pools, shadow::resident_bytes()})
+    for (const std::uint64_t figure :
+         {block_bytes_, pools_.used, pools_.resident, pools_.pools, shadow::resident_bytes()})
         writer.u64(MEMORY, figure);
 }
 

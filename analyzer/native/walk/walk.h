@@ -42,8 +42,8 @@ class Walk {
     Nodes nodes;
     Arena arena;
     const Input* input = nullptr;
-    std::int8_t generator_state = 0;       // of the generator whose frame is being named
-    const Object* interned = nullptr;      // its entries own no counts
+    std::int8_t generator_state = 0;   // of the generator whose frame is being named
+    const Object* interned = nullptr;  // its entries own no counts
 
     TypePlan* plan_of(const TypeObject* type);
     bool is_running(const void* frame) const;

@@ -12,28 +12,20 @@ struct ColumnFormat {
 };
 
 constexpr ColumnFormat kColumns[COLUMN_COUNT] = {
-    {"meta", format::BYTES, false},      {"str.bytes", format::BYTES, true},
-    {"str.ends", format::U64, true},     {"type.obj", format::U32, false},
-    {"type.module", format::U32, false}, {"type.name", format::U32, false},
-    {"type.flags", format::U8, false},   {"obj.addr", format::U64, true},
-    {"obj.type", format::U32, true},     {"obj.size", format::U32, true},
-    {"obj.refcount", format::U32, true}, {"obj.birth", format::U16, true},
-    {"obj.flags", format::U8, true},     {"obj.refs", format::U32, true},
-    {"obj.site", format::U32, true},     {"obj.work", format::U16, true},
-    {"big.obj", format::U32, false},
-    {"big.size", format::U64, false},    {"ref.dst", format::U32, true},
-    {"ref.kind", format::U8, true},      {"ref.label", format::U32, true},
-    {"root.kind", format::U8, false},    {"root.label", format::U32, false},
-    {"root.dst", format::U32, false},    {"root.flags", format::U8, false},
-    {"name.obj", format::U32, false},    {"name.str", format::U32, false},
-    {"loc.obj", format::U32, false},     {"loc.file", format::U32, false},
-    {"loc.line", format::U32, false},    {"bound.obj", format::U32, false},
-    {"bound.size", format::U64, false},  {"late.src", format::U32, false},
-    {"late.dst", format::U32, false},    {"site.file", format::U32, false},
-    {"site.line", format::U32, false},   {"site.func", format::U32, false},
-    {"work.name", format::U32, false},   {"work.begun", format::U64, false},
-    {"census.count", format::U64, false}, {"census.bytes", format::U64, false},
-    {"memory", format::U64, false},
+    {"meta", format::BYTES, false},       {"str.bytes", format::BYTES, true},   {"str.ends", format::U64, true},
+    {"type.obj", format::U32, false},     {"type.module", format::U32, false},  {"type.name", format::U32, false},
+    {"type.flags", format::U8, false},    {"obj.addr", format::U64, true},      {"obj.type", format::U32, true},
+    {"obj.size", format::U32, true},      {"obj.refcount", format::U32, true},  {"obj.birth", format::U16, true},
+    {"obj.flags", format::U8, true},      {"obj.refs", format::U32, true},      {"obj.site", format::U32, true},
+    {"obj.work", format::U16, true},      {"big.obj", format::U32, false},      {"big.size", format::U64, false},
+    {"ref.dst", format::U32, true},       {"ref.kind", format::U8, true},       {"ref.label", format::U32, true},
+    {"root.kind", format::U8, false},     {"root.label", format::U32, false},   {"root.dst", format::U32, false},
+    {"root.flags", format::U8, false},    {"name.obj", format::U32, false},     {"name.str", format::U32, false},
+    {"loc.obj", format::U32, false},      {"loc.file", format::U32, false},     {"loc.line", format::U32, false},
+    {"bound.obj", format::U32, false},    {"bound.size", format::U64, false},   {"late.src", format::U32, false},
+    {"late.dst", format::U32, false},     {"site.file", format::U32, false},    {"site.line", format::U32, false},
+    {"site.func", format::U32, false},    {"work.name", format::U32, false},    {"work.begun", format::U64, false},
+    {"census.count", format::U64, false}, {"census.bytes", format::U64, false}, {"memory", format::U64, false},
     {"end", format::BYTES, false},
 };
 constexpr std::uint64_t kCacheBytes = 2 << 20;
@@ -47,8 +39,7 @@ void make_tables(std::uint32_t tables[8][256]) {
         tables[0][i] = value;
     }
     for (int t = 1; t < 8; t++)
-        for (int i = 0; i < 256; i++)
-            tables[t][i] = (tables[t - 1][i] >> 8) ^ tables[0][tables[t - 1][i] & 255];
+        for (int i = 0; i < 256; i++) tables[t][i] = (tables[t - 1][i] >> 8) ^ tables[0][tables[t - 1][i] & 255];
 }
 
 std::uint32_t crc_more(const std::uint32_t t[8][256], std::uint32_t crc, const char* data, std::size_t n) {
@@ -58,8 +49,8 @@ std::uint32_t crc_more(const std::uint32_t t[8][256], std::uint32_t crc, const c
         std::memcpy(&low, bytes, 4);
         std::memcpy(&high, bytes + 4, 4);
         low ^= crc;
-        crc = t[7][low & 255] ^ t[6][(low >> 8) & 255] ^ t[5][(low >> 16) & 255] ^ t[4][low >> 24] ^
-              t[3][high & 255] ^ t[2][(high >> 8) & 255] ^ t[1][(high >> 16) & 255] ^ t[0][high >> 24];
+        crc = t[7][low & 255] ^ t[6][(low >> 8) & 255] ^ t[5][(low >> 16) & 255] ^ t[4][low >> 24] ^ t[3][high & 255] ^
+              t[2][(high >> 8) & 255] ^ t[1][(high >> 16) & 255] ^ t[0][high >> 24];
     }
     for (; n; n--) crc = (crc >> 8) ^ t[0][(crc ^ *bytes++) & 255];
     return crc;
