@@ -457,13 +457,13 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
         ended = record::wait_for(child.pid, child_seconds_, &room);
     }
     const double took = monotonic_seconds() - got;
-    const bool is_whole = !std::strcmp(ended.status, "ok") && rename(partial, path) == 0;
-    if (!is_whole) unlink(partial);
+    const bool is_whole = !std::strcmp(ended.status, "ok");
     const double slowness = took / Cost::usual_seconds(next.blocks);
     // A small heap is written faster than its share of a big one.
     if (is_whole || slowness > slowness_) slowness_ = slowness > kLeastSlowness ? slowness : kLeastSlowness;
     struct stat written{};
-    stat(path, &written);
+    stat(partial, &written);
+    // Before the snapshot has its name: the process may end right after it has.
     journal_.begin(is_whole ? "snapshot" : "failed");
     journal_.text("file", file);
     journal_.text("reason", child.reason ? child.reason : reason);
@@ -487,7 +487,15 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
     else
         journal_.numbers("resident_bytes", &resident, 1);
     journal_.write();
-    return is_whole ? Taken::DONE : Taken::FAILED;
+    if (is_whole && rename(partial, path) == 0) return Taken::DONE;
+    if (is_whole) {
+        journal_.begin("failed");
+        journal_.text("file", file);
+        journal_.text("status", "write-error");
+        journal_.write();
+    }
+    unlink(partial);
+    return Taken::FAILED;
 }
 
 void Guard::forget_births() {

@@ -285,8 +285,9 @@ def test_a_snapshot_is_taken_on_sigterm(boxes: Path, handler: str):
         "while not has('before.heap'): time.sleep(0.01)\n"
         "held = [object() for _ in range(1000)]\n"
         "time.sleep(0.5)\n"
-        "print('ready', flush=True)\n"
-        "try: time.sleep(300)\n"
+        "try:\n"
+        "  print('ready', flush=True)\n"
+        "  time.sleep(300)\n"
         "finally:\n"
         "  while not has('after.heap'): time.sleep(0.01)\n"
     )
@@ -298,6 +299,16 @@ def test_a_snapshot_is_taken_on_sigterm(boxes: Path, handler: str):
     after = read_box(box).after
     assert after is not None
     assert after.reason == "SIGTERM"
+
+
+def test_what_is_told_of_a_snapshot_is_of_the_one_that_is_there(tmp_path: Path):
+    rows = [{"event": "snapshot", "file": "after.heap", "bytes": size, "interval": size} for size in (3, 5)]
+    box = drawn_box(tmp_path, STARTED, *(f"{json.dumps(row)}\n" for row in rows))
+    assert read_box(box).after is None
+    (box / "after.heap").write_bytes(b"old")
+    assert read_box(box).after.interval == 3
+    (box / "after.heap").write_bytes(b"newer")
+    assert read_box(box).after.interval == 5
 
 
 def test_a_snapshot_is_taken_when_the_allocator_has_no_memory(idle: Program, boxes: Path):

@@ -105,11 +105,13 @@ def read_box(directory: Path) -> Box:
 
 
 def _last(directory: Path, taken: list[Line], file: str) -> Taken | None:
-    if not (directory / file).is_file():
+    """What is told of the snapshot that is there: of one that takes its place it is told before it does."""
+    path = directory / file
+    told = [line for line in taken if line.get("file") == file]
+    if not told or not path.is_file():
         return None
-    line = next((line for line in reversed(taken) if line.get("file") == file), None)
-    if line is None:
-        return None
+    size = path.stat().st_size
+    line = next((line for line in reversed(told) if line.get("bytes") == size), told[-1])
     resident = line.get("resident_bytes")
     return Taken(
         file=file,
