@@ -132,7 +132,7 @@ def diff(
         told.census,
         {one.slot.pattern: one for one in told.judged},
         find_open_sockets(reach),
-        extension_types(after),
+        extension_types(reach.modules),
     )
     judged = assemble_leaks(assembly, groups, ledger, cuts)
     waits = find_waits(after, life)

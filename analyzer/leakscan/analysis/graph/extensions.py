@@ -6,10 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from leakscan.analysis.graph.modules import Modules, Tier, find_modules
-from leakscan.analysis.graph.refs import type_rows
-from leakscan.heap.graph import HeapGraph
-from leakscan.heap.kinds import Kind
+from leakscan.analysis.graph.modules import Modules, Tier
+from leakscan.analysis.graph.refs import order_of, type_rows
 
 _COMPILED: Final = (".so", ".pyd", ".dylib")
 _OF_THE_STDLIB: Final = frozenset(
@@ -21,18 +19,18 @@ _OF_THE_STDLIB: Final = frozenset(
 """Its compiled modules whose objects have buffers, handles or contexts of a library."""
 
 
-def extension_types(graph: HeapGraph) -> frozenset[str]:
+def extension_types(modules: Modules) -> frozenset[str]:
     """Names of the types that are of a compiled module, or made from one; of CPython only. O(types)."""
+    graph = modules.graph
     if graph.runtime != "cpython":
         return frozenset()
-    modules = find_modules(graph)
     files = _files(modules)
     rows = type_rows(graph)
     is_compiled = np.array([_is_compiled(name, modules, files) for name in modules.type_modules], np.bool_)
     inherits = {
         row
         for obj, row in rows.items()
-        if any(is_compiled[rows[base]] for base in _order(graph, obj) if base in rows)
+        if any(is_compiled[rows[base]] for base in order_of(graph, obj) if base in rows)
     }
     return frozenset(graph.type_names[row] for row in {*np.flatnonzero(is_compiled).tolist(), *inherits})
 
@@ -48,12 +46,3 @@ def _is_compiled(module: str, modules: Modules, files: dict[str, str]) -> bool:
     if modules.tier_by_name.get(module, Tier.APPLICATION) is Tier.STDLIB:
         return module in _OF_THE_STDLIB
     return files.get(module, "").endswith(_COMPILED)
-
-
-def _order(graph: HeapGraph, cls: int) -> list[int]:
-    """The class and its bases, as its `__mro__` has them."""
-    for ref in graph.references(cls):
-        if graph.kind(ref) == Kind.MACHINERY and graph.label(ref) == "__mro__":
-            bases = graph.references(int(graph.ref_targets[ref]))
-            return [int(graph.ref_targets[one]) for one in bases if graph.kind(one) == Kind.INDEX]
-    return [cls]

@@ -111,3 +111,12 @@ def strings_ending(strings: StringTable, suffix: str) -> U32:
         for position, byte in enumerate(reversed(wanted.tolist()), 1):
             rows = rows[blob[ends[rows] - position] == byte]
     return rows.astype(np.uint32)
+
+
+def order_of(graph: HeapGraph, cls: int) -> list[int]:
+    """The class and its bases, as its `__mro__` has them."""
+    for ref in graph.references(cls):
+        if graph.kind(ref) == Kind.MACHINERY and graph.label(ref) == "__mro__":
+            members = graph.references(int(graph.ref_targets[ref]))
+            return [int(graph.ref_targets[one]) for one in members if graph.kind(one) == Kind.INDEX]
+    return [cls]

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from leakscan.analysis.graph.refs import kinds_of, module_places, source_of, type_rows
+from leakscan.analysis.graph.refs import kinds_of, module_places, order_of, source_of, type_rows
 from leakscan.heap.graph import U32, HeapGraph, Location
 from leakscan.heap.kinds import NO_OBJECT, Kind, ObjectFlag, RootKind
 
@@ -137,7 +137,7 @@ class SlotReader:
         cls = int(graph.types.objects[int(graph.type_ids[owner])])
         if cls == NO_OBJECT:
             return None
-        classes = [one for one in self._order(cls) if self._is_written(one)]
+        classes = [one for one in order_of(graph, cls) if self._is_written(one)]
         definitions = [self._definition(one) for one in classes]
         known = tuple(one for one in definitions if one is not None)
         return SlotFacts(Owner.INSTANCE, name, held, known, len(known) == len(definitions)) if known else None
@@ -226,15 +226,6 @@ class SlotReader:
             ):
                 return int(module)
         return None
-
-    def _order(self, cls: int) -> list[int]:
-        """The class and its bases, as its `__mro__` has them."""
-        graph = self.graph
-        for ref in self._refs(cls):
-            if graph.kind(ref) == Kind.MACHINERY and graph.label(ref) == "__mro__":
-                members = self._refs(int(graph.ref_targets[ref]))
-                return [int(graph.ref_targets[one]) for one in members if graph.kind(one) == Kind.INDEX]
-        return [cls]
 
     def _is_written(self, cls: int) -> bool:
         """Whether it has source at all; builtins do not, and bind no names on instances."""
