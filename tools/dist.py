@@ -22,7 +22,7 @@ WANTED = (
     "leakscan/_native.abi3.so",
     "leakscan/_native.pyi",
     "leakscan/py.typed",
-    "leakscan/pytest_plugin.py",
+    "leakscan/pytest_plugin/__init__.py",
     "leakscan/record/driver.py",
     "leakscan/record/node/driver.mjs",
     "leakscan/report/html/templates/report.css",

@@ -230,6 +230,27 @@ def test_without_the_marker_nothing_is_measured(suite):
     result.assert_outcomes(passed=1)
 
 
+def test_the_process_of_the_tests_loads_no_library_of_the_analysis(suite):
+    result = suite(
+        """
+        import sys
+
+        KEPT = []
+
+        class Session:
+            pass
+
+        def test_leaks():
+            KEPT.append(Session())
+
+        def test_afterwards():
+            assert not {"numpy", "click", "leakscan.analysis"} & set(sys.modules)
+        """,
+        "--leakscan",
+    )
+    result.assert_outcomes(failed=1, passed=1)
+
+
 def test_the_fixture_measures_a_part_of_a_test(suite):
     result = suite(
         """

@@ -48,6 +48,9 @@ COMMANDS: Final[tuple[str, ...]] = (
 COMPLETION: Final = "_LEAKSCAN_COMPLETE"
 """Set by a shell that asks for completions."""
 
+SUITE: Final = "_suite"
+"""No command for people: the pytest plugin starts it."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code: 0 fine, 1 the check failed, 2 it could not run."""
@@ -55,6 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given == ["--version"]:
         print(f"leakscan {__version__}")
         return 0
+    if given == [SUITE]:
+        from leakscan.suite.serve import serve
+
+        return serve(sys.stdin, sys.stdout)
     try:
         code = _run(given)
         sys.stdout.flush()

@@ -1,0 +1,78 @@
+"""One run of a test: set up, called and torn down, without a report."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Final
+
+import pytest
+
+from leakscan.record.scenario import Scenario
+from leakscan.record.streams import ModeDoesNotApply
+
+# Any in this file: what tests and their fixtures return.
+
+END: Final = pytest.StashKey[Scenario]()
+"""How the runs of a test end the streams that it returns."""
+NOT_APPLICABLE: Final = pytest.StashKey[str]()
+_CHUNKS: Final = 3
+
+
+class RunFailed(Exception):
+    """A measured run did not pass. Its text is pytest's own report of it, "" when it was skipped."""
+
+
+def run_once(item: pytest.Function) -> None:
+    """Set up, call and tear down. RunFailed: it did not pass."""
+    from _pytest.runner import runtestprotocol
+
+    properties, sections = len(item.user_properties), len(item._report_sections)
+    item._initrequest()
+    # With the parent as next item only what belongs to this item is torn down, the item itself included.
+    reports = runtestprotocol(item, log=False, nextitem=item.parent)  # type: ignore[arg-type]  # has listchain
+    failed = next((report for report in reports if not report.passed), None)
+    # What reporting collects for one run would pile up over many.
+    del item.user_properties[properties:], item._report_sections[sections:]
+    if failed is not None:
+        raise RunFailed("" if failed.skipped else failed.longreprtext)
+
+
+def tidy(item: pytest.Item) -> None:
+    """Let go of what pytest keeps of a run until the next: the records that its logging captured."""
+    plugin = item.config.pluginmanager.getplugin("logging-plugin")
+    for name in ("caplog_handler", "report_handler"):
+        handler = getattr(plugin, name, None)
+        if handler is not None:
+            handler.reset()
+
+
+def ending(mode: str) -> Scenario:
+    """What brings the streams of a test to the end that the mode asks for."""
+    return Scenario(lambda: None, mode=mode, chunks=_CHUNKS, owns_main=False)
+
+
+def ended(item: pytest.Function, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The test function, with the stream that it returns brought to the end that is being measured."""
+    scenario = item.stash.get(END, None) or ending("consume")
+
+    def skip(reason: ModeDoesNotApply) -> None:
+        item.stash[NOT_APPLICABLE] = str(reason)
+        pytest.skip(str(reason))
+
+    @functools.wraps(function)
+    async def run_async(*args: Any, **kwargs: Any) -> None:
+        try:
+            await scenario.drive(function(*args, **kwargs))
+        except ModeDoesNotApply as reason:
+            skip(reason)
+
+    @functools.wraps(function)
+    def run_sync(*args: Any, **kwargs: Any) -> None:
+        try:
+            scenario.end(function(*args, **kwargs))
+        except ModeDoesNotApply as reason:
+            skip(reason)
+
+    return run_async if inspect.iscoroutinefunction(function) else run_sync

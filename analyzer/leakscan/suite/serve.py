@@ -1,0 +1,119 @@
+"""Requests of the plugin, one JSON object a line, each with one answer; events of a session have none.
+
+hello    what the session allows (folder, baseline, budgets); the version
+judge    two snapshots of one test -> its leaks
+begin    a capture of a marked test begins -> how to run it; then its events, then `end` -> its leaks
+drop     that capture is given up
+finish   the session is over: files to write -> sentences for its end
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import IO, Any, Final
+
+from leakscan import __version__
+from leakscan.errors import LeakscanError, UsageError
+from leakscan.suite.allowed import Allowed, allowed_of
+from leakscan.suite.kept import finish, keep
+from leakscan.suite.measured import Capturing, findings_between
+from leakscan.suite.told import answer_of
+
+PROTOCOL: Final = 1
+Request = dict[str, Any]  # Any: JSON values, here and below
+Answer = dict[str, Any]
+
+
+def serve(requests: IO[str], answers: IO[str]) -> int:
+    """Answer until the plugin closes its end; the exit code."""
+    server = _Server()
+    for line in requests:
+        request = json.loads(line)
+        if "event" in request:
+            server.record(request)
+            continue
+        try:
+            answer = server.answer(request)
+        except LeakscanError as error:
+            answer = {"error": error.message, "hint": error.hint}
+        except Exception as error:
+            # The session goes on; the test that was asked about says so.
+            answer = {"error": f"internal error, please report: {type(error).__name__}: {error}", "hint": ""}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+    return 0
+
+
+class _Server:
+    """What one session of pytest has asked for so far."""
+
+    def __init__(self) -> None:
+        self._allowed = Allowed()
+        self._capturing: Capturing | None = None
+        self._failed: LeakscanError | None = None
+
+    def record(self, event: Request) -> None:
+        # An event has no answer: what fails here is told at the end of the capture.
+        if self._capturing is None or self._failed is not None:
+            return
+        try:
+            self._capturing.record(event)
+        except LeakscanError as error:
+            self._failed = error
+        except OSError as error:
+            self._failed = LeakscanError(f"the capture cannot be written: {error.strerror}")
+
+    def answer(self, request: Request) -> Answer:
+        asks: dict[str, Callable[[Request], Answer]] = {
+            "hello": self._hello,
+            "judge": self._judge,
+            "begin": self._begin,
+            "end": self._end,
+            "drop": self._drop,
+            "finish": finish,
+        }
+        ask = asks.get(request["ask"])
+        if ask is None:
+            raise UsageError(
+                f"this leakscan does not know {request['ask']!r}", hint="install the same version"
+            )
+        return ask(request)
+
+    def _hello(self, request: Request) -> Answer:
+        if request["protocol"] != PROTOCOL:
+            raise UsageError(
+                f"the plugin of leakscan {request['version']} and leakscan {__version__} do not fit",
+                hint="install the same version of both",
+            )
+        self._allowed = allowed_of(request)
+        return {"protocol": PROTOCOL, "version": __version__}
+
+    def _judge(self, request: Request) -> Answer:
+        return self._answered(request, findings_between(request))
+
+    def _begin(self, request: Request) -> Answer:
+        self._failed = None
+        self._capturing = Capturing(request)
+        return {"config": self._capturing.config}
+
+    def _end(self, request: Request) -> Answer:
+        capturing, failed = self._capturing, self._failed
+        self._capturing = None
+        if capturing is None:
+            raise UsageError("no capture was begun")
+        with capturing:
+            if failed is not None:
+                raise failed
+            return self._answered(request, capturing.findings())
+
+    def _drop(self, _: Request) -> Answer:
+        if self._capturing is not None:
+            self._capturing.close()
+        self._capturing = None
+        return {}
+
+    def _answered(self, request: Request, findings: Any) -> Answer:
+        answer = answer_of(findings, self._allowed, tuple(request["types"]))
+        keep(request, findings, answer)
+        return answer
