@@ -125,6 +125,46 @@ def test_a_finalizer_that_ends_the_process_is_a_failed_experiment():
     assert result == {"failed": "the experiment's process ended with status 9"}
 
 
+LET_GO: list[threading.Event] = []
+"""Set in the parent, as soon as a first child is there."""
+GONE: list[threading.Thread] = []
+
+
+def _let_go() -> None:
+    for event in LET_GO:
+        event.set()
+    for thread in GONE:
+        thread.join()
+
+
+os.register_at_fork(after_in_parent=_let_go)
+
+
+def test_what_a_thread_was_at_work_on_when_the_process_was_forked_is_asked_again():
+    held, let_go, goes_on = threading.Event(), threading.Event(), threading.Event()
+
+    def work():
+        item = holder[0]  # noqa: F841 - in the child this frame holds it for ever
+        held.set()
+        let_go.wait()
+
+    holder = [Node()]
+    address = id(holder[0])
+    at_work, other = threading.Thread(target=work), threading.Thread(target=goes_on.wait)
+    at_work.start()
+    other.start()
+    held.wait()
+    LET_GO.append(let_go)
+    GONE.append(at_work)
+    try:
+        result = prove([(id(holder), INDEX, "0", address)], [(address, 0, True)])
+    finally:
+        LET_GO.clear()
+        GONE.clear()
+        goes_on.set()
+    assert counts(result) == (1, 1, [])
+
+
 @pytest.fixture
 def in_run_one():
     births.arm(runs=5)

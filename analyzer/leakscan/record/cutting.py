@@ -32,6 +32,10 @@ IDLE_SECONDS: Final = 5.0
 """So long the child may sleep without using the processor at all: in it there are no other threads."""
 LOOK_SECONDS: Final = 0.25
 
+ATTEMPTS: Final = 3
+"""What another thread is at work on when the process is forked, its frame in the child holds for ever."""
+BETWEEN_SECONDS: Final = 0.05
+
 Reference = tuple[int, int, str, int]
 """Address of the holder, kind, label, address of what it holds; of a root 0, ROOT, its label."""
 
@@ -55,8 +59,36 @@ def prove(
     what hangs on them, "not_cleared": [why, ...]}`, or `{"failed": why}`. An object that was born in the
     runs is counted by the block it lies in, any other one only when the collector tracks it, and is no list,
     tuple or dict unless `types` has that name: the experiment's own may have taken its place. A child that
-    does not come to an end is killed; so it is when waiting for it is interrupted.
+    does not come to an end is killed; so it is when waiting for it is interrupted. Where other threads run
+    and something was not freed, another child is asked, a moment later.
     """
+    references, survivors, others = tuple(references), tuple(survivors), tuple(others)
+    best: dict[str, Any] = {}
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(BETWEEN_SECONDS)
+        answer = _in_a_child(references, survivors, others, types, idle_seconds, longest_seconds)
+        if not best or ("freed" in answer and _left(answer) < _left(best)):
+            best = answer
+        if "failed" in answer or not _left(best) or not has_other_threads():
+            break
+    return best
+
+
+def _left(answer: dict[str, Any]) -> int:
+    """How many objects were not freed."""
+    left: int = answer["of"] - answer["freed"] + answer["others_of"] - answer["others_freed"]
+    return left
+
+
+def _in_a_child(
+    references: tuple[Reference, ...],
+    survivors: tuple[Survivor, ...],
+    others: tuple[Survivor, ...],
+    types: Container[str],
+    idle_seconds: float,
+    longest_seconds: float,
+) -> dict[str, Any]:
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:

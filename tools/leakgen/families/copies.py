@@ -65,7 +65,7 @@ def user_dict(g):
                 {registry}[f"key-{{i}}-{{k}}"] = {thing.new()}
         """,
         thing,
-        [[rf"(?<!\\w){registry}(?!\\w)", rf"(?<!\\w){kind}(?!\\w)"]],
+        [[rf"(?<!\w){registry}(?!\w)", rf"(?<!\w){kind}(?!\w)"]],
         f"{registry}.clear()",
     )
 

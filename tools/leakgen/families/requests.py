@@ -126,7 +126,7 @@ def attributes_by_user(g):
                 setattr({service}, f"{name}_{{i}}_{{k}}", {thing.new()})
         """,
         thing,
-        [[rf"(?<!\\w){name}_", rf"(?<!\\w){kind}\\.\\*", rf"(?<!\\w){service}\\.\\*"]],
+        [[rf"(?<!\w){name}_", rf"(?<!\w){kind}\.\*", rf"(?<!\w){service}\.\*"]],
         f"{service}.__dict__.clear()",
     )
 
