@@ -231,3 +231,24 @@ def test_what_a_reader_types_is_inert_too(tmp_path: Path, name: str):
     found = answered(explored(tmp_path), f"/{where}", {name: HOSTILE}, base=BASE)
     seen = Seen(found.body)
     assert ("script" in seen.tags, "img" in seen.tags, seen.acting) == (False, False, [])
+
+
+def test_texts_that_repeat_are_told_by_hash_and_lead_to_their_objects(tmp_path: Path):
+    graph = heap("module app -> a, b, c; a: str size=60; b: str size=60; c: str size=60")
+    graph.__dict__.update(
+        text_objects=np.arange(3, dtype=np.uint32) + graph["a"],
+        text_lengths=np.array([11, 11, 11], np.uint32),
+        text_hashes=np.array([0xABC, 0xABC, 0xABD], np.uint64),
+    )
+    write(graph, tmp_path / "one.heap")
+    explorer = Explorer([tmp_path / "one.heap"])
+    shown = page(explorer, f"{BASE}/strings").body
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", shown))
+    assert "0000000000000abc str 11 2 120 B" in text and "abd" not in text
+    listed = page(explorer, f"{BASE}/text/{graph['a']}").body
+    assert f"/object/{graph['b']}" in listed and f"/object/{graph['c']}" not in listed
+
+
+def test_without_hashes_strings_are_told_by_size(tmp_path: Path):
+    shown = page(explored(tmp_path), f"{BASE}/strings").body
+    assert "has no hashes of its texts" in shown

@@ -16,6 +16,7 @@ from leakscan.analysis.graph.modules import find_modules
 from leakscan.errors import SnapshotError
 from leakscan.heap.kinds import Kind
 from leakscan.heap.reader import load
+from leakscan.heap.texts import texts_of
 from leakscan.heap.writer import write
 from v8_files import NODE_FIELDS, Drawing, written
 
@@ -498,3 +499,15 @@ def test_a_prototype_is_no_instance():
     graph = load(io.BytesIO(written(drawing.content())))
     assert graph.type_name(drawing.numbers["prototype"]) == "(prototype)"
     assert graph.type_name(drawing.numbers["wf"]) == "Workflow"
+
+
+def test_equal_strings_of_a_v8_heap_have_one_hash_and_nothing_but_their_length():
+    drawing = Drawing()
+    drawing.node("global", "object", "Object")
+    drawing.edge("root", "shortcut", "global", "global")
+    for number, text in enumerate(["twice", "twice", "\u00fcn\u00ef"]):
+        drawing.node(f"text{number}", "string", text)
+        drawing.edge("global", "property", f"text{number}", f"text{number}")
+    texts = texts_of(load(io.BytesIO(written(drawing.content()))))
+    assert texts.lengths.tolist() == [5, 5, 3]
+    assert texts.hashes[0] == texts.hashes[1] != texts.hashes[2]

@@ -16,6 +16,7 @@ from leakscan.analysis.graph.kernels import NO
 from leakscan.analysis.graph.refs import source_of
 from leakscan.analysis.objects.find import find_objects
 from leakscan.analysis.objects.heap import Heap
+from leakscan.analysis.objects.texts import SameSize, SameText, same_sizes, same_texts
 from leakscan.analysis.objects.views import Named
 from leakscan.analysis.results.findings import Findings
 from leakscan.answers.analyse import analysed_as_numbered
@@ -38,15 +39,6 @@ class TypeRow:
     count: int
     shallow_bytes: int
     retained_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class SameSize:
-    """Strings or byte strings that weigh the same."""
-
-    type_name: str
-    size: int
-    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +84,11 @@ class Explorer:
         _ = self.findings
         if self.heap is not None:
             self.heap.prepare()
-            _ = self.types, self.same_sizes
+            _ = self.types
 
     def warm(self) -> None:
         """The answers to what the leaks' pages link to: patterns over millions of objects take a second."""
+        _ = self.texts
         told = [leak for found in self.findings for leak in found.leaks[:_WARMED]]
         for leak in told:
             members = [member.pattern for member in leak.cut.members] if leak.cut else []
@@ -139,22 +132,14 @@ class Explorer:
         return tuple(sorted(found, key=lambda row: (-row.retained_bytes, row.type_name)))
 
     @cached_property
+    def texts(self) -> tuple[SameText, ...]:
+        """Texts that occur often; () where no hashes were recorded."""
+        return same_texts(self.heap) if self.heap is not None else ()
+
+    @cached_property
     def same_sizes(self) -> tuple[SameSize, ...]:
-        """The sizes of strings and byte strings that weigh most together."""
-        heap = self.heap
-        if heap is None:
-            return ()
-        graph, found = heap.graph, []
-        for row, name in enumerate(graph.type_names):
-            if name not in ("str", "bytes", "bytearray", "(string)"):
-                continue
-            chosen = (graph.type_ids == row) & heap.is_shown & (heap.dominance.idom != NO)
-            sizes, counts = np.unique(graph.sizes[chosen], return_counts=True)
-            pairs = zip(sizes.tolist(), counts.tolist(), strict=True)
-            found += [SameSize(name, size, count) for size, count in pairs if count > 1]
-        return tuple(
-            sorted(found, key=lambda each: (-each.size * each.count, each.type_name, each.size))[:200]
-        )
+        """What stands in for `texts` where no hashes were recorded."""
+        return same_sizes(self.heap) if self.heap is not None else ()
 
     def cut_one(self, ref: int) -> CutOne:
         """What removing this reference alone frees: all that its target retains, or nothing.

@@ -15,6 +15,7 @@ from leakscan import __version__
 from leakscan.analysis.objects.around import view
 from leakscan.analysis.objects.find import Search, search
 from leakscan.analysis.objects.heap import Heap
+from leakscan.analysis.objects.texts import with_same_text
 from leakscan.analysis.results.findings import Findings, Path, Verdict
 from leakscan.errors import LeakscanError
 from leakscan.explorer.looking import Explorer
@@ -232,7 +233,25 @@ def _modules(found: Findings) -> list[tuple[str, int, list[Any]]]:
 
 
 def _strings(asked: Asked, rest: str) -> Page:
-    return _rendered(asked, "strings.html.j2", rows=asked.explorer.same_sizes, title="Strings that repeat")
+    explorer = asked.explorer
+    is_hashed = bool(len(asked.heap.graph.text_objects))
+    return _rendered(
+        asked,
+        "strings.html.j2",
+        texts=explorer.texts,
+        is_hashed=is_hashed,
+        sizes=() if is_hashed else explorer.same_sizes,
+        title="Texts that repeat",
+    )
+
+
+def _text(asked: Asked, rest: str) -> Page:
+    heap = asked.heap
+    is_object = rest.isdigit() and len(rest) < 12 and int(rest) < heap.graph.object_count
+    found = with_same_text(heap, int(rest) if is_object else heap.graph.object_count)
+    if not len(found):
+        raise LeakscanError(f"there is no text with a hash at #{rest}")
+    return _list(asked, found, f"{count_text(len(found))} objects with one text")
 
 
 def _whatif(asked: Asked, rest: str) -> Page:
@@ -282,6 +301,7 @@ _PAGES: Final[Mapping[str, Callable[[Asked, str], Page]]] = {
     "types": _types,
     "growth": _growth,
     "strings": _strings,
+    "text": _text,
     "whatif": _whatif,
 }
 

@@ -100,6 +100,11 @@ class HeapGraph:
     """object -> (file string, line)"""
     bounds: Mapping[int, int] = field(default_factory=dict)
     """object -> visible bound (maxsize, maxlen)"""
+    text_objects: U32 = field(default_factory=lambda: np.zeros(0, np.uint32))
+    """strings and byte strings whose next two are known (`heap.texts`), ascending"""
+    text_lengths: U32 = field(default_factory=lambda: np.zeros(0, np.uint32))
+    text_hashes: U64 = field(default_factory=lambda: np.zeros(0, np.uint64))
+    """equal for equal texts of one process; of a V8 heap the number of the string"""
     site_files: U32 = field(default_factory=lambda: np.zeros(0, np.uint32))
     site_lines: U32 = field(default_factory=lambda: np.zeros(0, np.uint32))
     site_functions: U32 = field(default_factory=lambda: np.zeros(0, np.uint32))

@@ -57,6 +57,7 @@ _SAME_LENGTH: Final = (
     ("name.obj", "name.str"),
     ("loc.obj", "loc.file", "loc.line"),
     ("bound.obj", "bound.size"),
+    ("text.obj", "text.length", "text.hash"),
     ("late.src", "late.dst"),
     ("big.obj", "big.size"),
     ("site.file", "site.line", "site.func"),
@@ -464,6 +465,9 @@ _LOADERS: Final[Mapping[str, _Loader]] = {
     "bounds": lambda chunks, graph: SparseColumn(
         _object_column(chunks, "bound.obj"), chunks.array("bound.size", _U64)
     ),
+    "text_objects": lambda chunks, graph: _object_column(chunks, "text.obj"),
+    "text_lengths": lambda chunks, graph: chunks.array("text.length", _U32),
+    "text_hashes": lambda chunks, graph: chunks.array("text.hash", _U64),
     "site_files": lambda chunks, graph: _string_column(chunks, "site.file", len(graph.strings)),
     "site_lines": lambda chunks, graph: chunks.array("site.line", _U32),
     "works": _load_works,

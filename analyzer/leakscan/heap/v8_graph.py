@@ -48,6 +48,7 @@ def graph_of(raw: RawSnapshot, source_maps: SourceMaps | None = None) -> HeapGra
     roots = _roots(raw, strings, sources, targets, modules)
     named = _names(raw, strings, references, modules)
     places = modules.placed(places)
+    texts = np.flatnonzero(mask(raw, ["string"])[raw.node_types]).astype(np.uint32)
     # Last: every label has been added by now.
     table = _masked(strings.table(), references, types, named)
     return HeapGraph(
@@ -68,6 +69,8 @@ def graph_of(raw: RawSnapshot, source_maps: SourceMaps | None = None) -> HeapGra
         roots=roots,
         names=named,
         locations=places,
+        text_objects=texts,
+        text_hashes=raw.node_names[texts].astype(np.uint64),
         path=raw.name,
         strings=table,
     )

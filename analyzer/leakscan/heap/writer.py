@@ -85,6 +85,10 @@ def columns(graph: HeapGraph) -> Iterator[Column]:
     yield "loc.line", _U32, _array([line for _, line in places])
     yield "bound.obj", _U32, _array(list(graph.bounds))
     yield "bound.size", _U64, _array(list(graph.bounds.values()))
+    if len(graph.text_objects) and graph.runtime != "v8":
+        yield "text.obj", _U32, graph.text_objects
+        yield "text.length", _U32, graph.text_lengths
+        yield "text.hash", _U64, graph.text_hashes
     if len(graph.work_names):
         yield "obj.work", _U16, graph.works
         yield "work.name", _U32, graph.work_names

@@ -1,6 +1,7 @@
 // What the parent gathers for the walk before it forks.
 #pragma once
 #include "cpython/layout.h"
+#include "walk/texts.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -28,6 +29,8 @@ struct Input {
     Object *modules, *current_frame;
     const void* subject;
     const std::uint8_t* interval_of;
+    TextKey text_key;
+    bool has_text_key;
     ThreadInput* threads;
     std::size_t thread_count;
     void** gc_heads;

@@ -350,6 +350,7 @@ Started start(const Request& request) {
     input.own_prefix_bytes = request.own_prefix_bytes;
     input.subject = request.subject;
     input.interval_of = request.interval_of;
+    input.has_text_key = text_key(&input.text_key);
     input.interpreter = PyInterpreterState_Get();
     input.runtime = symbol("_PyRuntime");
     input.modules = reinterpret_cast<Object*>(PyImport_GetModuleDict());

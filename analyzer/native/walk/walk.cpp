@@ -278,6 +278,8 @@ void Walk::process(std::uint32_t id) {
     if (object == interned) return;
     send(object->type, format::TYPE | (object->type->flags & tpflag::HEAP ? 0 : format::kBorrowed), 0);
     name_references(object, plan);
+    if (hashes_texts_ && object->type->flags & (tpflag::STR | tpflag::BYTES))
+        texts_.add(id, object, input->text_key);
 }
 
 void Walk::process_frame(const void* frame) {
@@ -459,6 +461,7 @@ void Walk::write_tables() {
     write_sites();
     write_works();
     write_memory();
+    texts_.write(writer);
     for (TypePlan* plan : plans_) {
         std::uint8_t flags = 0;
         if (!plan->type) {
@@ -531,6 +534,7 @@ void Walk::run(const Input& given) {
     input = &given;
     census_ = given.flags & kFlagCensus;
     redact_ = given.flags & kFlagRedactKeys;
+    hashes_texts_ = given.has_text_key && !redact_ && !census_;
     // Before anything is mapped here: what is found is the program's.
     guarded("the object allocator's pools could not all be read", [&] { find_pools(&pools_); });
     pools_in_use = pools_.pools != 0;

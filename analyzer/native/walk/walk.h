@@ -6,6 +6,7 @@
 #include "walk/nodes.h"
 #include "walk/plan.h"
 #include "walk/strings.h"
+#include "walk/texts.h"
 #include "walk/writer.h"
 
 #include <csetjmp>
@@ -133,6 +134,8 @@ class Walk {
     std::uint64_t row_size_ = 0, row_blocks_ = 0, block_bytes_ = 0;
     PoolTotals pools_{};
     std::uint8_t current_flags_ = 0, extra_flags_ = 0;
+    bool hashes_texts_ = false;
+    Texts texts_;
     TypePlan* row_plan_ = nullptr;
     char warnings_[4096];
     std::size_t warnings_used_ = 0;

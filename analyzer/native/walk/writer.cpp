@@ -22,7 +22,7 @@ constexpr ColumnFormat kColumns[COLUMN_COUNT] = {
     {"root.kind", format::U8, false},     {"root.label", format::U32, false},   {"root.dst", format::U32, false},
     {"root.flags", format::U8, false},    {"name.obj", format::U32, false},     {"name.str", format::U32, false},
     {"loc.obj", format::U32, false},      {"loc.file", format::U32, false},     {"loc.line", format::U32, false},
-    {"bound.obj", format::U32, false},    {"bound.size", format::U64, false},   {"late.src", format::U32, false},
+    {"bound.obj", format::U32, false},    {"bound.size", format::U64, false}, {"text.obj", format::U32, true}, {"text.length", format::U32, true}, {"text.hash", format::U64, true},   {"late.src", format::U32, false},
     {"late.dst", format::U32, false},     {"site.file", format::U32, false},    {"site.line", format::U32, false},
     {"site.func", format::U32, false},    {"work.name", format::U32, false},    {"work.begun", format::U64, false},
     {"census.count", format::U64, false}, {"census.bytes", format::U64, false}, {"memory", format::U64, false},

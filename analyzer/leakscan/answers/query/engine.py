@@ -22,7 +22,7 @@ _SHUT: Final = {
     "temp_directory": "",
 }
 """Set before anything of the snapshot is there; then the settings themselves are locked."""
-_BY_COLUMN: Final = ("objects", "strings", "dominators")
+_BY_COLUMN: Final = ("objects", "strings", "texts", "dominators")
 """Big tables, read where they lie."""
 _WORD: Final = re.compile(r"\w+")
 

@@ -24,6 +24,7 @@ from leakscan.heap.kinds import (
     ObjectFlag,
     RootKind,
 )
+from leakscan.heap.texts import texts_of
 
 Columns = Mapping[str, Any]
 """Name of a column to a numpy array, masked where values are NULL."""
@@ -45,6 +46,7 @@ def heap_tables(graph: HeapGraph) -> Mapping[str, Callable[[], Columns]]:
         "roots": lambda: _rows("roots", _roots(graph)),
         "types": lambda: _rows("types", _types(graph)),
         "strings": lambda: _strings(graph),
+        "texts": lambda: _texts(graph),
         "names": lambda: _rows(
             "names", [(obj, graph.strings[at]) for obj, at in sorted(graph.names.items())]
         ),
@@ -112,6 +114,11 @@ def refs_view() -> str:
     return (
         f"SELECT source, target, CASE {bare} {cases} END AS kind, label, {weak} AS is_weak FROM refs_numbers"
     )
+
+
+def _texts(graph: HeapGraph) -> Columns:
+    texts = texts_of(graph)
+    return {"object": texts.objects, "length": texts.lengths, "hash": texts.hashes}
 
 
 def _strings(graph: HeapGraph) -> Columns:

@@ -74,6 +74,14 @@ TABLES: Final[Mapping[str, Relation]] = {
         "Names of the snapshot: attributes, keys (truncated), files. Values of strings are not recorded.",
         (("string", "UINTEGER", "its number"), ("text", "VARCHAR", "the name")),
     ),
+    "texts": Relation(
+        "Strings and byte strings that occur often: equal hash, length and type, equal text. No values.",
+        (
+            _OBJECT,
+            ("length", "UINTEGER", "characters, or bytes of a byte string"),
+            ("hash", "UBIGINT", "of this process only: another capture has others"),
+        ),
+    ),
     "names": Relation(
         "Objects that have a name of their own: modules, functions, classes.",
         (_OBJECT, ("name", "VARCHAR", "its name")),
@@ -263,18 +271,21 @@ VIEWS: Final[Mapping[str, Relation]] = {
         ("refs", "objects", "types", "strings"),
     ),
     "frequent_strings": Relation(
-        "Strings and byte strings that weigh the same: many of one size are often one text, made again.",
+        "Strings and byte strings that occur often: by hash and length, and by size where no hash is known.",
         (
             _TYPE_NAME,
             ("size", "UBIGINT", "bytes of one"),
             ("objects", "BIGINT", "how many there are"),
             ("bytes", "HUGEINT", "what they weigh together"),
+            ("length", "UINTEGER", "characters, or bytes of a byte string"),
+            ("hash", "UBIGINT", "of the text; NULL where none was recorded"),
         ),
-        """SELECT t.name AS type_name, o.size, count(*) AS objects, sum(o.size) AS bytes
-        FROM objects o JOIN types t ON t.type = o.type
-        WHERE t.name IN ('str', 'bytes', 'bytearray', '(string)') AND NOT o.is_own
-        GROUP BY ALL ORDER BY bytes DESC, 1, 2""",
-        ("objects", "types"),
+        """SELECT t.name AS type_name, o.size, count(*) AS objects, sum(o.size) AS bytes, x.length, x.hash
+        FROM objects o JOIN types t ON t.type = o.type LEFT JOIN texts x ON x.object = o.object
+        WHERE NOT o.is_own AND CASE WHEN EXISTS (SELECT 1 FROM texts) THEN x.object IS NOT NULL
+            ELSE t.name IN ('str', 'bytes', 'bytearray', '(string)') END
+        GROUP BY ALL HAVING count(*) > 1 ORDER BY bytes DESC, 1, 2, 6""",
+        ("objects", "types", "texts"),
     ),
     "growth_by_module": Relation(
         "Growth by the module of the types.",

@@ -13,6 +13,7 @@ from leakscan.heap.graph import U32, HeapGraph, StringTable
 from leakscan.heap.kinds import KIND_MASK, NUMBER_LABELS, Kind
 from leakscan.report.share.redaction import Redaction, Redactor
 
+_NONE: U32 = np.zeros(0, np.uint32)
 _KEYS = (Kind.KEY_STR, Kind.KEY_INT, Kind.KEY_OTHER)
 
 
@@ -47,6 +48,9 @@ def redacted_graph(graph: HeapGraph, level: Redaction) -> HeapGraph:
         site_functions=table.names(graph.site_functions),
         meta={name: value for name, value in graph.meta.items() if _is_plain(value)},
         strings=table.strings(),
+        text_objects=_NONE,
+        text_lengths=_NONE,
+        text_hashes=np.zeros(0, np.uint64),
         path="",
     )
 

@@ -1,0 +1,62 @@
+"""Strings and byte strings that say the same, known by a hash and a length: what they say stays out.
+
+The recorder's hashes have a key of the observed process that nobody keeps. In a V8 heap equal strings are one
+row of its table, so their hashes are made here, under a key of this process.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from leakscan.heap.graph import U32, U64, HeapGraph, StringTable
+
+V8_CUT: Final = 1024
+"""Characters of a string that V8 writes into a snapshot, unless it is told otherwise."""
+_KEY: Final = np.frombuffer(os.urandom(16), np.uint64)
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Objects whose text has a hash, ascending; `lengths` are characters, or bytes."""
+
+    objects: U32
+    lengths: U32
+    hashes: U64
+
+
+def texts_of(graph: HeapGraph) -> Texts:
+    """Those of a heap; none when they were not recorded."""
+    if graph.runtime != "v8":
+        return Texts(graph.text_objects, graph.text_lengths, graph.text_hashes)
+    rows = graph.text_hashes.astype(np.uint32)
+    lengths = _lengths(graph.strings)[rows]
+    # A longer one is cut in the file: only its beginning is known, and what it weighs.
+    sizes = np.asarray(graph.sizes, np.uint64)[graph.text_objects]
+    told = np.where(lengths >= V8_CUT, sizes, np.uint64(0))
+    return Texts(graph.text_objects, lengths, _mixed(_mixed(graph.text_hashes ^ _KEY[0]) ^ told ^ _KEY[1]))
+
+
+def _lengths(strings: StringTable) -> U32:
+    """Characters of each string: bytes of UTF-8 that begin one."""
+    if not len(strings):
+        return np.zeros(0, np.uint32)
+    blob = np.frombuffer(strings.blob, np.uint8)
+    ends = np.asarray(strings.ends, np.int64)
+    starts = np.concatenate((np.zeros(1, np.int64), ends[:-1]))
+    found = np.zeros(len(ends), np.uint32)
+    is_filled = starts < ends
+    if is_filled.any():
+        begins = (blob & 0xC0) != 0x80
+        found[is_filled] = np.add.reduceat(begins, starts[is_filled], dtype=np.uint32)
+    return found
+
+
+def _mixed(values: U64) -> U64:
+    """Each number's bits spread over all of it (the finaliser of splitmix64)."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
