@@ -11,8 +11,10 @@ $(VENV)/.ready: pyproject.toml constraints.txt CMakeLists.txt
 	$(BIN)/pip install -q -c constraints.txt --no-build-isolation -e .
 	touch $@
 
+# Compiled here: with PYTHONDONTWRITEBYTECODE set, each process that is started would compile all of it again.
 native: $(VENV)/.ready
 	$(BIN)/pip install -q --no-build-isolation --no-deps -e .
+	$(BIN)/python -m compileall -q analyzer/leakscan
 
 # The main job on a leaking program: the answer as text, the picture as DOT, and the snapshots, all in demo/.
 demo: native

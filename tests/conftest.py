@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,11 @@ import pytest
 # the tests start: those that press it would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The files of the tests are compiled once and not by each worker of each run, whatever the environment says; what the
+# tests themselves import is left as it was.
+_dont_write_bytecode = sys.dont_write_bytecode
+sys.dont_write_bytecode = False
 
 # Programs under test, some of which look like tests.
 collect_ignore = ["cases"]
@@ -135,6 +141,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Files that `make quick` leaves out need not be imported for it."""
     is_slow = collection_path.name.startswith("test_") and collection_path.stem not in QUICK
     return True if is_slow and collection_path.is_file() and config.option.markexpr == "not slow" else None
+
+
+def pytest_collection_finish() -> None:
+    sys.dont_write_bytecode = _dont_write_bytecode
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
