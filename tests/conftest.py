@@ -14,8 +14,8 @@ import pytest
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The files of the tests are compiled once and not by each worker of each run, whatever the environment says; what the
-# tests themselves import is left as it was.
+# The files of the tests are compiled once and not by each worker of each run, whatever the environment says;
+# what the tests themselves import is left as it was.
 _dont_write_bytecode = sys.dont_write_bytecode
 sys.dont_write_bytecode = False
 
