@@ -105,6 +105,7 @@ QUICK: Final = frozenset(
         "test_waiting",
         "test_waits_drawn",
         "test_whatif",
+        "test_whose_request",
         "test_wording",
         "test_words",
     )

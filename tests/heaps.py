@@ -35,6 +35,8 @@ Declarations (every part is optional; quote values that contain spaces):
     x: mod:Outer.Inner flags=tracked,finalizer bound=128 addr=0x7f00 site=app.py:10:make
     T: type defines=streamlab.ModelOutput
     type streamlab.ModelOutput flags=heap,collected     the row of the type table
+    y: app.Session birth=1 work='POST /chat'            allocated while this was under way
+    work 'POST /chat' begun=20                          how often it began since the baseline
 
 Defaults: type `object`, size 1, the reference count that the drawing explains, flag `tracked`, births
 unknown unless some object declares one (then 0), an address that depends on the name only, so that
@@ -198,6 +200,7 @@ class _Drawing:
         self.strings = _Strings()
         self.objects: dict[str, _Object] = {}
         self.type_flags: dict[str, int] = {}
+        self.works_begun: dict[str, int] = {}
         self.roots: list[tuple[int, int, int, int]] = []
 
     def object(self, name: str) -> _Object:
@@ -225,6 +228,9 @@ class _Drawing:
         site_parts = [site.split(":") for site in sites]
         rows = {"": 0, **{site: row + 1 for row, site in enumerate(sites)}}
         roots = list(zip(*self.roots, strict=True)) or [(), (), (), ()]
+        born_in = [one.attributes.get("work", "") for one in objects]
+        works = dict.fromkeys(["", *born_in, *self.works_begun] if any(born_in) or self.works_begun else [])
+        work_rows = {name: row for row, name in enumerate(works)}
         return DrawnHeap(
             runtime=runtime,
             meta={"format": 1, "runtime": runtime, "births": dated, "sites": bool(sites), **meta},
@@ -261,6 +267,9 @@ class _Drawing:
             site_files=np.array([add(parts[0]) for parts in site_parts], np.uint32),
             site_lines=np.array([int(parts[1]) for parts in site_parts], np.uint32),
             site_functions=np.array([add(parts[2]) for parts in site_parts], np.uint32),
+            works=np.array([work_rows[name] for name in born_in] if works else [], np.uint16),
+            work_names=np.array([add(name) for name in works], np.uint32),
+            works_begun=np.array([self.works_begun.get(name, 0) for name in works], np.uint64),
             numbers={name: one.number for name, one in self.objects.items()},
             # Last: every string of the columns above has been added by now.
             strings=self.strings.table(),
@@ -289,6 +298,9 @@ def _read_statement(drawing: _Drawing, statement: str) -> None:
     elif statement.startswith("type "):
         name, attributes = _attributes(statement.removeprefix("type "))
         drawing.type_flags[name] = _flags(TypeFlag, attributes.get("flags", "none"))
+    elif statement.startswith("work "):
+        name, attributes = _attributes(statement.removeprefix("work "))
+        drawing.works_begun[name] = int(attributes.get("begun", "0"))
     else:
         name, colon, rest = statement.partition(":")
         one = drawing.object(name.strip())
@@ -297,7 +309,20 @@ def _read_statement(drawing: _Drawing, statement: str) -> None:
             one.type_name = type_name or "object"
 
 
-_KNOWN = {"size", "birth", "refcount", "flags", "name", "at", "bound", "addr", "site", "defines"}
+_KNOWN = {
+    "size",
+    "birth",
+    "refcount",
+    "flags",
+    "name",
+    "at",
+    "bound",
+    "addr",
+    "site",
+    "defines",
+    "work",
+    "begun",
+}
 
 
 def _attributes(text: str) -> tuple[str, dict[str, str]]:

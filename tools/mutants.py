@@ -1,11 +1,12 @@
 """Changes rules, rows of tables and constants one at a time, and runs the fast tests: each must be noticed.
 
-Usage: mutants.py [--only WORD] [--jobs 2] [--list] [--show]
+Usage: mutants.py [--only WORD] [--jobs 2] [--list] [--show] [--fresh] [--tests FILE ...]
 
 Where to look is declared in `mutants_made.py` by paths. A mutant lives in memory only: a child process of its
 own imports the changed module and runs those tests that come to what was changed, the quickest first. What no
 test notices is a survivor; `mutants.toml` gives the reason for those that may be. Exit code 1 when there are
-others, or when a reason has no survivor.
+others, or when a reason has no survivor. What was found out is kept in build/mutants.jsonl: a run that was
+stopped goes on, and one after a change first asks the test that noticed a mutant before.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ import time
 import tomllib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -32,14 +32,18 @@ from types import ModuleType
 import pytest
 from hypothesis import settings
 
+from mutants_kept import Kept, Outcome
 from mutants_made import PACKAGE, ROOT, Mutant, mutants
 from mutants_reach import Reached, Recorder, import_of_others, read_reached, tests_that_can_notice
 
 ALLOWED = Path(__file__).with_suffix(".toml")
+KEPT = ROOT / "build" / "mutants.jsonl"
 _SECONDS = 30
 """of CPU, and ten times what the tests take unchanged: a change may make a loop that does not end"""
 _BYTES = 6 << 30
-_SLOW = re.compile(r"test_kernels_|test_report_any|test_replay|browser|test_known|test_cases|test_capture")
+_SLOW = re.compile(
+    r"test_kernels_(doors|scale|twins)|test_report_any|test_replay|browser|test_known|test_cases|test_capture"
+)
 _STARTS_PROCESSES = re.compile(
     r"(from|import) (leakscan\.(capture|record|answers|cli)|subprocess|node_runs|case_runs|zoo_runs)\b"
     r"|\bpytester\b"
@@ -92,28 +96,25 @@ class _Chosen:
             os.write(self._notes, report.nodeid.encode()[:4000])
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """`noticed` by what, "" for a survivor; of how many `tests` that come there."""
-
-    noticed: str
-    tests: int
-    seconds: float
-
-
-def outcome(mutant: Mutant, tests: list[Path], reached: Reached) -> Outcome:
+def outcome(mutant: Mutant, tests: list[Path], reached: Reached, kept: Kept) -> Outcome:
     """Whether a test fails, or does not come to its end, with one of the mutant's sources."""
     start = time.monotonic()
     chosen = tests_that_can_notice(mutant, reached, tests)
-    near = [test for test in chosen if _is_near(mutant, ROOT / test.partition("::")[0])]
-    rest = [test for test in chosen if test not in set(near)]
-    found = (
+    known = kept.outcome(mutant, chosen)
+    if known is not None:
+        return known
+    last = [test for test in chosen if test == kept.noticed_by(mutant)]
+    near = [test for test in chosen if _is_near(mutant, ROOT / test.partition("::")[0]) and test not in last]
+    rest = [test for test in chosen if test not in {*last, *near}]
+    noticed = (
         _noticed_by(_Changed(mutant, source), some, sum(reached.seconds[test] for test in some))
-        for some in (near, rest)
+        for some in (last, near, rest)
         if some
         for source in mutant.sources
     )
-    return Outcome(next(filter(None, found), ""), len(chosen), time.monotonic() - start)
+    found = Outcome(next(filter(None, noticed), ""), len(chosen), time.monotonic() - start)
+    kept.keep(mutant, chosen, found)
+    return found
 
 
 @cache
@@ -190,7 +191,7 @@ def main() -> int:
         print(*(mutant.name for mutant in wanted), sep="\n")
         return 0
     start = time.monotonic()
-    tests = fast_tests()
+    tests = [path.resolve() for path in options.tests] or fast_tests()
     with tempfile.TemporaryDirectory() as directory:
         # What was compiled once is not compiled again for each mutant; none of it stays.
         sys.pycache_prefix, sys.dont_write_bytecode = directory, False
@@ -211,7 +212,10 @@ def _run(
     seconds = time.monotonic() - start
     print(f"{len(wanted)} mutants, {len(reached.seconds)} tests: {seconds:.0f} s", flush=True)
     survivors = []
-    for mutant, found in _outcomes(wanted, tests, reached, options.jobs):
+    if options.fresh:
+        KEPT.unlink(missing_ok=True)
+    kept = Kept(None if options.tests else KEPT)
+    for mutant, found in _outcomes(wanted, tests, reached, kept, options.jobs):
         if not found.noticed:
             survivors.append(mutant.name)
             reason = [f"allowed: {allowed[mutant.name]}"] if mutant.name in allowed else []
@@ -222,10 +226,12 @@ def _run(
 
 
 def _outcomes(
-    wanted: list[Mutant], tests: list[Path], reached: Reached, jobs: int
+    wanted: list[Mutant], tests: list[Path], reached: Reached, kept: Kept, jobs: int
 ) -> Iterator[tuple[Mutant, Outcome]]:
     with ThreadPoolExecutor(jobs) as pool:
-        yield from zip(wanted, pool.map(lambda mutant: outcome(mutant, tests, reached), wanted), strict=True)
+        yield from zip(
+            wanted, pool.map(lambda mutant: outcome(mutant, tests, reached, kept), wanted), strict=True
+        )
 
 
 def _options() -> argparse.Namespace:
@@ -235,6 +241,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="mutants in whose name this pattern is found")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--list", action="store_true", help="name the mutants, run nothing")
+    parser.add_argument("--fresh", action="store_true", help="forget what earlier runs found out")
+    parser.add_argument(
+        "--tests", nargs="*", type=Path, default=[], help="these files only; nothing of it is kept"
+    )
     parser.add_argument("--show", action="store_true", help="say which test noticed")
     return parser.parse_args()
 

@@ -123,6 +123,10 @@ def _places(mutant: Mutant) -> Iterator[tuple[Path, int, int]]:
             known = _name_in(path, home, name)
             if known is None:
                 continue
+            if (path, known) not in seen:
+                # What a module imports, others may import from it.
+                seen.add((path, known))
+                waiting.append((path, known))
             for statement in _tree(path).body:
                 if not _uses(statement, known, is_home=path == home):
                     continue
@@ -138,22 +142,35 @@ def _name_in(path: Path, home: Path, name: str) -> str | None:
     if path == home:
         return name
     module = ".".join(("leakscan", *home.relative_to(PACKAGE).with_suffix("").parts))
-    for node in ast.walk(_tree(path)):
-        if isinstance(node, ast.ImportFrom) and node.module == module:
-            for alias in node.names:
-                if alias.name == name:
-                    return alias.asname or name
-        is_parent = isinstance(node, ast.ImportFrom) and f"{node.module}.{home.stem}" == module
-        if is_parent and any(alias.name == home.stem for alias in node.names):
-            return name
-    return None
+    known = _imported(path)
+    if (module, name) in known:
+        return known[module, name]
+    return name if tuple(module.rsplit(".", 1)) in known else None
+
+
+@cache
+def _imported(path: Path) -> dict[tuple[str, ...], str]:
+    """What a module calls the names that it imports, by the module of each and its name there."""
+    return {
+        (node.module or "", alias.name): alias.asname or alias.name
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
 
 
 def _uses(statement: ast.stmt, name: str, *, is_home: bool) -> bool:
-    return any(
-        (isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load))
-        or (isinstance(node, ast.Attribute) and node.attr == name and not is_home)
-        for node in ast.walk(statement)
+    loaded, attributes = _used_in(statement)
+    return name in loaded or (not is_home and name in attributes)
+
+
+@cache
+def _used_in(statement: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
+    """Names that are read, and names behind a dot."""
+    nodes = list(ast.walk(statement))
+    return (
+        frozenset(node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)),
+        frozenset(node.attr for node in nodes if isinstance(node, ast.Attribute)),
     )
 
 

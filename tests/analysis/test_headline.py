@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 import findings_samples as samples
 from leakscan.analysis.headline import headline, next_command, where
 from leakscan.analysis.results.findings import Findings, Verdict
+from leakscan.analysis.results.works import WorkShare
 
 JUDGED = replace(samples.MODEL_OUTPUT, evidence="1 per run, every run")
 ONE = replace(samples.TWO_HOLDERS, leaks=(JUDGED,))
@@ -29,6 +32,12 @@ def test_several_leaks_give_their_number_and_the_worst():
         "LEAK  3 leaks in 20 runs; the worst: 20 ModelOutput, 1 per run, every run, held by Workflow._runs. "
         "All: 70.4 MB retained, 3.52 MB per run."
     )
+
+
+@pytest.mark.parametrize(("of_chat", "said"), [(20, True), (19, True), (18, False)])
+def test_the_request_is_named_when_nineteen_of_twenty_were_born_in_it(of_chat: int, said: bool):
+    works = (WorkShare("POST /chat", 20, of_chat, 0, 0), WorkShare("GET /", 9, 20 - of_chat, 0, 0))
+    assert (", born in POST /chat" in headline(with_leaks(ONE, replace(JUDGED, works=works)))) is said
 
 
 def test_what_c_holds_is_said_to_be_held_from_c():

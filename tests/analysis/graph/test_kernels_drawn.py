@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 
 from leakscan.analysis.graph import kernels
-from leakscan.analysis.graph.kernels import GARBAGE, HELD_FROM_C, NO, OUTSIDE, REACHED, SHARED, UNCUTTABLE
+from leakscan.analysis.graph.kernels import (
+    BLOCKED,
+    BLOCKED_ROOT,
+    FARTHEST,
+    GARBAGE,
+    HELD_FROM_C,
+    NO,
+    OUTSIDE,
+    REACHED,
+    SHARED,
+    UNCUTTABLE,
+)
 from twins import draw
 
 
@@ -35,6 +46,18 @@ def collector_states(text: str, *, counts: Mapping[str, int], roots: str) -> dic
         roots=np.array([numbers[name] for name in roots.split()], np.uint32),
     )
     return {name: int(view.state[obj]) for name, obj in numbers.items()}
+
+
+def distances(text: str, *, roots: Mapping[str, int], costs: int = 1) -> dict[str, int]:
+    """Of what is reached from these roots, each with its cost, when every reference costs the same."""
+    graph, numbers = draw(text)
+    paths = kernels.shortest_paths(
+        graph.csr,
+        roots=np.array([numbers[name] for name in roots], np.uint32),
+        costs=np.full(len(graph.references), costs),
+        root_costs=np.array(list(roots.values())),
+    )
+    return {name: int(paths.distance[obj]) for name, obj in numbers.items() if paths.distance[obj] != NO}
 
 
 def cut(text: str, *, source: str, sinks: str, **options: object) -> set[str] | None:
@@ -116,6 +139,26 @@ def test_one_count_more_than_the_references_holds_all_behind_it() -> None:
         "before -> a; a -> b; b -> a leaf", counts={"before": 0, "a": 3, "b": 1, "leaf": 1}, roots=""
     )
     assert states == {"before": GARBAGE, "a": HELD_FROM_C, "b": HELD_FROM_C, "leaf": HELD_FROM_C}
+
+
+@pytest.mark.parametrize(
+    ("cost", "reached"), [(BLOCKED - 1, {"a": 0, "b": BLOCKED - 1}), (BLOCKED, {"a": 0})]
+)
+def test_a_blocked_reference_is_on_no_path(cost: int, reached: dict[str, int]) -> None:
+    assert distances("a -> b", roots={"a": 0}, costs=cost) == reached
+
+
+def test_a_blocked_root_is_not_used() -> None:
+    roots = {"a": BLOCKED_ROOT, "b": BLOCKED_ROOT - 2}
+    assert distances("a -> c; b -> d", roots=roots) == {"b": FARTHEST - 1, "d": FARTHEST}
+
+
+def test_distances_do_not_grow_beyond_the_farthest() -> None:
+    assert distances("a -> b; b -> c", roots={"a": FARTHEST - 3}, costs=2) == {
+        "a": FARTHEST - 3,
+        "b": FARTHEST - 1,
+        "c": FARTHEST,
+    }
 
 
 def test_an_object_held_by_two_places_needs_both_cut() -> None:

@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from leakscan.analysis.dialects.pattern_text import quoted
-from leakscan.analysis.dialects.slotnames import APPLICATION, SlotNames
+from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.graph import kernels
 from leakscan.analysis.graph.kernels import NO, OUTSIDE, SHARED, Csr
+from leakscan.analysis.graph.modules import Tier
 from leakscan.analysis.graph.refs import distinct, kinds_of, sources_of
 from leakscan.analysis.graph.region import Bools, Region
 from leakscan.analysis.results.findings import Cut, CutMember
@@ -348,7 +349,7 @@ def _inner_slots(region: Region, names: SlotNames) -> tuple[list[CutSlot], U32]:
     sources = region.objects[
         np.repeat(np.arange(len(region), dtype=np.uint32), np.diff(region.csr.first_ref).astype(np.int64))
     ]
-    is_application = names.type_tiers[graph.type_ids[sources]] == APPLICATION
+    is_application = names.type_tiers[graph.type_ids[sources]] == Tier.APPLICATION
     chosen = np.flatnonzero(is_application & np.isin(kinds, (Kind.ATTRIBUTE, Kind.SLOT)))
     if not len(chosen):
         return [], slot_of_edge

@@ -11,15 +11,12 @@ from leakscan.analysis.dialects.functions import FUNCTIONS, code_place
 from leakscan.analysis.dialects.hops_v8 import property_text
 from leakscan.analysis.dialects.pattern_text import quoted
 from leakscan.analysis.dialects.slots_v8 import INNARDS, REACTION, as_written, is_link, leads_to_reaction
+from leakscan.analysis.graph.modules import Tier
 from leakscan.analysis.graph.refs import module_places, source_of, type_rows
 from leakscan.analysis.lines.sourcelines import ReadSource, SourceLines
 from leakscan.heap import v8_names
 from leakscan.heap.graph import U8, U32, HeapGraph, Location
 from leakscan.heap.kinds import NO_OBJECT, Kind, ObjectFlag, RootKind
-
-APPLICATION: Final = 0
-LIBRARY: Final = 1
-"""Tiers, as `modules.Tier`: classes from here down are names a reader knows; the rest is passed through."""
 
 _THREAD_LOCAL_TYPES: Final = frozenset(("_thread._localdummy", "_thread._local", "threading.local"))
 _IN_THREAD_LOCAL: Final = (Kind.UNNAMED, Kind.KEY_OTHER, Kind.SLOT, Kind.DICT)
@@ -172,7 +169,7 @@ class SlotNames:
             return graph.name_of(obj) or ""
         if type_name in FUNCTIONS:
             return self._dotted(graph.name_of(obj) or "")
-        if int(self.type_tiers[int(graph.type_ids[obj])]) == APPLICATION:
+        if int(self.type_tiers[int(graph.type_ids[obj])]) == Tier.APPLICATION:
             return "" if graph.runtime == "v8" and type_name in INNARDS else self._class_name(obj)
         return ""
 
@@ -201,7 +198,7 @@ class SlotNames:
         name = self.graph.type_name(obj)
         if self.graph.runtime == "v8":
             tier = int(self.type_tiers[int(self.graph.type_ids[obj])])
-            return tier == LIBRARY and name not in INNARDS
+            return tier == Tier.LIBRARY and name not in INNARDS
         return "." in name and not name.startswith(("collections.", "functools.", "_thread."))
 
     def _class_of_type(self, obj: int) -> str:

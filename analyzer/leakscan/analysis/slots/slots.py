@@ -20,10 +20,11 @@ import numpy.typing as npt
 from leakscan.analysis.births.earlier import Earlier
 from leakscan.analysis.dialects.hop import normalised
 from leakscan.analysis.dialects.pattern_text import quoted
-from leakscan.analysis.dialects.slotnames import LIBRARY, TRIE_NODES, SlotNames
+from leakscan.analysis.dialects.slotnames import TRIE_NODES, SlotNames
 from leakscan.analysis.dialects.slots_v8 import is_hash_table
 from leakscan.analysis.graph.costs import LAST_RESORT
 from leakscan.analysis.graph.kernels import NO
+from leakscan.analysis.graph.modules import Tier
 from leakscan.analysis.graph.refs import distinct, kinds_of, refs_from
 from leakscan.analysis.slots.reach import NewGraph, Reach
 from leakscan.analysis.slots.timers import CANCELLED_TIMERS, cancelled_timers
@@ -203,7 +204,7 @@ def _owners(reach: Reach, sources: U32) -> tuple[npt.NDArray[np.int64], Bools]:
         np.searchsorted(graph.first_ref, parent[in_dict].astype(np.uint64), side="right") - 1
     ).astype(np.uint32)
     types = graph.type_ids[obj].astype(np.int64)
-    is_class = reach.modules.type_tiers[types] <= LIBRARY
+    is_class = reach.modules.type_tiers[types] <= Tier.LIBRARY
     is_class &= (graph.flags[obj] & np.uint8(ObjectFlag.TYPE)) == 0
     return -1 - types, is_class
 
