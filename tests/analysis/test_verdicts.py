@@ -259,9 +259,14 @@ def test_a_leak_that_began_in_an_empty_place_is_told_whatever_else_is_of_its_typ
     assert verdict(*BEGAN, **ELSEWHERE) is Verdict.LEAK
 
 
+def test_a_leak_that_began_beside_what_stays_is_told():
+    first_message = {"entries_before": 1, "entries_after": 15}
+    assert verdict(*BEGAN, **{**ELSEWHERE, **first_message}) is Verdict.LEAK
+
+
 @pytest.mark.parametrize(
     "facts",
-    [{"entries_before": 3}, {"released_anywhere": 1}, {"lost": ()}, {"entries_before": None}],
+    [{"entries_before": 3, "entries_gone": 1}, {"released_anywhere": 1}, {"lost": ()}, {"entries_before": None}],
 )
 def test_what_may_live_for_some_runs_is_not_called_a_leak_that_began(facts: dict[str, object]):
     assert verdict(*BEGAN, **{**ELSEWHERE, **facts}) is Verdict.INCONCLUSIVE

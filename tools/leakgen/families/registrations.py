@@ -150,8 +150,9 @@ def tokens_kept(g):
         def {g.step}(i):
             for k in {g.each}:
                 {tokens}.append({var}.set({thing.new()}))
+                {tokens}.append({var}.set(None))
         """,
-        {thing.name: 1, "Token": 1},
+        {thing.name: 1, "Token": 2},
         [tokens],
         f"{tokens}.clear()",
         main_only=True,

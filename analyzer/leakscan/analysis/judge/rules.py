@@ -222,7 +222,7 @@ def _only_recent(history: History) -> Judgement | None:
         )
     if piling_up := _piles_up(history):
         return piling_up
-    if _began_in_an_empty_place(history, born[0]):
+    if _began_where_nothing_goes(history, born[0]):
         return None
     if old_went := _lets_go_of_old_ones(history, born[0]):
         return old_went
@@ -247,10 +247,11 @@ def _only_recent(history: History) -> Judgement | None:
     )
 
 
-def _began_in_an_empty_place(history: History, first_born: int) -> bool:
-    """Nothing lay there after the warm-up, nothing went while it settled: what keeps a few of the last, or is
-    emptied now and then, would have shown it in the runs before, which are the fewer."""
-    is_counted = history.entries_before == 0 and bool(history.lost) and history.lies_in_the_entries
+def _began_where_nothing_goes(history: History, first_born: int) -> bool:
+    """What lay there after the warm-up lies there still, nothing went while it settled: what keeps a few of the
+    last, or is emptied now and then, would have shown it in the runs before, which are the fewer."""
+    is_kept = history.entries_before is not None and not history.entries_gone
+    is_counted = is_kept and bool(history.lost) and history.lies_in_the_entries
     lasting = history.runs - first_born + 1
     is_long = lasting >= 2 * max(ENOUGH_RUNS, first_born - 1)
     return is_counted and is_long and not history.released_anywhere and is_regular(history.births)
