@@ -266,7 +266,12 @@ def test_a_leak_that_began_beside_what_stays_is_told():
 
 @pytest.mark.parametrize(
     "facts",
-    [{"entries_before": 3, "entries_gone": 1}, {"released_anywhere": 1}, {"lost": ()}, {"entries_before": None}],
+    [
+        {"entries_before": 3, "entries_gone": 1},
+        {"released_anywhere": 1},
+        {"lost": ()},
+        {"entries_before": None},
+    ],
 )
 def test_what_may_live_for_some_runs_is_not_called_a_leak_that_began(facts: dict[str, object]):
     assert verdict(*BEGAN, **{**ELSEWHERE, **facts}) is Verdict.INCONCLUSIVE

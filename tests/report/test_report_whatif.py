@@ -65,3 +65,12 @@ def test_long_patterns_fit_the_screen(width: int):
     answer = what_if(graph, liveness(graph), cut=(f"app.{name}[*]",), is_new=is_new)
     text = plain(whatif_text(answer, Screen(width)))
     assert [row for row in text.splitlines() if len(row) > width] == []
+
+
+def test_holders_of_which_not_all_were_looked_at_hold_at_least_so_many():
+    many = "\n".join(f"seen -[{at}]-> out" for at in range(1, 20_001))
+    two = "runs -['2']-> out2; out2: app.Out size=100 birth=1; log: list; ns -['log']-> log; log -[0]-> out2"
+    assert "  Bus.seen[*]  (1)" in answer_text("Flow.runs[*]", drawing=f"{TWO_HOLDERS}\n{two}")
+    assert "  Bus.seen[*]  (at least 1)" in answer_text(
+        "Flow.runs[*]", drawing=f"{TWO_HOLDERS}\n{two}\n{many}"
+    )

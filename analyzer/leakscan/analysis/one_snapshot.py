@@ -121,8 +121,8 @@ def top_of(graph: HeapGraph, *, limit: int, depth: int, under: str | None = None
     if start is not None and not found.objects:
         own = refs_from(graph, np.array([start], np.uint32))
         nobody, no_roots = np.zeros(graph.object_count, np.bool_), np.zeros(0, np.uint32)
-        _, others = OtherHolders(graph, reach.life).of(own, no_roots, nobody)
-        return replace(found, expanded=view(Heap(graph), start, limit=limit), also_held_by=others)
+        others = OtherHolders(graph, reach.life).of(own, no_roots, nobody)
+        return replace(found, expanded=view(Heap(graph), start, limit=limit), also_held_by=others.slots)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -21,6 +22,18 @@ _LOOKED_AT: Final = 20_000
 """References whose slot is written; beyond these the counts are of a sample, and said to be at least."""
 
 
+@dataclass(frozen=True, slots=True)
+class AlsoHeld:
+    """How many objects some references lead to, and (slot, how many of them it holds as well), most first.
+
+    `is_sample`: there were more references than were looked at, so that the counts are at least.
+    """
+
+    led_to: int = 0
+    slots: tuple[tuple[str, int], ...] = ()
+    is_sample: bool = False
+
+
 class OtherHolders:
     """Answers for one heap; what names slots is made once, when it is first needed."""
 
@@ -28,8 +41,8 @@ class OtherHolders:
         self._graph, self._life = graph, life
         self._names: SlotNames | None = None
 
-    def of(self, refs: U32, roots: U32, freed: Mask) -> tuple[int, tuple[tuple[str, int], ...]]:
-        """(how many objects these references lead to, (slot, how many of them it holds as well), most first).
+    def of(self, refs: U32, roots: U32, freed: Mask) -> AlsoHeld:
+        """Who else holds what these references lead to.
 
         Those that are `freed` are left out. A slot counts when it is reached without passing one of these
         objects. O(n + m).
@@ -46,10 +59,10 @@ class OtherHolders:
         into = np.flatnonzero(is_target[graph.ref_targets] & ~np.asarray(skip, np.bool_)).astype(np.uint32)
         sources = sources_of(graph, into)
         is_own = (graph.flags[sources] & np.uint8(ObjectFlag.OWN)) != 0
-        into = into[reached[sources] & ~is_own][:_LOOKED_AT]
+        into = into[reached[sources] & ~is_own]
         slots: Counter[tuple[str, int]] = Counter()
         names = self._slot_names()
-        for ref in into.tolist():
+        for ref in into[:_LOOKED_AT].tolist():
             slots[names.slot_pattern(ref, every=True), int(graph.ref_targets[ref])] += 1
         held = Counter(slot for slot, _ in slots)
         rooted = np.delete(graph.roots.targets, roots)
@@ -57,7 +70,7 @@ class OtherHolders:
             if row not in roots:
                 held[f"root {graph.root_label(row)!r}"] += 1
         found = sorted(held.items(), key=lambda slot: (-slot[1], slot[0]))
-        return len(led_to), tuple(found[:_MOST_SLOTS])
+        return AlsoHeld(len(led_to), tuple(found[:_MOST_SLOTS]), len(into) > _LOOKED_AT)
 
     def _slot_names(self) -> SlotNames:
         if self._names is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from leakscan.analysis.cuts.also_held import OtherHolders
+from leakscan.analysis.cuts.also_held import AlsoHeld, OtherHolders
 from leakscan.analysis.dialects.nearest import nearest_patterns
 from leakscan.analysis.dialects.pattern_text import parse_pattern
 from leakscan.analysis.dialects.patterns import match_pattern
@@ -57,6 +57,8 @@ class WhatIf:
     """objects that the named references lead to and that stay, when no survivor (or nothing) is freed"""
     also_held_by: tuple[tuple[str, int], ...] = ()
     """(slot, how many of those it holds as well), most first"""
+    also_held_at_least: bool = False
+    """there were too many references to look at: the slots may hold more of them, and others may, too"""
 
     @property
     def still_held(self) -> int:
@@ -112,7 +114,7 @@ class Experiments:
         freed = self._freed(texts)
         types = _by_type(graph, freed)
         wanted = freed & self._survivors if self._survivors.any() else freed
-        led_to, also_held_by = (0, ()) if wanted.any() else self._others.of(*self._matched(texts), freed)
+        others = AlsoHeld() if wanted.any() else self._others.of(*self._matched(texts), freed)
         return WhatIf(
             effects=effects,
             frees=int(freed.sum()),
@@ -122,8 +124,9 @@ class Experiments:
             frees_old=int((freed & ~self._is_new).sum()),
             freed_types=types[:_TYPES_LISTED],
             types_omitted=max(0, len(types) - _TYPES_LISTED),
-            led_to=led_to,
-            also_held_by=also_held_by,
+            led_to=others.led_to,
+            also_held_by=others.slots,
+            also_held_at_least=others.is_sample,
         )
 
     def _effect(self, text: str, is_weak: bool) -> PatternEffect:

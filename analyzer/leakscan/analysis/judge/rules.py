@@ -248,8 +248,11 @@ def _only_recent(history: History) -> Judgement | None:
 
 
 def _began_where_nothing_goes(history: History, first_born: int) -> bool:
-    """What lay there after the warm-up lies there still, nothing went while it settled: what keeps a few of the
-    last, or is emptied now and then, would have shown it in the runs before, which are the fewer."""
+    """What lay there after the warm-up lies there still, nothing went while it settled.
+
+    What keeps a few of the last, or is emptied now and then, would have shown it in the runs before, which
+    are the fewer.
+    """
     is_kept = history.entries_before is not None and not history.entries_gone
     is_counted = is_kept and bool(history.lost) and history.lies_in_the_entries
     lasting = history.runs - first_born + 1

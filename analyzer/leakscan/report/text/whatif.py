@@ -57,7 +57,8 @@ def _also_held(answer: WhatIf, width: int) -> list[Line]:
         return wrapped(text, width, first="      ", indent="        ")
     lines = wrapped(f"{them} also held by", width, first="      ", indent="        ")
     for slot, count in answer.also_held_by:
-        share = "" if answer.led_to == 1 else f"  ({count_text(count)})"
+        counted = f"at least {count_text(count)}" if answer.also_held_at_least else count_text(count)
+        share = "" if answer.led_to == 1 else f"  ({counted})"
         lines += wrapped(visible(slot) + share, width, first=" " * 8, indent=" " * 10, style="mark")
     return lines
 
