@@ -200,6 +200,7 @@ char alternate_stack[64 * 1024];
 
 void on_fault(int number) {
     if (fault_armed) siglongjmp(fault_return, 1);
+    if (leaving_with >= 0) _exit(leaving_with);  // all is written: what was given back was needed by a library below
     _exit(number == SIGBUS || number == SIGSEGV ? kExitCrashed : 251);
 }
 

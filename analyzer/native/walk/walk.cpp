@@ -13,6 +13,8 @@ namespace record {
 
 sigjmp_buf fault_return;
 volatile int fault_armed = 0;
+const Input* leaving_input = nullptr;
+volatile int leaving_with = -1;
 TraverseProc subtype_traverse = nullptr;
 
 namespace {
@@ -531,7 +533,7 @@ void Walk::guarded(const char* warning, F&& phase) {
 }
 
 void Walk::run(const Input& given) {
-    input = &given;
+    input = leaving_input = &given;
     census_ = given.flags & kFlagCensus;
     redact_ = given.flags & kFlagRedactKeys;
     hashes_texts_ = given.has_text_key && !redact_ && !census_;

@@ -145,5 +145,7 @@ class Walk {
 
 extern sigjmp_buf fault_return;
 extern volatile int fault_armed;
+extern const Input* leaving_input;  // null before the walk begins
+extern volatile int leaving_with;   // the exit code once all is written, before that -1
 
 }  // namespace record
