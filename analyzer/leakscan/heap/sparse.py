@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
 
 import numpy as np
 
@@ -33,6 +33,9 @@ class SparsePlaces(Mapping[int, tuple[int, int]]):
         self.objects, rows = _sorted_unique(objects)
         self.files, self.lines = files[rows], lines[rows]
 
+    def items(self) -> ItemsView[int, tuple[int, int]]:
+        return _Places(self)
+
     def __getitem__(self, obj: int) -> tuple[int, int]:
         row = _row(self.objects, obj)
         return int(self.files[row]), int(self.lines[row])
@@ -42,6 +45,19 @@ class SparsePlaces(Mapping[int, tuple[int, int]]):
 
     def __len__(self) -> int:
         return len(self.objects)
+
+
+class _Places(ItemsView[int, tuple[int, int]]):
+    """All of them in one pass: a look-up each takes ten times as long."""
+
+    def __init__(self, places: SparsePlaces) -> None:
+        super().__init__(places)
+        self._places = places
+
+    def __iter__(self) -> Iterator[tuple[int, tuple[int, int]]]:
+        places = self._places
+        lines = zip(places.files.tolist(), places.lines.tolist(), strict=True)
+        return zip(places.objects.tolist(), lines, strict=True)
 
 
 def _sorted_unique(objects: U32) -> tuple[U32, np.ndarray[tuple[int], np.dtype[np.intp]]]:

@@ -91,7 +91,7 @@ void name_frame(Walk& walk, const char* frame, bool running, const char* await_l
         if (back && walk.is_running(back)) walk.emit(back, format::FRAME, walk.strings.of("f_back"), true);
     }
     walk.locate(walk.strings.whole(object_at(code, L->code_filename)), frame_line(frame, code));
-    if (walk.is_own_code(code)) walk.own();
+    walk.own_if_of(code);
     const std::uint8_t part = running ? format::FRAME : format::SLOT;
     emit_tagged(walk, frame, L->frame_code, part, "f_code");
     emit_tagged(walk, frame, L->frame_function, part, "f_func");
@@ -170,14 +170,14 @@ void name_frame_object(Walk& walk, const Object* frame_object) {
         name_frame(walk, frame, false, nullptr);
     } else if (code) {
         walk.locate(walk.strings.whole(object_at(code, L->code_filename)), frame_line(frame, code));
-        if (walk.is_own_code(code)) walk.own();
+        walk.own_if_of(code);
     }
 }
 
 void name_function(Walk& walk, const Object* function) {
     walk.name(walk.strings.whole(object_at(function, L->func_qualname)));
     const Object* code = object_at(function, L->func_code);
-    if (code && walk.is_own_code(code)) walk.own();
+    if (code) walk.own_if_of(code);
     // Say which variable a cell is, where a function that closes over it is met first.
     const Object* closure = object_at(function, L->func_closure);
     if (!closure || !code) return;
@@ -217,7 +217,7 @@ void name_descriptor(Walk& walk, const Object* descriptor) {
 void name_code(Walk& walk, const Object* code) {
     walk.name(walk.strings.whole(object_at(code, L->code_qualname)));
     walk.locate(walk.strings.whole(object_at(code, L->code_filename)), load<std::int32_t>(code, L->code_firstlineno));
-    if (walk.is_own_code(code)) walk.own();
+    walk.own_if_of(code);
     if (L->code_cached < 0) return;
     const char* cached = load<const char*>(code, L->code_cached);
     static constexpr const char* kNames[] = {"_co_code", "_co_varnames", "_co_cellvars", "_co_freevars"};

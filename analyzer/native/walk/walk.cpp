@@ -25,8 +25,8 @@ void Walk::resolve_one() {
     const Pending& pending = ring_[resolved_++ % kRing];
     const bool frame = (pending.kind & ~format::kBorrowed) == format::FRAME && is_running(pending.target);
     const std::uint32_t id = nodes.intern(pending.target, frame);
-    if (!(pending.kind & format::kBorrowed)) nodes.add_seen(id);
     if (census_) return;
+    if (!(pending.kind & format::kBorrowed)) nodes.add_seen(id);
     writer.u32(REF_DST, id);
     writer.u8(REF_KIND, pending.kind);
     writer.u32(REF_LABEL, pending.label);
@@ -57,7 +57,6 @@ void Walk::bound(std::uint64_t size) {
 
 void Walk::late_reference(std::uint32_t source, std::uint32_t target) {
     nodes.add_seen(target);
-    if (census_) return;
     writer.u32(LATE_SRC, source);
     writer.u32(LATE_DST, target);
 }
@@ -65,8 +64,8 @@ void Walk::late_reference(std::uint32_t source, std::uint32_t target) {
 void Walk::root(format::RootKind kind, std::uint32_t label, const void* target, std::uint8_t flags) {
     if (!is_plausible(target)) return;
     const std::uint32_t id = nodes.intern(target);
-    if (!(flags & format::ROOT_BORROWED)) nodes.add_seen(id);
     if (census_) return;
+    if (!(flags & format::ROOT_BORROWED)) nodes.add_seen(id);
     writer.u8(ROOT_KIND, kind);
     writer.u32(ROOT_LABEL, label);
     writer.u32(ROOT_DST, id);
@@ -122,6 +121,7 @@ bool Walk::is_unexplained(const void* target, std::uint32_t* id) {
 }
 
 void Walk::emit_if_unexplained(const Object* target, std::uint8_t kind, std::uint32_t label) {
+    if (census_) return;
     drain();
     std::uint32_t id;
     if (is_unexplained(target, &id)) send(target, kind, label);
@@ -563,7 +563,8 @@ void Walk::run(const Input& given) {
     extra_flags_ = format::UNREACHED_BLOCK;
     process_all();
     drain();
-    guarded("the interpreter's memory could not all be read", [&] { walk_interpreter_words(*this); });
+    // What only explains counts finds no object: a census does without.
+    if (!census_) guarded("the interpreter's memory could not all be read", [&] { walk_interpreter_words(*this); });
     write_tables();
     writer.close(warnings_);
     leave(0);

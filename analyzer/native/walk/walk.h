@@ -37,6 +37,10 @@ class Walk {
     // A reference whose source was written without it; both are numbers of nodes.
     void late_reference(std::uint32_t source, std::uint32_t target);
     void own() { current_flags_ |= format::OWN; }
+    // The same where this code is leakscan's. A census does not ask whose its objects are.
+    void own_if_of(const Object* code) {
+        if (!census_ && is_own_code(code)) own();
+    }
 
     Strings strings;
     Writer writer;

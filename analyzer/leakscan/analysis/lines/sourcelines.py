@@ -103,7 +103,7 @@ class SourceLines:
             tree = Tree(source.text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
-        return tree if self._functions.get(file, frozenset()) <= tree.starts else None
+        return tree if self._functions_in(file) <= tree.starts else None
 
     def _is_as_it_was(self, source: SourceText) -> bool:
         """Not written since the snapshot, and of the file system that the program saw."""
@@ -112,20 +112,31 @@ class SourceLines:
         is_elsewhere = bool(root) and bool(source.root) and root != source.root
         return not is_newer and not is_elsewhere
 
-    @cached_property
-    def _functions(self) -> dict[str, frozenset[tuple[str, int]]]:
-        """(qualified name, first line) of all code that the heap knows, by file: witnesses of the text."""
+    def _functions_in(self, file: str) -> frozenset[tuple[str, int]]:
+        """(qualified name, first line) of all code of this file that the heap knows: witnesses of the text."""
         graph = self.graph
-        found: dict[str, set[tuple[str, int]]] = {}
-        for obj, (file, line) in graph.locations.items():
-            if graph.type_name(obj) != "code":
-                continue
+        found = set()
+        for obj, line in self._code_by_file.get(file, ()):
             name = graph.name_of(obj) or ""
             last = name.rpartition(".")[2]
             # Lambdas, comprehensions and what the compiler makes of annotations are no `def`.
             if last and not last.startswith("<") and last != "__annotate__":
-                found.setdefault(graph.strings[file], set()).add((name, line))
-        return {file: frozenset(functions) for file, functions in found.items()}
+                found.add((name, line))
+        return frozenset(found)
+
+    @cached_property
+    def _code_by_file(self) -> dict[str, list[tuple[int, int]]]:
+        """Code objects with their first lines. Few of the files are asked for: names are read then."""
+        graph = self.graph
+        rows = {row for row, name in enumerate(graph.type_names) if name == "code"}
+        found: dict[int, list[tuple[int, int]]] = {}
+        for obj, (file, line) in graph.locations.items():
+            if int(graph.type_ids[obj]) in rows:
+                found.setdefault(file, []).append((obj, line))
+        joined: dict[str, list[tuple[int, int]]] = {}
+        for file, code in found.items():
+            joined.setdefault(graph.strings[file], []).extend(code)
+        return joined
 
 
 def _bindings(tree: Tree, facts: SlotFacts, definition: Definition) -> list[Binding] | None:
