@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from leakscan.api import diff as diff
     from leakscan.heap.reader import load as load
     from leakscan.record.guard import guard as guard
+    from leakscan.record.rounds import run as run
+    from leakscan.record.rounds import run_done as run_done
     from leakscan.record.snapshot import snapshot as snapshot
     from leakscan.record.works import AsgiWork as AsgiWork
     from leakscan.record.works import WsgiWork as WsgiWork
@@ -38,6 +40,8 @@ __all__ = [
     "load",
     "paths",
     "query",
+    "run",
+    "run_done",
     "snapshot",
     "stuck",
     "whatif",
@@ -48,6 +52,8 @@ __all__ = [
 _PUBLIC = {
     "snapshot": ("leakscan.record.snapshot", "snapshot"),
     "guard": ("leakscan.record.guard", "guard"),
+    "run": ("leakscan.record.rounds", "run"),
+    "run_done": ("leakscan.record.rounds", "run_done"),
     "work": ("leakscan.record.works", "work"),
     "AsgiWork": ("leakscan.record.works", "AsgiWork"),
     "WsgiWork": ("leakscan.record.works", "WsgiWork"),

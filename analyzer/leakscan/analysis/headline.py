@@ -42,6 +42,10 @@ def headline(findings: Findings) -> str:
             return f"NO LEAK  slack: {_slack(findings)}"
 
 
+MARKED_MODE: Final = "marked"
+"""Of a command whose runs the program, its calls or the clock mark."""
+
+
 def next_command(findings: Findings, runs_needed: int, *, waits: bool = False) -> str:
     """The command that would decide, "" when the target is not known. `waits`: time would, not runs."""
     if not findings.target or runs_needed <= 0:
@@ -51,9 +55,27 @@ def next_command(findings: Findings, runs_needed: int, *, waits: bool = False) -
         return f"leakscan capture --inspect {address} --snapshots {max(6, findings.runs + 4)} -o DIR"
     if findings.mode == "attach":
         return "leakscan attach again, for more intervals"
-    mode = "" if findings.mode in ("", "consume") else f" --mode {findings.mode}"
-    longer = f" --settle {_LONGER_SETTLE}" if waits else ""
-    return f"leakscan capture {findings.target} --runs {runs_needed}{mode}{longer}"
+    options = (
+        f"--runs {runs_needed}" + mode_option(findings) + (f" --settle {_LONGER_SETTLE}" if waits else "")
+    )
+    command = command_captured(findings)
+    return (
+        f"leakscan capture {options} {command}"
+        if command
+        else f"leakscan capture {findings.target} {options}"
+    )
+
+
+def mode_option(findings: Findings) -> str:
+    """With a space before it; "" for the usual mode, and where the program ends its own streams."""
+    return "" if findings.mode in ("", "consume", MARKED_MODE) else f" --mode {findings.mode}"
+
+
+def command_captured(findings: Findings) -> str:
+    """What a capture of a command ends with, from `--` on or from what says which its runs are; else ""."""
+    if findings.target.startswith("--"):
+        return findings.target
+    return f"-- {findings.target}" if findings.mode == MARKED_MODE else ""
 
 
 def subject(leak: Leak) -> str:

@@ -20,6 +20,7 @@ EXAMPLES = (
     "leakscan capture app/chat.py:answer --mode all --python .venv",
     "leakscan capture app/chat.py:answer --until-sure --prove",
     "leakscan capture app.main:app --request 'GET /health'",
+    "leakscan capture --on-call shop.orders:Worker.handle -- python -m shop",
 )
 _RUNTIMES = {"cpython": "CPython", "node": "Node"}
 
@@ -39,8 +40,20 @@ def capture(asked: CaptureOptions) -> int:
         from leakscan.cli.capture_inspected import capture_inspected
 
         return capture_inspected(asked)
+    if asked.command or asked.on_call:
+        from leakscan.cli.capture_command import capture_command
+
+        captured = capture_command(asked)
+        print(
+            (asked.output / "run.json").read_text() if asked.as_json else _summary(captured),
+            end="",
+        )
+        return _exit_code(captured)
     if asked.target is None:
-        raise UsageError("name a scenario", hint="package.module:callable, file.py:callable or file.mjs:name")
+        raise UsageError(
+            "name a scenario",
+            hint="package.module:callable, file.py:callable, file.mjs:name; or -- python script.py",
+        )
     _refuse_what_node_has_not(asked.target, asked.only_for_python)
     if asked.mode == ALL and asked.native:
         raise UsageError("--native traces one mode", hint="choose it with --mode")

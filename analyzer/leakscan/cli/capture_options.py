@@ -26,6 +26,15 @@ class CaptureOptions:
             "of pytest, tests/test_file.py::test_name."
         ),
     ] = None
+    command: Annotated[
+        list[str] | None,
+        argument(
+            metavar="[-- COMMAND...]",
+            is_after_dashes=True,
+            help="Instead: a command as you would type it. It calls leakscan.run_done() where a run ends, "
+            "or --on-call, --every or --url says what a run is.",
+        ),
+    ] = None
     output: Annotated[Path, option("--output", "-o", metavar="DIR", help="Where to write the capture.")] = (
         Path("leak")
     )
@@ -53,6 +62,15 @@ class CaptureOptions:
     ] = None
     requests: Annotated[
         Path | None, option(metavar="FILE", help="The same, with the requests of an .http file.")
+    ] = None
+    on_call: Annotated[
+        list[str] | None,
+        option(
+            "--on-call",
+            metavar="NAME",
+            help="Of a command: each return of package.module:function or module:Class.method is a run; "
+            "may be repeated.",
+        ),
     ] = None
     mode: Annotated[
         str,
@@ -85,7 +103,14 @@ class CaptureOptions:
     wait: Annotated[
         float, option(metavar="SECONDS", help="With --inspect or --pid: between two snapshots.")
     ] = 60.0
-    every: Annotated[int, option(metavar="K", help="Also a snapshot after every K runs (0: none).")] = 0
+    every: Annotated[
+        str,
+        option(
+            metavar="K|TIME",
+            help="Also a snapshot after every K runs (0: none); of a command, 30s: a run is what it does "
+            "in 30 seconds.",
+        ),
+    ] = "0"
     timeout: Annotated[float | None, option(metavar="SECONDS", help="Give up when one run takes longer.")] = (
         None
     )
@@ -122,6 +147,37 @@ class CaptureOptions:
         return self.inspect is not None or self.pid is not None
 
     @property
+    def every_seconds(self) -> float:
+        """The length of one run of a command, 0 when `--every` counts runs."""
+        if self.every.strip().isdigit():
+            return 0.0
+        from leakscan.errors import UsageError
+        from leakscan.units import parse_seconds
+
+        seconds = parse_seconds(self.every)
+        if not self.command or seconds <= 0:
+            raise UsageError(
+                f"--every {self.every} is no run",
+                hint="--every 5 takes a snapshot after every 5 runs; --every 30s is for a command",
+            )
+        return seconds
+
+    @property
+    def only_for_scenarios(self) -> list[str]:
+        """The flags given that make no sense for a command."""
+        asked = {
+            "--arg": bool(self.arg),
+            "--setup": bool(self.setup),
+            "--node": self.node is not None,
+            "--until-sure": self.until_sure,
+            "--prove": self.prove,
+            "--blame": self.blame,
+            "--native": self.native,
+            "--trim-probe": self.trim_probe,
+        }
+        return [flag for flag, is_asked in asked.items() if is_asked]
+
+    @property
     def most_runs_asked(self) -> int:
         return max(self.runs, self.most_runs) if self.until_sure else self.runs
 
@@ -148,7 +204,7 @@ class CaptureOptions:
             most_runs=self.most_runs_asked,
             warmup=self.warmup,
             chunks=self.chunks,
-            every=self.every,
+            every=0 if self.every_seconds else int(self.every),
             settle_seconds=self.settle,
             timeout_seconds=self.timeout,
             sites=self.sites,

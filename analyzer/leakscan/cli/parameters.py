@@ -31,8 +31,9 @@ class Declared:
     flags: tuple[str, ...]
     help: str
     metavar: str | None
-    least: int | None
-    most: int | None
+    least: int | None = None
+    most: int | None = None
+    is_after_dashes: bool = False
 
 
 def option(
@@ -42,20 +43,39 @@ def option(
     return Declared(is_option=True, flags=flags, help=help, metavar=metavar, least=min, most=max)
 
 
-def argument(*, help: str, metavar: str | None = None) -> Declared:
-    return Declared(is_option=False, flags=(), help=help, metavar=metavar, least=None, most=None)
+def argument(*, help: str, metavar: str | None = None, is_after_dashes: bool = False) -> Declared:
+    """`is_after_dashes`: it is all that follows `--`, and nothing else."""
+    return Declared(False, (), help, metavar, is_after_dashes=is_after_dashes)
 
 
 class Argument(click.Argument):
     """One with a line in the help, which click's own have not."""
 
-    def __init__(self, *args: Any, help: str, **kwargs: Any) -> None:  # Any: passed on to click
+    def __init__(  # Any: passed on to click
+        self, *args: Any, help: str, is_after_dashes: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.explanation = help
+        self.is_after_dashes = is_after_dashes
 
 
 class OneCommand(click.Command):
     """A command whose help explains its arguments before its options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        after = [each for each in self.params if isinstance(each, Argument) and each.is_after_dashes]
+        if not after or after[0].name is None:
+            return super().parse_args(ctx, args)
+        dashes = args.index("--") if "--" in args else len(args)
+        left = super().parse_args(ctx, args[:dashes])
+        extra = ctx.params[after[0].name]
+        if extra:
+            # click gave it what no other argument took.
+            raise click.UsageError(
+                f"got unexpected extra argument ({' '.join(extra)}); a command comes after `--`", ctx
+            )
+        ctx.params[after[0].name] = tuple(args[dashes + 1 :])
+        return left
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [
@@ -119,7 +139,13 @@ def _parameter(given: Given, declared: Declared, kind: Any, is_list: bool) -> cl
     if default is not None:
         shared["default"] = str(default) if isinstance(default, (Path, StrEnum)) else default
     if not declared.is_option:
-        return Argument([given.name], nargs=-1 if is_list else 1, help=declared.help, **shared)
+        return Argument(
+            [given.name],
+            nargs=-1 if is_list else 1,
+            help=declared.help,
+            is_after_dashes=declared.is_after_dashes,
+            **shared,
+        )
     if kind is bool:
         shared |= {"is_flag": True, "type": None}
     return click.Option(

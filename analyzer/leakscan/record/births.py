@@ -75,6 +75,11 @@ def mark_own() -> None:
     _native.births_set(OWN)
 
 
+def go_on(birth: int) -> None:
+    """Back from leakscan's own to what was begun before: a run, or WAITING."""
+    _native.births_set(birth)
+
+
 def disarm() -> None:
     """Stop. If another tool has wrapped the allocator since, the hook stays and passes calls on."""
     _native.births_disarm()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import platform
 import sys
 
 from leakscan import _native
@@ -50,4 +51,14 @@ def collector_figures() -> dict[str, int]:
         "collections": sum(generation["collections"] for generation in stats),
         "collected": sum(generation["collected"] for generation in stats),
         "uncollectable": sum(generation["uncollectable"] for generation in stats),
+    }
+
+
+def interpreter() -> dict[str, str]:
+    """Which one this is, as run.json says it."""
+    return {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "executable": sys.executable,
+        "platform": f"{sys.platform}-{platform.machine()}",
     }

@@ -47,6 +47,10 @@ class Recorder:
         if self._is_armed:
             births.mark_own()
 
+    def go_on(self, birth: int) -> None:
+        """What the program allocates from now on, in any thread, is born then; nothing is collected."""
+        births.go_on(birth)
+
     def census(self, moment: str, *, run: int) -> str:
         """Write the counts and bytes by type; the file's name in the capture directory.
 

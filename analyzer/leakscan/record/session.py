@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import platform
 import signal
 import sys
 import time
@@ -24,7 +23,7 @@ from leakscan.errors import LeakscanError
 from leakscan.record.children import child_processes
 from leakscan.record.cutting import prove
 from leakscan.record.events import CaptureGone, Events, EventSink
-from leakscan.record.figures import allocator, collector_figures, memory_figures
+from leakscan.record.figures import allocator, collector_figures, interpreter, memory_figures
 from leakscan.record.recorder import Recorder
 from leakscan.record.scenario import Scenario
 from leakscan.record.settle import drain, settle, tasks_in_flight
@@ -183,7 +182,7 @@ class Session:
     def prepare(self) -> None:
         """Import the target, warm it up, and take the baseline."""
         self._recorder.check_support()
-        self._events.write("started", pid=os.getpid(), allocator=allocator(), **_interpreter())
+        self._events.write("started", pid=os.getpid(), allocator=allocator(), **interpreter())
         self.phase = "import"
         _allow_interrupts()
         try:
@@ -375,15 +374,6 @@ class Session:
         self.phase = "snapshot"
         pause = self._recorder.snapshot(name, run=self.runs_completed, subject=self._scenario.subject)
         self._events.write("snapshot", file=name, run=self.runs_completed, pause_seconds=round(pause, 6))
-
-
-def _interpreter() -> dict[str, str]:
-    return {
-        "python": platform.python_version(),
-        "implementation": platform.python_implementation(),
-        "executable": sys.executable,
-        "platform": f"{sys.platform}-{platform.machine()}",
-    }
 
 
 def _hold_interrupts() -> None:

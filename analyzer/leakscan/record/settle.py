@@ -64,7 +64,7 @@ def drain(scenario: Scenario, *, tasks_at_rest: int, at_most_seconds: float) -> 
     """
     start = time.monotonic()
     collected = settle(scenario)
-    is_moving = _loop_moves(scenario, tasks_at_rest) if scenario.loop is not None else _threads_move()
+    is_moving = _loop_moves(scenario, tasks_at_rest) if scenario.loop is not None else threads_move()
     while is_moving() and time.monotonic() - start < at_most_seconds:
         _pause(scenario)
         collected += settle(scenario)
@@ -100,7 +100,7 @@ def _loop_moves(scenario: Scenario, tasks_at_rest: int) -> Callable[[], bool]:
     return is_moving
 
 
-def _threads_move() -> Callable[[], bool]:
+def threads_move() -> Callable[[], bool]:
     blocks_fall = _blocks_fall()
     return lambda: has_other_threads() and blocks_fall()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from leakscan import __version__
+from leakscan.analysis.headline import command_captured, mode_option
 from leakscan.analysis.results.findings import Findings
 from leakscan.wording import count_text, visible
 
@@ -13,9 +14,10 @@ def commands(findings: Findings) -> str:
     """The commands that give this report again."""
     if not findings.target:
         return "leakscan diff before.heap after.heap"
-    mode = f" --mode {findings.mode}" if findings.mode not in ("", "consume") else ""
-    target = shlex.quote(visible(findings.target))
-    capture = f"leakscan capture {target} --runs {findings.runs} --warmup {findings.warmup}{mode} -o leak/"
+    options = f"--runs {findings.runs} --warmup {findings.warmup}{mode_option(findings)} -o leak/"
+    command = visible(command_captured(findings))
+    target = "" if command else shlex.quote(visible(findings.target)) + " "
+    capture = f"leakscan capture {target}{options} {command}".rstrip()
     return f"{capture}\nleakscan diff leak/"
 
 

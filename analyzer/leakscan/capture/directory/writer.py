@@ -82,6 +82,14 @@ class CaptureWriter:
         self._set(status="running", runs=runs, snapshots=kept)
         self.write()
 
+    def reduce(self, runs: int) -> None:
+        """There were no more runs than these to capture."""
+        self._set(runs=runs)
+
+    def forget_last_run(self) -> None:
+        """It was counted, and the program ended before its snapshot: the one before is the last."""
+        self._set(runs_completed=max((each.run for each in self._run.snapshots), default=0))
+
     def close(self, status: str) -> None:
         """Give the capture its last status, and say what is missing."""
         self._set(status=status, ended_unix=round(time.time(), 3), missing=self._missing())
@@ -177,7 +185,9 @@ class CaptureWriter:
             pause_seconds=event["pause_seconds"],
             bytes=path.stat().st_size,
         )
-        self._set(snapshots=(*self._run.snapshots, row))
+        # A program that may end at any moment writes its last snapshot again and again.
+        earlier = tuple(each for each in self._run.snapshots if each.file != row.file)
+        self._set(snapshots=(*earlier, row))
         self.write()
 
     def _on_trimmed(self, event: Event) -> None:

@@ -13,7 +13,7 @@ from leakscan.capture.interpreter import Interpreter
 from leakscan.capture.native_module import native_path
 from leakscan.capture.scenario.decision import Blame, Decide, MoreRuns, Prove
 from leakscan.capture.scenario.settings import Progress, Settings, session_config
-from leakscan.capture.scenario.target_process import Target, passing_on_interrupts
+from leakscan.capture.scenario.target_process import Target, Timed, passing_on_interrupts
 from leakscan.errors import LeakscanError
 
 OnProgress = Callable[[Progress], None] | None
@@ -79,7 +79,14 @@ class Observation:
         return "failed"
 
     def _take(self, event: dict[str, Any], target: Target) -> bool:  # Any: JSON values
-        """Record one event; False when it could not be."""
+        """Record one event, and answer it when the target waits; False when it could not be recorded."""
+        if not self._note(event, target):
+            return False
+        if event["event"] == "waiting":
+            self._answer(target)
+        return True
+
+    def _note(self, event: dict[str, Any], target: Timed) -> bool:  # Any: JSON values
         kind = event["event"]
         if kind == "end":
             self._said = event["status"]
@@ -101,8 +108,6 @@ class Observation:
             )
             return False
         self._report(kind)
-        if kind == "waiting":
-            self._answer(target)
         return True
 
     def _answer(self, target: Target) -> None:

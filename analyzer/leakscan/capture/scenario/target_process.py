@@ -12,11 +12,27 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 POLL_SECONDS = 0.1
 GRACE_SECONDS = 10.0
 """After an interrupt, how long the target has to let go before it is killed."""
+
+
+class Interruptible(Protocol):
+    """What is stopped instead of this process."""
+
+    def interrupt(self) -> None: ...
+
+
+class Timed(Protocol):
+    """A target whose runs may have to end in time."""
+
+    timed_out: bool
+
+    def begin_run(self, seconds: float | None) -> None: ...
+
+    def end_run(self) -> None: ...
 
 
 class Target:
@@ -39,7 +55,7 @@ class Target:
                 [*command, json.dumps({**config, **fds})],
                 stdin=subprocess.DEVNULL,
                 # Our stdout is for the answer; the target's output goes where progress goes.
-                stdout=_stderr_descriptor(),
+                stdout=stderr_descriptor(),
                 pass_fds=list(fds.values()),
                 # Ctrl-C must reach the driver once, through `interrupt`, when it can be told apart
                 # from a stop that the target itself has caused.
@@ -150,7 +166,7 @@ class Target:
 
 
 @contextmanager
-def passing_on_interrupts(target: Target) -> Iterator[None]:
+def passing_on_interrupts(target: Interruptible) -> Iterator[None]:
     """While inside, SIGINT and SIGTERM stop the target instead of this process.
 
     Only the main thread may change handlers; in another the caller's own handling stays.
@@ -167,7 +183,8 @@ def passing_on_interrupts(target: Target) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _stderr_descriptor() -> int:
+def stderr_descriptor() -> int:
+    """Where a target's own output goes: to progress, not into the answer."""
     try:
         return sys.stderr.fileno()
     except (OSError, ValueError, AttributeError):  # replaced by an object without a descriptor

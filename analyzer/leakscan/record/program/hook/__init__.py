@@ -1,0 +1,1 @@
+"""The folder that `capture` puts on PYTHONPATH of a program, for its `sitecustomize`."""
