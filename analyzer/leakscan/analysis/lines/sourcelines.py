@@ -113,7 +113,7 @@ class SourceLines:
         return not is_newer and not is_elsewhere
 
     def _functions_in(self, file: str) -> frozenset[tuple[str, int]]:
-        """(qualified name, first line) of all code of this file that the heap knows: witnesses of the text."""
+        """(qualified name, first line) of all code of this file that the heap has: witnesses of its text."""
         graph = self.graph
         found = set()
         for obj, line in self._code_by_file.get(file, ()):
