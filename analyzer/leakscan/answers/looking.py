@@ -7,6 +7,7 @@ from pathlib import Path
 from leakscan.analysis.objects.around import view
 from leakscan.analysis.objects.find import find_objects
 from leakscan.analysis.objects.heap import Heap
+from leakscan.analysis.objects.unused_variables import ReadScript, UnusedVariables
 from leakscan.analysis.objects.views import Inspection
 from leakscan.answers.analyse import dated_by_id
 from leakscan.answers.sources import bare_snapshots, snapshot_in, source_of
@@ -15,6 +16,7 @@ from leakscan.errors import UsageError
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.reader import load
 from leakscan.heap.sniff import is_capsule
+from leakscan.heap.source_files import SourceFiles
 
 
 def graph_to_look_at(path: Path) -> HeapGraph:
@@ -43,4 +45,17 @@ def inspect(snapshot: str | Path, pattern: str, *, limit: int = 20) -> Inspectio
     heap = Heap(graph_to_look_at(Path(snapshot)))
     found = find_objects(heap.graph, pattern)
     listed = heap.listed(found, limit)
-    return Inspection(pattern, listed, view(heap, listed.objects[0].object, limit=limit))
+    unused = UnusedVariables(heap, scripts_of(snapshot_in(Path(snapshot))))
+    return Inspection(pattern, listed, view(heap, listed.objects[0].object, limit=limit, unused=unused))
+
+
+def scripts_of(snapshot: Path) -> ReadScript:
+    """Reads the scripts of a V8 snapshot from where they lie, unless one was written after it was taken."""
+    files = SourceFiles()
+
+    def read(script: str) -> str | None:
+        found = files(script)
+        is_the_same = found is not None and found.written_unix <= snapshot.stat().st_mtime
+        return found.text if found is not None and is_the_same else None
+
+    return read

@@ -17,12 +17,13 @@ from leakscan.analysis.graph.refs import source_of
 from leakscan.analysis.objects.find import find_objects
 from leakscan.analysis.objects.heap import Heap
 from leakscan.analysis.objects.texts import SameSize, SameText, same_sizes, same_texts
+from leakscan.analysis.objects.unused_variables import Unused, UnusedVariables
 from leakscan.analysis.objects.views import Named
 from leakscan.analysis.results.findings import Findings
 from leakscan.answers.analyse import analysed_as_numbered
 from leakscan.answers.capsules import capsule_at
-from leakscan.answers.looking import graph_to_look_at
-from leakscan.answers.sources import sources_of
+from leakscan.answers.looking import graph_to_look_at, scripts_of
+from leakscan.answers.sources import snapshot_in, sources_of
 from leakscan.errors import LeakscanError
 from leakscan.heap.graph import U32
 
@@ -88,7 +89,7 @@ class Explorer:
 
     def warm(self) -> None:
         """The answers to what the leaks' pages link to: patterns over millions of objects take a second."""
-        _ = self.texts
+        _ = self.texts, self.unused_rows
         told = [leak for found in self.findings for leak in found.leaks[:_WARMED]]
         for leak in told:
             members = [member.pattern for member in leak.cut.members] if leak.cut else []
@@ -135,6 +136,17 @@ class Explorer:
     def texts(self) -> tuple[SameText, ...]:
         """Texts that occur often; () where no hashes were recorded."""
         return same_texts(self.heap) if self.heap is not None else ()
+
+    @cached_property
+    def unused(self) -> UnusedVariables | None:
+        """What tells of variables of JavaScript that no function uses; None without a heap."""
+        if self.heap is None:
+            return None
+        return UnusedVariables(self.heap, scripts_of(snapshot_in(self.sources[-1])))
+
+    @cached_property
+    def unused_rows(self) -> tuple[Unused, ...]:
+        return self.unused.all() if self.unused is not None else ()
 
     @cached_property
     def same_sizes(self) -> tuple[SameSize, ...]:

@@ -113,7 +113,7 @@ def _object(asked: Asked, rest: str) -> Page:
     if not (rest.isdigit() and len(rest) < 12 and int(rest) < heap.graph.object_count):
         raise LeakscanError(f"there is no object #{rest}")
     rows = min(max(asked.number("rows", _ROWS), 1), _MOST_ROWS)
-    seen = view(heap, int(rest), limit=rows)
+    seen = view(heap, int(rest), limit=rows, unused=asked.explorer.unused)
     others = [each.other for each in (*seen.fields, *seen.holders)]
     types = {each.type_name for each in (seen.this, *others, *seen.dominators, *seen.dominated)}
     names = short_names(types | {step.type_name for path in seen.paths for step in path.steps})
@@ -245,6 +245,12 @@ def _strings(asked: Asked, rest: str) -> Page:
     )
 
 
+def _closures(asked: Asked, rest: str) -> Page:
+    _ = asked.heap
+    rows = asked.explorer.unused_rows
+    return _rendered(asked, "closures.html.j2", rows=rows, title="Variables that no function uses")
+
+
 def _text(asked: Asked, rest: str) -> Page:
     heap = asked.heap
     is_object = rest.isdigit() and len(rest) < 12 and int(rest) < heap.graph.object_count
@@ -302,6 +308,7 @@ _PAGES: Final[Mapping[str, Callable[[Asked, str], Page]]] = {
     "growth": _growth,
     "strings": _strings,
     "text": _text,
+    "closures": _closures,
     "whatif": _whatif,
 }
 

@@ -43,6 +43,7 @@ def graph_of(raw: RawSnapshot, source_maps: SourceMaps | None = None) -> HeapGra
     references, sources, targets = _build(raw, strings, first, classes)
     scripts = Scripts(raw, strings, references)
     types, type_ids = types_of(raw, strings, scripts)
+    script_places = scripts.written_places()
     places = scripts.places(source_maps)
     modules = modules_of(raw, strings, references, places)
     roots = _roots(raw, strings, sources, targets, modules)
@@ -71,6 +72,7 @@ def graph_of(raw: RawSnapshot, source_maps: SourceMaps | None = None) -> HeapGra
         locations=places,
         text_objects=texts,
         text_hashes=raw.node_names[texts].astype(np.uint64),
+        script_places=script_places,
         path=raw.name,
         strings=table,
     )

@@ -57,6 +57,16 @@ class Scripts:
                     files[at], lines[at] = self._strings.add(found[0]), found[1]
         return SparsePlaces(objects[is_known], files[is_known], lines[is_known])
 
+    def written_places(self) -> U32:
+        """Where each function begins in its script as it was compiled: function, script, line, column."""
+        found = self._raw.places[self.is_closure[self._raw.places[:, 0]]]
+        known, rows = np.unique(found[:, 1], return_inverse=True)
+        names_of = [_file(self.files.get(int(script), "")) for script in known]
+        files = np.array([self._strings.add(name) if name else 0 for name in names_of], np.uint32)[rows]
+        order = np.argsort(found[:, 0], kind="stable")
+        columns = (found[:, 0], files, found[:, 2] + np.uint32(1), found[:, 3])
+        return np.stack(columns, axis=1).astype(np.uint32)[order] if len(found) else found
+
     def is_of_user(self) -> npt.NDArray[np.bool_]:
         """For each place, whether its script belongs to the program."""
         known, rows = np.unique(self._raw.places[:, 1], return_inverse=True)

@@ -14,6 +14,7 @@ from leakscan.analysis.dialects.hops import read_hops
 from leakscan.analysis.graph.kernels import BLOCKED, NO
 from leakscan.analysis.graph.refs import source_of
 from leakscan.analysis.objects.heap import Heap
+from leakscan.analysis.objects.unused_variables import SCOPE, UnusedVariables
 from leakscan.analysis.objects.views import ObjectView, Reference
 from leakscan.analysis.results.findings import Path, Step
 from leakscan.heap.graph import U32
@@ -31,16 +32,18 @@ from leakscan.heap.kinds import (
 
 _UNINTERESTING: Final = (Kind.TYPE, Kind.MACHINERY)
 _PLAIN_KEYS: Final = ("str", "int", "float", "bool", "bytes", "NoneType")
-_INNARDS_V8: Final = ("table", "elements", "properties", "context")
 _MOST_PATHS: Final = 6
 _PATHS_LOOKED_AT: Final = 64
 _LONGEST_FOLD: Final = 3
 
 
-def view(heap: Heap, obj: int, *, limit: int = 40) -> ObjectView:
-    """All that is known of the object; at most `limit` fields, holders and dominated objects."""
+def view(heap: Heap, obj: int, *, limit: int = 40, unused: UnusedVariables | None = None) -> ObjectView:
+    """All that is known of the object; at most `limit` fields, holders and dominated objects.
+
+    `unused` tells of variables that no function uses; without it none is said to be.
+    """
     graph = heap.graph
-    fields, field_count = _fields(heap, obj, limit)
+    fields, field_count = _fields(heap, obj, limit, unused)
     holders, holder_count = _holders(heap, obj, limit)
     dominated = heap.dominated_by(obj)
     place = graph.location_of(obj)
@@ -72,7 +75,9 @@ def view(heap: Heap, obj: int, *, limit: int = 40) -> ObjectView:
     )
 
 
-def _fields(heap: Heap, obj: int, limit: int) -> tuple[tuple[Reference, ...], int]:
+def _fields(
+    heap: Heap, obj: int, limit: int, unused: UnusedVariables | None
+) -> tuple[tuple[Reference, ...], int]:
     """Named references in their order; of a big container those that retain most."""
     chains = _outgoing(heap, obj)
     targets = heap.graph.ref_targets[chains[:, -1]]
@@ -84,7 +89,8 @@ def _fields(heap: Heap, obj: int, limit: int) -> tuple[tuple[Reference, ...], in
     found = []
     for row in chosen.tolist():
         refs = [int(ref) for ref in chains[row] if ref != NO]
-        found.append(_reference(heap, refs, int(targets[row]), is_only_of=obj))
+        is_unused = unused is not None and unused.is_unused(refs[-1])
+        found.append(_reference(heap, refs, int(targets[row]), is_only_of=obj, is_unused=is_unused))
     return tuple(found), len(shown)
 
 
@@ -129,7 +135,8 @@ def _leads_inside(heap: Heap, ref: int) -> bool:
     graph = heap.graph
     kind = graph.kind(ref)
     if graph.runtime == "v8":
-        return kind == Kind.INTERNAL and graph.label(ref) in _INNARDS_V8
+        # The scope of a function; what surrounds a scope is another one.
+        return kind == Kind.DICT and graph.type_name(source_of(graph, ref)) != SCOPE
     if kind == Kind.DICT:
         return True
     return kind == Kind.SLOT and graph.label(ref) == "__closure__"
@@ -172,7 +179,9 @@ def _folded_upwards(heap: Heap, ref: int) -> list[int]:
     return refs
 
 
-def _reference(heap: Heap, refs: list[int], other: int | None, *, is_only_of: int | None) -> Reference:
+def _reference(
+    heap: Heap, refs: list[int], other: int | None, *, is_only_of: int | None, is_unused: bool = False
+) -> Reference:
     graph = heap.graph
     last = refs[-1]
     target = int(graph.ref_targets[last])
@@ -184,6 +193,7 @@ def _reference(heap: Heap, refs: list[int], other: int | None, *, is_only_of: in
         other=heap.named(source if other is None else other),
         is_only=is_only_of is not None and is_only_of in _near_dominators(heap, target),
         is_weak=bool(heap.life.weak[last]),
+        is_unused=is_unused,
         number=last,
     )
 

@@ -24,7 +24,8 @@ class Reference:
     """One reference as a developer would write it, and the object at its other end.
 
     `other` is what a field leads to, or the object that a holder's reference comes from. `is_only`: nothing
-    else keeps what it leads to alive. `is_weak`: it keeps nothing alive. `number` is that of the snapshot.
+    else keeps what it leads to alive. `is_weak`: it keeps nothing alive. `is_unused`: a variable that a scope
+    of JavaScript keeps and no function that lives can use. `number` is that of the snapshot.
     """
 
     text: str
@@ -32,6 +33,7 @@ class Reference:
     other: Named
     is_only: bool
     is_weak: bool
+    is_unused: bool
     number: int
 
 

@@ -16,6 +16,7 @@ from leakscan.wording import count_text, size_text, visible
 _LISTED: Final = 10
 _CHAIN: Final = 12
 _KIND_WIDTH: Final = 30
+_UNUSED: Final = "unused: its scope is kept, and no function that is left has its name in it"
 _BESIDE: Final = 70
 """Columns that the rest of a row usually takes."""
 
@@ -118,13 +119,17 @@ def _references(
     ]
     rows = []
     for each in shown:
-        note = "weak" if each.is_weak else "only here" if each.is_only else ""
+        notes = ["weak" if each.is_weak else "only here" if each.is_only else ""]
+        notes += ["unused"] if each.is_unused else []
+        note = ", ".join(filter(None, notes))
         text = visible(each.text) if is_field else visible(holder_text(each))
         other = each.other
         rows.append(
             [text, _kind(other, names, width), f"#{other.object}", size_text(other.retained_bytes), note]
         )
     lines = [line(), *((Span("  "), *row) for row in table(columns, rows, width=width - 2))]
+    if any(each.is_unused for each in shown):
+        lines += wrapped(_UNUSED, width, first="  ", indent="  ", style="faint")
     if count > len(shown):
         rest = (
             f"{count_text(count - len(shown))} more {'fields' if is_field else 'holders'}: --limit shows more"
