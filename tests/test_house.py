@@ -74,3 +74,9 @@ def test_no_file_grows_past_six_hundred_lines():
         if (count := len(file.read_text().splitlines())) > 600
     ]
     assert long == []
+
+
+def test_no_two_test_files_have_one_name():
+    files = sorted(ROOT.glob("tests/**/test_*.py"))
+    names = [file.name for file in files if "cases" not in file.parts]
+    assert sorted({name for name in names if names.count(name) > 1}) == [], "pytest imports one of them only"
