@@ -42,3 +42,37 @@ class Buffer {
     Py_buffer view_{};
     bool held_ = false;
 };
+
+// The memory seen so far: an output that overlaps another array could undo the checks made on it.
+class Ranges {
+  public:
+    bool add(const void* start, std::size_t bytes, bool is_output, const char* name) {
+        if (bytes == 0) return true;
+        const Range range{reinterpret_cast<std::uintptr_t>(start), bytes, is_output, name};
+        for (std::size_t i = 0; i < count_; ++i) {
+            const Range& other = ranges_[i];
+            const bool is_apart = range.start + range.bytes <= other.start || other.start + other.bytes <= range.start;
+            if (is_apart || !(range.is_output || other.is_output)) continue;
+            PyErr_Format(PyExc_ValueError, "%s: overlaps %s", name, other.name);
+            return false;
+        }
+        ranges_[count_++] = range;
+        return true;
+    }
+
+    template <typename T>
+    bool take(Buffer<T>& buffer, PyObject* source, bool is_output, const char* name) {
+        return buffer.take(source, is_output, name) && add(buffer.data(), buffer.size() * sizeof(T), is_output, name);
+    }
+
+  private:
+    struct Range {
+        std::uintptr_t start;
+        std::size_t bytes;
+        bool is_output;
+        const char* name;
+    };
+    static constexpr std::size_t kMostArguments = 24;
+    Range ranges_[kMostArguments];
+    std::size_t count_ = 0;
+};

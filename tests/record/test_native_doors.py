@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+from array import array
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,13 @@ def test_random_calls_are_the_same_for_the_same_seed() -> None:
 
     graphs = [Graph(random.Random(3)) for _ in range(2)]
     assert graphs[0].first == graphs[1].first and graphs[0].targets == graphs[1].targets
+
+
+def test_an_output_in_the_memory_of_what_is_read_is_refused() -> None:
+    first, classes, sizes = array("Q", [0, 1, 2]), array("B", [1, 3]), array("Q", [8, 8])
+    targets = array("I", [1, 0])
+    with pytest.raises(ValueError, match="owners: overlaps targets"):
+        _native.v8_move_sizes(first, array("B", [0, 0]), targets, classes, targets, sizes)
+    numbers = array("Q", [1, 2, 3])
+    with pytest.raises(ValueError, match="out_first: overlaps counts"):
+        _native.prefix_sum(memoryview(numbers).cast("B").cast("I")[:2], numbers)

@@ -162,9 +162,11 @@ PyObject* first_bad_label(PyObject*, PyObject* args) {
 PyObject* prefix_sum(PyObject*, PyObject* args) {
     PyObject *counts_object, *first_object;
     if (!PyArg_ParseTuple(args, "OO:prefix_sum", &counts_object, &first_object)) return nullptr;
+    Ranges ranges;
     Buffer<std::uint32_t> counts;
     Buffer<std::uint64_t> first;
-    if (!counts.take(counts_object, false, "counts") || !first.take(first_object, true, "out_first")) return nullptr;
+    if (!ranges.take(counts, counts_object, false, "counts") || !ranges.take(first, first_object, true, "out_first"))
+        return nullptr;
     if (first.size() != counts.size() + 1) {
         PyErr_SetString(PyExc_ValueError, "out_first must have one item more than counts");
         return nullptr;

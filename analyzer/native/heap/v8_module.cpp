@@ -90,12 +90,14 @@ PyObject* v8_open(PyObject*, PyObject* args) {
         return nullptr;
     }
     // The arrays are held by the reading itself, so they are taken twice: here for their addresses.
+    Ranges ranges;
     Arrays a;
-    if (!a.node_types.take(o[0], true, "node_types") || !a.node_names.take(o[1], true, "node_names") ||
-        !a.node_ids.take(o[2], true, "node_ids") || !a.node_sizes.take(o[3], true, "node_sizes") ||
-        !a.node_edges.take(o[4], true, "node_edges") || !a.node_detached.take(o[5], true, "node_detached") ||
-        !a.edge_types.take(o[6], true, "edge_types") || !a.edge_names.take(o[7], true, "edge_names") ||
-        !a.edge_targets.take(o[8], true, "edge_targets"))
+    if (!ranges.take(a.node_types, o[0], true, "node_types") || !ranges.take(a.node_names, o[1], true, "node_names") ||
+        !ranges.take(a.node_ids, o[2], true, "node_ids") || !ranges.take(a.node_sizes, o[3], true, "node_sizes") ||
+        !ranges.take(a.node_edges, o[4], true, "node_edges") ||
+        !ranges.take(a.node_detached, o[5], true, "node_detached") ||
+        !ranges.take(a.edge_types, o[6], true, "edge_types") || !ranges.take(a.edge_names, o[7], true, "edge_names") ||
+        !ranges.take(a.edge_targets, o[8], true, "edge_targets"))
         return nullptr;
     const std::size_t n = a.node_types.size(), m = a.edge_types.size();
     if (a.node_names.size() != n || a.node_ids.size() != n || a.node_sizes.size() != n || a.node_edges.size() != n ||
@@ -164,11 +166,12 @@ PyObject* v8_take(PyObject*, PyObject* args) {
     PyObject *capsule, *bytes_object, *ends_object, *places_object;
     if (!PyArg_ParseTuple(args, "OOOO:v8_take", &capsule, &bytes_object, &ends_object, &places_object)) return nullptr;
     Reading* reading = reading_of(capsule);
+    Ranges ranges;
     Buffer<std::uint8_t> bytes;
     Buffer<std::uint64_t> ends;
     Buffer<std::uint32_t> places;
-    if (!reading || !bytes.take(bytes_object, true, "bytes") || !ends.take(ends_object, true, "ends") ||
-        !places.take(places_object, true, "places"))
+    if (!reading || !ranges.take(bytes, bytes_object, true, "bytes") || !ranges.take(ends, ends_object, true, "ends") ||
+        !ranges.take(places, places_object, true, "places"))
         return nullptr;
     const v8::Scanner& scanner = reading->scanner;
     if (bytes.size() != scanner.string_size() || ends.size() != scanner.string_ends().size() ||
@@ -245,12 +248,13 @@ PyObject* v8_find_strings(PyObject*, PyObject* args) {
 PyObject* v8_move_sizes(PyObject*, PyObject* args) {
     PyObject* o[6];
     if (!PyArg_ParseTuple(args, "OOOOOO:v8_move_sizes", &o[0], &o[1], &o[2], &o[3], &o[4], &o[5])) return nullptr;
+    Ranges ranges;
     Buffer<std::uint64_t> first, sizes;
     Buffer<std::uint8_t> edge_types, classes;
     Buffer<std::uint32_t> targets, owners;
-    if (!first.take(o[0], false, "first") || !edge_types.take(o[1], false, "edge_types") ||
-        !targets.take(o[2], false, "targets") || !classes.take(o[3], false, "classes") ||
-        !owners.take(o[4], true, "owners") || !sizes.take(o[5], true, "sizes"))
+    if (!ranges.take(first, o[0], false, "first") || !ranges.take(edge_types, o[1], false, "edge_types") ||
+        !ranges.take(targets, o[2], false, "targets") || !ranges.take(classes, o[3], false, "classes") ||
+        !ranges.take(owners, o[4], true, "owners") || !ranges.take(sizes, o[5], true, "sizes"))
         return nullptr;
     const std::size_t n = classes.size();
     if (first.size() != n + 1 || owners.size() != n || sizes.size() != n || edge_types.size() != targets.size() ||
@@ -280,18 +284,21 @@ PyObject* v8_build(PyObject*, PyObject* args) {
                           &rules.properties, &rules.registers, &rules.prototype, &rules.scope_info, &rules.number_key,
                           &rules.weak_map_value, &rules.first_variable, &w[0], &w[1], &w[2], &w[3]))
         return nullptr;
+    Ranges ranges;
     Buffer<std::uint8_t> classes, is_string, types, internal_kinds, bytes, kinds;
     Buffer<std::uint32_t> names, edge_names, targets, internal_labels, hidden_labels, labels, out_targets;
     Buffer<std::uint64_t> ids, sizes, first, ends, out_first;
-    if (!classes.take(g[0], false, "classes") || !is_string.take(g[1], false, "is_string") ||
-        !names.take(g[2], false, "names") || !ids.take(g[3], false, "ids") || !sizes.take(g[4], false, "sizes") ||
-        !first.take(g[5], false, "first") || !types.take(g[6], true, "edge_types") ||
-        !edge_names.take(g[7], false, "edge_names") || !targets.take(g[8], false, "edge_targets") ||
-        !internal_kinds.take(r[0], false, "internal_kinds") || !internal_labels.take(r[1], false, "internal_labels") ||
-        !hidden_labels.take(r[2], false, "hidden_labels") || !bytes.take(r[3], false, "bytes") ||
-        !ends.take(r[4], false, "ends") || !out_first.take(w[0], true, "out_first") ||
-        !kinds.take(w[1], true, "out_kinds") || !labels.take(w[2], true, "out_labels") ||
-        !out_targets.take(w[3], true, "out_targets"))
+    if (!ranges.take(classes, g[0], false, "classes") || !ranges.take(is_string, g[1], false, "is_string") ||
+        !ranges.take(names, g[2], false, "names") || !ranges.take(ids, g[3], false, "ids") ||
+        !ranges.take(sizes, g[4], false, "sizes") || !ranges.take(first, g[5], false, "first") ||
+        !ranges.take(types, g[6], true, "edge_types") || !ranges.take(edge_names, g[7], false, "edge_names") ||
+        !ranges.take(targets, g[8], false, "edge_targets") ||
+        !ranges.take(internal_kinds, r[0], false, "internal_kinds") ||
+        !ranges.take(internal_labels, r[1], false, "internal_labels") ||
+        !ranges.take(hidden_labels, r[2], false, "hidden_labels") || !ranges.take(bytes, r[3], false, "bytes") ||
+        !ranges.take(ends, r[4], false, "ends") || !ranges.take(out_first, w[0], true, "out_first") ||
+        !ranges.take(kinds, w[1], true, "out_kinds") || !ranges.take(labels, w[2], true, "out_labels") ||
+        !ranges.take(out_targets, w[3], true, "out_targets"))
         return nullptr;
     const std::size_t n = classes.size(), m = types.size(), s = internal_kinds.size();
     if (is_string.size() != n || names.size() != n || ids.size() != n || sizes.size() != n || first.size() != n + 1 ||

@@ -280,8 +280,7 @@ void Walk::process(std::uint32_t id) {
     if (object == interned) return;
     send(object->type, format::TYPE | (object->type->flags & tpflag::HEAP ? 0 : format::kBorrowed), 0);
     name_references(object, plan);
-    if (hashes_texts_ && object->type->flags & (tpflag::STR | tpflag::BYTES))
-        texts_.add(id, object, input->text_key);
+    if (hashes_texts_ && object->type->flags & (tpflag::STR | tpflag::BYTES)) texts_.add(id, object, input->text_key);
 }
 
 void Walk::process_frame(const void* frame) {
