@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from leakscan.explorer.looking import Explorer
 from leakscan.explorer.pages import answered
 
+imported = time.process_time()
 STARTS = ("/", "/dominators", "/types", "/strings", "/search?type=order", "/search?attribute=previous")
 
 
@@ -22,7 +23,12 @@ def main(snapshot: str, pages: str) -> None:
     explorer = Explorer([Path(snapshot)])
     opened = time.process_time() - start
     explorer.prepare()
+    first = answered(explorer, "/", {}, base="")
+    assert first.status == 200
     prepared = time.process_time() - start
+    for _ in explorer.rest():
+        pass
+    settled = time.process_time() - start
     chance, waiting, seen = random.Random(1), list(STARTS), set(STARTS)
     taken = []
     while waiting and len(taken) < int(pages):
@@ -42,7 +48,9 @@ def main(snapshot: str, pages: str) -> None:
         json.dumps(
             {
                 "opened": opened,
+                "imported": imported,
                 "prepared": prepared,
+                "settled": settled,
                 "pages": len(taken),
                 "median": taken[len(taken) // 2][0],
                 "worst": worst[0],

@@ -252,3 +252,20 @@ def test_texts_that_repeat_are_told_by_hash_and_lead_to_their_objects(tmp_path: 
 def test_without_hashes_strings_are_told_by_size(tmp_path: Path):
     shown = page(explored(tmp_path), f"{BASE}/strings").body
     assert "has no hashes of its texts" in shown
+
+
+def test_growth_is_a_tree_that_leads_down_to_what_is_new(tmp_path: Path):
+    explorer = explored(tmp_path, leaking())
+    graph = heap(leaking())
+    first = page(explorer, f"{BASE}/growth").body
+    text = html.unescape(re.sub(r"<[^>]+>", "", first))
+    assert "By module and type" in text and 'class="tile' in first
+    under = page(explorer, f"{BASE}/growth?under={graph['runs']}").body
+    assert "20 new" in html.unescape(re.sub(r"<[^>]+>", "", under))
+    assert page(explorer, f"{BASE}/growth?under=99999999").status == 404
+
+
+def test_one_snapshot_has_no_growth_and_says_what_has(tmp_path: Path):
+    folder = draw_capture(tmp_path / "leak")
+    shown = page(Explorer([folder / "after.heap"]), f"{BASE}/growth").body
+    assert "growth needs two snapshots" in shown

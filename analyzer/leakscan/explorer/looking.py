@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from leakscan.analysis.cuts.whatif import WhatIf, what_if
 from leakscan.analysis.graph.kernels import NO
 from leakscan.analysis.graph.refs import source_of
 from leakscan.analysis.objects.find import find_objects
+from leakscan.analysis.objects.growing import GrowthTree
 from leakscan.analysis.objects.heap import Heap
 from leakscan.analysis.objects.texts import SameSize, SameText, same_sizes, same_texts
 from leakscan.analysis.objects.unused_variables import Unused, UnusedVariables
@@ -23,9 +25,10 @@ from leakscan.analysis.results.findings import Findings
 from leakscan.answers.analyse import analysed_as_numbered
 from leakscan.answers.capsules import capsule_at
 from leakscan.answers.looking import graph_to_look_at, scripts_of
-from leakscan.answers.sources import snapshot_in, sources_of
+from leakscan.answers.sources import pair_of, snapshot_in, sources_of
 from leakscan.errors import LeakscanError
 from leakscan.heap.graph import U32
+from leakscan.heap.reader import load
 
 _WARMED: Final = 10
 """Leaks of a capture whose links are answered before somebody follows them."""
@@ -81,15 +84,30 @@ class Explorer:
             return ()
 
     def prepare(self) -> None:
-        """Everything that pages need, so that each is made at once."""
-        _ = self.findings
-        if self.heap is not None:
-            self.heap.prepare()
-            _ = self.types
+        """What the first page needs."""
+        if not self.findings and self.heap is not None:
+            self.heap.prepare_names_and_tree()
+
+    def rest(self) -> Iterator[None]:
+        """What the other pages need, a part at each step, so that each page is made at once."""
+        heap = self.heap
+        if heap is None:
+            return
+        heap.prepare_names_and_tree()
+        yield
+        _ = heap.incoming
+        yield
+        _ = heap.retained_counts
+        yield
+        _ = self.types
+        yield
+        _ = self.texts
 
     def warm(self) -> None:
         """The answers to what the leaks' pages link to: patterns over millions of objects take a second."""
-        _ = self.texts, self.unused_rows
+        _ = self.unused_rows
+        if self.findings:
+            _ = self.growth
         told = [leak for found in self.findings for leak in found.leaks[:_WARMED]]
         for leak in told:
             members = [member.pattern for member in leak.cut.members] if leak.cut else []
@@ -136,6 +154,18 @@ class Explorer:
     def texts(self) -> tuple[SameText, ...]:
         """Texts that occur often; () where no hashes were recorded."""
         return same_texts(self.heap) if self.heap is not None else ()
+
+    @cached_property
+    def growth(self) -> GrowthTree | None:
+        """What grew since the first snapshot, object by object; None without two snapshots."""
+        if self.heap is None:
+            return None
+        before, after = pair_of(self.sources)
+        if before is None or before == after:
+            return None
+        tree = GrowthTree(Heap(load(before)), self.heap)
+        tree.prepare()
+        return tree
 
     @cached_property
     def unused(self) -> UnusedVariables | None:

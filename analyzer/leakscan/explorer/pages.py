@@ -14,6 +14,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from leakscan import __version__
 from leakscan.analysis.objects.around import view
 from leakscan.analysis.objects.find import Search, search
+from leakscan.analysis.objects.growing import Grown
 from leakscan.analysis.objects.heap import Heap
 from leakscan.analysis.objects.texts import with_same_text
 from leakscan.analysis.results.findings import Findings, Path, Verdict
@@ -207,15 +208,42 @@ def _growth(asked: Asked, rest: str) -> Page:
         raise LeakscanError(
             "growth needs two snapshots", hint=asked.explorer.trouble or "leakscan open BEFORE AFTER"
         )
-    told = []
-    for one in found:
-        rows = sorted(one.growth, key=lambda row: (row.bytes_before - row.bytes_after, row.type_name))
-        grown = [row for row in rows if row.bytes_after > row.bytes_before]
-        tiles = treemap(
-            [row.bytes_after - row.bytes_before for row in grown], [visible(row.type_name) for row in grown]
-        )
-        told.append((one, grown, _modules(one), tiles))
-    return _rendered(asked, "growth.html.j2", told=told, title="Growth")
+    tree = asked.explorer.growth
+    told = [(one, _modules(one)) for one in found]
+    if tree is None:
+        empty: dict[str, Any] = {"below": None, "inner": [], "tiles": [], "links": [], "names": None}
+        return _rendered(asked, "growth.html.j2", told=told, total=None, above=[], title="Growth", **empty)
+    under = asked.number("under", tree.root)
+    if under > tree.root:
+        raise LeakscanError(f"there is no object #{under}")
+    below = tree.below(under, _ROWS)
+    inner = [
+        tree.members(under, row.type_name, 8) if row.count > 1 else tree.below(row.object, 8).rows
+        for row in below.rows
+    ]
+    names = short_names({each.type_name for each in (*below.rows, *(one for many in inner for one in many))})
+    heap = tree.heap
+    chain = [] if under == tree.root else [under, *heap.dominators_of(under)]
+    return _rendered(
+        asked,
+        "growth.html.j2",
+        told=told if under == tree.root else [],
+        total=tree.total(under),
+        below=below,
+        inner=inner,
+        names=names,
+        above=[heap.named(obj) for obj in reversed(chain)],
+        tiles=treemap(
+            [row.grew_bytes for row in below.rows],
+            [_grown_name(row, names.short(row.type_name)) for row in below.rows],
+        ),
+        links=[f"{asked.base}/growth?under={row.object}" for row in below.rows],
+        title="Growth",
+    )
+
+
+def _grown_name(row: Grown, kind: str) -> str:
+    return f"{count_text(row.count)} {kind}" if row.count > 1 else _tile_name(row.label, kind)
 
 
 def _modules(found: Findings) -> list[tuple[str, int, list[Any]]]:

@@ -21,7 +21,7 @@ class Session:
 
     def __init__(self, sources: list[Path], *, port: int = 0, token: str = "") -> None:
         self.explorer = Explorer(sources)
-        self._ready = threading.Event()
+        self._ready, self._busy = threading.Event(), threading.Lock()
         self.door = Door(self._answer, port=port, token=token)
 
     def serve(self) -> None:
@@ -35,7 +35,15 @@ class Session:
         finally:
             # A page that needs what failed says so itself.
             self._ready.set()
+        self._prepare_rest()
         self.explorer.warm()
+
+    def _prepare_rest(self) -> None:
+        """Part by part: a page that somebody asks for comes between two of them."""
+        rest, is_left = self.explorer.rest(), True
+        while is_left:
+            with self._busy:
+                is_left = next(rest, False) is None
 
     def _answer(self, path: str, parameters: dict[str, str]) -> Answer:
         if path == "/style.css":
@@ -43,5 +51,6 @@ class Session:
         if path == "/icon.svg":
             return (200, "image/svg+xml", _ICON, "")
         self._ready.wait()
-        page = answered(self.explorer, path, parameters, base=self.door.base)
+        with self._busy:
+            page = answered(self.explorer, path, parameters, base=self.door.base)
         return (page.status, "text/html", page.body, page.location)

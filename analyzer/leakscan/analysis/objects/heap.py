@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Final
 
@@ -72,7 +73,16 @@ class Heap:
 
     def prepare(self) -> None:
         """Everything that a view needs, so that the first one is as fast as the next."""
-        _ = self.names, self.retained, self.retained_counts, self.below, self.incoming, self.is_shown
+        self.prepare_names_and_tree()
+        _ = self.retained_counts, self.incoming, self.is_shown
+
+    def prepare_names_and_tree(self) -> None:
+        """What names objects, and what hangs on them: side by side, as kernels run without the GIL."""
+        _ = self.life
+        with ThreadPoolExecutor(1) as beside:
+            names = beside.submit(lambda: self.names)
+            _ = self.retained, self.below
+            names.result()
 
     def named(self, obj: int) -> Named:
         graph = self.graph
