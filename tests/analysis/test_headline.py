@@ -90,6 +90,14 @@ def test_garbage_says_that_nothing_holds_it():
     )
 
 
+def test_garbage_that_was_collected_after_each_run_has_the_size_of_one_run():
+    findings = replace(samples.GARBAGE, garbage_bytes=0, garbage_bytes_per_run=224_000)
+    assert headline(findings) == (
+        "NO LEAK  garbage: 20 000 objects (224 kB after the last run) were only waiting for the garbage "
+        "collector; nothing holds them."
+    )
+
+
 def test_inconclusive_says_why_and_what_to_run():
     findings = replace(samples.INCONCLUSIVE, next_command="leakscan capture shop.web:serve_once --runs 60")
     assert headline(findings) == (

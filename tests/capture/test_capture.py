@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from leakscan import _native
+from leakscan import diff as leakscan_diff
 from leakscan.capture import MoreRuns, Settings, capture, capture_modes, read_capture, read_captures
 from leakscan.cli import main
 from leakscan.errors import CaptureError, UnsupportedInterpreter, UsageError
@@ -51,6 +52,34 @@ def program(tmp_path, monkeypatch):
 def leakscan(capfd, *arguments: str) -> tuple[int, str, str]:
     code = main([str(argument) for argument in arguments])
     return code, *capfd.readouterr()
+
+
+def test_what_only_the_collector_frees_has_a_size_where_there_is_much_of_it(program):
+    target = program("""
+        import gc
+
+        class Ring:
+            def __init__(self):
+                self.me, self.body = self, bytearray(10_000)
+
+        gc.disable()
+
+        def once():
+            for _ in range(100):
+                Ring()
+    """)
+    captured = capture(target, output=Path("rings"), settings=QUICK)
+    weighed = [census.collected_bytes for census in captured.census]
+    (last,) = [size for size in weighed if size is not None]
+    assert 1_000_000 < last < 1_200_000
+    findings = leakscan_diff(captured.directory).findings
+    assert (findings.survivor_count, findings.garbage_bytes_per_run) == (0, last)
+
+
+def test_few_objects_that_only_the_collector_frees_are_not_weighed(program):
+    target = program("def once():\n    ring = []\n    ring.append(ring)\n")
+    captured = capture(target, output=Path("ring"), settings=QUICK)
+    assert {census.collected_bytes for census in captured.census} == {None}
 
 
 def test_a_capture_holds_two_snapshots_and_a_census_of_every_run(program):

@@ -76,6 +76,8 @@ def test_two_types_with_one_short_name_are_told_apart():
 def test_garbage_whose_bytes_were_not_counted_has_none():
     text = text_of(replace(samples.CLEAN, garbage_count=12))
     assert "garbage: 12 objects only waited for the garbage collector: not a leak\n" in text
+    text = text_of(replace(samples.CLEAN, garbage_count=12, garbage_bytes_per_run=5_000))
+    assert "garbage: 12 objects (5.00 kB after the last run) only waited" in text
 
 
 def test_files_below_the_directory_are_written_without_it():

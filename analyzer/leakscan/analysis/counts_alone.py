@@ -51,6 +51,7 @@ def findings_from_counts(
         survivor_bytes=0,
         garbage_count=measured.collected,
         garbage_bytes=0,
+        garbage_bytes_per_run=measured.collected_bytes,
         memory=measured.memory,
         warnings=measured.warnings,
         omitted=("paths, holders and cuts: they need the snapshot after the runs",)

@@ -58,7 +58,8 @@ class Measured:
 
     `type_counts` maps a type's full name to its counts after 0, 1, ... runs (None: not counted),
     `type_bytes` to its bytes, `released` to how many went away while work in flight settled after the
-    last run. `collected` objects were freed by the collector only. `warnings` are about the capture.
+    last run. `collected` objects were freed by the collector only; those of
+    the last run took `collected_bytes`, 0 when nobody weighed them. `warnings` are about the capture.
     """
 
     per_run: tuple[RunFigures, ...] = ()
@@ -66,6 +67,7 @@ class Measured:
     type_bytes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     released: Mapping[str, int] = field(default_factory=dict)
     collected: int = 0
+    collected_bytes: int = 0
     warnings: tuple[str, ...] = ()
     memory: MemoryLedger | None = None
 
@@ -169,6 +171,7 @@ def diff(
         survivor_bytes=_size(after, reach.is_held),
         garbage_count=int(waiting.sum()) or measured.collected,
         garbage_bytes=_size(after, waiting),
+        garbage_bytes_per_run=0 if waiting.any() else measured.collected_bytes,
         memory=measured.memory,
         stuck=accused(waits.stuck) if waits is not None else None,
         warnings=tuple(dict.fromkeys((*before.warnings, *after.warnings, *measured.warnings))),

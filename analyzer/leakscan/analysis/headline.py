@@ -197,11 +197,18 @@ def _when_full(leak: Leak) -> str:
 
 def _garbage(findings: Findings) -> str:
     verb = "was" if findings.garbage_count == 1 else "were"
-    size = f" ({size_text(findings.garbage_bytes)})" if findings.garbage_bytes else ""
     return (
-        f"{_objects(findings.garbage_count)}{size} {verb} only waiting for the garbage collector; "
-        f"nothing holds them."
+        f"{_objects(findings.garbage_count)}{garbage_size(findings)} {verb} only waiting for the "
+        "garbage collector; nothing holds them."
     )
+
+
+def garbage_size(findings: Findings) -> str:
+    """` (1.2 MB)` or ` (1.2 MB after the last run)`: what the collector frees, "" when not known."""
+    if findings.garbage_bytes:
+        return f" ({size_text(findings.garbage_bytes)})"
+    each = findings.garbage_bytes_per_run
+    return f" ({size_text(each)} after the last {findings.unit})" if each else ""
 
 
 ROW_NAMES: Final = {

@@ -39,6 +39,7 @@ def measured_of(capture: Capture, *, runs: int, notes: tuple[str, ...] = ()) -> 
         },
         released=_released(rows[-1], settled) if rows and settled is not None else {},
         collected=sum(row.collected for row in rows if row.phase == "run"),
+        collected_bytes=next((row.collected_bytes for row in reversed(rows) if row.collected_bytes), 0),
         warnings=(*_warnings(capture), *notes),
     )
 

@@ -51,6 +51,14 @@ class Recorder:
         """What the program allocates from now on, in any thread, is born then; nothing is collected."""
         births.go_on(birth)
 
+    def census_within(self, run: int) -> str:
+        """A census before a run is over: what it still leaves to the collector counts."""
+        births.mark_own()
+        try:
+            return self.census("uncollected", run=run)
+        finally:
+            births.go_on(run)
+
     def census(self, moment: str, *, run: int) -> str:
         """Write the counts and bytes by type; the file's name in the capture directory.
 

@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, NoReturn
 
@@ -32,6 +32,8 @@ from leakscan.record.surroundings import Surroundings
 from leakscan.record.target import Target, load_target
 
 LEAST_CONTROL = 3
+WORTH_WEIGHING = 200
+"""Objects that only the collector freed after the runs so far: what the last run leaves to it is weighed."""
 OWN_FOLDER = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -177,6 +179,7 @@ class Session:
         self.phase = "start"
         self.run = 0
         self.runs_completed = 0
+        self._collected = 0
         self.wants_last_snapshot = False
 
     def prepare(self) -> None:
@@ -321,12 +324,16 @@ class Session:
             if os.getpid() != self._pid:
                 self._end_child(run)
             _hold_interrupts()
-        collected = settle(self._scenario)
+        uncollected: list[str] = []
+        is_weighed = run == self.runs and not is_warmup and self._collected >= WORTH_WEIGHING
+        weigh = (lambda: uncollected.append(self._recorder.census_within(run))) if is_weighed else None
+        collected = settle(self._scenario, before_collecting=weigh)
         seconds = time.perf_counter() - start
         self._recorder.begin_bookkeeping_after_collection()
         self._events.write("run_end", run=run, warmup=is_warmup, ended=ended, kind=self._scenario.kind)
         if not is_warmup:
-            self._measure_heap("run", collected=collected, seconds=seconds)
+            self._collected += collected
+            self._measure_heap("run", collected=collected, seconds=seconds, uncollected=uncollected)
 
     def _end_child(self, run: int) -> NoReturn:
         """A child that a run forked came back from it: it would drive the session beside its parent."""
@@ -354,7 +361,9 @@ class Session:
         finally:
             _hold_interrupts()
 
-    def _measure_heap(self, phase: str, *, collected: int, seconds: float) -> None:
+    def _measure_heap(
+        self, phase: str, *, collected: int, seconds: float, uncollected: Sequence[str] = ()
+    ) -> None:
         assert self._scenario is not None
         figures = memory_figures()
         self._events.write(
@@ -364,6 +373,7 @@ class Session:
             file=self._recorder.census(phase, run=self.run),
             memory=figures,
             collected=collected,
+            uncollected=list(uncollected),
             collector=collector_figures(),
             tasks=tasks_in_flight(self._scenario.loop),
             seconds=round(seconds, 6),

@@ -32,15 +32,17 @@ async def run_ready_callbacks() -> str:
     return ""
 
 
-def settle(scenario: Scenario) -> int:
+def settle(scenario: Scenario, *, before_collecting: Callable[[], object] | None = None) -> int:
     """Run pending callbacks and collect until neither finds anything more; how many were collected.
 
     Both in turn: collecting an abandoned async generator schedules its `aclose` on the loop.
     """
     collected = 0
-    for _ in range(MOST_COLLECTIONS):
+    for attempt in range(MOST_COLLECTIONS):
         if scenario.loop is not None:
             scenario.run_in_loop(run_ready_callbacks())
+        if before_collecting is not None and attempt == 0:
+            before_collecting()
         found = gc.collect()
         collected += found
         if not found and not getattr(scenario.loop, "_ready", None):

@@ -259,6 +259,9 @@ class Findings:
     survivor_bytes: int
     garbage_count: int
     garbage_bytes: int
+    """of what waited in the last snapshot"""
+    garbage_bytes_per_run: int = 0
+    """what the last run left to the collector, 0 where nothing of it was weighed"""
     others: tuple[Leak, ...] = ()
     """groups of survivors that weigh less than the verdict: warm-up and bounded ones beside a leak"""
     proof: str = ""

@@ -48,8 +48,9 @@ class Census:
     `phase` is "control" (a round without work), "baseline", "run", or "settled" (after the last run, when
     work in flight had its time to end). `types` maps a type's full name to (count, bytes), None where they
     were not counted. `last_id`: V8 objects with a larger id were born later, 0 where objects are dated by
-    the allocator. `collected` are
-    the objects that only the collector could free. `memory` is in bytes and blocks: see the reference.
+    the allocator. `collected` are the objects that only the collector could free; they and what went with
+    them took `collected_bytes`, None where that was not weighed. `memory` is in bytes and blocks:
+    see the reference.
     """
 
     phase: str
@@ -62,6 +63,7 @@ class Census:
     tasks: int
     seconds: float
     last_id: int = 0
+    collected_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,4 +262,5 @@ def _read_census_file(path: Path) -> Iterator[Census]:
                 tasks=row["tasks"],
                 seconds=row["seconds"],
                 last_id=row.get("last_id", 0),
+                collected_bytes=row.get("collected_bytes"),
             )

@@ -143,10 +143,16 @@ class CaptureWriter:
 
     def _counted(self, event: Event) -> dict[str, Any]:  # Any: JSON values
         types, found = self._read_and_remove(event["file"], read_census)
+        object_bytes = _bytes_of(types)
+        left = [
+            _bytes_of(self._read_and_remove(file, read_census)[0]) for file in event.get("uncollected", ())
+        ]
         return {
             "object_count": sum(count for count, _ in types.values()),
-            "object_bytes": sum(size for _, size in types.values()),
+            "object_bytes": object_bytes,
             "collected": event["collected"],
+            # Only where it was weighed: by a census before the collection.
+            **({"collected_bytes": max(0, left[0] - object_bytes)} if left else {}),
             "collector": event["collector"],
             "memory": {**event["memory"], **found},
             "types": self._changed(types),
@@ -266,6 +272,10 @@ class CaptureWriter:
         if AFTER not in taken:
             missing.append(f"{AFTER}{suffix}: it stopped before the last snapshot")
         return tuple(missing)
+
+
+def _bytes_of(types: Types) -> int:
+    return sum(size for _, size in types.values())
 
 
 def changed_types(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from leakscan.analysis.headline import garbage_size
 from leakscan.analysis.results.findings import CycleFinding, Findings, Leak, Verdict
 from leakscan.report.names import TypeNames, type_names
 from leakscan.report.reproduce import measured
@@ -219,8 +220,7 @@ def _garbage(findings: Findings, names: TypeNames, options: TextOptions) -> list
     lines: list[Line] = []
     # The first line of a garbage verdict says it already.
     if findings.garbage_count and findings.verdict is not Verdict.GARBAGE:
-        size = f" ({size_text(findings.garbage_bytes)})" if findings.garbage_bytes else ""
-        waited = f"{_objects(findings.garbage_count)}{size}"
+        waited = f"{_objects(findings.garbage_count)}{garbage_size(findings)}"
         text = f"{waited} only waited for the garbage collector: not a leak"
         lines += wrapped(text, options.screen.width, first="garbage: ", indent="  ")
     shown = findings.cycles if options.limit == 0 else findings.cycles[:_NOISE_ROWS]
