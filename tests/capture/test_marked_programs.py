@@ -19,7 +19,8 @@ from leakscan.analysis.results.findings import Findings, Verdict
 from leakscan.answers.analyse import analysed_capture
 from leakscan.capture import Capture, Settings
 from leakscan.capture.directory.reader import read_capture
-from leakscan.capture.program.run import Marks, by_time, capture_program
+from leakscan.capture.program.orders import by_time
+from leakscan.capture.program.run import Marks, capture_program
 from leakscan.errors import CaptureError
 from leakscan.report.reproduce import commands
 from verdicts import INNOCENT

@@ -20,6 +20,7 @@ EXAMPLES = (
     "leakscan capture app/chat.py:answer --mode all --python .venv",
     "leakscan capture app/chat.py:answer --until-sure --prove",
     "leakscan capture app.main:app --request 'GET /health'",
+    "leakscan capture --url http://127.0.0.1:8000/chat -- uvicorn app:app",
     "leakscan capture --on-call shop.orders:Worker.handle -- python -m shop",
 )
 _RUNTIMES = {"cpython": "CPython", "node": "Node"}
@@ -40,7 +41,7 @@ def capture(asked: CaptureOptions) -> int:
         from leakscan.cli.capture_inspected import capture_inspected
 
         return capture_inspected(asked)
-    if asked.command or asked.on_call:
+    if asked.command or asked.on_call or asked.url:
         from leakscan.cli.capture_command import capture_command
 
         captured = capture_command(asked)

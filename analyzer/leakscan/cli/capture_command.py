@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ _CALLED: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)
 
 def capture_command(asked: CaptureOptions) -> Capture:
     """Start the command and count its runs. UsageError: something was asked for that a command has not."""
-    from leakscan.capture.program.run import capture_program
+    from leakscan.capture.program.run import MARKED, capture_program
     from leakscan.cli.capture_progress import progress_on_stderr
     from leakscan.errors import UsageError
 
@@ -35,7 +36,10 @@ def capture_command(asked: CaptureOptions) -> Capture:
             hint="leave it out",
         )
     if not asked.command:
-        raise UsageError("--on-call needs a command", hint="--on-call shop.orders:handle -- python -m shop")
+        raise UsageError(
+            "--on-call and --url need a command",
+            hint="write it behind `--`: -- python -m shop; -- uvicorn app:app",
+        )
     marks = _marks(asked)
     environment = _environment(asked)
     with progress_on_stderr(" ".join(asked.command)) as on_progress:
@@ -45,15 +49,19 @@ def capture_command(asked: CaptureOptions) -> Capture:
             marks=marks,
             settings=asked.settings(),
             environment=environment,
+            mode=asked.mode if asked.url else MARKED,
             overwrite=asked.overwrite,
-            on_progress=lambda progress: on_progress("marked", progress),
+            on_progress=lambda progress: on_progress(asked.mode if asked.url else MARKED, progress),
         )
 
 
 def _marks(asked: CaptureOptions) -> Marks:
-    from leakscan.capture.program.run import Marks, by_time
+    from leakscan.capture.program.orders import by_time
+    from leakscan.capture.program.run import Marks
     from leakscan.errors import UsageError
 
+    if asked.url:
+        return _marks_of_server(asked)
     if asked.mode != "consume":
         raise UsageError(
             f"--mode {asked.mode}: the program ends its streams itself", hint="--url sends requests to it"
@@ -82,6 +90,30 @@ def _marks(asked: CaptureOptions) -> Marks:
         option=" ".join(f"--on-call {name}" for name in asked.on_call),
         on_call=tuple(asked.on_call),
         hint=f"was {names} called? A function of the script itself is __main__:function",
+    )
+
+
+def _marks_of_server(asked: CaptureOptions) -> Marks:
+    from leakscan.capture.program.run import Marks
+    from leakscan.capture.program.serving import by_requests, check_is_free, requests_to, server_of
+    from leakscan.errors import UsageError
+
+    if asked.every_seconds or asked.on_call:
+        raise UsageError("--url, --every and --on-call each say what a run is", hint="choose one")
+    server = server_of(asked.url)
+    requests = requests_to(server, asked.request or (), asked.requests_of_file())
+    drive = by_requests(server, requests, mode=asked.mode, chunks=asked.chunks, timeout_seconds=asked.timeout)
+    check_is_free(server)
+    given = [f"--request {shlex.quote(text)}" for text in asked.request or ()]
+    if asked.requests is not None:
+        given.append(f"--requests {shlex.quote(str(asked.requests))}")
+    return Marks(
+        kind=f"a server, {len(requests)} requests a run"
+        if len(requests) > 1
+        else "a server, a request a run",
+        option=" ".join([f"--url {shlex.quote(asked.url)}", *given]),
+        drive=drive,
+        hint="what the server said is above",
     )
 
 

@@ -72,6 +72,13 @@ class CaptureOptions:
             "may be repeated.",
         ),
     ] = None
+    url: Annotated[
+        str,
+        option(
+            metavar="URL",
+            help="Of a command that is a server: a run sends it --request, without one GET URL.",
+        ),
+    ] = ""
     mode: Annotated[
         str,
         option(
@@ -216,8 +223,15 @@ class CaptureOptions:
             requests=self._web_requests(),
         )
 
-    def _web_requests(self) -> tuple[WebRequest, ...]:
-        from leakscan.capture.scenario.requests import parse_request, parse_requests_file
+    def requests_of_file(self) -> tuple[WebRequest, ...]:
+        from leakscan.capture.scenario.requests import parse_requests_file
 
-        of_file = parse_requests_file(self.requests) if self.requests is not None else ()
+        return parse_requests_file(self.requests) if self.requests is not None else ()
+
+    def _web_requests(self) -> tuple[WebRequest, ...]:
+        from leakscan.capture.scenario.requests import parse_request
+
+        if self.url:
+            return ()  # of the server, whose URL they go to
+        of_file = self.requests_of_file()
         return (*map(parse_request, self.request or ()), *of_file)

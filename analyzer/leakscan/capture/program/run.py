@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ from typing import Any, Final
 from leakscan.capture.directory.output import OutputDirectory
 from leakscan.capture.directory.reader import Capture, read_capture
 from leakscan.capture.directory.writer import CaptureWriter
+from leakscan.capture.program.orders import Drive, Wait
 from leakscan.capture.program.process import Program, command_text
 from leakscan.capture.scenario.observe import Observation, OnProgress
 from leakscan.capture.scenario.settings import Settings, begun_run, session_config
@@ -24,18 +25,6 @@ from leakscan.errors import CaptureError, LeakscanError
 
 MARKED: Final = "marked"
 """The mode of a capture whose runs the program, or the clock, marks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Nothing is asked of the program for so long."""
-
-    seconds: float
-
-
-Orders = Iterator["str | Wait"]
-"""What the program is told, one after the other: `begin`, `done` (and the next begins) or `end` a run."""
-Drive = Callable[[Program], Orders]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,18 +90,6 @@ def capture_program(
                 )
             raise CaptureError(failure.message, hint="\n".join(filter(None, (failure.hint, kept))))
     return read_capture(output)
-
-
-def by_time(seconds: float) -> Drive:
-    """A run is what happens in so many seconds."""
-
-    def drive(program: Program) -> Orders:
-        yield Wait(seconds)
-        while True:
-            yield "done"
-            yield Wait(seconds)
-
-    return drive
 
 
 class _Programs(Observation):

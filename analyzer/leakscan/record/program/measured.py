@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 LEAST_CONTROL: Final = 3
 MOST_COLLECTIONS: Final = 8
+# As they are before a framework of green threads puts its own there.
+_SLEEP: Final = time.sleep
+_LOCK: Final = _thread.allocate_lock
+_IDENT: Final = _thread.get_ident
 _BEGIN, _DONE, _DONE_AND_GO_ON = range(3)
 
 
@@ -39,7 +43,7 @@ class Rounds:
         self._config = config
         self._recorder = Recorder(config)
         self._pid = os.getpid()
-        self._lock = _thread.allocate_lock()
+        self._lock = _LOCK()
         self._owner = 0
         self._is_over = link is None
         self._is_armed = False
@@ -66,13 +70,13 @@ class Rounds:
 
     def _locked(self, step: int) -> None:
         # A finalizer of the program that runs while we collect may mark a run, too.
-        if self._is_over or self._owner == _thread.get_ident() or not self.is_of_this_process:
+        if self._is_over or self._owner == _IDENT() or not self.is_of_this_process:
             return
         # Not by `with`, which makes an object while the run is still open.
         self._lock.acquire()
         try:
             self._recorder.begin_bookkeeping_after_collection()
-            self._owner = _thread.get_ident()
+            self._owner = _IDENT()
             held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             try:
                 if not self._is_over:
@@ -182,7 +186,7 @@ class Rounds:
         if loop is None:
             is_moving = threads_move()
             while is_moving() and time.monotonic() - start < self._config["settle_seconds"]:
-                time.sleep(POLL_SECONDS)
+                _SLEEP(POLL_SECONDS)
             self._take_last(None, before, start)
         else:
             loop.call_later(POLL_SECONDS, self._look_again, loop, before, start)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import _thread
 import os
-from typing import Any
+from typing import Any, Final
 
 from leakscan.record.events import CaptureGone
 from leakscan.record.program.link import Link
 from leakscan.record.program.measured import Rounds
 
 # Any in this file: JSON values.
+
+
+_START_THREAD: Final = _thread.start_new_thread
+"""As it is before a framework of green threads puts its own there."""
 
 
 def start(config: dict[str, Any]) -> None:
@@ -29,7 +33,7 @@ def _listen(path: str) -> None:
         link = Link(path)
     except CaptureGone:
         return
-    _thread.start_new_thread(_obey, (link,))
+    _START_THREAD(_obey, (link,))
 
 
 def _obey(link: Link) -> None:
@@ -43,7 +47,7 @@ def _obey(link: Link) -> None:
             if order["command"] == "begin":
                 counted.begin()
             else:
-                counted.done(is_next_begun=order["command"] == "done")
+                counted.done(is_next_begun=order["command"] == "next")
             link.write("ready")
     except CaptureGone:
         pass
