@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from drawn_captures import draw_capture
+from drawn_captures import CLEAN, draw_capture, draw_modes, leaking
 from leakscan.errors import LeakscanError
 from leakscan.explorer.server import Door
 from leakscan.explorer.session import Session
@@ -124,3 +124,35 @@ def test_a_capture_is_served(tmp_path: Path):
     finally:
         session.door.close()
         thread.join(timeout=10)
+
+
+def served(sources: list[Path], addresses: list[str]) -> list[tuple[int, str]]:
+    """(status, text) of each address below the token."""
+    session = Session(sources, token="token")
+    thread = threading.Thread(target=session.serve, daemon=True)
+    thread.start()
+    try:
+        return [asked(session.door, f"/token{address}")[:2] for address in addresses]
+    finally:
+        session.door.close()
+        thread.join(timeout=10)
+
+
+def test_modes_stand_side_by_side_and_each_has_its_own_pages(tmp_path: Path):
+    folder = draw_modes(tmp_path / "modes", {"consume": leaking(), "cancel": CLEAN, "error": None})
+    first, leak, growth, clean, beyond, failed = served(
+        [folder], ["/", "/in/0/leak/0-0", "/in/0/growth", "/in/1/", "/in/9/", "/in/2/"]
+    )
+    assert first[0] == 200 and all(name in first[1] for name in ("consume", "cancel", "LEAK  20 Output"))
+    assert leak[0] == 200 and 'href="/token/in/0/object/' in leak[1] and "Modes" in leak[1]
+    assert growth[0] == 200 and 'href="/token/in/0/growth?under=' in growth[1]
+    assert "NO LEAK" in clean[1] and beyond[0] == 303
+    assert failed[0] == 200 and "Nothing is said of leaks" in failed[1]
+
+
+def test_every_snapshot_of_a_series_can_be_looked_at(tmp_path: Path):
+    folder = draw_capture(tmp_path / "leak")
+    first, listed, before = served([folder], ["/", "/snapshots", "/in/1/types"])
+    assert "LEAK  20 Output" in first[1] and 'href="/token/snapshots"' in first[1]
+    assert "before the runs" in listed[1] and 'href="/token/in/1/"' in listed[1]
+    assert before[0] == 200 and "app.Workflow" in before[1] and "app.Output" not in before[1]

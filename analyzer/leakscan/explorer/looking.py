@@ -65,10 +65,21 @@ class Explorer:
             # Two directories are no pair of snapshots: said now, not on a page.
             sources_of(sources)
         self.capsule: Capsule | None = capsule_at(sources)
-        self.heap = None if self.capsule is not None else Heap(graph_to_look_at(sources[-1]))
         self.trouble = ""
         self._found: dict[str, U32] = {}
         self._answers: dict[str, WhatIf] = {}
+
+    @cached_property
+    def heap(self) -> Heap | None:
+        """The last snapshot; None for a capsule. SnapshotError: it cannot be read."""
+        return None if self.capsule is not None else Heap(graph_to_look_at(self.sources[-1]))
+
+    def forget_heap(self) -> None:
+        """Lets go of what takes most memory; it is read again when a page needs it."""
+        for name in ("heap", "growth", "unused", "unused_rows", "texts", "same_sizes", "types", "_anchors"):
+            self.__dict__.pop(name, None)
+        self._found.clear()
+        self._answers.clear()
 
     @cached_property
     def findings(self) -> tuple[Findings, ...]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path as PathOfFile
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -21,6 +23,7 @@ from leakscan.analysis.results.findings import Findings, Path, Verdict
 from leakscan.errors import LeakscanError
 from leakscan.explorer.looking import Explorer
 from leakscan.explorer.treemap import HEIGHT, WIDTH, treemap
+from leakscan.explorer.views import View
 from leakscan.heap.graph import U32
 from leakscan.report.cuts import cut_steps
 from leakscan.report.folding import fold_steps
@@ -44,12 +47,21 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Around:
+    """Which of several views a page is of, and the address of the list of them."""
+
+    view: View
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """The explorer, where its pages begin, and the parameters of the address."""
 
     explorer: Explorer
     base: str
     parameters: Mapping[str, str]
+    around: Around | None = None
 
     @property
     def heap(self) -> Heap:
@@ -62,9 +74,16 @@ class Asked:
         return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else default
 
 
-def answered(explorer: Explorer, path: str, parameters: Mapping[str, str], *, base: str) -> Page:
+def answered(
+    explorer: Explorer,
+    path: str,
+    parameters: Mapping[str, str],
+    *,
+    base: str,
+    around: Around | None = None,
+) -> Page:
     """The page at `path`, which begins after the token; errors are pages, too."""
-    asked = Asked(explorer, base, parameters)
+    asked = Asked(explorer, base, parameters, around)
     first, _, rest = path.strip("/").partition("/")
     make = _PAGES.get(first)
     try:
@@ -77,6 +96,29 @@ def answered(explorer: Explorer, path: str, parameters: Mapping[str, str], *, ba
         return _rendered(
             asked, "error.html.j2", 404, message=error.message, hint=error.hint, title="Nothing found"
         )
+
+
+def views_page(views: Sequence[View], explorers: Sequence[Explorer], *, base: str) -> Page:
+    """The modes of a capture with what is said of each, or the snapshots of a series."""
+    told = []
+    for number, one in enumerate(views):
+        found = explorers[number].findings if explorers else ()
+        said = found[0].headline if found else explorers[number].trouble if explorers else ""
+        told.append((one, said, f"{base}/in/{number}/" if explorers or number else f"{base}/"))
+    title = "Modes" if explorers else "Snapshots"
+    source = _source_text(sorted({path for one in views for path in one.sources}))
+    return _filled(
+        "views.html.j2",
+        200,
+        base=base,
+        source=source,
+        has_findings=False,
+        has_heap=False,
+        is_v8=False,
+        around=None,
+        told=told,
+        title=title,
+    )
 
 
 def _overview(asked: Asked, rest: str) -> Page:
@@ -342,20 +384,29 @@ _PAGES: Final[Mapping[str, Callable[[Asked, str], Page]]] = {
 
 
 def _rendered(asked: Asked, template: str, status: int = 200, **values: Any) -> Page:
-    explorer = asked.explorer
-    text = (
-        _environment()
-        .get_template(template)
-        .render(
-            base=asked.base,
-            explorer=explorer,
-            source=", ".join(source.name or str(source) for source in explorer.sources),
-            has_heap=explorer.heap is not None,
-            map_width=WIDTH,
-            map_height=HEIGHT,
-            **values,
-        )
+    explorer, heap = asked.explorer, None
+    with suppress(LeakscanError):
+        heap = explorer.heap
+    return _filled(
+        template,
+        status,
+        base=asked.base,
+        explorer=explorer,
+        source=_source_text(explorer.sources),
+        has_findings=bool(explorer.findings),
+        has_heap=heap is not None,
+        is_v8=heap is not None and heap.graph.runtime == "v8",
+        around=asked.around,
+        **values,
     )
+
+
+def _source_text(sources: Sequence[PathOfFile]) -> str:
+    return ", ".join(source.name or str(source) for source in sources)
+
+
+def _filled(template: str, status: int, **values: Any) -> Page:
+    text = _environment().get_template(template).render(map_width=WIDTH, map_height=HEIGHT, **values)
     return Page(status, text)
 
 

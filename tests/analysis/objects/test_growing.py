@@ -61,7 +61,7 @@ def test_the_sums_add_up_at_the_root():
 
 
 def test_an_object_at_the_place_of_another_type_is_new():
-    tree, after = grown("module app -> a; a: app.One birth=0", "module app -> a; a: app.Two birth=0")
+    tree, _ = grown("module app -> a; a: app.One birth=0", "module app -> a; a: app.Two birth=0")
     (row,) = tree.below(tree.root, 10).rows
     assert row.is_new and row.before_bytes == 0
 
