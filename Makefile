@@ -24,9 +24,10 @@ demo: native
 	$(BIN)/leakscan graph demo/leak -o demo/leak.dot
 	@echo "demo/ holds leak.txt, leak.dot and the snapshots leak/before.heap and leak/after.heap"
 
-# Most of a capture is waiting: three processes fill two cores.
+# Most of a capture is waiting: three processes fill two cores. OPTIONS are pytest's, for each of the processes.
+OPTIONS ?=
 test: native
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python tools/run_tests.py --processes 3 $(OPTIONS)
 
 # What a change needs every time: the tests that start no process of their own, in less than a minute.
 quick: native
