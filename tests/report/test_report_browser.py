@@ -158,10 +158,11 @@ def sixty_leaks() -> Findings:
     return replace(samples.TWO_HOLDERS, leaks=leaks, growth=rows)
 
 
-def test_sixty_leaks_stay_short_until_they_are_opened(browser: Browser, tmp_path: Path):
+@pytest.mark.parametrize("width", [1280, 390])
+def test_sixty_leaks_stay_short_until_they_are_opened(browser: Browser, tmp_path: Path, width: int):
     page = tmp_path / "sixty.html"
     page.write_text(html_report(sixty_leaks()))
-    browser.show_as(width=1280)
+    browser.show_as(width=width)
     browser.open(page)
     height = "document.documentElement.scrollHeight"
     assert browser.run(height) < 6_000

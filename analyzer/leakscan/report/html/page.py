@@ -37,6 +37,7 @@ _FEW_LEAKS: Final = 3
 """More leaks are folded."""
 _LEAKS_SHOWN: Final = 12
 _TYPES_SHOWN: Final = 10
+_TYPES_BESIDE_MANY: Final = 6
 _FINE = (Verdict.CLEAN, Verdict.WARM_UP, Verdict.BOUNDED, Verdict.GARBAGE, Verdict.SLACK)
 
 
@@ -137,7 +138,7 @@ def html_report(findings: Findings, *, switches: Switches | None = None, source_
         few_cuts=_FEW_CUTS,
         few_leaks=_FEW_LEAKS,
         leaks_shown=_LEAKS_SHOWN,
-        types_shown=_TYPES_SHOWN,
+        types_shown=_TYPES_BESIDE_MANY if len(findings.leaks) > _LEAKS_SHOWN else _TYPES_SHOWN,
         missing=[*findings.warnings, *findings.omitted],
         noise=[_noise(leak, names) for leak in findings.noise],
         others=[_other(leak, names) for leak in findings.others],
