@@ -7,7 +7,6 @@ import io
 import json
 import os
 import signal
-import subprocess
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +19,7 @@ import pytest
 import leakscan
 from case_truths import ASPECTS, CASES, aspects_of, patterns_of, target_of, wrong_today
 from conservation import lost_in_causes
+from forked import Command
 from leakscan.analysis.results.findings import Findings
 from leakscan.capture import read_capture
 from leakscan.cli import main
@@ -167,21 +167,15 @@ def _answered(case: str, folder: Path) -> Answered:
     directory = folder / case.replace("/", "_").replace(":", "_")
     how = ["--runs", str(truth.get("runs", 20)), *["--prove"] * (".mjs:" not in case)]
     output = folder / "said.txt"
-    with output.open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "leakscan", "capture", target_of(case), *how, "--output", str(directory)],
-            stdout=out,
-            stderr=out,
-        )
-    try:
-        process.wait(timeout=truth.get("seconds", LONGEST_SECONDS))
-    except subprocess.TimeoutExpired:
-        for child in [*descendants(process.pid), process.pid]:
+    process = Command("capture", target_of(case), *how, "--output", str(directory), said=output)
+    code = process.ended(timeout_seconds=truth.get("seconds", LONGEST_SECONDS))
+    if code is None:
+        for child in descendants(process.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
-        process.wait()
-        raise AssertionError(f"the capture of {case} did not end") from None
-    assert process.returncode == 0, output.read_text()
+        process.kill()
+        raise AssertionError(f"the capture of {case} did not end")
+    assert code == 0, output.read_text()
     return Answered(case, directory)
 
 
