@@ -55,6 +55,33 @@ def test_what_the_last_run_left_in_place_of_an_older_one_is_not():
     assert judged.judgement.verdict is Verdict.CLEAN
 
 
+PARSER = f"{APP}; s -[.tree]-> tree; tree: xml.Element"
+CHILDREN = "; ".join(f"tree -[?]-> old{n}; old{n}: xml.Element" for n in range(3))
+
+
+def test_what_a_c_type_holds_without_names_can_be_any_number():
+    new = "\n".join(f"tree -[?]-> e{n}; e{n}: xml.Element birth={n}" for n in range(1, RUNS + 1))
+    assert verdicts(new, before=f"{PARSER}; {CHILDREN}") == {"State.tree<unnamed>": Verdict.LEAK}
+
+
+def test_one_for_each_that_went_is_no_leak_without_names_either():
+    graphs = [
+        heap(f"{PARSER}; {old}", meta={"births": True})
+        for old in (
+            CHILDREN,
+            "; ".join(f"tree -[?]-> e{n}; e{n}: xml.Element birth={n}" for n in (7, 13, 20)),
+        )
+    ]
+    (judged,) = told(*graphs, runs=RUNS).judged
+    assert judged.judgement.verdict is Verdict.BOUNDED
+
+
+def test_a_field_without_a_name_has_room_for_one():
+    assert verdicts("tree -[?]-> e; e: xml.Element birth=20", before=PARSER) == {
+        "State.tree<unnamed>": Verdict.BOUNDED
+    }
+
+
 BIRTHS = tuple(enumerate((5, 9, 14)))
 POINTS = "\n".join(f"list -[{n}]-> p{n}; p{n}: app.Point birth=1" for n in range(3))
 

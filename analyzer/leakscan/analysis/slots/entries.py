@@ -80,6 +80,8 @@ def count_entries(earlier: Earlier, reach: Reach, names: SlotNames, slot: Slot, 
     if slot.pattern in _OF_NODE:
         return _in_list_of_node(earlier.before, reach, _OF_NODE[slot.pattern], runs=runs)
     earlier.look_up(slot.holders)
+    if graph.runtime == "cpython" and (kinds == Kind.UNNAMED).all():
+        return _without_names(earlier, graph, slot.holders, values, births)
     if slot.kind is SlotKind.NAME:
         replaced = _replaced_values(earlier, reach, values)
         are_old = all(earlier.of(obj) is not None for obj in slot.holders.tolist())
@@ -105,6 +107,25 @@ def count_entries(earlier: Earlier, reach: Reach, names: SlotNames, slot: Slot, 
         bound=bound or None,
         bound_is_enforced=bool(bound) and enforced,
         by_type=by_type,
+    )
+
+
+def _without_names(
+    earlier: Earlier, graph: HeapGraph, holders: U32, values: U32, births: tuple[int, ...]
+) -> Entries:
+    """Of a C type that the walk has no names for: children of an XML element, the memo of a pickler.
+
+    They may be any number, and are counted by the types of the new ones.
+    """
+    known = [found for obj in holders.tolist() if (found := earlier.of(obj)) is not None]
+    if not known:
+        return Entries(None, None, len(values), births)
+    old = np.array(known, np.uint32)
+    by_type = _by_type(earlier.before, graph, old, holders, values, (Kind.UNNAMED,))
+    before, after = (sum(counts[at] for counts in by_type.values()) for at in (0, 1))
+    is_one_each = len(known) == len(holders) and after <= len(holders)
+    return Entries(
+        before, after, len(values), births, places=len(values) if is_one_each else 0, by_type=by_type
     )
 
 
