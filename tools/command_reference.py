@@ -12,7 +12,7 @@ from pathlib import Path
 
 from leakscan import __version__
 from leakscan.cli import COMMANDS
-from leakscan.cli.configuration import Setting, settings_of
+from leakscan.cli.configuration import PLUGIN, Setting, settings_of
 from leakscan.cli.tree import build_tree
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -80,7 +80,7 @@ def settings() -> list[Setting]:
 
 def configuration_page() -> str:
     parts = [CONFIGURATION_HEAD]
-    for command in COMMANDS:
+    for command in (*COMMANDS, PLUGIN):
         rows = [each for each in settings() if each.command == command]
         parts.append(f"## [tool.leakscan.{command}]\n\n| key | variable | without it | |\n|---|---|---|---|")
         parts[-1] += "".join(

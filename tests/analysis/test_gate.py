@@ -11,9 +11,11 @@ import pytest
 
 import findings_samples as samples
 from leakscan.analysis.gate import (
+    Budget,
     KnownLeak,
     Status,
     baseline_text,
+    check_budgets,
     gate,
     parse_baseline,
     parse_budget,
@@ -156,3 +158,17 @@ def test_a_type_name_cannot_end_an_element_of_the_junit_file():
     leak = replace(samples.TWO_HOLDERS.leaks[0], type_name="</failure></testcase>", name="")
     text = junit(gate([replace(samples.TWO_HOLDERS, leaks=(leak,))], today=TODAY))
     assert "</failure></testcase>" in ElementTree.fromstring(text)[0][0][0].get("message")
+
+
+@pytest.mark.parametrize("what", ["Session", "chat.Session", "total", "native", "3f9a1c22", "POST /chat"])
+def test_budgets_of_what_may_be_there_pass(what: str):
+    check_budgets([Budget(what, 1.0, None)], ["chat.Session", "dict"])
+
+
+@pytest.mark.parametrize(
+    ("what", "nearest"), [("Sesion", "Session"), ("chat.Sesion", "chat.Session"), ("ession", "Session")]
+)
+def test_a_budget_of_a_type_that_no_object_has_is_an_error_with_the_nearest(what: str, nearest: str):
+    with pytest.raises(UsageError, match=f"budget {what}: no object") as raised:
+        check_budgets([Budget(what, 1.0, None)], ["chat.Session", "dict"])
+    assert raised.value.hint == f"nearest: {nearest}"

@@ -37,6 +37,7 @@ TRANSCRIPTS = {
     "diff_two_snapshots": ("diff", "{leak}/before.heap", "{leak}/after.heap"),
     "diff_clean": ("diff", "{clean}"),
     "diff_unknown_type": ("diff", "{leak}", "--type", "Outputt"),
+    "check_unknown_budget": ("check", "{leak}", "--budget", "Outputt=1"),
     "diff_one_file": ("diff", "{leak}/after.heap"),
     "diff_missing_file": ("diff", "{leak}/before.heap", "{leak}/later.heap"),
     "diff_three_paths": ("diff", "{leak}", "{leak}", "{leak}"),

@@ -218,6 +218,123 @@ def test_leaks_are_summed_up_one_by_one_and_go_into_junit_files(suite, pytester)
     assert junit.count('<property name="leakscan" value="') == 2
 
 
+THREE_LEAKS = """
+class Session:
+    pass
+
+class Other:
+    pass
+
+KEPT, NUMBERED = [], {}
+
+def test_leaks():
+    KEPT.append(Session())
+
+def test_leaks_too():
+    KEPT.append(Session())
+
+def test_other():
+    NUMBERED[len(NUMBERED)] = Other()
+"""
+
+
+def test_a_baseline_that_a_session_wrote_makes_its_leaks_known(suite, pytester):
+    result = suite(THREE_LEAKS, "--leakscan", "--leakscan-write-baseline=known.toml")
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["*known.toml: 2 leaks known, until *; fill in the reasons"])
+    file = pytester.path / "known.toml"
+    file.write_text(file.read_text().replace('reason = ""', 'reason = "mended in 2.0"', 1))
+    result = suite(THREE_LEAKS, "--leakscan", "--leakscan-baseline=known.toml")
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["*known: mended in 2.0  in *"])
+
+
+def test_pyproject_says_what_is_allowed_and_check_reads_the_same_words(suite, pytester):
+    pytester.makepyprojecttoml('[tool.leakscan.check]\nbudget = ["Session=1", "Other=1"]\n')
+    suite(THREE_LEAKS, "--leakscan").assert_outcomes(passed=3)
+    pytester.makepyprojecttoml(
+        '[tool.leakscan.check]\nbudget = ["Session=1"]\n[tool.leakscan.pytest]\nbudget = ["Other=1"]\n'
+    )
+    suite(THREE_LEAKS, "--leakscan").assert_outcomes(passed=1, failed=2)
+
+
+def test_a_budget_of_an_unknown_type_fails_the_session_with_the_nearest_name(suite):
+    result = suite("def test_it():\n    pass", "--leakscan", "--leakscan-budget=OrdredDict=1")
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["error: budget OrdredDict: no object has *", "hint: nearest: OrderedDict"])
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("--leakscan-baseline=none.toml", "*cannot read *none.toml*"),
+        ("--leakscan-budget=Session", "*not a budget: 'Session'*"),
+    ],
+)
+def test_what_is_wrong_with_an_option_is_told_once_before_all_tests(suite, option: str, told: str):
+    result = suite("def test_it():\n    pass", "--leakscan", option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([told])
+
+
+def test_what_a_test_leaves_like_another_is_not_measured_again(suite):
+    result = suite(
+        """
+        import pytest
+
+        class Session:
+            def __init__(self):
+                self.itself = self
+
+        KEPT, CALLS = [], []
+
+        @pytest.mark.parametrize("number", [1, 2])
+        def test_leaks(number):
+            CALLS.append(number)
+            KEPT.append(Session())
+
+        def test_fewer_runs():
+            assert CALLS.count(2) < CALLS.count(1)
+        """,
+        "--leakscan",
+    )
+    result.assert_outcomes(failed=2, passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "Measured in test_suite.py::test_leaks[[]1]: the runs of this test leave the same *",
+            "*  test_suite.Session, held by test_suite.KEPT  in 2 tests, first *[[]1]",
+        ]
+    )
+
+
+def test_what_pytest_keeps_for_fixtures_that_are_done_is_no_leftover(suite):
+    result = suite(
+        """
+        CALLS = []
+
+        def test_with_a_folder(tmp_path):
+            CALLS.append(1)
+            assert tmp_path.exists()
+
+        def test_it_was_looked_at_only():
+            assert len(CALLS) < 8
+        """,
+        "--leakscan",
+    )
+    result.assert_outcomes(passed=2)
+
+
+def test_a_page_has_each_leak_once_with_the_tests_that_show_it(suite, pytester):
+    pytest.importorskip("xdist")
+    result = suite(THREE_LEAKS, "--leakscan", "--leakscan-report=leaks.html", "-n2", among=("xdist",))
+    result.assert_outcomes(failed=3)
+    page = (pytester.path / "leaks.html").read_text()
+    assert page.count("<section") == 2
+    assert "In 2 tests:</p><ul><li><code>test_suite.py::test_leaks</code></li>" in page
+    assert "In this test:</p><ul><li><code>test_suite.py::test_other</code></li>" in page
+
+
 def test_without_the_marker_nothing_is_measured(suite):
     result = suite(
         """

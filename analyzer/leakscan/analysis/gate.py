@@ -9,8 +9,9 @@ from __future__ import annotations
 import datetime
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, Final
 
@@ -24,6 +25,9 @@ from leakscan.units import parse_size
 from leakscan.wording import rate_text, size_text, visible
 
 _BUDGET: Final = re.compile(r"\s*(?P<what>.+?)\s*=\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[a-zA-Z]*)\s*")
+_SIGNATURE: Final = re.compile(r"[0-9a-f]{8}")
+_TYPE: Final = re.compile(r"[^\s/]+")
+"""A work has a blank or a slash in its name: `POST /chat`, `job export`."""
 ANY: Final = "total"
 
 
@@ -106,6 +110,27 @@ def parse_budget(text: str) -> Budget:
     return Budget(match["what"], float(match["number"]), None)
 
 
+def check_budgets(budgets: Sequence[Budget], type_names: Iterable[str]) -> None:
+    """UsageError: a budget is of a type that is none of `type_names`; with the nearest one.
+
+    Signatures and works are not checked: a leak may be gone, and a request may not have come.
+    """
+    known = {*type_names, NATIVE}
+    for budget in budgets:
+        what = budget.what
+        if what == ANY or _SIGNATURE.fullmatch(what) or not _TYPE.fullmatch(what):
+            continue
+        if not any(name == what or name.endswith("." + what) for name in known):
+            # As long as it is written: `chat.Sesion` is near to `chat.Session`, `Sesion` to `Session`.
+            parts = what.count(".") + 1
+            written = sorted({".".join(name.split(".")[-parts:]) for name in known})
+            near = get_close_matches(what, written, n=1, cutoff=0.5)
+            raise UsageError(
+                f"budget {what}: no object has a type of that name",
+                hint=f"nearest: {near[0]}" if near else "types are named from their end: ModelOutput=0.5",
+            )
+
+
 def parse_baseline(text: str, name: str) -> tuple[KnownLeak, ...]:
     """The rows of a baseline file. UsageError says which row is wrong."""
     try:
@@ -122,7 +147,7 @@ def parse_baseline(text: str, name: str) -> tuple[KnownLeak, ...]:
     )
 
 
-def baseline_text(findings: Sequence[Findings], *, expires: datetime.date) -> str:
+def baseline_text(findings: Iterable[Findings], *, expires: datetime.date) -> str:
     """A baseline file that makes every leak of the findings known until `expires`."""
     rows = {
         leak.signature: f"{leak.name or leak.type_name}, held by {_holder_of(leak)}"

@@ -7,14 +7,15 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from leakscan.analysis.gate import Budget, Gate, KnownLeak, gate
+from leakscan.analysis.gate import Budget, Gate, KnownLeak, check_budgets, gate
 from leakscan.analysis.results.findings import Findings
 from leakscan.answers.analyse import analysed
 from leakscan.answers.capsules import capsule_at
-from leakscan.answers.sources import bare_snapshots
+from leakscan.answers.sources import bare_snapshots, sources_of
 from leakscan.capture import Settings, capture, capture_modes
 from leakscan.capture.directory.reader import read_captures
-from leakscan.errors import CaptureError
+from leakscan.errors import CaptureError, UsageError
+from leakscan.heap.reader import load
 
 ALL_MODES = "all"
 
@@ -31,7 +32,7 @@ def check(
     allows_stuck: bool = True,
 ) -> Gate:
     """The gate's answer for a capture, a capsule or a scenario: `leakscan.check("leak/").passes`."""
-    findings = findings_to_check(str(what), runs=runs, mode=mode, python=python)
+    findings = findings_to_check(str(what), runs=runs, mode=mode, python=python, budgets=budgets)
     return gate(
         findings,
         today=today or datetime.date.today(),
@@ -41,15 +42,20 @@ def check(
     )
 
 
-def findings_to_check(what: str, *, runs: int, mode: str, python: str | None = None) -> list[Findings]:
+def findings_to_check(
+    what: str, *, runs: int, mode: str, python: str | None = None, budgets: Sequence[Budget] = ()
+) -> list[Findings]:
     """The findings of every mode of a capture or capsule, or of a scenario that is captured for it.
 
-    A mode that does not apply is none; another capture that is not complete is a CaptureError.
+    A mode that does not apply is none; another capture that is not complete is a CaptureError. UsageError:
+    one of the budgets is of a type that no object has; a capsule does not know that.
     """
     if capsule_at([Path(what)]) is not None:
         return analysed([Path(what)])[0]
     if Path(what).is_dir():
-        return _of_directory(Path(what))
+        findings = _of_directory(Path(what))
+        _check_types(Path(what), findings, budgets)
+        return findings
     with tempfile.TemporaryDirectory(prefix="leakscan-") as folder:
         output = Path(folder) / "capture"
         settings = Settings(runs=runs)
@@ -57,7 +63,24 @@ def findings_to_check(what: str, *, runs: int, mode: str, python: str | None = N
             capture_modes(what, output=output, python=python, settings=settings)
         else:
             capture(what, output=output, mode=mode, python=python, settings=settings)
-        return _of_directory(output)
+        findings = _of_directory(output)
+        _check_types(output, findings, budgets)
+        return findings
+
+
+def _check_types(directory: Path, findings: Sequence[Findings], budgets: Sequence[Budget]) -> None:
+    """Whole snapshots are read for it only where the findings do not name what a budget names."""
+    names = {leak.type_name for found in findings for leak in found.leaks}
+    names |= {row.type_name for found in findings for row in found.growth}
+    names |= {share.name for found in findings for share in found.works}
+    try:
+        check_budgets(budgets, names)
+    except UsageError:
+        for source in sources_of([directory])[0]:
+            for snapshot in (source.before, source.after):
+                if snapshot is not None:
+                    names |= set(load(snapshot, columns=()).type_names)
+        check_budgets(budgets, names)
 
 
 def _of_directory(directory: Path) -> list[Findings]:

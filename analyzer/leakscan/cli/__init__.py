@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from leakscan import __version__
 from leakscan.cli import exits
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given == [SUITE]:
         from leakscan.suite.serve import serve
 
-        return serve(sys.stdin, sys.stdout)
+        return serve(sys.stdin, sys.stdout, _configured_for_pytest)
     try:
         code = _run(given)
         sys.stdout.flush()
@@ -121,6 +121,17 @@ def _configured(tree: Tree) -> Defaults:
     for sentence in unknown_variables(settings, os.environ):
         print(f"warning: {visible(sentence)}", file=sys.stderr)
     return defaults(settings, folder=Path.cwd(), environment=os.environ)
+
+
+def _configured_for_pytest(folder: Path) -> dict[str, Any]:
+    """`baseline` and `budget` of the pytest plugin; what it does not say, `check` says."""
+    from leakscan.cli.configuration import PLUGIN, defaults, is_configured, settings_of
+    from leakscan.cli.tree import build_tree
+
+    if not is_configured(folder, os.environ):
+        return {}
+    found = defaults(settings_of(build_tree()), folder=folder, environment=os.environ)
+    return {**found.get("check", {}), **found.get(PLUGIN, {})}
 
 
 def _unexpected(error: Exception) -> int:

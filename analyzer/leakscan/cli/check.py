@@ -76,7 +76,7 @@ def check(
     known = parse_baseline(_read(baseline), str(baseline)) if baseline else ()
     if not Path(what).exists():
         python = chosen_python(python, what)
-    findings = findings_to_check(what, runs=runs, mode=mode, python=python)
+    findings = findings_to_check(what, runs=runs, mode=mode, python=python, budgets=budgets)
     today = datetime.date.today()
     if write_baseline is not None:
         if write_baseline.exists():

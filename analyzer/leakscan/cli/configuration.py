@@ -7,7 +7,7 @@ command's name is for every command that has such an option.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +24,9 @@ SWITCHES: Final = frozenset(("LEAKSCAN_DEBUG",))
 """Variables that are no option of any command."""
 OWN_MEANING: Final = frozenset((("diff", "runs"),))
 """Options that share a name with another's and mean something else: only set under their command."""
+PLUGIN: Final = "pytest"
+"""No command: what `pytest --leakscan` allows, in words of `check`."""
+_OF_PLUGIN: Final = ("baseline", "budget")
 Defaults = dict[str, dict[str, Any]]  # Any: what a flag may be given, or TOML values
 
 
@@ -85,7 +88,8 @@ def settings_of(tree: Tree) -> list[Setting]:
                     default=_default_text(option),
                 )
             )
-    return found
+    of_check = [each for each in found if each.command == "check" and each.key in _OF_PLUGIN]
+    return [*found, *(replace(each, command=PLUGIN) for each in of_check)]
 
 
 def _default_text(option: click.Option) -> str:

@@ -18,13 +18,17 @@ import pytest
 from leakscan.errors import LeakscanError
 from leakscan.pytest_plugin.analyst import Analyst
 from leakscan.pytest_plugin.asked import MARKER, Asked, asked_of
+from leakscan.pytest_plugin.ending import ALLOWED, LEAK, Kept, lines_of_leaks, said_at_end
 
 # Any in this file: what tests and their fixtures return, and JSON values.
 
 _ANALYST: Final = pytest.StashKey[Analyst]()
 _OUTCOME: Final = pytest.StashKey[str]()
 _REMARK: Final = pytest.StashKey[str]()
-_PROPERTY: Final = "leakscan"
+_KEPT: Final = pytest.StashKey[Kept]()
+_MEASURING: Final = pytest.StashKey[Any]()
+"""Measuring, which only a session that measures loads."""
+_SAID: Final = pytest.StashKey[list[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,6 +43,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="counted runs under --leakscan of a test that seems to leave something (6)",
     )
+    group.addoption("--leakscan-baseline", metavar="FILE", help="known leaks, which fail no test")
+    group.addoption(
+        "--leakscan-budget",
+        action="append",
+        default=[],
+        metavar="WHAT=N",
+        help="allowed per run, as `leakscan check --budget` has it: Type=0.5, SIGNATURE=20kB, total=10kB",
+    )
+    group.addoption(
+        "--leakscan-write-baseline",
+        metavar="FILE",
+        help="write the leaks found as a baseline, and pass",
+    )
+    group.addoption("--leakscan-report", metavar="FILE", help="write the leaks found as an HTML page")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,12 +65,52 @@ def pytest_configure(config: pytest.Config) -> None:
         "leakscan(runs=20, warmup=3, types=(), modes='consume', sites=False):"
         " run the test N times and fail it when it leaks",
     )
-    config.stash[_ANALYST] = Analyst({"folder": str(config.rootpath)})
+    where = config.invocation_params.dir
+    baseline = config.getoption("--leakscan-baseline")
+    if (written := config.getoption("--leakscan-write-baseline")) and (where / written).exists():
+        raise pytest.UsageError(f"--leakscan-write-baseline: {written} exists; name a new file, or remove it")
+    # Nothing is started and no folder made before there is something to ask.
+    config.stash[_KEPT] = Kept(config)
+    config.stash[_ANALYST] = Analyst(
+        {
+            "folder": str(config.rootpath if config.inipath is None else config.inipath.parent),
+            "baseline": str(where / baseline) if baseline else "",
+            "budgets": config.getoption("--leakscan-budget"),
+        }
+    )
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if _ANALYST in config.stash:
         config.stash[_ANALYST].close()
+        config.stash[_KEPT].close()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """A worker of xdist: it keeps what it finds where this process looks for it at the end."""
+    node.config.stash[_KEPT].share_with(node)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    config = session.config
+    if config.getoption("--leakscan-baseline") or config.getoption("--leakscan-budget"):
+        # What is wrong with them is told once, and not by every test.
+        try:
+            config.stash[_ANALYST].start()
+        except LeakscanError as error:
+            raise pytest.UsageError(f"{error.message}\n{error.hint}".rstrip()) from None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    config = session.config
+    try:
+        config.stash[_SAID] = said_at_end(config, config.stash[_ANALYST], config.stash[_KEPT])
+    except LeakscanError as error:
+        config.stash[_SAID] = [f"error: {error.message}", *([f"hint: {error.hint}"] if error.hint else [])]
+        if session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture
@@ -119,29 +177,29 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """One line for each leak: its signature, what it is, how many tests show it, the first of them."""
-    tests: dict[str, list[str]] = {}
-    for report in terminalreporter.stats.get("failed", ()):
-        for name, line in getattr(report, "user_properties", ()):
-            if name == _PROPERTY and report.nodeid not in tests.setdefault(line, []):
-                tests[line].append(report.nodeid)
-    if not tests:
+    ran = [report for name in ("passed", "failed") for report in terminalreporter.stats.get(name, ())]
+    leaks, allowed = lines_of_leaks(ran, LEAK), lines_of_leaks(ran, ALLOWED)
+    said = config.stash.get(_SAID, [])
+    if not (leaks or allowed or said):
         return
     terminalreporter.section("leaks")
-    for line, nodes in sorted(tests.items()):
-        seen = f"in {nodes[0]}" if len(nodes) == 1 else f"in {len(nodes)} tests, first {nodes[0]}"
-        terminalreporter.write_line(f"{line}  {seen}")
+    for line in (*leaks, *allowed, *said):
+        terminalreporter.write_line(line)
 
 
 def _leak_in(item: pytest.Function, asked: Asked, mode: str) -> str:
     """The first screen of what the test leaks in that mode, "" when it does not."""
-    from leakscan.pytest_plugin.measuring import measured
+    from leakscan.pytest_plugin.measuring import Measuring
     from leakscan.pytest_plugin.runs import END, NOT_APPLICABLE, RunFailed, ending
 
     item.stash[END] = ending(mode)
     try:
-        answer = measured(item, asked, mode, item.config.stash[_ANALYST])
+        stash = item.config.stash
+        if _MEASURING not in stash:
+            stash[_MEASURING] = Measuring(stash[_ANALYST], stash[_KEPT])
+        answer = stash[_MEASURING].answer(item, asked, mode)
     except RunFailed as failure:
         if item.stash.get(NOT_APPLICABLE, "") and len(asked.modes) > 1:
             return ""
@@ -156,8 +214,15 @@ def _leak_in(item: pytest.Function, asked: Asked, mode: str) -> str:
         item.stash[NOT_APPLICABLE] = ""
     if answer is None:
         return ""
+    writes_baseline = bool(item.config.getoption("--leakscan-write-baseline"))
     # They go with the reports, from the workers of xdist and into JUnit files, too.
-    item.user_properties += [(_PROPERTY, f"{leak['signature']}  {leak['what']}") for leak in answer["leaks"]]
+    item.user_properties += [
+        *((LEAK, f"{leak['signature']}  {leak['what']}") for leak in answer["leaks"]),
+        *(
+            (ALLOWED, f"{leak['signature']}  {leak['what']}  {leak['status']}: {leak['why']}".rstrip(": "))
+            for leak in answer["allowed"]
+        ),
+    ]
     if not answer["leaks"] and answer["undecided"] and asked.is_marked:
         item.stash[_REMARK] = answer["undecided"]
-    return str(answer["text"])
+    return "" if writes_baseline else str(answer["text"])

@@ -11,51 +11,95 @@ import pytest
 
 from leakscan.pytest_plugin.analyst import Analyst
 from leakscan.pytest_plugin.asked import Asked
+from leakscan.pytest_plugin.ending import Kept
 from leakscan.pytest_plugin.runs import run_once, tidy
-from leakscan.record.first_look import leaves_nothing
+from leakscan.record.first_look import what_is_left
 from leakscan.record.growth import AFTER, BEFORE, record_growth
+from leakscan.record.left import Left
 from leakscan.record.session import Session
 from leakscan.record.target import Target
 
 Answer = dict[str, Any]  # Any: JSON values
 
 
-def measured(item: pytest.Function, asked: Asked, mode: str, analyst: Analyst) -> Answer | None:
-    """What the analyst says of one mode; None when a first look at the test shows that it leaves nothing."""
+class Measuring:
+    """Measures tests of one session, and remembers what it knows again in a later test."""
 
-    def run() -> None:
-        run_once(item)
+    def __init__(self, analyst: Analyst, kept: Kept) -> None:
+        self._analyst = analyst
+        self._kept = kept
+        self._known: dict[Left, tuple[str, Answer | None, Left, int]] = {}
 
-    run.__module__, run.__qualname__ = item.module.__name__, item.name
-    fields: dict[str, Any] = {
-        "target": f"{run.__module__}:{run.__qualname__}",
-        "mode": mode,
-        "types": asked.types,
-    }
-    fields |= {"test": item.nodeid, "folder": str(item.config.invocation_params.dir)}
-    if asked.is_marked:
-        return captured(run, asked, analyst, fields)
-    if leaves_nothing(run, lambda: tidy(item)):
-        return None
-    # Before the runs: what starting it leaves here is older than they are.
-    analyst.start()
-    with tempfile.TemporaryDirectory(prefix="leakscan-") as folder:
-        if not record_growth(run, lambda: tidy(item), runs=asked.runs, folder=folder):
+    def answer(self, item: pytest.Function, asked: Asked, mode: str) -> Answer | None:
+        """What the analyst says of one mode; None when the test leaves nothing."""
+
+        def run() -> None:
+            run_once(item)
+
+        run.__module__, run.__qualname__ = item.module.__name__, item.name
+        fields: dict[str, Any] = {
+            "target": f"{run.__module__}:{run.__qualname__}",
+            "mode": mode,
+            "types": asked.types,
+            "test": item.nodeid,
+            "folder": str(item.config.invocation_params.dir),
+        }
+        if asked.is_marked:
+            return self._captured(run, asked, {**fields, "kept": self._kept.folder})
+        left = what_is_left(run, lambda: tidy(item), is_known=self._is_known)
+        if left is None:
             return None
-        before, after = os.path.join(folder, BEFORE), os.path.join(folder, AFTER)
-        return analyst.ask("judge", before=before, after=after, runs=asked.runs, **fields)
+        if self._is_known(left):
+            return self._again(item.nodeid, *self._known[left][:2])
+        answer = self._grown(item, run, asked, fields)
+        if left.types:
+            self._known[left] = item.nodeid, answer, left, asked.runs
+        return answer
 
+    def _is_known(self, left: Left) -> bool:
+        if not left.types or left not in self._known:
+            return False
+        earlier, runs = self._known[left][2:]
+        return left.is_like(earlier, runs=runs)
 
-def captured(run: Callable[[], Any], asked: Asked, analyst: Analyst, fields: dict[str, Any]) -> Answer:
-    """The same by a whole capture, as `leakscan capture` makes one."""
-    begun = analyst.ask("begin", runs=asked.runs, warmup=asked.warmup, sites=asked.sites, **fields)
-    session = Session(begun["config"], analyst, load=lambda: Target(fields["target"], run))
-    try:
-        session.prepare()
-        session.measure()
-    except BaseException:
-        analyst.ask("drop")
-        raise
-    finally:
-        session.close()
-    return analyst.ask("end", **fields)
+    def _grown(
+        self, item: pytest.Function, run: Callable[[], None], asked: Asked, fields: dict[str, Any]
+    ) -> Answer | None:
+        # Before the runs: what starting it leaves here is older than they are.
+        self._analyst.start()
+        with tempfile.TemporaryDirectory(prefix="leakscan-") as folder:
+            if not record_growth(run, lambda: tidy(item), runs=asked.runs, folder=folder):
+                return None
+            before, after = os.path.join(folder, BEFORE), os.path.join(folder, AFTER)
+            kept = self._kept.folder
+            return self._analyst.ask(
+                "judge", before=before, after=after, runs=asked.runs, kept=kept, **fields
+            )
+
+    def _captured(self, run: Callable[[], Any], asked: Asked, fields: dict[str, Any]) -> Answer:
+        """The same by a whole capture, as `leakscan capture` makes one."""
+        analyst = self._analyst
+        begun = analyst.ask("begin", runs=asked.runs, warmup=asked.warmup, sites=asked.sites, **fields)
+        session = Session(begun["config"], analyst, load=lambda: Target(fields["target"], run))
+        try:
+            session.prepare()
+            session.measure()
+        except BaseException:
+            analyst.ask("drop")
+            raise
+        finally:
+            session.close()
+        return analyst.ask("end", **fields)
+
+    def _again(self, test: str, first: str, answer: Answer | None) -> Answer | None:
+        """The answer about a test whose runs left the same, with the same holders."""
+        if answer is None or not (answer["leaks"] or answer["allowed"]):
+            return answer
+        self._analyst.ask(
+            "again", test=test, leaks=[*answer["leaks"], *answer["allowed"]], kept=self._kept.folder
+        )
+        verdict = str(answer["text"]).partition("\n\n")[0]
+        said = (
+            f"{verdict}\n\nMeasured in {first}: the runs of this test leave the same with the same holders."
+        )
+        return {**answer, "text": said if verdict else ""}

@@ -35,8 +35,30 @@ def run_once(item: pytest.Function) -> None:
     failed = next((report for report in reports if not report.passed), None)
     # What reporting collects for one run would pile up over many.
     del item.user_properties[properties:], item._report_sections[sections:]
+    _drop_done_finalizers(item)
     if failed is not None:
         raise RunFailed("" if failed.skipped else failed.longreprtext)
+
+
+def _drop_done_finalizers(item: pytest.Function) -> None:
+    """A fixture that outlives the test keeps a finalizer for each use by one that is torn down by now."""
+    definitions = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+    for fixture in (each for found in definitions.values() for each in found):
+        kept = getattr(fixture, "_finalizers", None)
+        if fixture.scope != "function" and isinstance(kept, list):
+            kept[:] = [each for each in kept if not _is_done(each)]
+
+
+def _is_done(finalizer: object) -> bool:
+    """Whether it finishes a fixture of a function, and that has been finished."""
+    finish = getattr(finalizer, "func", None)
+    fixture = getattr(finish, "__self__", None)
+    return (
+        getattr(finish, "__name__", "") == "finish"
+        and isinstance(fixture, pytest.FixtureDef)
+        and fixture.scope == "function"
+        and getattr(fixture, "cached_result", True) is None
+    )
 
 
 def tidy(item: pytest.Item) -> None:

@@ -17,6 +17,7 @@ from leakscan import _native
 from leakscan.errors import RecordError
 from leakscan.record import births
 from leakscan.record.figures import heap_in_use
+from leakscan.record.left import Left, left_by
 
 LEAST_MALLOC_BLOCK: Final = 512
 """Smaller ones come from the object allocator, whose blocks are counted one by one."""
@@ -25,22 +26,38 @@ ENOUGH_STILL: Final = 2
 """So many runs without growth, when each left something in the place of what an earlier one had left."""
 SLOW_SECONDS: Final = 0.02
 """Of CPU: for a run that costs more, one without growth is enough."""
+RECOGNISED_AFTER: Final = 4
+"""So many runs, each with growth, before it is looked whether the same is known of another test."""
 _UNKNOWN: Final = -1
 
 
 def leaves_nothing(run: Callable[[], Any], tidy: Callable[[], Any] = lambda: None) -> bool:  # Any: dropped
-    """Whether a few calls of `run` show that it leaves nothing that grows. Its exceptions pass through.
+    """Whether `what_is_left` is nothing."""
+    return what_is_left(run, tidy) is None
+
+
+def what_is_left(
+    run: Callable[[], Any],
+    tidy: Callable[[], Any] = lambda: None,
+    *,
+    is_known: Callable[[Left], bool] = lambda left: False,
+) -> Left | None:
+    """None when a few calls of `run` show that it leaves nothing that grows. Its exceptions pass through.
 
     What is made once may stay after the first call. Then one call of which no block is alive is enough, or
     two without growth. `tidy` is called after each: what it makes in the place of what the call made is not
-    the call's. Collects the young objects after each call, and all of them only where something is left.
+    the call's. What was alive before is kept out of the collections until the end. What `is_known` is told
+    after fewer calls.
     """
     # Without births the counts of blocks must do.
     with contextlib.suppress(RecordError):
         births.arm(runs=MOST_RUNS)
+    look = _Look(run, tidy)
     try:
-        return _Look(run, tidy).leaves_nothing()
+        look.freeze()
+        return None if look.leaves_nothing(is_known) else look.left
     finally:
+        look.unfreeze()
         births.disarm()
 
 
@@ -55,12 +72,24 @@ class _Look:
         self._run = run
         self._tidy = tidy
         self._is_slow = False
+        self._is_frozen = False
+        self.left = Left()
         self._born, self._living, self._blocks, self._malloc = (
             array("q", bytes(8 * (MOST_RUNS + 1))) for _ in range(4)
         )
 
-    def leaves_nothing(self) -> bool:
-        _make_all_old()
+    def freeze(self) -> None:
+        """Have the collector leave out what is alive, unless the program keeps objects frozen itself."""
+        if gc.get_freeze_count() == 0:
+            gc.freeze()
+            self._is_frozen = True
+
+    def unfreeze(self) -> None:
+        if self._is_frozen:
+            gc.unfreeze()
+            self._is_frozen = False
+
+    def leaves_nothing(self, is_known: Callable[[Left], bool]) -> bool:
         still = 0
         for number in range(1, MOST_RUNS + 1):
             self._call(number)
@@ -77,7 +106,11 @@ class _Look:
                 still = 0 if self._seems_to_grow(number) else still + 1
             if still == ENOUGH_STILL or (still and self._is_slow):
                 return True
-        return False
+            if number == RECOGNISED_AFTER and not still:
+                self._look_at_objects(number)
+                if self.left.types and is_known(self.left):
+                    return False
+        return self._was_held_by_garbage()
 
     def _call(self, number: int) -> None:
         _begin(number)
@@ -88,6 +121,26 @@ class _Look:
         _begin(births.OWN)
         self._tidy()
         self._count(number)
+
+    def _look_at_objects(self, number: int) -> None:
+        if not self._is_frozen:
+            return
+        # Then these are those of the runs.
+        objects = gc.get_objects()
+        self.unfreeze()
+        self.left = left_by(number, objects, blocks=min(self._born[number], self._born[number - 1]))
+        del objects
+        self.freeze()
+
+    def _was_held_by_garbage(self) -> bool:
+        """Whether old objects that are garbage by now held what the runs have made."""
+        if not self._is_frozen:
+            return False
+        self.unfreeze()
+        gc.collect()
+        self._count(MOST_RUNS)
+        is_more = self._malloc[MOST_RUNS] >= self._malloc[1] + LEAST_MALLOC_BLOCK
+        return not is_more and 0 <= self._living[MOST_RUNS] <= self._living[1]
 
     def _count(self, number: int) -> None:
         _begin(births.OWN)
@@ -102,23 +155,7 @@ class _Look:
         return is_more and self._blocks[number] > self._blocks[number - 1]
 
 
-def _make_all_old() -> None:
-    """What is alive becomes the oldest generation, so that a young collection is about the runs alone."""
-    if gc.get_freeze_count() == 0:
-        gc.freeze()
-        gc.unfreeze()
-
-
 def _begin(value: int) -> None:
-    """Empty the free lists and mark what is allocated from now on; collects nothing of what is alive now."""
-    if not _native.births_stats()["armed"]:
-        return
-    if gc.get_freeze_count() != 0:
-        # The program keeps objects frozen: unfreezing would take them, too.
+    """Empty the free lists and mark what is allocated from now on. Collects, where nearly all is frozen."""
+    if _native.births_stats()["armed"]:
         _native.births_boundary(value)
-        return
-    gc.freeze()
-    try:
-        _native.births_boundary(value)
-    finally:
-        gc.unfreeze()

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from leakscan.analysis.gate import Budget, Gate, KnownLeak, gate
+from leakscan.analysis.gate import Budget, Gate, KnownLeak, gate, parse_baseline, parse_budget
 from leakscan.analysis.results.findings import Findings
+from leakscan.errors import UsageError
+
+ReadConfiguration = Callable[[Path], Mapping[str, Any]]
+"""What pyproject.toml and the environment say in a folder: `baseline`, `budget`. Any: TOML values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,23 @@ class Allowed:
         return gate([findings], today=self.today, budgets=self.budgets, baseline=self.baseline)
 
 
-def allowed_of(request: dict[str, Any]) -> Allowed:  # Any: JSON values
+def allowed_of(request: dict[str, Any], configured: ReadConfiguration) -> Allowed:  # Any: JSON values
     """What the plugin's options and the project's pyproject.toml say. UsageError: one of them is wrong."""
-    return Allowed()
+    folder = Path(request["folder"])
+    settings = configured(folder)
+    baseline, budgets = request["baseline"], request["budgets"]
+    if not baseline and settings.get("baseline"):
+        baseline = str(folder / settings["baseline"])
+    return Allowed(
+        baseline=parse_baseline(_read(Path(baseline)), baseline) if baseline else (),
+        budgets=[parse_budget(text) for text in budgets or settings.get("budget", ())],
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"cannot read {path}: {error}", hint="--leakscan-write-baseline makes one"
+        ) from error

@@ -3,6 +3,7 @@
 hello    what the session allows (folder, baseline, budgets); the version
 judge    two snapshots of one test -> its leaks
 begin    a capture of a marked test begins -> how to run it; then its events, then `end` -> its leaks
+again    a test shows leaks that were measured in another one
 drop     that capture is given up
 finish   the session is over: files to write -> sentences for its end
 """
@@ -11,12 +12,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, Any, Final
 
 from leakscan import __version__
+from leakscan.analysis.results.findings import Findings
 from leakscan.errors import LeakscanError, UsageError
-from leakscan.suite.allowed import Allowed, allowed_of
-from leakscan.suite.kept import finish, keep
+from leakscan.suite.allowed import Allowed, ReadConfiguration, allowed_of
+from leakscan.suite.finish import finish
+from leakscan.suite.kept import keep, keep_again
 from leakscan.suite.measured import Capturing, findings_between
 from leakscan.suite.told import answer_of
 
@@ -25,9 +29,9 @@ Request = dict[str, Any]  # Any: JSON values, here and below
 Answer = dict[str, Any]
 
 
-def serve(requests: IO[str], answers: IO[str]) -> int:
+def serve(requests: IO[str], answers: IO[str], configured: ReadConfiguration) -> int:
     """Answer until the plugin closes its end; the exit code."""
-    server = _Server()
+    server = _Server(configured)
     for line in requests:
         request = json.loads(line)
         if "event" in request:
@@ -48,7 +52,8 @@ def serve(requests: IO[str], answers: IO[str]) -> int:
 class _Server:
     """What one session of pytest has asked for so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, configured: ReadConfiguration) -> None:
+        self._configured = configured
         self._allowed = Allowed()
         self._capturing: Capturing | None = None
         self._failed: LeakscanError | None = None
@@ -71,7 +76,8 @@ class _Server:
             "begin": self._begin,
             "end": self._end,
             "drop": self._drop,
-            "finish": finish,
+            "again": self._again,
+            "finish": lambda request: {"said": finish(request, self._allowed)},
         }
         ask = asks.get(request["ask"])
         if ask is None:
@@ -86,7 +92,7 @@ class _Server:
                 f"the plugin of leakscan {request['version']} and leakscan {__version__} do not fit",
                 hint="install the same version of both",
             )
-        self._allowed = allowed_of(request)
+        self._allowed = allowed_of(request, self._configured)
         return {"protocol": PROTOCOL, "version": __version__}
 
     def _judge(self, request: Request) -> Answer:
@@ -107,13 +113,17 @@ class _Server:
                 raise failed
             return self._answered(request, capturing.findings())
 
+    def _again(self, request: Request) -> Answer:
+        keep_again(Path(request["kept"]), request["test"], request["leaks"])
+        return {}
+
     def _drop(self, _: Request) -> Answer:
         if self._capturing is not None:
             self._capturing.close()
         self._capturing = None
         return {}
 
-    def _answered(self, request: Request, findings: Any) -> Answer:
+    def _answered(self, request: Request, findings: Findings) -> Answer:
         answer = answer_of(findings, self._allowed, tuple(request["types"]))
-        keep(request, findings, answer)
+        keep(Path(request["kept"]), request["test"], findings, [*answer["leaks"], *answer["allowed"]])
         return answer

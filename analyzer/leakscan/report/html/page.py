@@ -84,7 +84,7 @@ def html_report(findings: Findings, *, switches: Switches | None = None, source_
     `source_url` is where the program's source is shown, with `{file}` and `{line}` in it.
     """
     environment = Environment(
-        loader=FunctionLoader(_part),
+        loader=FunctionLoader(part),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=False,
@@ -116,16 +116,16 @@ def html_report(findings: Findings, *, switches: Switches | None = None, source_
         "picture": lambda leak: Markup(leak_svg(leak, names)),
     }
     memory_rows, memory_rest = shown_rows(findings.memory) if findings.memory is not None else ([], 0)
-    style, script = _part("report.css"), _part("report.js")
+    style, script = part("report.css"), part("report.js")
     word, _, rest = findings.headline.partition("  ")
     answers = _answers(findings, switches) if switches is not None else []
     began, began_left_out = began_chart(findings, names)
     return environment.get_template("report.html.j2").render(
         version=__version__,
         style=Markup(style),
-        style_hash=_csp_hash(style),
+        style_hash=csp_hash(style),
         script=Markup(script),
-        script_hash=_csp_hash(script),
+        script_hash=csp_hash(script),
         verdict_word=visible(word),
         verdict_rest=visible(rest),
         verdict_class=_verdict_class(findings.verdict),
@@ -159,11 +159,13 @@ def _dotted(name: str) -> Markup:
     return Markup(".<wbr>").join(visible(name).split("."))
 
 
-def _part(name: str) -> str:
+def part(name: str) -> str:
+    """The text of one file of the templates."""
     return (files("leakscan.report.html") / "templates" / name).read_text(encoding="utf-8")
 
 
-def _csp_hash(text: str) -> str:
+def csp_hash(text: str) -> str:
+    """How a content security policy names an inline style or script."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
