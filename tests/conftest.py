@@ -99,6 +99,7 @@ QUICK: Final = frozenset(
         "test_slots",
         "test_slots_v8",
         "test_source_maps",
+        "test_stuck_drawn",
         "test_survivors",
         "test_test_runner",
         "test_top",
