@@ -6,8 +6,18 @@ import pytest
 
 from drawn_runs import Analysed
 from heaps import heap
-from leakscan.analysis.results.waits import Answer, HeldBy, Reason, Stuck, Waiter, WaitGroup
+from leakscan.analysis.diff import diff
+from leakscan.analysis.results.waits import (
+    Answer,
+    HeldBy,
+    Reason,
+    Stuck,
+    StuckSurvivors,
+    Waiter,
+    WaitGroup,
+)
 from leakscan.analysis.stuck.find import find_stuck
+from leakscan.analysis.stuck.words import never_wake
 
 APP = """
 module app -> m; m: module name=app; m -[.TASKS]-> ts; ts: set
@@ -287,3 +297,64 @@ def test_a_deadline_of_trio_may_cancel_the_tasks_in_its_scope_and_below_it(below
 
 def test_nobody_waits_in_other_snapshots():
     assert stuck(task("t"), KEPT, runtime="v8").waiting == stuck("m -[.a]-> x").waiting == 0
+
+
+def worst_leak(*drawn: str, old: str = "") -> tuple[StuckSurvivors | None, str]:
+    """What is stuck in the leak of 20 runs, and how that reads. `old` was there before."""
+    old = f"{APP}\n{old}".replace("birth=1", "birth=0")
+    findings = diff(heap(old, meta={"births": True}), heap("\n".join((old, *drawn))), runs=20)
+    return findings.leaks[0].stuck, never_wake(findings, findings.leaks[0])
+
+
+def in_each_run(text: str, runs: int = 20) -> str:
+    return "\n".join(text.replace("birth=1", "birth=#").replace("#", str(run)) for run in range(1, runs + 1))
+
+
+OLD = task("t", "last") + "ts -[{}]-> t; t_c -[local bag]-> bag; bag: list birth=0"
+SESSIONS = in_each_run("bag -[#]-> x#; x#: app.Session size=5000 birth=#")
+"""Twenty sessions in a list that only an old task knows."""
+
+
+def test_survivors_that_are_tasks_are_said_never_to_wake():
+    stuck, text = worst_leak(in_each_run(task("t#") + "ts -[{}]-> t#"))
+    assert stuck == StuckSurvivors(20, (0,), are_survivors=True, alone_hold=False)
+    assert text == "they can never wake: nobody else reaches the Event that they wait for"
+
+
+def test_survivors_that_only_a_stuck_task_reaches_are_told_with_it():
+    stuck, text = worst_leak(SESSIONS, old=OLD)
+    assert stuck == StuckSurvivors(1, (0,), are_survivors=False, alone_hold=True)
+    assert text == (
+        "only 1 task last holds them and can never wake: nobody else reaches the Event that it waits for"
+    )
+
+
+def test_survivors_that_others_reach_as_well_are_told_without_it():
+    assert worst_leak(SESSIONS, old=f"{OLD}; m -[.BAG]-> bag") == (None, "")
+
+
+def test_tasks_beside_the_survivors_that_a_leak_is_named_after_are_told():
+    kept = "x#: app.Session birth=#; x# -[.tasks]-> k#; k#: set birth=#; k# -[{}]-> t#"
+    stuck, text = worst_leak(in_each_run(task("t#") + f"ts -[{{}}]-> x#; {kept}"))
+    assert stuck == StuckSurvivors(20, (0,), are_survivors=False, alone_hold=False)
+    assert text.startswith("with them, 20 tasks watch can never wake")
+
+
+def test_why_they_never_wake_is_said_of_a_closed_loop():
+    closed = "t# -[._loop]-> loop; loop: asyncio.events.Loop birth=0; loop -[._closed]-> yes"
+    assert worst_leak(in_each_run(task("t#") + f"ts -[{{}}]-> t#; {closed}"))[1] == (
+        "they can never wake: their event loop is closed"
+    )
+
+
+def test_why_they_never_wake_is_said_of_those_who_wait_for_others():
+    joins = waiting_for_task("j#", "t").replace("birth=2", "birth=#")
+    assert worst_leak(in_each_run(f"{joins} ts -[{{}}]-> j#"), old=OLD)[1] == (
+        "they can never wake: they wait for others that never wake"
+    )
+
+
+@pytest.mark.parametrize(("others", "is_told"), [(20, True), (45, True), (55, False)])
+def test_who_holds_survivors_is_looked_for_among_fifty_ways_to_wait(others: int, is_told: bool):
+    crowd = "\n".join(task(f"o{at}", f"a{at}") + f"ts -[{{}}]-> o{at}" for at in range(others))
+    assert (worst_leak(SESSIONS, old=f"{crowd}\n{OLD}")[0] is not None) is is_told
