@@ -444,3 +444,19 @@ def test_the_answer_says_how_to_capture_it_again(run: Run):
     again = commands(found(run(source, "leak", marks=marks))).splitlines()[0]
     assert again.startswith("leakscan capture --runs 8 --warmup 2 -o leak/ --on-call __main__:handle -- /")
     assert again.endswith(" program.py leak")
+
+
+def test_a_program_that_goes_on_after_the_last_run_leaves_the_capture_as_it_is(run: Run):
+    source = HEAD + textwrap.dedent("""
+        import signal
+        stopped = []
+        signal.signal(signal.SIGTERM, lambda *_: stopped.append(1))
+        left = 20
+        while left:
+            handle(0)
+            leakscan.run_done()
+            left -= bool(stopped)
+        """)
+    captured = run(source, "leak")
+    assert [leakscan.load(each).meta["run"] for each in (captured.before, captured.after)] == [0, 8]
+    assert leaks(captured) == [(8, "Order", 1)]

@@ -468,6 +468,8 @@ _LOADERS: Final[Mapping[str, _Loader]] = {
     "text_objects": lambda chunks, graph: _object_column(chunks, "text.obj"),
     "text_lengths": lambda chunks, graph: chunks.array("text.length", _U32),
     "text_hashes": lambda chunks, graph: chunks.array("text.hash", _U64),
+    # V8's alone, which is read from its own files.
+    "script_places": lambda chunks, graph: np.zeros((0, 4), np.uint32),
     "site_files": lambda chunks, graph: _string_column(chunks, "site.file", len(graph.strings)),
     "site_lines": lambda chunks, graph: chunks.array("site.line", _U32),
     "works": _load_works,

@@ -121,11 +121,12 @@ class Rounds:
 
     def _done_and_go_on(self) -> None:
         self._end_run()
+        if self._is_over:
+            return
         # Without a warm-up the first mark is the baseline: nothing was looked at before it.
         if not self._is_armed and self._warmups >= self._config["warmup"]:
             self._take_baseline()
-        if not self._is_over:
-            self._begin_run()
+        self._begin_run()
 
     def _begin_run(self) -> None:
         run = (self._run if self._is_armed else self._warmups) + 1
