@@ -25,6 +25,7 @@ collect_ignore = ["cases"]
 QUICK: Final = frozenset(
     (
         "test_around",
+        "test_baseline",
         "test_births_sites",
         "test_buffers",
         "test_capsule_size",
@@ -53,6 +54,7 @@ QUICK: Final = frozenset(
         "test_hostile_names",
         "test_house",
         "test_identity",
+        "test_kept_answers",
         "test_kernels_drawn",
         "test_kernels_ties",
         "test_leaks",
@@ -60,11 +62,13 @@ QUICK: Final = frozenset(
         "test_limits",
         "test_looking",
         "test_native_gate",
+        "test_native_owner",
         "test_makes",
         "test_nearest",
         "test_noise",
         "test_notebook",
         "test_numbering",
+        "test_other_tools",
         "test_pace",
         "test_patterns_v8",
         "test_paths",
@@ -111,6 +115,7 @@ QUICK: Final = frozenset(
         "test_whose_request",
         "test_wording",
         "test_words",
+        "test_worker_answers",
     )
 )
 """Files whose tests draw a heap and look at an answer: `make quick`. Others run programs, or take long."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import leakscan
 from findings_samples import MODEL_OUTPUT
 from leakscan.analysis.ledger.native_owner import NOBODY_KNOWS, with_native_owner
 from leakscan.analysis.results.findings import Verdict
 from leakscan.analysis.results.memory import Cause, MemoryLedger, MemoryRow
-from leakscan.capture import Settings, capture
 
 CLIENTS = replace(MODEL_OUTPUT, signature="c11e4701", count=20, native_types=(("ssl.SSLContext", 20),))
 PARSERS = replace(CLIENTS, signature="ba55e5ab", native_types=(("lxml.etree.Parser", 40),))
@@ -43,33 +41,3 @@ def test_growth_that_stops_and_what_is_no_leak_are_left_alone():
     bounded = replace(CLIENTS, verdict=Verdict.BOUNDED)
     assert with_native_owner([bounded], ledger()) == ((bounded,), ledger())
     assert with_native_owner([CLIENTS], None) == ((CLIENTS,), None)
-
-
-PROGRAM = """
-    import ssl
-
-    CLIENTS, NAMES = [], []
-
-    class Client:
-        def __init__(self):
-            self.context = ssl.create_default_context()
-
-    class Name:
-        pass
-
-    def run():
-        CLIENTS.append(Client())
-        NAMES.append(Name())
-"""
-
-
-def test_tls_contexts_of_clients_that_stay_are_found_in_a_real_program(tmp_path):
-    lines = [line.removeprefix("    ") for line in PROGRAM.splitlines()]
-    (tmp_path / "clients.py").write_text("\n".join(lines))
-    settings = Settings(runs=10, warmup=2, settle_seconds=0.2)
-    captured = capture(f"{tmp_path}/clients.py:run", output=tmp_path / "leak", settings=settings)
-    found = leakscan.diff(captured.directory).findings
-    by_name = {leak.type_name.rpartition(".")[2]: leak for leak in found.leaks}
-    assert by_name["Client"].native_types == (("ssl.SSLContext", 10),)
-    assert by_name["Client"].native_bytes > 10 * 20_000
-    assert (by_name["Name"].native_types, by_name["Name"].native_bytes) == ((), 0)

@@ -57,3 +57,62 @@ def test_a_key_lets_go_of_its_value_in_a_weak_map_that_nothing_reaches(address: 
     )
     is_reached = np.arange(graph.object_count) != graph["table"]
     assert len(lost_values(graph, is_reached)) == count
+
+
+@pytest.mark.parametrize(
+    ("way", "reads"),
+    [
+        ("-[._onImmediate]-> queue", ["setImmediate callback"]),
+        ("-[._onTimeout]-> queue; registry -[._repeat]-> n; n: (number)", ["setInterval callback"]),
+        ("-[._onTimeout]-> queue; registry -[._repeat]-> n; n: null", ["setTimeout callback"]),
+        ("-[._events]-> t -[.data]-> queue; queue: Function", [".on('data')"]),
+        ("-[._events]-> t -[.<symbol end>]-> queue; queue: Function", [".on(Symbol(end))"]),
+        ("-[._events]-> t -[.data]-> a -[3]-> queue; a: Array; queue: Function", [".on('data')"]),
+        (
+            "-[._events]-> t -[.data]-> w -[.listener]-> queue; w: Function; queue: Function",
+            [".once('data')"],
+        ),
+        (
+            "-[.slot]-> p -[slot [[PromiseReactions]]]-> r -[slot x]-> queue",
+            [".slot", "[[PromiseReactions]]", ".x"],
+        ),
+        (
+            "-[.p]-> p -[slot [[PromiseReactions]]]-> r -[slot fulfill_handler]-> queue; p: Promise; "
+            "r: 'system / PromiseReaction'; queue: Function",
+            [".p", ".then()"],
+        ),
+        (
+            "-[.p]-> p -[slot [[PromiseReactions]]]-> r -[slot promise]-> queue; p: Promise; "
+            "r: 'system / PromiseReaction'; queue: Promise",
+            [".p", ".then() promise"],
+        ),
+        ("-[?]-> queue; registry: Generator; queue: Promise", ["its promise"]),
+        ("-[?]-> queue; registry: 'system / Context'; queue: Promise", ["resolves"]),
+        ("-[.<symbol kResourceStore>]-> queue", ["AsyncLocalStorage store"]),
+        ("-[.f]-> f -[<Als>]-> queue; f: AsyncContextFrame", ["AsyncLocalStorage store"]),
+        ("-[slot [[Cells]]]-> queue; queue: Function", ["cleanup callback"]),
+        (
+            "-[slot [[Cells]]]-> c -[slot [[Cells]]]-> queue; c: 'system / WeakCell'",
+            ["held value of a registration"],
+        ),
+        ("-[slot [[BoundArgs]]]-> a -[2]-> queue", ["bound argument [2]"]),
+        ("-[slot [[BoundThis]]]-> queue", ["bound this"]),
+        ("-[slot [[BoundTargetFunction]]]-> queue", ["bound function"]),
+        ("-['a']-> queue", [".get('a')"]),
+        ("-[int 7]-> queue", [".get(7)"]),
+        ("-[<Point>]-> queue", [".get(<Point>)"]),
+        ("-[key Point]-> queue", ["key <Point>"]),
+        ("-[{}]-> queue", [".has(<Queue>)"]),
+        ("-[element [value in a WeakMap]]-> queue", ["value in a WeakMap"]),
+        ("-[?]-> queue; registry: 'Map Iterator'", ["iterated"]),
+        ("-[?]-> queue", ["<unnamed in Registry>"]),
+        ("-[slot [[Target]]]-> queue", ["[[Target]]"]),
+        ("-[stack 3]-> queue", ["local [*]"]),
+    ],
+)
+def test_what_the_engine_keeps_reads_as_what_the_program_did(way: str, reads: list[str]):
+    before = f"root -> registry; registry: Registry; queue: Queue; registry {way}"
+    after = f"{before}\n" + each_run("queue -[.of]-> l -[#]-> s#; l: Array; s#: Session birth=#", 6)
+    graphs = [heap(text, runtime="v8", meta={"births": True}) for text in (before, after)]
+    (leak,) = diff(*graphs, runs=6).leaks
+    assert [step.reference for step in leak.path.steps][1:-2] == reads
