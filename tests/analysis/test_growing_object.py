@@ -70,6 +70,24 @@ def test_growth_that_slows_down_is_inconclusive():
     assert (found.verdict, found.next_command) == (Verdict.INCONCLUSIVE, "")
 
 
+EMPTIED = [4000 + 20_000 * (run % 3) for run in range(RUNS + 1)]
+
+
+def test_a_buffer_that_is_emptied_now_and_then_is_none():
+    assert buffer_findings({"bytearray": EMPTIED}).leaks == ()
+
+
+def test_a_buffer_that_grows_beside_one_that_is_emptied_is_a_leak():
+    beside = [size + 2000 * run for run, size in enumerate(EMPTIED)]
+    assert buffer_findings({"bytearray": beside}).verdict is Verdict.LEAK
+
+
+def test_a_buffer_that_was_emptied_once_and_is_bigger_than_ever_is_inconclusive():
+    sizes = [*range(4000, 34_000, 3000), 4000, *range(4000, 49_000, 5000), 49_000]
+    assert len(sizes) == RUNS + 1
+    assert buffer_findings({"bytearray": sizes}).verdict is Verdict.INCONCLUSIVE
+
+
 def test_bytes_that_new_objects_account_for_are_not_growth_of_an_old_one():
     after = IN_PLACE.format(size=4600) + "".join(
         f"root -> b{run}; b{run}: bytearray size=2000 birth={run};" for run in range(1, RUNS + 1)

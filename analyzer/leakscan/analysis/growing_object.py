@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
@@ -202,7 +203,20 @@ def _verdict(rises: Sequence[int], total: int) -> Verdict | None:
     late = sum(rises[len(rises) // 2 :]) / total
     if steps < _STEPS or late <= _IS_OVER:
         return None
+    if min(rises) <= -_GOES_ON * total:
+        return _of_one_that_falls(rises, total)
     return Verdict.LEAK if late >= _GOES_ON else Verdict.INCONCLUSIVE
+
+
+def _of_one_that_falls(rises: Sequence[int], total: int) -> Verdict | None:
+    """A buffer that is emptied now and then is as big as before again and again; what stays is a leak."""
+    levels = [0, *accumulate(rises)]
+    half = len(levels) // 2
+    if min(levels[half:]) - min(levels[:half]) >= _GOES_ON * total:
+        return Verdict.LEAK
+    last_fall = max(run for run, rise in enumerate(rises) if rise <= -_GOES_ON * total)
+    higher = levels[-1] - max(levels[: last_fall + 1])
+    return Verdict.INCONCLUSIVE if higher >= _GOES_ON * total else None
 
 
 def _born_bytes(
