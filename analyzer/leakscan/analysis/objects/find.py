@@ -18,6 +18,7 @@ from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import BIRTH_UNKNOWN, KIND_MASK, Kind, ObjectFlag, RootKind
 
 _NUMBER: Final = re.compile(r"#?(\d+)")
+_ROOT: Final = re.compile(r"(?:type|module|static type) '([^']+)'")
 _DESCRIPTORS: Final = ("member_descriptor", "getset_descriptor")
 _STEP_TYPE: Final = re.compile(r": (?:[^\s:'\"\[\]]+)(?: [^'\"\[\]]*)?$")
 _TO_CUT: Final = ("To free", "Held by")
@@ -37,7 +38,7 @@ def find_objects(graph: HeapGraph, text: str) -> U32:
         pattern = parse_pattern(asked)
         matched = match_pattern(graph, pattern)
     except UsageError:
-        if len(found := _of_type(graph, asked)):
+        if len(found := _of_name(graph, asked)):
             return found
         raise
     refs = matched.refs
@@ -47,7 +48,7 @@ def find_objects(graph: HeapGraph, text: str) -> U32:
     found = np.unique(np.concatenate((graph.ref_targets[refs], graph.roots.targets[matched.roots])))
     found = _without_descriptors(graph, found.astype(np.uint32))
     if not len(found):
-        found = _of_type(graph, asked)
+        found = _of_name(graph, asked)
     if not len(found):
         near = nearest_patterns(graph, pattern, matched, ())
         raise UsageError(
@@ -91,6 +92,18 @@ def _numbered(graph: HeapGraph, number: int) -> U32:
             f"there is no object #{number}", hint=f"the snapshot has #0 to #{graph.object_count - 1}"
         )
     return np.array([number], np.uint32)
+
+
+def _of_name(graph: HeapGraph, asked: str) -> U32:
+    """A type, a class or a module; in the quotes of a root's name, too; or what is called so itself."""
+    quoted = _ROOT.fullmatch(asked)
+    found = _of_type(graph, quoted.group(1) if quoted else asked)
+    if len(found) or quoted:
+        return found
+    strings = set(strings_equal(graph.strings, asked).tolist())
+    called = [obj for obj, string in graph.names.items() if string in strings]
+    is_own = (graph.flags & np.uint8(ObjectFlag.OWN)) != 0
+    return np.array(sorted(obj for obj in called if not is_own[obj]), np.uint32)
 
 
 def _of_type(graph: HeapGraph, name: str) -> U32:

@@ -1,0 +1,47 @@
+"""What a screen printed leads to its object, also where no pattern says it."""
+
+from __future__ import annotations
+
+import pytest
+
+from heaps import heap
+from leakscan.analysis.objects.heap import Heap
+from leakscan.analysis.objects.labelled import find_known, labelled
+from leakscan.errors import UsageError
+
+DRAWN = """
+    module app -> m; m -[.__dict__]-> ns; m: module name=app; ns: dict
+    ns -['flow']-> flow; flow: app.Workflow; flow -[.rows]-> rows; rows: list
+    rows -[0]-> first; first: app.Row; first -[~]-> hidden; hidden: app.Hidden
+    rows -[1]-> second; second: function name=helper
+"""
+
+
+def test_every_label_of_a_heap_leads_back_to_its_object():
+    graph = heap(DRAWN)
+    looked = Heap(graph)
+    for name in ("flow", "rows", "first", "second"):
+        assert graph[name] in find_known(looked, looked.label(graph[name])).tolist()
+
+
+def test_a_root_in_quotes_and_an_objects_own_name_are_understood():
+    graph = heap(DRAWN)
+    looked = Heap(graph)
+    assert find_known(looked, "module 'app'").tolist() == [graph["m"]]
+    assert find_known(looked, "helper").tolist() == [graph["second"]]
+    assert find_known(looked, "type 'app.Row'").tolist() == [graph["first"]]
+
+
+def test_a_label_that_nobody_has_is_an_error_and_finds_nothing():
+    looked = Heap(heap(DRAWN))
+    assert not len(labelled(looked, "Workflow.nobody"))
+    with pytest.raises(UsageError):
+        find_known(looked, "Workflow.nobody")
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "<unnamed>", "]]", "[[", "'", "\x1b[31m", "a" * 5000, "(" * 300, "#"]
+)
+def test_nonsense_is_an_error_of_its_own(text):
+    with pytest.raises(UsageError):
+        find_known(Heap(heap(DRAWN)), text)
