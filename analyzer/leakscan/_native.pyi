@@ -17,6 +17,7 @@ Column: TypeAlias = npt.NDArray[Any] | Buffer
 SNAPSHOT_CENSUS: int
 """Flag: write only the type table with counts and bytes (columns census.count, census.bytes)."""
 SNAPSHOT_REDACT_KEYS: int
+SNAPSHOT_TIGHT: int
 
 def support() -> tuple[bool, str]: ...
 def snapshot_start(fd: int, meta: bytes, own_prefix: str, flags: int, subject: object = None, /) -> int: ...

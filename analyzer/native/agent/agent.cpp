@@ -77,11 +77,12 @@ class Held {
     double got_;
 };
 
-// What the child's table takes for each object (walk/nodes.h).
-constexpr long long kBytesAnObject = 16;
+// What the child's table takes for each object (walk/nodes.h), and with the hashes of texts (walk/texts.h).
+constexpr long long kBytesAnObject = 16, kBytesWithTexts = 32;
 
-// `room`: what the child may take for its table, or negative: as much as it needs.
-void snapshot(Pipes& pipes, bool redacts_keys, bool is_aside, bool is_filtered, long long room) {
+// `room`: what the child may take for its table, or negative: as much as it needs. `may_be_tight`: there is enough for
+// a walk without a table.
+void snapshot(Pipes& pipes, bool redacts_keys, bool is_aside, bool is_filtered, long long room, bool may_be_tight) {
     record::Started started;
     double waited, pause;
     long blocks;
@@ -91,13 +92,16 @@ void snapshot(Pipes& pipes, bool redacts_keys, bool is_aside, bool is_filtered, 
         waited = held.waited();
         if (pipes.is_lost()) return;
         blocks = allocated_blocks();
-        if (room >= 0 && blocks * kBytesAnObject > room)
+        const bool is_tight = room >= 0 && blocks * kBytesAnObject > room;
+        if (is_tight && !may_be_tight)
             return pipes.say("forked pid=0 needed=%lld objects=%ld", blocks * kBytesAnObject, blocks);
         const int heap = pipes.open_heap();
         const bool is_dated = births::armed() && !guard::counts_births();
         Meta meta(run, redacts_keys, is_dated);
         const int flags = record::kFlagAgent | (redacts_keys ? record::kFlagRedactKeys : 0) |
-                          (is_filtered ? record::kFlagFiltered : 0) | (is_dated ? 0 : record::kFlagUndated);
+                          (is_filtered ? record::kFlagFiltered : 0) | (is_dated ? 0 : record::kFlagUndated) |
+                          (is_tight ? record::kFlagTight : 0) |
+                          (room >= 0 && blocks * kBytesWithTexts > room ? record::kFlagNoTexts : 0);
         started = record::start({heap, flags, meta.text(), meta.bytes(), "", 0});
         close(heap);
         const bool ends_interval = !(is_aside && session.for_capture);
@@ -168,7 +172,7 @@ void obey(Pipes& pipes) {
         } else if (!std::strncmp(order, "snapshot", 8)) {
             const char* const room = std::strstr(order, "room=");
             snapshot(pipes, std::strstr(order, "redact"), std::strstr(order, "aside"), is_filtered,
-                     room ? std::atoll(room + 5) : -1);
+                     room ? std::atoll(room + 5) : -1, std::strstr(order, "tight"));
         } else if (!std::strncmp(order, "arm", 3)) {
             arm(pipes, std::strstr(order, "capture"));
         } else if (!std::strncmp(order, "guard ", 6)) {

@@ -45,6 +45,8 @@ Bytes Cost::bytes() const {
     return bytes_of_child() + kBeside / 2 + resident / kWrittenShare + grows;
 }
 
+Bytes Cost::bytes_of_tight_child() const { return resident / 16 + blocks * file_pages + kBeside / 2; }
+
 Bytes Cost::bytes_of_child() const { return blocks * (kBytesABlock + file_pages) + kBeside / 2; }
 
 void Ticks::start(double at, Bytes resident) {

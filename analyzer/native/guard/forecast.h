@@ -34,7 +34,8 @@ struct Cost {
 
     double seconds() const;
     Bytes bytes() const;
-    Bytes bytes_of_child() const;  // of them: what does not depend on what the program does
+    Bytes bytes_of_child() const;        // of them: what does not depend on what the program does
+    Bytes bytes_of_tight_child() const;  // that keeps no table of the objects (walk/marks.h)
 };
 
 // Time in 252 steps, however long it lasts: at first a tenth of a second, later a sixteenth of all time so far.

@@ -337,7 +337,7 @@ void Guard::watch(const Reading& now, double at) {
 // early one stays.
 bool Guard::is_worth_another(const Reading& now, const Cost& next) const {
     return owns_births_ && last_ones_ < kMostLast && tries_ < kMostTries && now.room < last_room_ / 5 * 3 &&
-           now.room > next.bytes_of_child();
+           now.room > next.bytes_of_tight_child();
 }
 
 void Guard::take_last(const Reading& now, double at, const char* reason) {
@@ -407,8 +407,9 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
         return result;
     };
     // The kernel takes the child first; where it takes all together, there must be room for twice as much.
-    if (now.room < (now.kills_group ? 2 * next.bytes() : next.bytes_of_child()))
-        return refuse("too little memory is left", Taken::NO_ROOM);
+    const Bytes room = now.kills_group ? now.room / 2 : now.room;
+    const bool is_tight = room < (now.kills_group ? next.bytes() : next.bytes_of_child());
+    if (is_tight && room < next.bytes_of_tight_child()) return refuse("too little memory is left", Taken::NO_ROOM);
     if (!has_room_on_disk(next.blocks)) return refuse("too little room is left on the disk", Taken::FAILED);
     char path[kPathBytes + 32], partial[kPathBytes + 40];
     std::snprintf(path, sizeof path, "%s/%s", journal_.folder(), file);
@@ -442,7 +443,8 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
     {
         agent::Meta meta(static_cast<unsigned>(intervals), redacts_keys_, is_dated);
         const int flags = record::kFlagAgent | record::kFlagSmallCache | (redacts_keys_ ? record::kFlagRedactKeys : 0) |
-                          (is_dated ? 0 : record::kFlagUndated);
+                          (is_dated ? 0 : record::kFlagUndated) | (is_tight ? record::kFlagTight : 0) |
+                          (room < 2 * next.bytes() ? record::kFlagNoTexts : 0);
         child = record::start(
             {heap, flags, meta.text(), meta.bytes(), "", 0, is_dated && !is_baseline ? ticks_.interval_of() : nullptr});
     }
@@ -477,6 +479,7 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
     journal_.seconds("seconds", took);
     journal_.number("bytes", is_whole ? static_cast<long long>(written.st_size) : 0);
     journal_.number("blocks", next.blocks);
+    journal_.number("tight", is_tight);
     journal_.number("needed_bytes", next.bytes());
     journal_.number("bytes_a_second", static_cast<long long>(next.bytes_a_second));
     journal_.number("room_bytes", now.room);

@@ -2,6 +2,7 @@
 // number of counted references seen so far packed beside the address. At most 16 bytes an object: the
 // table grows by half when it is three quarters full, so a slot takes 5.3 to 8 bytes an object.
 #pragma once
+#include "walk/marks.h"
 #include "walk/memory.h"
 
 namespace record {
@@ -12,6 +13,10 @@ class Nodes {
     static constexpr std::uint64_t kSeenLimit = (1u << 18) - 1;
 
     void open() { resize(kFirstSlots); }
+    // Instead of `open`: no table, and nothing is known of counted references (marks.h).
+    void use(Marks* marks) { marks_ = marks; }
+    // Whether a reference led to what the marking walk had not met; it then has the number behind the last.
+    bool has_strays() const { return has_strays_; }
     std::uint32_t count() const { return static_cast<std::uint32_t>(entries_.size()); }
     const void* address(std::uint32_t id) const {
         return reinterpret_cast<const void*>((entries_[id] & kAddressMask) << 3);
@@ -20,15 +25,18 @@ class Nodes {
     // Counted references seen so far; kSeenLimit = that many or more.
     std::uint64_t seen(std::uint32_t id) const { return entries_[id] >> kSeenShift; }
     void add_seen(std::uint32_t id) {
+        if (marks_) return;
         if (seen(id) < kSeenLimit) entries_[id] += std::uint64_t{1} << kSeenShift;
     }
 
     void prefetch(const void* address) const { __builtin_prefetch(&table_[start(address)]); }
     void prefetch_entry(const void* address) const {
+        if (marks_) return;
         const std::uint32_t held = table_[start(address)];
         if (held) __builtin_prefetch(&entries_[held - 1]);
     }
     std::uint32_t find(const void* address) const {
+        if (marks_) return marks_->id_of(address);
         const std::uint64_t wanted = pack(address);
         for (std::size_t at = start(address);; at = after(at)) {
             const std::uint32_t held = table_[at];
@@ -37,6 +45,7 @@ class Nodes {
         }
     }
     std::uint32_t intern(const void* address, bool frame = false) {
+        if (marks_) return mark_or_find(address);
         const std::uint64_t wanted = pack(address);
         std::size_t at = start(address);
         for (;; at = after(at)) {
@@ -57,6 +66,16 @@ class Nodes {
     static constexpr int kSeenShift = 46;
     static constexpr std::size_t kFirstSlots = 1 << 16;
 
+    std::uint32_t mark_or_find(const void* address) {
+        if (!marks_->is_ranked()) {
+            marks_->mark(address);
+            return 0;
+        }
+        const std::uint32_t id = marks_->id_of(address);
+        if (id != kNone) return id;
+        has_strays_ = true;
+        return marks_->count();
+    }
     static std::uint64_t pack(const void* address) {
         return (reinterpret_cast<std::uintptr_t>(address) >> 3) & kAddressMask;
     }
@@ -82,6 +101,8 @@ class Nodes {
     }
 
     Array<std::uint64_t> entries_;
+    Marks* marks_ = nullptr;
+    bool has_strays_ = false;
     std::uint32_t* table_ = nullptr;
     std::size_t slots_ = 0;
 };

@@ -113,7 +113,7 @@ void Walk::name_bound(const TypeObject* owner, const void* name, const char* tex
 }
 
 bool Walk::is_unexplained(const void* target, std::uint32_t* id) {
-    if (!target || reinterpret_cast<std::uintptr_t>(target) % 8) return false;
+    if (is_tight_ || !target || reinterpret_cast<std::uintptr_t>(target) % 8) return false;
     *id = nodes.find(target);
     if (*id == Nodes::kNone || nodes.is_frame(*id) || nodes.seen(*id) >= Nodes::kSeenLimit) return false;
     const std::uint64_t count = refcount(static_cast<const Object*>(target));
@@ -258,8 +258,7 @@ void Walk::name_references(const Object* object, TypePlan* plan) {
     if (staging_) check(object, plan);
 }
 
-void Walk::process(std::uint32_t id) {
-    const auto object = static_cast<const Object*>(nodes.address(id));
+void Walk::process(const Object* object) {
     TypePlan* plan = plan_of(object->type);
     row_plan_ = plan;
     row_type_ = plan->row;
@@ -274,13 +273,14 @@ void Walk::process(std::uint32_t id) {
         if (!(reinterpret_cast<const TypeObject*>(object)->flags & tpflag::HEAP)) row_refcount_ = format::kImmortal;
     }
     if (plan->own) current_flags_ |= format::OWN;
-    if (plan->opaque) opaque_.push(id);
+    if (plan->opaque && !is_tight_) opaque_.push(current_);
     row_size_ = shallow_size(object, plan);
     row_blocks_ = block_bytes(object, plan, row_size_);
     if (object == interned) return;
     send(object->type, format::TYPE | (object->type->flags & tpflag::HEAP ? 0 : format::kBorrowed), 0);
     name_references(object, plan);
-    if (hashes_texts_ && object->type->flags & (tpflag::STR | tpflag::BYTES)) texts_.add(id, object, input->text_key);
+    if (hashes_texts_ && object->type->flags & (tpflag::STR | tpflag::BYTES))
+        texts_.add(current_, object, input->text_key);
 }
 
 void Walk::process_frame(const void* frame) {
@@ -296,7 +296,7 @@ void Walk::finish_row() {
         block_bytes_ += row_blocks_;
     }
     if (census_) return;
-    const void* address = nodes.address(current_);
+    const void* address = current_address_;
     std::uint16_t birth = format::kBirthUnknown;
     const void* block = address;
     if (row_plan_) {
@@ -323,13 +323,10 @@ void Walk::finish_row() {
     if (births::works_armed()) writer.u16(OBJ_WORK, row_plan_ ? births::work_of(block) : 0);
 }
 
-void Walk::process_all() {
+void Walk::process_row(std::uint32_t id, const void* address, bool is_frame) {
+    current_ = id;
+    current_address_ = address;
     for (;;) {
-        if (next_ == nodes.count()) {
-            drain();
-            if (next_ == nodes.count()) return;
-        }
-        current_ = next_;
         if (bare_) sent_ -= current_refs_;  // the type, still in the ring
         current_refs_ = 0;
         current_flags_ = extra_flags_;
@@ -337,14 +334,13 @@ void Walk::process_all() {
         row_type_ = unreadable_row_;
         row_size_ = row_blocks_ = 0;
         row_refcount_ = format::kImmortal;
-        if (next_ + 4 < nodes.count()) __builtin_prefetch(nodes.address(next_ + 4));
         // An unreadable object must not end the snapshot: the handler of SIGSEGV comes back here.
         if (sigsetjmp(fault_return, 0) == 0) {
             fault_armed = 1;
-            if (nodes.is_frame(current_))
-                process_frame(nodes.address(current_));
+            if (is_frame)
+                process_frame(address);
             else
-                process(current_);
+                process(static_cast<const Object*>(address));
             fault_armed = 0;
         } else {
             fault_armed = 0;
@@ -357,9 +353,20 @@ void Walk::process_all() {
             row_plan_ = nullptr;
             if (!unreadable_++) warn("some objects could not be read: their references are missing");
         }
-        bare_ = false;
-        finish_row();
-        next_++;
+        break;
+    }
+    bare_ = false;
+    finish_row();
+}
+
+void Walk::process_all() {
+    for (;; next_++) {
+        if (next_ == nodes.count()) {
+            drain();
+            if (next_ == nodes.count()) return;
+        }
+        if (next_ + 4 < nodes.count()) __builtin_prefetch(nodes.address(next_ + 4));
+        process_row(next_, nodes.address(next_), nodes.is_frame(next_));
     }
 }
 
@@ -531,27 +538,96 @@ void Walk::guarded(const char* warning, F&& phase) {
     fault_armed = 0;
 }
 
-void Walk::run(const Input& given) {
-    input = leaving_input = &given;
-    census_ = given.flags & kFlagCensus;
-    redact_ = given.flags & kFlagRedactKeys;
-    hashes_texts_ = given.has_text_key && !redact_ && !census_;
-    // Before anything is mapped here: what is found is the program's.
-    guarded("the object allocator's pools could not all be read", [&] { find_pools(&pools_); });
-    pools_in_use = pools_.pools != 0;
-    writer.open(given.fd, given.flags & kFlagSmallCache);
-    writer.bytes(META, given.meta, given.meta_bytes);
-    writer.flush_meta();
-    strings.open(&writer);
-    strings.mute(census_);
-    nodes.open();
+// Both walks see the same frozen memory, so they meet the same objects.
+void Walk::begin(const Input& given) {
+    input = &given;
     plan_mask_ = kPlanSlots - 1;
     plan_slots_ = static_cast<TypePlan**>(map_bytes(kPlanSlots * sizeof(TypePlan*)));
     frame_row_ = synthetic_type("<frame>");
     unreadable_row_ = synthetic_type("<unreadable>");
-    for (std::size_t i = 0; i < given.warning_count; i++) warn(given.warnings[i]);
     guarded("the running frames could not be read", [&] { collect_running_frames(*this); });
     sort_running_frames();
+}
+
+void Walk::mark_all(Marks* marks) {
+    for (;;) {
+        const void* address = marks->next();
+        if (!address) {
+            drain();
+            address = marks->next();
+        }
+        if (!address) return;
+        process_row(0, address, is_running(address));
+    }
+}
+
+// Writes nothing. What cannot be read here is said by the walk that writes.
+void Walk::mark(const Input& given, Marks* marks) {
+    census_ = is_tight_ = true;
+    writer.open_nowhere();
+    strings.open(&writer);
+    strings.mute(true);
+    nodes.use(marks);
+    begin(given);
+    guarded("", [&] { walk_roots(*this); });
+    mark_all(marks);
+    guarded("", [&] { walk_collector_lists(); });
+    mark_all(marks);
+    guarded("", [&] { walk_threads(*this); });
+    mark_all(marks);
+}
+
+void Walk::run_tight() {
+    auto* const marks = new (map_bytes(sizeof(Marks))) Marks();
+    marks->open();
+    auto* const marker = new (map_bytes(sizeof(Walk))) Walk();
+    marker->mark(*input, marks);
+    marks->rank();
+    nodes.use(marks);
+    begin(*input);
+    warn("memory was short: what only C code holds, and equal texts, were not looked for");
+    guarded("the roots could not all be read", [&] { walk_roots(*this); });
+    guarded("the collector's lists could not all be read", [&] { walk_collector_lists(); });
+    guarded("the threads' frames could not all be read", [&] { walk_threads(*this); });
+    marks->for_each([&](std::uint32_t id, const void* address) { process_row(id, address, is_running(address)); });
+    drain();
+    write_tables();
+    if (nodes.has_strays()) write_stray();
+}
+
+void Walk::write_stray() {
+    current_refs_ = 0;
+    current_flags_ = format::UNREADABLE;
+    row_plan_ = nullptr;
+    row_type_ = unreadable_row_;
+    row_size_ = row_blocks_ = 0;
+    row_refcount_ = format::kImmortal;
+    current_address_ = this;
+    finish_row();
+}
+
+void Walk::run(const Input& given) {
+    input = leaving_input = &given;
+    census_ = given.flags & kFlagCensus;
+    redact_ = given.flags & kFlagRedactKeys;
+    is_tight_ = given.flags & kFlagTight;
+    hashes_texts_ = given.has_text_key && !redact_ && !census_ && !(given.flags & (kFlagTight | kFlagNoTexts));
+    // Before anything is mapped here: what is found is the program's.
+    guarded("the object allocator's pools could not all be read", [&] { find_pools(&pools_); });
+    pools_in_use = pools_.pools != 0;
+    writer.open(given.fd, given.flags & kFlagSmallCache, is_tight_);
+    writer.bytes(META, given.meta, given.meta_bytes);
+    writer.flush_meta();
+    strings.open(&writer);
+    strings.mute(census_);
+    for (std::size_t i = 0; i < given.warning_count; i++) warn(given.warnings[i]);
+    if (is_tight_ && !census_) {
+        run_tight();
+        writer.close(warnings_);
+        leave(0);
+    }
+    nodes.open();
+    begin(given);
     guarded("the roots could not all be read", [&] { walk_roots(*this); });
     process_all();
     guarded("the collector's lists could not all be read", [&] { walk_collector_lists(); });

@@ -93,8 +93,15 @@ class Walk {
         __atomic_signal_fence(__ATOMIC_SEQ_CST);  // a fault may end this object at any read
     }
     void resolve_one();
+    void begin(const Input& given);
     void process_all();
-    void process(std::uint32_t id);
+    void process_row(std::uint32_t id, const void* address, bool is_frame);
+    void process(const Object* object);
+    // The two walks where memory is too short for a table of the objects (marks.h).
+    void run_tight();
+    void mark(const Input& given, Marks* marks);
+    void mark_all(Marks* marks);
+    void write_stray();
     void process_frame(const void* frame);
     void name_references(const Object* object, TypePlan* plan);
     void check(const Object* object, TypePlan* plan);
@@ -128,12 +135,13 @@ class Walk {
 
     Pending ring_[kRing];
     std::uint64_t sent_ = 0, resolved_ = 0;
-    bool staging_ = false, bare_ = false, redact_ = false, census_ = false;
+    bool staging_ = false, bare_ = false, redact_ = false, census_ = false, is_tight_ = false;
     Array<Staged> staged_;
     Array<const Object*> visited_;
     Array<const void*> running_;
 
     std::uint32_t next_ = 0, current_ = 0, current_refs_ = 0;
+    const void* current_address_ = nullptr;
     std::uint32_t row_type_ = 0, row_refcount_ = 0;
     std::uint64_t row_size_ = 0, row_blocks_ = 0, block_bytes_ = 0;
     PoolTotals pools_{};

@@ -59,12 +59,19 @@ std::uint32_t crc_more(const std::uint32_t t[8][256], std::uint32_t crc, const c
 
 }  // namespace
 
-void Writer::open(int fd, bool keeps_no_cache) {
+void Writer::open_nowhere() {
+    for (int i = 0; i < COLUMN_COUNT; i++) {
+        capacity_[i] = 4096;
+        buffer_[i] = static_cast<char*>(map_bytes(capacity_[i]));
+    }
+}
+
+void Writer::open(int fd, bool keeps_no_cache, bool has_small_chunks) {
     fd_ = fd;
     keeps_no_cache_ = keeps_no_cache;
     make_tables(crc_);
     for (int i = 0; i < COLUMN_COUNT; i++) {
-        capacity_[i] = kColumns[i].hot ? 256 * 1024 : 32 * 1024;
+        capacity_[i] = kColumns[i].hot && !has_small_chunks ? 256 * 1024 : 32 * 1024;
         buffer_[i] = static_cast<char*>(map_bytes(capacity_[i]));
     }
     char head[16] = {};
@@ -90,7 +97,7 @@ void Writer::bytes(Column column, const char* data, std::size_t count) {
 
 void Writer::flush(Column column) {
     if (!used_[column]) return;
-    chunk(column, buffer_[column], used_[column]);
+    if (fd_ >= 0) chunk(column, buffer_[column], used_[column]);
     used_[column] = 0;
 }
 

@@ -59,7 +59,10 @@ class Writer {
   public:
     // Writes the file's magic. A write error ends the process with the errno as its exit code.
     // `keeps_no_cache`: what was written goes to the disk and out of memory at once.
-    void open(int fd, bool keeps_no_cache);
+    // `has_small_chunks`: memory is short.
+    void open(int fd, bool keeps_no_cache, bool has_small_chunks);
+    // What is written goes nowhere.
+    void open_nowhere();
     void u8(Column column, std::uint8_t value) { put(column, &value, 1); }
     void u16(Column column, std::uint16_t value) { put(column, &value, 2); }
     void u32(Column column, std::uint32_t value) { put(column, &value, 4); }

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from attach_targets import needs_attach, needs_root, running, snapshot_of
+from attach_targets import needs_attach, needs_root, running, snapshot_of, types_in
 from leakscan import _native
 from leakscan.capture.process.attach import Attachment
 from leakscan.capture.process.headroom import Room, room_of, rss_of
@@ -185,7 +185,7 @@ MANY = """
 @needs_attach()
 def test_a_process_at_its_limit_is_refused_with_figures_and_lives(tmp_path: Path):
     with limited() as (folder, limit), running(MANY, env={**os.environ, "GROUP": str(folder)}) as target:
-        (folder / limit).write_text(str(rss_of(target.pid) + 18 * MIB))
+        (folder / limit).write_text(str(int((folder / usage(limit)).read_text()) + 10 * MIB))
         with pytest.raises(NoRoom, match=r"left in its memory cgroup .* blocks need about"):
             snapshot_of(target.pid, tmp_path / "x.heap")
         assert target.ask() == "on"
@@ -199,6 +199,18 @@ def test_there_is_a_snapshot_where_sixteen_bytes_an_object_are_left(tmp_path: Pa
         (folder / limit).write_text(str(rss_of(target.pid) + 16 * objects + 20 * MIB))
         assert snapshot_of(target.pid, tmp_path / "x.heap")["__main__.Rec"] == 400000
         assert target.ask() == "on"
+
+
+@needs_root()
+@needs_attach()
+def test_there_is_a_snapshot_and_a_warning_where_a_tenth_is_left(tmp_path: Path):
+    with limited() as (folder, limit), running(MANY, env={**os.environ, "GROUP": str(folder)}) as target:
+        (folder / limit).write_text(str(rss_of(target.pid) // 10 * 11 + 12 * MIB))
+        with Attachment(target.pid) as attached:
+            taken = attached.snapshot(tmp_path / "x.heap")
+        assert target.ask() == "on"
+    assert any("memory was short" in warning for warning in taken.warnings)
+    assert types_in(tmp_path / "x.heap")["__main__.Rec"] == 400000
 
 
 @needs_root()
