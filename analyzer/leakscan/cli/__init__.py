@@ -43,6 +43,7 @@ COMMANDS: Final[tuple[str, ...]] = (
     "watch",
     "guard",
     "doctor",
+    "demo",
 )
 """In the order of `leakscan --help`."""
 COMPLETION: Final = "_LEAKSCAN_COMPLETE"
