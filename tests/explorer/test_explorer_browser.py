@@ -30,6 +30,7 @@ PAGES = {
     "types": "types",
     "growth": "growth",
     "strings": "strings",
+    "snapshots": "snapshots",
     "search": "search?type=Output&born=3",
     "whatif": "whatif?cut=Workflow._runs%5B%2A%5D",
     "nothing": "find?q=nobody",

@@ -38,7 +38,7 @@ class SameSize:
     count: int
 
 
-def same_texts(heap: Heap, *, most: int = 200) -> tuple[SameText, ...]:
+def same_texts(heap: Heap, *, most: int = 100) -> tuple[SameText, ...]:
     """Live texts that occur more than once, those that weigh most together first; () without hashes."""
     graph, texts = heap.graph, texts_of(heap.graph)
     live = heap.is_shown[texts.objects] & (heap.dominance.idom[texts.objects] != NO)
