@@ -16,6 +16,8 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from pytest_wheel import make
+
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
 WANTED = (
@@ -99,7 +101,7 @@ def main(arguments: Sequence[str]) -> int:
         work = Path(folder)
         sdist, wheel = build(output, work)
         lacking = missing_in(wheel)
-        for path in (sdist, wheel):
+        for path in (sdist, wheel, make(wheel, output)):
             print(f"{path.name}: {path.stat().st_size} bytes")
         failed = [f"the wheel lacks {name}" for name in lacking]
         for version, python in interpreters().items():

@@ -11,14 +11,18 @@ analyses (analyst.py).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from leakscan.errors import LeakscanError
-from leakscan.pytest_plugin.analyst import Analyst
+from leakscan.pytest_plugin.analyst import Analyst, is_elsewhere
 from leakscan.pytest_plugin.asked import MARKER, Asked, asked_of
 from leakscan.pytest_plugin.ending import ALLOWED, LEAK, Kept, lines_of_leaks, said_at_end
+
+if TYPE_CHECKING:
+    from leakscan.pytest_plugin.measuring import Measuring
 
 # Any in this file: what tests and their fixtures return, and JSON values.
 
@@ -26,7 +30,7 @@ _ANALYST: Final = pytest.StashKey[Analyst]()
 _OUTCOME: Final = pytest.StashKey[str]()
 _REMARK: Final = pytest.StashKey[str]()
 _KEPT: Final = pytest.StashKey[Kept]()
-_MEASURING: Final = pytest.StashKey[Any]()
+_MEASURING: Final = pytest.StashKey["Measuring"]()
 """Measuring, which only a session that measures loads."""
 _SAID: Final = pytest.StashKey[list[str]]()
 
@@ -94,8 +98,9 @@ def pytest_configure_node(node: Any) -> None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
-    if config.getoption("--leakscan-baseline") or config.getoption("--leakscan-budget"):
-        # What is wrong with them is told once, and not by every test.
+    allows = config.getoption("--leakscan-baseline") or config.getoption("--leakscan-budget")
+    if allows or (config.getoption("--leakscan") and is_elsewhere()):
+        # What is wrong is told once, and not by every test.
         try:
             config.stash[_ANALYST].start()
         except LeakscanError as error:
@@ -114,8 +119,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 @pytest.fixture
-def leakscan() -> Callable[..., Any]:
+def leakscan(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """`leakscan(run, runs=20, ...)`: leakscan.testing.assert_no_leaks, for a part of a test."""
+    if find_spec("leakscan.testing") is None:
+        return _measuring(request.config).assert_no_leaks(request.node.nodeid, request.config)
     from leakscan.testing import assert_no_leaks
 
     return assert_no_leaks
@@ -189,17 +196,22 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(line)
 
 
+def _measuring(config: pytest.Config) -> Measuring:
+    from leakscan.pytest_plugin.measuring import Measuring
+
+    stash = config.stash
+    if _MEASURING not in stash:
+        stash[_MEASURING] = Measuring(stash[_ANALYST], stash[_KEPT])
+    return stash[_MEASURING]
+
+
 def _leak_in(item: pytest.Function, asked: Asked, mode: str) -> str:
     """The first screen of what the test leaks in that mode, "" when it does not."""
-    from leakscan.pytest_plugin.measuring import Measuring
     from leakscan.pytest_plugin.runs import END, NOT_APPLICABLE, RunFailed, ending
 
     item.stash[END] = ending(mode)
     try:
-        stash = item.config.stash
-        if _MEASURING not in stash:
-            stash[_MEASURING] = Measuring(stash[_ANALYST], stash[_KEPT])
-        answer = stash[_MEASURING].answer(item, asked, mode)
+        answer = _measuring(item.config).answer(item, asked, mode)
     except RunFailed as failure:
         if item.stash.get(NOT_APPLICABLE, "") and len(asked.modes) > 1:
             return ""

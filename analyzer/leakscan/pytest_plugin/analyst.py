@@ -26,6 +26,11 @@ PROTOCOL: Final = 1
 VARIABLE: Final = "LEAKSCAN"
 
 
+def is_elsewhere() -> bool:
+    """Whether the leakscan that analyses is not that of this environment."""
+    return bool(os.environ.get(VARIABLE)) or find_spec("leakscan.suite") is None
+
+
 def command_line() -> list[str]:
     """How leakscan is started: what LEAKSCAN says, the one in this environment, or the one on PATH."""
     named = os.environ.get(VARIABLE, "")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import pytest
@@ -18,6 +19,8 @@ END: Final = pytest.StashKey[Scenario]()
 """How the runs of a test end the streams that it returns."""
 NOT_APPLICABLE: Final = pytest.StashKey[str]()
 _CHUNKS: Final = 3
+_MOST_EXAMPLES: Final = 10
+_SETTINGS: Final = "_hypothesis_internal_use_settings"
 
 
 class RunFailed(Exception):
@@ -30,14 +33,32 @@ def run_once(item: pytest.Function) -> None:
 
     properties, sections = len(item.user_properties), len(item._report_sections)
     item._initrequest()
-    # With the parent as next item only what belongs to this item is torn down, the item itself included.
-    reports = runtestprotocol(item, log=False, nextitem=item.parent)  # type: ignore[arg-type]  # has listchain
+    with _same_examples(item):
+        # With the parent as next item only what belongs to this item is torn down, the item itself included.
+        reports = runtestprotocol(item, log=False, nextitem=item.parent)  # type: ignore[arg-type]  # has listchain
     failed = next((report for report in reports if not report.passed), None)
     # What reporting collects for one run would pile up over many.
     del item.user_properties[properties:], item._report_sections[sections:]
     _drop_done_finalizers(item)
     if failed is not None:
         raise RunFailed("" if failed.skipped else failed.longreprtext)
+
+
+@contextlib.contextmanager
+def _same_examples(item: pytest.Function) -> Iterator[None]:
+    """Have hypothesis draw the same few examples in each run: others would fill caches with other values."""
+    function = getattr(item.obj, "__func__", item.obj)
+    settings = getattr(function, _SETTINGS, None)
+    if settings is None:
+        yield
+        return
+    few = min(settings.max_examples, _MOST_EXAMPLES)
+    same = type(settings)(settings, max_examples=few, derandomize=True, database=None)
+    setattr(function, _SETTINGS, same)
+    try:
+        yield
+    finally:
+        setattr(function, _SETTINGS, settings)
 
 
 def _drop_done_finalizers(item: pytest.Function) -> None:

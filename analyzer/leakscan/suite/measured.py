@@ -56,8 +56,7 @@ class Capturing:
         settings = Settings(runs=request["runs"], warmup=request["warmup"], sites=request["sites"])
         self._folder = tempfile.TemporaryDirectory(prefix="leakscan-")
         target, mode, directory = request["target"], request["mode"], Path(self._folder.name)
-        # The test ends its streams itself, as the mode says.
-        self.config = session_config(target, "consume", settings, directory, owns_main=False)
+        self.config = session_config(target, request["drive"], settings, directory, owns_main=False)
         begun = begun_run(target, mode, settings, runtime="cpython", python="")
         self._writer = CaptureWriter(directory, begun)
 

@@ -2,7 +2,7 @@
 
 hello    what the session allows (folder, baseline, budgets); the version
 judge    two snapshots of one test -> its leaks
-begin    a capture of a marked test begins -> how to run it; then its events, then `end` -> its leaks
+begin    a capture of a test or a part of it begins -> how to run it; then its events, then `end` -> its leaks
 again    a test shows leaks that were measured in another one
 drop     that capture is given up
 finish   the session is over: files to write -> sentences for its end
