@@ -14,7 +14,8 @@ from leakscan.analysis.ledger.ledger import Rounds, memory_ledger
 from leakscan.analysis.results.memory import NativeSite
 from leakscan.answers.analyse import analysed_capture
 from leakscan.capture import Settings, capture
-from leakscan.capture.scenario.native import trace_natively, traced_sites
+from leakscan.capture.directory.traced import traced_sites
+from leakscan.capture.scenario.native import trace_natively
 from leakscan.errors import CaptureError
 from leakscan.record.tracing import owner_of
 

@@ -10,7 +10,7 @@ from leakscan.analysis.ledger.ledger import Rounds, memory_ledger
 from leakscan.analysis.results.findings import RunFigures
 from leakscan.analysis.results.memory import FileGrowth, MemoryLedger, NativeSite
 from leakscan.capture.directory.reader import Capture, Census
-from leakscan.capture.scenario.native import traced_sites
+from leakscan.capture.directory.traced import traced_sites
 from leakscan.heap.census import census
 from leakscan.heap.graph import HeapGraph
 
