@@ -23,11 +23,12 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 import pytest
 from hypothesis import settings
@@ -36,6 +37,7 @@ from mutants_kept import Kept, Outcome
 from mutants_made import PACKAGE, ROOT, Mutant, mutants
 from mutants_reach import Reached, Recorder, import_of_others, read_reached, tests_that_can_notice
 
+Found = TypeVar("Found")
 ALLOWED = Path(__file__).with_suffix(".toml")
 KEPT = ROOT / "build" / "mutants.jsonl"
 _SECONDS = 30
@@ -96,25 +98,40 @@ class _Chosen:
             os.write(self._notes, report.nodeid.encode()[:4000])
 
 
+def outcome_as_before(mutant: Mutant, reached: Reached, kept: Kept) -> Outcome | None:
+    """That the test which noticed it in an earlier run still does; None: all that can have to be asked."""
+    test = kept.noticed_by(mutant)
+    if test not in reached.seconds:
+        return None
+    known = kept.outcome(mutant, [test])
+    return known if known is not None else _asked(mutant, [test], [[test]], reached, kept)
+
+
 def outcome(mutant: Mutant, tests: list[Path], reached: Reached, kept: Kept) -> Outcome:
     """Whether a test fails, or does not come to its end, with one of the mutant's sources."""
-    start = time.monotonic()
     chosen = tests_that_can_notice(mutant, reached, tests)
     known = kept.outcome(mutant, chosen)
     if known is not None:
         return known
-    last = [test for test in chosen if test == kept.noticed_by(mutant)]
-    near = [test for test in chosen if _is_near(mutant, ROOT / test.partition("::")[0]) and test not in last]
-    rest = [test for test in chosen if test not in {*last, *near}]
+    near = [test for test in chosen if _is_near(mutant, ROOT / test.partition("::")[0])]
+    rest = [test for test in chosen if test not in set(near)]
+    found = _asked(mutant, chosen, [near, rest], reached, kept)
+    return found if found is not None else kept.keep(mutant, chosen, Outcome("", len(chosen), 0.0))
+
+
+def _asked(
+    mutant: Mutant, chosen: list[str], parts: list[list[str]], reached: Reached, kept: Kept
+) -> Outcome | None:
+    """What the tests say, part by part; None when none of them notices."""
+    start = time.monotonic()
     noticed = (
-        _noticed_by(_Changed(mutant, source), some, sum(reached.seconds[test] for test in some))
-        for some in (last, near, rest)
-        if some
+        _noticed_by(_Changed(mutant, source), part, sum(reached.seconds[test] for test in part))
+        for part in parts
+        if part
         for source in mutant.sources
     )
-    found = Outcome(next(filter(None, noticed), ""), len(chosen), time.monotonic() - start)
-    kept.keep(mutant, chosen, found)
-    return found
+    by = next(filter(None, noticed), "")
+    return kept.keep(mutant, chosen, Outcome(by, len(chosen), time.monotonic() - start)) if by else None
 
 
 @cache
@@ -152,11 +169,29 @@ def _noticed_by(change: _Changed, chosen: Sequence[str], seconds_unchanged: floa
 
 def look_at_the_unchanged(tests: list[Path]) -> Reached:
     """Runs all tests once and records what they come to."""
+    return _looked_at(tests, lambda file: [Recorder(file, with_lines=True)])
+
+
+def look_at_those_that_noticed(wanted: list[Mutant], tests: list[Path], kept: Kept) -> Reached:
+    """Runs those tests once that an earlier run would begin with, and records which pass."""
+    noticed = sorted({kept.noticed_by(mutant) for mutant in wanted} - {""})
+    files = [path for path in tests if any(ROOT / test.partition("::")[0] == path for test in noticed)]
+    if not files:
+        return Reached()
+    reader, notes = os.pipe()
+    try:
+        return _looked_at(files, lambda file: [Recorder(file, with_lines=False), _Chosen(noticed, notes)])
+    finally:
+        os.close(reader)
+        os.close(notes)
+
+
+def _looked_at(tests: list[Path], plugins: Callable[[Path], Sequence[object]]) -> Reached:
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "reached"
         child = os.fork()
         if child == 0:
-            _run_tests(list(map(str, tests)), [Recorder(file)])
+            _run_tests(list(map(str, tests)), plugins(file))
         os.waitpid(child, 0)
         return read_reached(file)
 
@@ -205,33 +240,40 @@ def _run(
     options: argparse.Namespace,
     start: float,
 ) -> int:
-    reached = look_at_the_unchanged(tests)
-    import_of_others(reached.modules)
-    if reached.failed:
-        print("left out, for they fail without a change:", *reached.failed[:20], sep="\n    ")
-    seconds = time.monotonic() - start
-    print(f"{len(wanted)} mutants, {len(reached.seconds)} tests: {seconds:.0f} s", flush=True)
-    survivors = []
     if options.fresh:
         KEPT.unlink(missing_ok=True)
     kept = Kept(None if options.tests else KEPT)
-    for mutant, found in _outcomes(wanted, tests, reached, kept, options.jobs):
-        if not found.noticed:
-            survivors.append(mutant.name)
-            reason = [f"allowed: {allowed[mutant.name]}"] if mutant.name in allowed else []
-            print(f"not noticed ({found.tests} tests): {mutant.name}", *reason, sep="\n    ", flush=True)
+    before = look_at_those_that_noticed(wanted, tests, kept)
+    import_of_others(before.modules)
+    survivors, left = [], []
+    for mutant, known in _outcomes(wanted, lambda one: outcome_as_before(one, before, kept), options.jobs):
+        if known is None:
+            left.append(mutant)
         elif options.show:
-            print(f"{mutant.name}\n    {found.seconds:.1f} s, {found.noticed}", flush=True)
+            print(f"{mutant.name}\n    {known.seconds:.1f} s, {known.noticed}", flush=True)
+    seconds = time.monotonic() - start
+    print(f"{len(wanted)} mutants, {len(wanted) - len(left)} noticed as before: {seconds:.0f} s", flush=True)
+    if left:
+        reached = look_at_the_unchanged(tests)
+        import_of_others(reached.modules)
+        if reached.failed:
+            print("left out, for they fail without a change:", *reached.failed[:20], sep="\n    ")
+        print(f"{len(left)} mutants, {len(reached.seconds)} tests", flush=True)
+        for mutant, found in _outcomes(left, lambda one: outcome(one, tests, reached, kept), options.jobs):
+            if not found.noticed:
+                survivors.append(mutant.name)
+                reason = [f"allowed: {allowed[mutant.name]}"] if mutant.name in allowed else []
+                print(f"not noticed ({found.tests} tests): {mutant.name}", *reason, sep="\n    ", flush=True)
+            elif options.show:
+                print(f"{mutant.name}\n    {found.seconds:.1f} s, {found.noticed}", flush=True)
     return _verdict(wanted, survivors, allowed, start)
 
 
 def _outcomes(
-    wanted: list[Mutant], tests: list[Path], reached: Reached, kept: Kept, jobs: int
-) -> Iterator[tuple[Mutant, Outcome]]:
+    wanted: list[Mutant], ask: Callable[[Mutant], Found], jobs: int
+) -> Iterator[tuple[Mutant, Found]]:
     with ThreadPoolExecutor(jobs) as pool:
-        yield from zip(
-            wanted, pool.map(lambda mutant: outcome(mutant, tests, reached, kept), wanted), strict=True
-        )
+        yield from zip(wanted, pool.map(ask, wanted), strict=True)
 
 
 def _options() -> argparse.Namespace:

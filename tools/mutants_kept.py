@@ -45,13 +45,14 @@ class Kept:
         row = self._rows.get(mutant.name)
         return row["noticed"] if row else ""
 
-    def keep(self, mutant: Mutant, chosen: Sequence[str], found: Outcome) -> None:
-        if self._file is None:
-            return
+    def keep(self, mutant: Mutant, chosen: Sequence[str], found: Outcome) -> Outcome:
+        """The outcome, which is written down."""
         row = {"mutant": mutant.name, "rests_on": _rests_on(mutant, found.noticed, chosen), **asdict(found)}
-        self._file.parent.mkdir(exist_ok=True)
-        with self._file.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        if self._file is not None:
+            self._file.parent.mkdir(exist_ok=True)
+            with self._file.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+        return found
 
 
 def _is_whole(row: str) -> bool:

@@ -34,18 +34,27 @@ class Reached:
 
 
 class Recorder:
-    """A plugin of pytest that fills a `Reached` and writes it to a file when all is over."""
+    """A plugin of pytest that fills a `Reached` and writes it to a file when all is over.
 
-    def __init__(self, file: Path) -> None:
+    `with_lines`: which line each test comes to as well, which takes several times as long.
+    """
+
+    def __init__(self, file: Path, *, with_lines: bool) -> None:
         self._file, self._reached, self._test = file, Reached(), ""
+        self._with_lines = with_lines
         self._coverage = Coverage(data_file=None, config_file=False, source=[str(PACKAGE)], context="")
 
     def pytest_configure(self) -> None:
-        self._coverage.start()
+        if self._with_lines:
+            self._coverage.start()
 
     def pytest_collectstart(self, collector: pytest.Collector) -> None:
         if isinstance(collector, pytest.Module):
-            self._coverage.switch_context(str(collector.path))
+            self._switch_to(str(collector.path))
+
+    def _switch_to(self, context: str) -> None:
+        if self._with_lines:
+            self._coverage.switch_context(context)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         # A result that an earlier test left in a cache would hide how it comes about.
@@ -56,17 +65,17 @@ class Recorder:
                     if callable(clear):
                         clear()
         self._test = nodeid
-        self._coverage.switch_context(nodeid)
+        self._switch_to(nodeid)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Iterator[None]:
         """What other tests of the file are given, too, is of the file."""
         if fixturedef.scope != "function":
-            self._coverage.switch_context(str(ROOT / self._test.partition("::")[0]))
+            self._switch_to(str(ROOT / self._test.partition("::")[0]))
         try:
             return (yield)
         finally:
-            self._coverage.switch_context(self._test)
+            self._switch_to(self._test)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         seconds = self._reached.seconds
@@ -77,10 +86,11 @@ class Recorder:
             seconds[report.nodeid] = seconds.get(report.nodeid, 0.0) + report.duration
 
     def pytest_unconfigure(self) -> None:
-        self._coverage.stop()
-        found = self._coverage.get_data()
-        for file in found.measured_files():
-            self._reached.lines[file] = found.contexts_by_lineno(file)
+        if self._with_lines:
+            self._coverage.stop()
+            found = self._coverage.get_data()
+            for file in found.measured_files():
+                self._reached.lines[file] = found.contexts_by_lineno(file)
         self._reached.modules = [name for name in sys.modules if name.partition(".")[0] != "leakscan"]
         self._file.write_text(json.dumps(vars(self._reached)))
 
