@@ -108,6 +108,7 @@ QUICK: Final = frozenset(
         "test_test_runner",
         "test_top",
         "test_uncollected",
+        "test_unused_variables",
         "test_verdicts",
         "test_waiting",
         "test_waits_drawn",

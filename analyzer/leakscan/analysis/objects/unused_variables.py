@@ -27,7 +27,7 @@ SCOPE: Final = "system / Context"
 """The type of what holds a scope's variables."""
 _FUNCTION: Final = "Function"
 _IDENTIFIER: Final = re.compile(r"(?!(?:this|arguments)$)[A-Za-z_$\u0080-\uffff][\w$\u0080-\uffff]*")
-_MOSTSCOPES: Final = 20_000
+_MOST_SCOPES: Final = 20_000
 _MOST_FUNCTIONS: Final = 2_000
 """That have one scope; more are not looked at one by one."""
 _DEEPEST: Final = 50
@@ -79,7 +79,7 @@ class UnusedVariables:
         rows = [row for row, name in enumerate(graph.type_names) if name == SCOPE]
         scopes = np.flatnonzero(np.isin(graph.type_ids, rows) & (heap.dominance.idom != NO))
         found: dict[tuple[str, int], list[tuple[int, int, int]]] = {}
-        for scope in heap.biggest(scopes.astype(np.uint32), _MOSTSCOPES).tolist():
+        for scope in heap.biggest(scopes.astype(np.uint32), _MOST_SCOPES).tolist():
             for ref, variable in self._variables(scope):
                 value = int(graph.ref_targets[ref])
                 # What others keep as well would not go with it.
