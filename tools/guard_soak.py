@@ -87,6 +87,15 @@ PROGRAM = """
 """
 
 
+NAMES = {
+    "__main__.HELD": ("__main__.HELD",),
+    "Registry.held": ("Registry.held", "__main__.Registry"),
+    "Cache.entries": ("Cache.entries", "__main__.CACHE"),
+}
+"""How an answer may name the holder: below a small limit the baseline is older than the program's own module,
+and what holds is the name in it."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """One program. `room_bytes`: of the cgroup, for all of it."""
@@ -198,7 +207,7 @@ def main() -> int:
             guarded = die(plan, folder, python=options.python, is_guarded=True)
             verdict, holder = answer(guarded.box)
             lines = journal(guarded.box)
-            is_right = holder.endswith(plan.holder.partition(".")[2]) and verdict != "no answer"
+            is_right = verdict != "no answer" and holder.endswith(NAMES[plan.holder])
             right += is_right
             verdicts[verdict] = verdicts.get(verdict, 0) + 1
             share = guarded.made / max(1, twin.made)

@@ -315,5 +315,6 @@ def _workers_text(pid: int, children: list[int]) -> str:
     named = ", ".join(map(str, children[:8])) + ", ..." * (len(children) > 8)
     return (
         f"note: process {pid} has {len(children)} Python children ({named}); if it is their supervisor, the"
-        " work is done in them: attach to one of them"
+        " work is done in them: attach to one of them,"
+        f" or to all: leakscan attach --tree {pid} ..."
     )

@@ -204,6 +204,12 @@ void on_fault(int number) {
     _exit(number == SIGBUS || number == SIGSEGV ? kExitCrashed : 251);
 }
 
+// Nobody sends it to a whole group, as SIGTERM is.
+constexpr int kBreakOff = SIGVTALRM;
+constexpr double kGiveBackSeconds = 0.2;
+
+void on_break_off(int) { leave(ECANCELED); }
+
 // A connection that the program closes meanwhile must really be closed: the other side waits for it.
 void keep_only(int fd) {
 #if defined(__linux__) && defined(SYS_close_range)
@@ -282,6 +288,9 @@ void lift(int resource) {
     sigemptyset(&action.sa_mask);  // the handler never returns: what it blocked would stay blocked
     sigaction(SIGSEGV, &action, nullptr);
     sigaction(SIGBUS, &action, nullptr);
+    action.sa_handler = on_break_off;
+    action.sa_flags = SA_ONSTACK;
+    sigaction(kBreakOff, &action, nullptr);
     sigprocmask(SIG_UNBLOCK, &faults, nullptr);
     auto* walk = new (map_bytes(sizeof(Walk))) Walk();
     walk->run(gathered.input);
@@ -360,6 +369,7 @@ Started start(const Request& request) {
     sigemptyset(&faults);
     sigaddset(&faults, SIGSEGV);
     sigaddset(&faults, SIGBUS);
+    sigaddset(&faults, kBreakOff);
     sigprocmask(SIG_SETMASK, &all, &before);
     Readiness readiness;
     const long pid = request.flags & kFlagInProcess ? 0 : start_child();
@@ -374,6 +384,7 @@ Started start(const Request& request) {
 Ended wait_for(long pid, double timeout_seconds, const Watch* watch) {
     int status = 0;
     bool late = false, is_broken_off = false;
+    double broken_off_at = 0;
     timespec start;
     clock_gettime(CLOCK_MONOTONIC, &start);
     timespec pause{0, 200'000};
@@ -396,13 +407,17 @@ Ended wait_for(long pid, double timeout_seconds, const Watch* watch) {
         }
         if (watch && !is_broken_off && !watch->may_go_on(watch->context)) {
             is_broken_off = true;
-            kill(static_cast<pid_t>(pid), SIGKILL);
+            broken_off_at = elapsed;
+            // Not killed at once: while its memory is torn down it is none that the kernel could take, and the
+            // program would be.
+            kill(static_cast<pid_t>(pid), kBreakOff);
         }
+        if (is_broken_off && elapsed - broken_off_at > kGiveBackSeconds) kill(static_cast<pid_t>(pid), SIGKILL);
         nanosleep(&pause, nullptr);
         if (pause.tv_nsec < 5'000'000) pause.tv_nsec += pause.tv_nsec / 4;
     }
     if (late) return {"timeout", 0};
-    if (is_broken_off && WIFSIGNALED(status)) return {"broken-off", 0};
+    if (is_broken_off && status) return {"broken-off", 0};
     if (WIFSIGNALED(status)) return {"crashed", WTERMSIG(status)};
     const int code = WEXITSTATUS(status);
     if (code == 0) return {"ok", 0};
