@@ -78,9 +78,11 @@ SUITES ?= itsdangerous
 suites: native
 	$(BIN)/python tools/suites.py $(SUITES)
 
+# BENCHES="query open" for some of them.
+BENCHES ?=
 bench: native
 	$(BIN)/pip install -q -c constraints.txt --group bench
-	cd benchmarks && PYTHONPATH=../analyzer ../$(BIN)/python run.py $(abspath $(RECORD))
+	cd benchmarks && PYTHONPATH=../analyzer ../$(BIN)/python run.py $(abspath $(RECORD)) --only "$(BENCHES)"
 
 # V8 snapshots beside DevTools' engine and memlab's, from npm. ORDERS=1510000 for a snapshot of 970 MB.
 ORDERS ?= 300000

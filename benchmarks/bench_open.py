@@ -39,6 +39,7 @@ def main() -> None:
     print(f"\nThe explorer on a heap of {OBJECTS:,} objects, CPU")
     print(f"  read             {found['imported'] + found['opened']:.2f} s")
     print(f"  the first page   {found['imported'] + found['prepared']:.2f} s")
+    print(f"    on two cores   {found['on_two_cores']:.2f} s")
     print(f"  all are ready    {found['imported'] + found['settled']:.2f} s")
     print(f"  a click          {found['median'] * 1000:.0f} ms (median of {found['pages']} pages)")
     print(f"  the worst        {found['worst'] * 1000:.0f} ms ({found['worst_page']})")

@@ -12,7 +12,7 @@ from heaps import heap
 from leakscan.errors import SnapshotError
 from leakscan.heap.compress import compress
 from leakscan.heap.graph import HeapGraph
-from leakscan.heap.reader import LAZY_FIELDS, load
+from leakscan.heap.reader import LAZY_FIELDS, load, load_whole
 from leakscan.heap.writer import write
 
 DRAWING = """
@@ -145,3 +145,17 @@ def test_a_damaged_file_is_not_compressed_and_left_as_it_was(snapshot, tmp_path)
     with pytest.raises(SnapshotError):
         compress(snapshot)
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("one.heap", content)]
+
+
+def test_a_file_read_in_two_threads_gives_the_same_heap_and_the_same_refusals(tmp_path):
+    path = tmp_path / "one.heap"
+    write(heap("module app -> a; a -[.b]-> b; b: str size=60 name=x"), path)
+    one, other = load(path), load_whole(path)
+    for name in LAZY_FIELDS:
+        if isinstance(value := getattr(one, name), np.ndarray):
+            assert np.array_equal(value, getattr(other, name)), name
+    content = bytearray(path.read_bytes())
+    content[content.index(b"ref.dst") + 60] ^= 0xFF
+    path.write_bytes(bytes(content))
+    with pytest.raises(SnapshotError):
+        load_whole(path)

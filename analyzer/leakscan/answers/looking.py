@@ -14,7 +14,7 @@ from leakscan.answers.sources import bare_snapshots, snapshot_in, source_of
 from leakscan.capture.directory.reader import read_capture
 from leakscan.errors import UsageError
 from leakscan.heap.graph import HeapGraph
-from leakscan.heap.reader import load
+from leakscan.heap.reader import load_whole
 from leakscan.heap.sniff import is_capsule
 from leakscan.heap.source_files import SourceFiles
 
@@ -32,8 +32,8 @@ def graph_to_look_at(path: Path) -> HeapGraph:
     if path.is_dir() and not bare_snapshots(path):
         capture = read_capture(path)
         if capture.runtime == "node":
-            return dated_by_id(capture, load(file), source_of(capture).runs)
-    return load(file)
+            return dated_by_id(capture, load_whole(file), source_of(capture).runs)
+    return load_whole(file)
 
 
 def inspect(snapshot: str | Path, pattern: str, *, limit: int = 20) -> Inspection:

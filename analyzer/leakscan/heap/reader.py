@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
@@ -103,6 +104,14 @@ def load(
         chunks.check_unread()
         if not stays_open:
             chunks.close()
+    return graph
+
+
+def load_whole(path: str | os.PathLike[str]) -> HeapGraph:
+    """As `load`, columns of references beside the others: kernels and files need no GIL."""
+    graph = load(path, columns=())
+    if isinstance(graph, LoadedGraph):
+        graph.read_whole()
     return graph
 
 
@@ -206,6 +215,19 @@ class LoadedGraph(HeapGraph):
         value = loader(self._chunks, self)
         self.__dict__[name] = value
         return value
+
+    def read_whole(self) -> None:
+        """Every column, in two threads, and closes the file. SnapshotError as `load`."""
+        # What the others are checked against, once.
+        _ = self.strings
+        with ThreadPoolExecutor(1) as beside:
+            of_references = beside.submit(lambda: [getattr(self, name) for name in _OF_REFERENCES])
+            for name in LAZY_FIELDS:
+                if name not in _OF_REFERENCES:
+                    getattr(self, name)
+            of_references.result()
+        self._chunks.check_unread()
+        self._chunks.close()
 
     def page_references(self) -> None:
         """Columns of references that are not read yet stay in the file."""
@@ -478,3 +500,4 @@ _LOADERS: Final[Mapping[str, _Loader]] = {
     "site_functions": lambda chunks, graph: _string_column(chunks, "site.func", len(graph.strings)),
 }
 LAZY_FIELDS: Final = tuple(_LOADERS)
+_OF_REFERENCES: Final = ("ref_kinds", "ref_labels", "ref_targets", "refcounts")
