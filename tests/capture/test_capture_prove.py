@@ -92,6 +92,21 @@ def test_the_process_itself_keeps_everything():
     assert holder == [node]
 
 
+def test_what_takes_the_place_of_a_survivor_is_not_taken_for_it():
+    class Heir:
+        pass
+
+    class Ancestor:
+        def __del__(self):
+            heirs.append(Heir())
+
+    heirs = []
+    holder = [Ancestor() for _ in range(50)]
+    addresses = [id(each) for each in holder]
+    references = [(id(holder), INDEX, str(at), address) for at, address in enumerate(addresses)]
+    assert counts(prove(references, [(address, 0, True) for address in addresses])) == (50, 50, [])
+
+
 def test_cyclic_survivors_are_freed_by_the_collection_that_follows():
     node = Node()
     node.me = node

@@ -263,7 +263,10 @@ def _frame_of(suspended: Any) -> types.FrameType | None:
 
 def _set_local(frame: types.FrameType, label: str) -> None:
     values = frame.f_locals
+    former = id(values.get(label))
     values[label] = None
+    if sys.version_info >= (3, 13):
+        _drop_former(frame, former)
     if sys.version_info < (3, 13):
         # There `f_locals` is a copy, which only C writes back.
         import ctypes
@@ -271,6 +274,28 @@ def _set_local(frame: types.FrameType, label: str) -> None:
         ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), ctypes.c_int(0))
         # The dict is kept with the frame and would hold the other values as well.
         values.clear()
+
+
+def _drop_former(frame: types.FrameType, former: int) -> None:
+    """CPython 3.14 and later keep what a local was in a tuple of the frame, as long as the frame lives."""
+    import ctypes
+
+    # By address: a tuple with another reference to it is not to be changed.
+    for address, at in _kept_in_tuples(frame, former):
+        ctypes.pythonapi.PyTuple_SetItem(
+            ctypes.c_void_p(address), ctypes.c_ssize_t(at), ctypes.py_object(None)
+        )
+
+
+def _kept_in_tuples(frame: types.FrameType, former: int) -> list[tuple[int, int]]:
+    own = {id(value) for value in frame.f_locals.values()}
+    return [
+        (id(found), at)
+        for found in gc.get_referents(frame)
+        if type(found) is tuple and id(found) not in own
+        for at, item in enumerate(found)
+        if id(item) == former
+    ]
 
 
 def _context(holder: Any, label: str, target: int) -> bool:

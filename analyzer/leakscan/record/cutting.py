@@ -89,15 +89,14 @@ def _in_a_child(
     idle_seconds: float,
     longest_seconds: float,
 ) -> dict[str, Any]:
+    looked_at = _Alive(survivors, types), _Alive(others, types)
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             os.close(read_end)
             _obey_signals(longest_seconds)
-            report = json.dumps(
-                _experiment(references, _Alive(survivors, types), _Alive(others, types))
-            ).encode()
+            report = json.dumps(_experiment(references, *looked_at)).encode()
             while report:
                 report = report[os.write(write_end, report) :]
         except BaseException as error:
@@ -188,15 +187,24 @@ class _Alive:
         for at, run in enumerate(found):
             if not run:
                 self._blocks[at] = below[at]
+        # What is of another type later took the place of one that went: a child makes objects as it begins.
+        self._type_of = self._tracked_now()
 
     def count(self) -> int:
         runs = self._runs(self._blocks)
         by_block = sum(run == birth for run, birth in zip(runs, self._births, strict=True))
+        now = self._tracked_now()
+        return by_block + sum(self._type_of.get(address) == kind for address, kind in now.items())
+
+    def _tracked_now(self) -> dict[int, int]:
+        """Address of each object that the collector tracks, and of its type: nothing is kept alive."""
         if not self._tracked:
-            return by_block
-        return by_block + sum(
-            1 for obj in gc.get_objects() if id(obj) in self._tracked and type(obj) not in self._foreign
-        )
+            return {}
+        return {
+            id(obj): id(type(obj))
+            for obj in gc.get_objects()
+            if id(obj) in self._tracked and type(obj) not in self._foreign
+        }
 
     def _runs(self, blocks: array[int]) -> array[int]:
         runs = array("H")
