@@ -73,6 +73,17 @@ def test_a_capture_runs_in_the_projects_environment_and_changes_nothing_there(pr
     assert (frozen(project), before[0]) == (before, "shop==1.0\n")
 
 
+def test_a_command_runs_in_the_projects_environment_and_changes_nothing_there(project: Path):
+    before = frozen(project)
+    (project / "work.py").write_text(LEAKS + "\nfor number in range(20):\n    once()\n")
+    words = ["capture", "--on-call", "work:once", "--runs", "5", "-o", "leak", "--", "python", "work.py"]
+    captured = leakscan(project, *words)
+    assert captured.returncode == 0, captured.stderr
+    assert captured.stderr.startswith(f"starting {project / '.venv' / 'bin' / 'python'} (.venv)\n")
+    assert leakscan(project, "diff", "leak").stdout.startswith("LEAK  5 Order survive 5 runs")
+    assert frozen(project) == before
+
+
 def test_a_gate_takes_the_same_interpreter(project: Path):
     checked = leakscan(project / "src", "check", "scenario.py:once", "--runs", "5")
     assert (checked.returncode, checked.stderr.split(",")[0]) == (1, f"in {project / '.venv'}")

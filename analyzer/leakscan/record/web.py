@@ -45,8 +45,8 @@ def web_target(
         return lambda: _wsgi_run(name, application, requests), None
     raise CaptureError(
         f"{name} is no ASGI or WSGI application: a request cannot be sent to it",
-        hint="name the application, or a function without parameters that makes it; without --request "
-        "a scenario is a function that does one unit of work",
+        hint="name the application, or a function without parameters that makes it; a server of another "
+        "kind (aiohttp, tornado) is started: --url http://127.0.0.1:8080/path -- python server.py",
     )
 
 

@@ -40,8 +40,12 @@ class _OfCapture:
 
 def _begin() -> None:
     text = os.environ.get(VARIABLE)
-    if not text or sys.version_info < (3, 11) or sys.implementation.name != "cpython":
+    if not text:
         return
+    if sys.version_info < (3, 11) or sys.implementation.name != "cpython":
+        raise RuntimeError(
+            f"{sys.implementation.name} {sys.version.split()[0]} is none of CPython 3.11 to 3.15"
+        )
     config = json.loads(text)
     sys.meta_path.insert(0, _OfCapture(config["package_dir"], config["native_path"]))
     if config["on_call"] or config["is_driven"]:
@@ -68,5 +72,5 @@ def _import_the_programs_own() -> None:
 try:
     _begin()
 except Exception as error:
-    print(f"leakscan: this process is not looked at: {type(error).__name__}: {error}", file=sys.stderr)
+    print(f"leakscan: process {os.getpid()} is not looked at: {error}", file=sys.stderr)
 _import_the_programs_own()
