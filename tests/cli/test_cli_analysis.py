@@ -16,6 +16,7 @@ from leakscan.report.share.schema import schema_text
 from snapshots import expected
 
 __all__ = ["command"]
+from v8_files import Drawing, written
 
 
 @pytest.fixture
@@ -169,6 +170,17 @@ def test_snapshots_of_two_programs_are_not_compared(command: CommandLine, tmp_pa
     code, out, err = command("diff", str(files[0]), str(files[1]))
     assert (code, out) == (2, "")
     assert "is of process 1, " in err and "`leakscan compare A B`" in err
+
+
+def test_a_heap_of_javascript_is_not_compared_with_one_of_python(command: CommandLine, tmp_path: Path):
+    drawing = Drawing()
+    drawing.node("global", "object", "Object")
+    drawing.edge("root", "shortcut", "global", "global")
+    (tmp_path / "a.heapsnapshot").write_bytes(written(drawing.content()))
+    write(heap(leaking(), meta={"python": "3.11.7", "births": True}), tmp_path / "b.heap")
+    code, out, err = command("diff", str(tmp_path / "a.heapsnapshot"), str(tmp_path / "b.heap"))
+    assert (code, out) == (2, "")
+    assert "a heap of JavaScript" in err and "one of Python" in err
 
 
 def test_the_address_of_the_source_must_have_a_place_for_the_file(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import Final
 
 from leakscan.analysis.counts_alone import findings_from_counts
 from leakscan.analysis.diff import diff
@@ -155,6 +156,9 @@ def _findings(
     return blamed(findings, capture.blame) if capture.blame else findings
 
 
+_RUNTIMES: Final = {"cpython": "Python", "v8": "JavaScript"}
+
+
 def _of_one_process(snapshots: Iterable[HeapGraph]) -> Iterator[HeapGraph]:
     """The snapshots; UsageError when two of CPython say that they are of two processes.
 
@@ -162,6 +166,13 @@ def _of_one_process(snapshots: Iterable[HeapGraph]) -> Iterator[HeapGraph]:
     """
     first: HeapGraph | None = None
     for graph in snapshots:
+        if first is not None and first.runtime != graph.runtime:
+            raise UsageError(
+                f"{first.path} is a heap of {_RUNTIMES.get(first.runtime, first.runtime)},"
+                f" {graph.path} one of {_RUNTIMES.get(graph.runtime, graph.runtime)}:"
+                " nothing in one can be found again in the other",
+                hint="give two snapshots of one process",
+            )
         known, pid = (None if first is None else first.meta.get("pid")), graph.meta.get("pid")
         if first is not None and known is not None and pid is not None and known != pid:
             raise UsageError(
