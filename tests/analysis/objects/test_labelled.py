@@ -45,3 +45,18 @@ def test_a_label_that_nobody_has_is_an_error_and_finds_nothing():
 def test_nonsense_is_an_error_of_its_own(text):
     with pytest.raises(UsageError):
         find_known(Heap(heap(DRAWN)), text)
+
+
+def test_every_label_is_read_from_its_last_name_or_slot_of_the_engine():
+    graph = heap(
+        "root -> p -[.done]-> q -[slot [[PromiseResult]]]-> v -[.list]-> l -[0]-> w; p: Job; q: Promise",
+        runtime="v8",
+    )
+    looked = Heap(graph)
+    found = [graph.spell(labelled(looked, looked.label(graph[name]))) for name in ("q", "v", "l", "w")]
+    assert found == [["q"], ["v"], ["l"], ["w"]]
+
+
+def test_twenty_thousand_objects_are_asked_for_their_label():
+    drawing = "\n".join(f"root -> h{at} -[.x]-> v{at}; h{at}: app.H" for at in range(20_005))
+    assert len(labelled(Heap(heap(drawing)), "H.x")) == 20_000
