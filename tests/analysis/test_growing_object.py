@@ -70,6 +70,16 @@ def test_growth_that_slows_down_is_inconclusive():
     assert (found.verdict, found.next_command) == (Verdict.INCONCLUSIVE, "")
 
 
+@pytest.mark.parametrize(("birth", "told"), [(20, []), (0, ["State.text"])])
+def test_a_list_that_is_made_anew_grows_by_itself_only_with_older_entries(birth: int, told: list[str]):
+    old = "\n".join(f"root -> e{at}; e{at}: app.Entry birth=0" for at in range(40)) if not birth else ""
+    entries = "\n".join(f"text2 -[{at}]-> e{at}; e{at}: app.Entry birth={birth}" for at in range(40))
+    before = f"{BEFORE.replace('text1: str', 'text1: list')}\n{old}"
+    after = f"{REPLACED.replace('text2: str', 'text2: list')}\n{old}\n{entries}"
+    found = findings(before, after, {"list": steady(90_000, 2000), "app.Entry": [0] * (RUNS + 1)})
+    assert [leak.holder.label for leak in found.leaks if leak.growth_bytes] == told
+
+
 EMPTIED = [4000 + 20_000 * (run % 3) for run in range(RUNS + 1)]
 
 

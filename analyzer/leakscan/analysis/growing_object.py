@@ -164,12 +164,22 @@ def _in_their_place(before: HeapGraph, reach: Reach, objects: U32) -> list[_Grow
         if ref == NO:
             continue
         holder = source_of(reach.graph, ref)
-        if reach.survivors.is_new[holder]:
+        if reach.survivors.is_new[holder] or _is_made_anew_for_new_ones(reach, obj):
             continue
         size = _size_of_predecessor(before, reach.graph, holder, ref)
         if size is not None:
             found.append(_Grown(obj, size, int(reach.graph.sizes[obj])))
     return found
+
+
+def _is_made_anew_for_new_ones(reach: Reach, obj: int) -> bool:
+    """A container whose entries are new objects, like asyncio's heap of timers: they tell of it."""
+    graph = reach.graph
+    if not is_container(graph.type_name(obj)):
+        return False
+    return bool(
+        reach.survivors.is_new[graph.ref_targets[graph.first_ref[obj] : graph.first_ref[obj + 1]]].any()
+    )
 
 
 def _size_of_predecessor(before: HeapGraph, after: HeapGraph, holder: int, ref: int) -> int | None:
