@@ -286,6 +286,11 @@ CALLS = {
         "import shop",
         "for n in range(20): shop.ROUTES[0](KEPT, Order)",
     ),
+    "a function that was there before the program": (
+        "json:dumps",
+        "import json",
+        "for n in range(20):\n    if 'leak' in sys.argv: KEPT.append(Order())\n    json.dumps(n)",
+    ),
     "a function of another module": (
         "shop:other",
         "import shop",
@@ -458,5 +463,6 @@ def test_a_program_that_goes_on_after_the_last_run_leaves_the_capture_as_it_is(r
             left -= bool(stopped)
         """)
     captured = run(source, "leak")
+    assert [row.run for row in captured.control] == [1, 2, 3]
     assert [leakscan.load(each).meta["run"] for each in (captured.before, captured.after)] == [0, 8]
     assert leaks(captured) == [(8, "Order", 1)]

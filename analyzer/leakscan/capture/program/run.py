@@ -27,6 +27,10 @@ MARKED: Final = "marked"
 """The mode of a capture whose runs the program, or the clock, marks."""
 
 
+_PATIENCE_SECONDS: Final = 20.0
+"""Without a run for so long, the user is told what makes one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marks:
     """What a run is. Without `on_call` and `drive` the program says so itself."""
@@ -98,6 +102,7 @@ class _Programs(Observation):
     def follow(self, program: Program, marks: Marks) -> str:
         """Until all runs are counted or nobody is left; the status of the capture."""
         told = _Told(program, marks.drive)
+        tells_at = time.monotonic() + _PATIENCE_SECONDS
         try:
             while not (self._said or program.is_over or self._may_stop(program) or program.timed_out):
                 for event in program.events(at_most_seconds=POLL_SECONDS):
@@ -105,6 +110,9 @@ class _Programs(Observation):
                     if not self._note(event, program):
                         break
                 told.go_on()
+                if program.captured is None and time.monotonic() > tells_at:
+                    tells_at = float("inf")
+                    print(f"no run yet; Ctrl-C stops. {marks.hint}", file=sys.stderr, flush=True)
                 program.check_time()
         except LeakscanError as error:
             self._writer.fail(phase="run", run=self.run, message=error.message, hint=error.hint)

@@ -150,7 +150,7 @@ class Rounds:
         self._events.write(
             "run_end", run=self._run, warmup=False, ended="returned", kind=self._config["kind"]
         )
-        self._measure("run", collected=collected, seconds=seconds)
+        self._measure("run", run=self._run, collected=collected, seconds=seconds)
         every = self._config["every"]
         if every and self._run % every == 0 and self._run < self._config["runs"]:
             self._snapshot(f"run-{self._run:04}.heap")
@@ -170,12 +170,12 @@ class Rounds:
         self._children_at_rest = set(child_processes())
         self._recorder.arm_births()
         self._is_armed = True
-        for _ in range(max(LEAST_CONTROL, self._config["control"])):
-            self._measure("control", collected=0, seconds=0.0)
+        for number in range(1, max(LEAST_CONTROL, self._config["control"]) + 1):
+            self._measure("control", run=number, collected=0, seconds=0.0)
         self._snapshot("before.heap")
         self._recorder.others_wait()
         self._birth = WAITING
-        self._measure("baseline", collected=collected, seconds=0.0)
+        self._measure("baseline", run=0, collected=collected, seconds=0.0)
 
     def _finish(self) -> None:
         """Let what is in flight end, and take the last snapshot again."""
@@ -219,18 +219,18 @@ class Rounds:
                 name for pid, name in sorted(child_processes().items()) if pid not in self._children_at_rest
             ],
         )
-        self._measure("settled", collected=collected, seconds=waited)
+        self._measure("settled", run=self._run, collected=collected, seconds=waited)
         self._snapshot("after.heap")
         self._events.write("end", status="complete", runs_completed=self._run)
         self._give_up()
 
-    def _measure(self, phase: str, *, collected: int, seconds: float) -> None:
+    def _measure(self, phase: str, *, run: int, collected: int, seconds: float) -> None:
         figures = memory_figures()
         self._events.write(
             "census",
             phase=phase,
-            run=self._run,
-            file=self._recorder.census(phase, run=self._run),
+            run=run,
+            file=self._recorder.census(phase, run=run),
             memory=figures,
             collected=collected,
             collector=collector_figures(),

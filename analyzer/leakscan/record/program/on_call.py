@@ -45,6 +45,9 @@ def count_calls(names: Sequence[str]) -> None:
         of_script += wanted.get(os.path.splitext(os.path.basename(script))[0], [])
     if of_script:
         sys.path_hooks.insert(0, functools.partial(_ScriptFinder, script, of_script))
+    for module in wanted.keys() & sys.modules.keys():
+        # Python itself, or leakscan, has imported it before the program.
+        _wrap_attributes(sys.modules[module], wanted.pop(module))
     sys.meta_path.insert(0, _Finder(wanted))
 
 
