@@ -50,6 +50,8 @@ def test_skipped():
     pass
 """
 
+RUNS = 5
+
 
 @pytest.fixture
 def headline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -60,7 +62,7 @@ def headline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
 
     def run(name: str) -> str:
-        settings = Settings(runs=8, warmup=2)
+        settings = Settings(runs=RUNS, warmup=2)
         found = capture(f"test_service.py{name}", output=tmp_path / "leak", settings=settings)
         return analysed_capture(found).headline
 
@@ -69,7 +71,7 @@ def headline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize("name", ["::test_leaks", "::TestServer::test_leaks_into_a_fixture", "::TestServer"])
 def test_what_a_test_leaves_is_found(headline, name: str) -> None:
-    assert headline(name).startswith("LEAK  8 Session")
+    assert headline(name).startswith(f"LEAK  {RUNS} Session")
 
 
 @pytest.mark.parametrize("name", ["::test_is_fine", "::TestServer::test_is_fine"])

@@ -14,6 +14,7 @@ from leakscan.errors import LeakscanError
 from verdicts import INNOCENT
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "web-application.md"
+RUNS = 6
 LEAKS = {
     "fastapi": "app.state.seen.append(Seen())",
     "starlette": "app.state.seen.append(Seen())",
@@ -40,11 +41,11 @@ def test_the_recipe_finds_a_planted_leak_and_is_silent_on_its_fixed_twin(
         for name, text in recipe(framework).items():
             assert planted or LEAKS[framework] in text or name != "app.py"
             Path(name).write_text(text if planted else text.replace(LEAKS[framework], "Seen()"))
-        settings = Settings(runs=10, warmup=5)
+        settings = Settings(runs=RUNS, warmup=5)
         found = capture("scenario.py:once", output=tmp_path / "leak", settings=settings, overwrite=True)
         answer = analysed_capture(found)
         told = [(leak.count, leak.type_name.rpartition(".")[2]) for leak in answer.leaks[:1]]
-        assert told == [(10, "Seen")] if planted else answer.verdict in INNOCENT, answer.headline
+        assert told == [(RUNS, "Seen")] if planted else answer.verdict in INNOCENT, answer.headline
 
 
 @pytest.mark.parametrize("framework", LEAKS)
@@ -57,8 +58,11 @@ def test_an_application_is_sent_requests_without_a_scenario(
     if framework == "django":
         text += "\nfrom django.core.wsgi import get_wsgi_application\napp = get_wsgi_application()\n"
     request = 'POST /chat {"text": "hi"}' if framework in ("fastapi", "flask") else "/chat"
-    settings = Settings(runs=10, warmup=5, requests=(parse_request(request),))
-    for verdict, code in (("LEAK  10 Seen", text), ("NO LEAK", text.replace(LEAKS[framework], "Seen()"))):
+    settings = Settings(runs=RUNS, warmup=5, requests=(parse_request(request),))
+    for verdict, code in (
+        (f"LEAK  {RUNS} Seen", text),
+        ("NO LEAK", text.replace(LEAKS[framework], "Seen()")),
+    ):
         Path("app.py").write_text(code)
         found = capture("app.py:app", output=tmp_path / "leak", settings=settings, overwrite=True)
         assert analysed_capture(found).headline.startswith(verdict)

@@ -69,7 +69,7 @@ def test_a_wide_dict_has_every_entry(tmp_path: Path) -> None:
 
 
 def test_threads_that_mutate_do_not_disturb_a_snapshot(tmp_path: Path) -> None:
-    threads, snapshots = size(64, 8), size(500, 6)
+    threads, snapshots = size(64, 4), size(500, 3)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(0.0002)  # or each turn of each thread takes 5 ms
     stop = threading.Event()

@@ -27,7 +27,7 @@ def test_objects_that_raise_at_every_touch_are_recorded_untouched(tmp_path: Path
 
 
 def test_threads_that_change_containers_go_on_through_many_snapshots(tmp_path: Path) -> None:
-    assert run("threads", tmp_path, scale=500 if FULL else 20) == "True"
+    assert run("threads", tmp_path, scale=500 if FULL else 10) == "True"
     files = sorted(tmp_path.glob("*.heap"))
     assert len(files) == 11
     for file in files:

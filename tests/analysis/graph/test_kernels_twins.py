@@ -23,8 +23,8 @@ from twins import Graph
 
 
 def examples(count: int) -> settings:
-    """A quarter of them by default, all with LEAKSCAN_FULL=1."""
-    return settings(max_examples=count if os.environ.get("LEAKSCAN_FULL") else count // 4, deadline=None)
+    """An eighth of them by default, all with LEAKSCAN_FULL=1."""
+    return settings(max_examples=count if os.environ.get("LEAKSCAN_FULL") else count // 8, deadline=None)
 
 
 many = examples(800)
