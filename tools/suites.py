@@ -41,7 +41,7 @@ def run_suite(package: str, arguments: Sequence[str]) -> int:
             sdist.extractall(folder, filter="data")
         root = Path(folder) / archive.name.removesuffix(".tar.gz")
         subprocess.run([*PIP, "install", "-q", str(root), *NEEDS.get(package, ())], check=True)
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
         # An editable leakscan is imported before pytest can rewrite it; suites make errors of warnings.
         quiet = ["-W", "ignore::pytest.PytestAssertRewriteWarning", "-W", "ignore::DeprecationWarning"]
         tests = [*quiet, TESTS.get(package, "tests"), *arguments]

@@ -24,7 +24,7 @@ LEAST_MALLOC_BLOCK: Final = 512
 MOST_RUNS: Final = 8
 ENOUGH_STILL: Final = 2
 """So many runs without growth, when each left something in the place of what an earlier one had left."""
-SLOW_SECONDS: Final = 0.02
+SLOW_SECONDS: Final = 0.005
 """Of CPU: for a run that costs more, one without growth is enough."""
 RECOGNISED_AFTER: Final = 4
 """So many runs, each with growth, before it is looked whether the same is known of another test."""
