@@ -8,12 +8,15 @@ import collections
 import contextvars
 import functools
 import gc
+import io
 import os
+import pickle
 import queue
 import signal
 import sys
 import threading
 import types
+import xml.etree.ElementTree as ElementTree
 
 import pytest
 
@@ -30,6 +33,7 @@ from leakscan.record.clearing import (
     MEMBER,
     ROOT,
     SLOT,
+    UNNAMED,
 )
 from leakscan.record.cutting import prove
 
@@ -113,6 +117,24 @@ def test_cyclic_survivors_are_freed_by_the_collection_that_follows():
     address, holder = id(node), [node]
     del node
     assert prove([(id(holder), INDEX, "0", address)], [(address, 0, True)])["freed"] == 1
+
+
+def test_a_child_of_an_xml_element_is_removed():
+    tree = ElementTree.Element("feed")
+    address = id(ElementTree.SubElement(tree, "item"))
+    ElementTree.SubElement(tree, "other")
+    result = prove([(id(tree), UNNAMED, "", address)], [(address, 0, True)])
+    assert counts(result) == (1, 1, [])
+
+
+def test_the_memo_of_a_pickler_is_emptied():
+    pickler = pickle.Pickler(io.BytesIO())
+    node = Callable()
+    address = id(node)
+    pickler.dump(node)
+    del node
+    result = prove([(id(pickler), UNNAMED, "", address)], [(address, 0, True)])
+    assert counts(result) == (1, 1, [])
 
 
 def test_what_cannot_be_cleared_is_said():

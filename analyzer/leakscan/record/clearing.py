@@ -19,6 +19,7 @@ from typing import Any, Final
 
 # Kinds of reference (docs/format.md): `heap.kinds` is not loaded in the observed process.
 ATTRIBUTE, SLOT, KEY_STR, KEY_INT, KEY_OTHER, KEY, INDEX, MEMBER, DICT = 1, 2, 3, 4, 5, 6, 7, 8, 9
+UNNAMED = 0
 LOCAL, STACK, AWAIT, CONTEXT = 10, 11, 12, 15
 ROOT: Final = 255
 """Not of the file: a root is cleared, by its label."""
@@ -235,6 +236,20 @@ def _value(member: types.MemberDescriptorType, holder: Any) -> Any:
         return None
 
 
+def _unnamed(holder: Any, label: str, target: int) -> bool:
+    """What C types keep in tables of their own, as far as they have a method for it."""
+    kind = f"{type(holder).__module__}.{type(holder).__qualname__}"
+    if kind == "xml.etree.ElementTree.Element":
+        found = [child for child in holder if id(child) == target]
+        for child in found:
+            holder.remove(child)
+        return bool(found)
+    if kind == "_pickle.Pickler":
+        holder.clear_memo()
+        return True
+    return False
+
+
 def _attributes(holder: Any, label: str, target: int) -> bool:
     holder.__dict__.clear()
     return True
@@ -326,6 +341,7 @@ def _run_in(context: contextvars.Context, call: Callable[..., Any], *arguments: 
 
 _SUSPENDED: Final = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
 _CLEARERS: Final[dict[int, Callable[[Any, str, int], bool]]] = {
+    UNNAMED: _unnamed,
     ATTRIBUTE: _named,
     SLOT: _slot,
     KEY_STR: _entry,
