@@ -7,6 +7,8 @@
 #include "walk/sizes.h"
 #include "walk/snapshot.h"
 
+#include <poll.h>
+
 #include <algorithm>
 
 namespace record {
@@ -549,8 +551,15 @@ void Walk::begin(const Input& given) {
     sort_running_frames();
 }
 
+// Whoever reads has gone: while nothing is written no write fails.
+void Walk::leave_if_unread() const {
+    pollfd heap{input->fd, 0, 0};
+    if (!(input->flags & kFlagFiltered) && poll(&heap, 1, 0) == 1 && heap.revents & POLLERR) leave(EPIPE);
+}
+
 void Walk::mark_all(Marks* marks) {
-    for (;;) {
+    for (std::uint32_t marked = 0;; marked++) {
+        if (marked % 1024 == 0) leave_if_unread();
         const void* address = marks->next();
         if (!address) {
             drain();

@@ -102,6 +102,7 @@ class Walk {
     void mark(const Input& given, Marks* marks);
     void mark_all(Marks* marks);
     void write_stray();
+    void leave_if_unread() const;
     void process_frame(const void* frame);
     void name_references(const Object* object, TypePlan* plan);
     void check(const Object* object, TypePlan* plan);

@@ -46,7 +46,8 @@ _ROOM_KEPT: Final = 3 << 20
 _CHILD_BYTES: Final = 8 << 20
 """Of the recording child, beside 16 bytes an object: its columns and tables."""
 _TIGHT_BYTES: Final = 6 << 20
-"""Of a child that walks twice and keeps bits alone, beside a sixteenth of what the program uses: measured."""
+"""Of a child that walks twice and keeps bits alone, beside a tenth of what the program uses: half of that
+was measured, half is for what is written meanwhile."""
 _ROOM_HINT: Final = "give it more memory, or attach earlier: `leakscan watch PID --rss SIZE --do series=D`"
 _LEAST_LIMIT: Final = 1 << 30
 _LIMIT_FACTOR: Final = 8
@@ -357,7 +358,7 @@ def _beside_the_table(rss_bytes: int) -> int:
 
 def _least_room(rss_bytes: int) -> int:
     """With no table: bits for the objects, page tables, and the pages that a program writes meanwhile."""
-    return _TIGHT_BYTES + rss_bytes // 16
+    return _TIGHT_BYTES + rss_bytes // 10
 
 
 def _no_room(pid: int, forked: Answer, room: Room | None, rss_bytes: int) -> NoRoom:
