@@ -94,6 +94,7 @@ QUICK: Final = frozenset(
         "test_rules",
         "test_schemas",
         "test_seeds",
+        "test_series",
         "test_server",
         "test_signatures",
         "test_slot_noise",
