@@ -17,15 +17,23 @@ _MARKED: Final[list[Rounds]] = []
 """Those of this process, from its first mark on; a forked child finds its parent's and makes its own."""
 _ASKING: Final[list[Any]] = []
 """The process that asked to be captured, and its connection."""
+_CLAIMS: Final[list[int]] = []
+"""The thread that claims just now."""
 _LOCK: Final = _thread.allocate_lock()
 
 
 def rounds() -> Rounds:
     """The runs of this process. In one whose runs are not counted they count nothing."""
     if not (_MARKED and _MARKED[0].is_of_this_process):
+        if _CLAIMS and _CLAIMS[0] == _thread.get_ident():
+            return Rounds(None, {})  # what the claim itself calls is no run
         with _LOCK:
             if not (_MARKED and _MARKED[0].is_of_this_process):
-                found = _claimed()
+                _CLAIMS[:] = [_thread.get_ident()]
+                try:
+                    found = _claimed()
+                finally:
+                    _CLAIMS.clear()
                 if found is None:
                     return Rounds(None, {})
                 _MARKED[:] = [found]

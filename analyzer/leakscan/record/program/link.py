@@ -6,11 +6,15 @@ import _socket
 import json
 import os
 import sys
-from typing import Any
+from typing import Any, Final
 
 from leakscan.record.events import CaptureGone
 
 # Any in this file: JSON values.
+
+# As they are before calls of them may be counted: a count that writes would count itself.
+_DUMPS: Final = json.dumps
+_LOADS: Final = json.loads
 
 
 class Link:
@@ -27,7 +31,7 @@ class Link:
         self.write("hello", pid=os.getpid(), parent=os.getppid(), command=sys.orig_argv)
 
     def write(self, event: str, **fields: Any) -> None:
-        line = memoryview(json.dumps({"event": event, **fields}).encode() + b"\n")
+        line = memoryview(_DUMPS({"event": event, **fields}).encode() + b"\n")
         self._check()
         try:
             while line:
@@ -47,7 +51,7 @@ class Link:
                 raise CaptureGone
             self._pending += block
         line, _, self._pending = self._pending.partition(b"\n")
-        found: dict[str, Any] = json.loads(line)
+        found: dict[str, Any] = _LOADS(line)
         return found
 
     def close(self) -> None:
