@@ -29,7 +29,13 @@ def counted(run: Callable[[], object]) -> tuple[bool, int]:
 
 
 def test_what_leaves_nothing_is_told_before_all_runs_are_made() -> None:
-    still, calls = counted(lambda: [Thing() for _ in range(1000)])
+    def run() -> None:
+        [Thing() for _ in range(1000)]
+
+    # Blocks that glibc keeps back for each size look like more of its memory until there are seven.
+    for _ in range(10):
+        run()
+    still, calls = counted(run)
     assert still and calls < MOST_RUNS
 
 
