@@ -50,7 +50,7 @@ QUICK: Final = frozenset(
         "test_headline",
         "test_heaps",
         "test_holder",
-        "test_hops_read",
+        "test_segments_read",
         "test_hostile_names",
         "test_house",
         "test_identity",

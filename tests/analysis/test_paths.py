@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from drawn_leaks import RUNS, each_run, found, groups, reached, read, the_leak
 from heaps import heap
-from leakscan.analysis.dialects.hop import normalised
+from leakscan.analysis.dialects.segment import normalised
 from leakscan.analysis.graph.costs import LAST_RESORT
 from leakscan.analysis.graph.kernels import NO
 

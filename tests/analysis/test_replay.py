@@ -129,7 +129,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[RawPath, 
                 member
                 for reason in reasons
                 for member in reason.members
-                if reach.root_kinds[member.root] == RootKind.MODULE and member.hops[0].text == name
+                if reach.root_kinds[member.root] == RootKind.MODULE and member.segments[0].text == name
             )
             found[name] = (ours, leaves[name])
         yield found
@@ -140,7 +140,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[RawPath, 
 @pytest.mark.parametrize("name", WAYS)
 def test_following_the_path_reaches_the_very_object(name: str, paths: dict[str, tuple[RawPath, Leaf]]):
     path, leaf = paths[name]
-    assert replay(sys.modules[MODULE], [hop.text for hop in path.hops]) is leaf
+    assert replay(sys.modules[MODULE], [segment.text for segment in path.segments]) is leaf
 
 
 def replay(obj: object, references: list[str]) -> object:

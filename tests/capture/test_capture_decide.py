@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from leakscan import load
-from leakscan.analysis.cuts.experiment import plan_experiment
+from leakscan.analysis.cuts.proof_plan import plan_proof
 from leakscan.analysis.graph.garbage import liveness
 from leakscan.capture import Prove, Settings, capture, read_capture
 from leakscan.cli import main
@@ -37,7 +37,7 @@ def test_half_of_the_cut_frees_nothing():
         after = load(captured.after)
         row = after.type_names.index("streamlab.output.ModelOutput")
         outputs = np.flatnonzero(after.type_ids == row).astype(np.uint32)
-        plan = plan_experiment(after, liveness(after), cut=["Workflow._runs[*]"], survivors=outputs)
+        plan = plan_proof(after, liveness(after), cut=["Workflow._runs[*]"], survivors=outputs)
         return Prove(
             cut=("Workflow._runs[*]",),
             types=("ModelOutput",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from heaps import DrawnHeap, heap
-from leakscan.analysis.cuts.experiment import Experiment, plan_experiment, survivors_to_count
+from leakscan.analysis.cuts.proof_plan import ProofPlan, plan_proof, survivors_to_count
 from leakscan.analysis.graph.garbage import liveness
 from leakscan.heap.kinds import BIRTH_WAITING, Kind
 from leakscan.record.clearing import ROOT
@@ -28,9 +28,9 @@ DRAWING = """
 CUT = ("Workflow._runs[*]",)
 
 
-def plan(graph: DrawnHeap, *survivors: str, cut: tuple[str, ...] = CUT) -> Experiment:
+def plan(graph: DrawnHeap, *survivors: str, cut: tuple[str, ...] = CUT) -> ProofPlan:
     chosen = np.array([graph[name] for name in survivors], np.uint32)
-    return plan_experiment(graph, liveness(graph), cut=cut, survivors=chosen)
+    return plan_proof(graph, liveness(graph), cut=cut, survivors=chosen)
 
 
 def test_a_pattern_becomes_the_references_it_stands_for():

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leakscan.analysis.births.survivors import find_survivors
-from leakscan.analysis.dialects.hops import read_hops
+from leakscan.analysis.dialects.segments import read_segments
 from leakscan.analysis.graph.modules import find_modules
 from leakscan.errors import SnapshotError
 from leakscan.heap.kinds import Kind
@@ -452,7 +452,8 @@ def test_a_closure_variable_reads_as_one_step_however_far_out_its_scope():
             (fn["context"], fn["run"]),
         ]
     ]
-    assert [hop.text for hop in read_hops(graph, find_modules(graph), refs)] == ["closure `output`"]
+    segments = read_segments(graph, find_modules(graph), refs)
+    assert [segment.text for segment in segments] == ["closure `output`"]
 
 
 def written_numbers(runs):

@@ -40,7 +40,7 @@ _CUTS: Final = 20
 
 
 @dataclass(frozen=True)
-class Assembly:
+class JudgeInputs:
     """What judging a cause needs besides it. `slots` are the judged slots by pattern."""
 
     holding: Holding
@@ -68,10 +68,10 @@ class Judged:
 
 
 def assemble_leaks(
-    assembly: Assembly, groups: Sequence[LeakGroup], ledger: SizeLedger, cuts: CutSearch
+    inputs: JudgeInputs, groups: Sequence[LeakGroup], ledger: SizeLedger, cuts: CutSearch
 ) -> list[Judged]:
     """One leak for each cause, worst first, ties by name."""
-    judged = [_judged(assembly, group, number, ledger.groups[number]) for number, group in enumerate(groups)]
+    judged = [_judged(inputs, group, number, ledger.groups[number]) for number, group in enumerate(groups)]
     judged.sort(key=badness)
     wanted = [one for one in judged if one.leak.verdict in ORDER[:3] and not one.leak.noise][:_CUTS]
     with_cut = {one.number: cut_of_group(cuts, one.group) for one in wanted if one.group is not None}
@@ -100,11 +100,11 @@ def badness(one: Judged) -> tuple[int, bool, int, int, str, str]:
     )
 
 
-def _judged(assembly: Assembly, group: LeakGroup, number: int, size: GroupSize) -> Judged:
-    holding = assembly.holding
-    judged_slots = [assembly.slots[slot.pattern] for slot in group.slots]
+def _judged(inputs: JudgeInputs, group: LeakGroup, number: int, size: GroupSize) -> Judged:
+    holding = inputs.holding
+    judged_slots = [inputs.slots[slot.pattern] for slot in group.slots]
     births = births_of(group.births, holding.runs)
-    judgement = _judgement(assembly, group, births, judged_slots)
+    judgement = _judgement(inputs, group, births, judged_slots)
     born = [run for run, count in enumerate(births, 1) if count]
     noise = judged_slots[0].noise
     # A rule acquits what has stopped; what grows on is a leak, unless the library itself bounds it.
@@ -116,10 +116,10 @@ def _judged(assembly: Assembly, group: LeakGroup, number: int, size: GroupSize) 
         judgement = replace(judgement, verdict=Verdict.INCONCLUSIVE, runs_needed=3 * holding.runs)
     if is_noise and judgement.verdict is Verdict.LEAK:
         judgement = replace(judgement, verdict=Verdict.BOUNDED, evidence=f"{noise.reason}: bounded by design")
-    is_waiting = judgement.verdict is Verdict.LEAK and assembly.sockets.alone_hold(group.heads)
+    is_waiting = judgement.verdict is Verdict.LEAK and inputs.sockets.alone_hold(group.heads)
     if is_waiting:
-        judgement = _waiting(judgement, assembly.sockets.count)
-    holder = _holder(assembly, group.slots[0], judged_slots[0].entries)
+        judgement = _waiting(judgement, inputs.sockets.count)
+    holder = _holder(inputs, group.slots[0], judged_slots[0].entries)
     leak = Leak(
         signature=group.signature,
         type_name=group.type_name,
@@ -139,7 +139,7 @@ def _judged(assembly: Assembly, group: LeakGroup, number: int, size: GroupSize) 
         cut=None,
         noise=noise.reason if is_noise else "",
         contents=_shown(size.contents),
-        native_types=_native_types(assembly, group, size),
+        native_types=_native_types(inputs, group, size),
         sites=_sites(holding.reach.graph, group),
         name=group.name,
         slots=tuple(slot.pattern for slot in group.slots),
@@ -150,17 +150,17 @@ def _judged(assembly: Assembly, group: LeakGroup, number: int, size: GroupSize) 
 
 
 def _judgement(
-    assembly: Assembly, group: LeakGroup, births: tuple[int, ...], slots: Sequence[JudgedSlot]
+    inputs: JudgeInputs, group: LeakGroup, births: tuple[int, ...], slots: Sequence[JudgedSlot]
 ) -> Judgement:
     """What is said of the objects that the cause is named after, as bad as the worst of its slots."""
-    graph = assembly.holding.reach.graph
+    graph = inputs.holding.reach.graph
     type_row = int(graph.type_ids[group.heads[0]])
     worst = min((slot.judgement.verdict for slot in slots), key=rank)
     told = [slot.judgement.by_type.get(type_row) for slot in slots]
     is_whole = any(each.is_whole for slot in slots for each in slot.populations if each.type_row == type_row)
     undated = len(group.heads) - sum(births)
     heads = Population(type_row, births, undated, is_whole)
-    own = [judge_population(assembly.holding, assembly.census, slot.entries, heads) for slot in slots]
+    own = [judge_population(inputs.holding, inputs.census, slot.entries, heads) for slot in slots]
     others = [each for slot in slots for each in slot.judgement.by_type.values()]
     for candidates in (own, [each for each in told if each is not None], others):
         for found in candidates:
@@ -169,11 +169,11 @@ def _judgement(
     return min(own, key=lambda judgement: rank(judgement.verdict))
 
 
-def _holder(assembly: Assembly, slot: Slot, entries: Entries) -> Holder | None:
+def _holder(inputs: JudgeInputs, slot: Slot, entries: Entries) -> Holder | None:
     """The old object at which growth accumulates: how it is called, how much it grew, what bounds it."""
     if not len(slot.holders):
         return None
-    graph, names = assembly.holding.reach.graph, assembly.names
+    graph, names = inputs.holding.reach.graph, inputs.names
     place = place_of(names, slot.holder, int(slot.refs[0]))
     file, line = (place.file, place.line) if place else ("", 0)
     if slot.kind is SlotKind.ENTRIES:
@@ -191,7 +191,7 @@ def _holder(assembly: Assembly, slot: Slot, entries: Entries) -> Holder | None:
             line=line,
         )
     # The slot is one name: how many other attributes its owner has says nothing.
-    owner, reach = slot.holder, assembly.holding.reach
+    owner, reach = slot.holder, inputs.holding.reach
     if reach.is_namespace[owner]:
         ref = int(reach.paths.parent_ref[owner])
         owner = owner if ref == NO_OBJECT else source_of(graph, ref)
@@ -232,10 +232,10 @@ def _with_entries(path: Path, holder: Holder | None) -> Path:
     )
 
 
-def _native_types(assembly: Assembly, group: LeakGroup, size: GroupSize) -> tuple[tuple[str, int], ...]:
+def _native_types(inputs: JudgeInputs, group: LeakGroup, size: GroupSize) -> tuple[tuple[str, int], ...]:
     heads = (group.type_name, len(group.heads))
     found = [heads, *((name, count) for name, count, _ in size.contents)]
-    return tuple((name, count) for name, count in found if name in assembly.extension_types)
+    return tuple((name, count) for name, count in found if name in inputs.extension_types)
 
 
 def _shown(contents: tuple[tuple[str, int, int], ...]) -> tuple[tuple[str, int, int], ...]:

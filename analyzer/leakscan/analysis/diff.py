@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from leakscan.analysis.assemble import Assembly, Judged, assemble_leaks
+from leakscan.analysis.assemble import Judged, JudgeInputs, assemble_leaks
 from leakscan.analysis.births.baseline import since
 from leakscan.analysis.births.plumbing import without_plumbing
 from leakscan.analysis.births.reclaimed import reclaimed
@@ -128,7 +128,7 @@ def diff(
         region, [group.objects for group in groups], named=[group.heads for group in groups]
     )
     cuts = prepare_cuts(region, names, slots=cut_slots(told, names))
-    assembly = Assembly(
+    inputs = JudgeInputs(
         told.holding,
         names,
         told.census,
@@ -136,7 +136,7 @@ def diff(
         find_open_sockets(reach),
         extension_types(reach.modules),
     )
-    judged = assemble_leaks(assembly, groups, ledger, cuts)
+    judged = assemble_leaks(inputs, groups, ledger, cuts)
     waits = find_waits(after, life)
     if waits is not None:
         judged = [_with_stuck(one, waits) for one in judged]

@@ -18,7 +18,7 @@ import numpy as np
 from leakscan.analysis.causes.paths import RawPath, Reason
 from leakscan.analysis.causes.steps import Writing, write_path
 from leakscan.analysis.cuts.object_cut import cut_of_object
-from leakscan.analysis.dialects.hops import read_hops
+from leakscan.analysis.dialects.segments import read_segments
 from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.graph.kernels import NO
 from leakscan.analysis.graph.modules import Tier
@@ -249,8 +249,8 @@ def _leak(reach: Reach, names: SlotNames, one: _Grown, verdict: Verdict, runs: i
         # Its own tables: they grow with the program's names, in steps, and are nobody's to clear.
         return None
     start = source_of(graph, refs[0]) if refs else one.obj
-    hops = read_hops(graph, reach.modules, refs)
-    raw = RawPath(int(reach.paths.root[one.obj]), start, hops)
+    segments = read_segments(graph, reach.modules, refs)
+    raw = RawPath(int(reach.paths.root[one.obj]), start, segments)
     none = np.zeros(0, np.uint32)
     slot = Slot(names.holder_label(one.obj), SlotKind.NAME, none, none, one.obj, none, -1, 0)
     path = write_path(Writing(reach, frozenset((one.obj,)), 0), Reason(slot, none, 0, (raw,)))

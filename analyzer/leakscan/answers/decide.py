@@ -39,7 +39,7 @@ def decision(
 
 def _experiment(captured: Capture, findings: Findings) -> Prove | None:
     from leakscan.analysis.births.survivors import find_survivors
-    from leakscan.analysis.cuts.experiment import plan_experiment, survivors_to_count
+    from leakscan.analysis.cuts.proof_plan import plan_proof, survivors_to_count
     from leakscan.analysis.graph.garbage import liveness
     from leakscan.capture import Prove
     from leakscan.heap.reader import load
@@ -53,7 +53,7 @@ def _experiment(captured: Capture, findings: Findings) -> Prove | None:
     is_new = find_survivors(load(captured.before, columns=()), after).is_new
     patterns = tuple(member.pattern for member in cut.members)
     survivors = survivors_to_count(after, life, cut=patterns, types=types, is_new=is_new)
-    plan = plan_experiment(after, life, cut=patterns, survivors=survivors)
+    plan = plan_proof(after, life, cut=patterns, survivors=survivors)
     return Prove(
         cut=patterns,
         types=types,

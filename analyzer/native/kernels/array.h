@@ -33,6 +33,14 @@ class Array {
         return true;
     }
 
+    // Zeros: pages of a large one that are never written take no memory.
+    [[nodiscard]] bool allocate_zeroed(std::size_t count) {
+        release();
+        items_ = static_cast<T*>(std::calloc(count ? count : 1, sizeof(T)));
+        capacity_ = items_ == nullptr ? 0 : count;
+        return items_ != nullptr;
+    }
+
     // Appends, growing by half; false when there is no memory.
     [[nodiscard]] bool push(T item) {
         if (size_ == capacity_ && !grow()) return false;

@@ -103,8 +103,8 @@ Status holding_sets(const Csr& backward, const SetQuery& query, SetResult& resul
     for (u32 i = 0; i < query.entries.count; ++i) entry_component[i] = query.component_of[query.entries.items[i]];
     if (!by_component(query.component_of, backward.objects, components, first, order) ||
         !by_component(entry_component.data(), query.entries.count, components, entry_first, entry_order) ||
-        !set_of.allocate_filled(components, 0) || !set_seen.allocate_filled(query.limits.sets, 0xFF) ||
-        !slot_seen.allocate_filled(query.slots, 0xFF) || !sets.allocate() || !pairs.allocate())
+        !set_of.allocate_filled(components, 0) || !set_seen.allocate_zeroed(query.limits.sets) ||
+        !slot_seen.allocate_zeroed(query.slots) || !sets.allocate() || !pairs.allocate())
         return Status::NO_MEMORY;
 
     u64 work = 0;
@@ -123,8 +123,8 @@ Status holding_sets(const Csr& backward, const SetQuery& query, SetResult& resul
                 const u32 set = set_of[holder];
                 if (set == kNo) {
                     is_over = true;
-                } else if (set != 0 && set_seen[set] != component) {
-                    set_seen[set] = component;
+                } else if (set != 0 && set_seen[set] != component + 1) {
+                    set_seen[set] = component + 1;
                     if (!parts.push(set)) return Status::NO_MEMORY;
                 }
             }
@@ -150,8 +150,8 @@ Status holding_sets(const Csr& backward, const SetQuery& query, SetResult& resul
             }
         }
         const auto add = [&](u32 slot) {
-            if (slot_seen[slot] == component) return true;
-            slot_seen[slot] = component;
+            if (slot_seen[slot] == component + 1) return true;
+            slot_seen[slot] = component + 1;
             return joined.push(slot);
         };
         for (u32 at = entry_begin; at < entry_end; ++at)

@@ -14,7 +14,7 @@ from leakscan.analysis.causes.holding import Holding
 from leakscan.analysis.causes.paths import RawPath, Reason, find_reasons
 from leakscan.analysis.causes.shapes import shape_of
 from leakscan.analysis.causes.steps import Writing, name_of, root_text, write_path
-from leakscan.analysis.dialects.hop import normalised
+from leakscan.analysis.dialects.segment import normalised
 from leakscan.analysis.graph.modules import Tier
 from leakscan.analysis.graph.refs import distinct
 from leakscan.analysis.results.findings import Path
@@ -194,15 +194,16 @@ def _signature(reach: Reach, type_name: str, name: str, reason: Reason) -> str:
 def _suspect_words(reach: Reach, reason: Reason) -> list[str]:
     """From the holder down: the old object, then each step and the type it leads to."""
     is_new, graph = reach.survivors.is_new, reach.graph
-    hops = reason.members[0].hops
+    segments = reason.members[0].segments
     start = _inside_root(reach, reason.members[0])
-    first_new = next((at for at, hop in enumerate(hops) if at >= start and is_new[hop.target]), len(hops))
+    later = range(start, len(segments))
+    first_new = next((at for at in later if is_new[segments[at].target]), len(segments))
     words: list[str] = []
     # The names above the holder that its class gives it: `Workflow` and `_runs`, not the whole way.
     for at in range(max(start, first_new - 2), first_new):
-        words += [_old_name(reason, at), graph.type_name(hops[at].target)]
-    for hop in hops[first_new:]:
-        step = [hop.name_text, graph.type_name(hop.target)]
+        words += [_old_name(reason, at), graph.type_name(segments[at].target)]
+    for segment in segments[first_new:]:
+        step = [segment.name_text, graph.type_name(segment.target)]
         if words[-2:] != step:
             words += step
     return words
@@ -212,15 +213,16 @@ def _inside_root(reach: Reach, path: RawPath) -> int:
     """Steps within the interpreter's callbacks for its end: an array until 3.13, then a list of tuples."""
     if reach.root_labels[path.root] != _END_CALLBACKS:
         return 0
-    return next((at for at, hop in enumerate(path.hops) if hop.kind != Kind.INDEX), len(path.hops))
+    names = (at for at, segment in enumerate(path.segments) if segment.kind != Kind.INDEX)
+    return next(names, len(path.segments))
 
 
 def _old_name(reason: Reason, at: int) -> str:
     """A key of an old dict is a name of the program when all members share it: `handlers['chunk']`."""
-    hop = reason.members[0].hops[at]
-    if hop.kind == Kind.KEY_STR and len({member.hops[at].key for member in reason.members}) == 1:
-        return hop.form.format(normalised(hop.key))
-    return hop.name_text
+    segment = reason.members[0].segments[at]
+    if segment.kind == Kind.KEY_STR and len({member.segments[at].key for member in reason.members}) == 1:
+        return segment.form.format(normalised(segment.key))
+    return segment.name_text
 
 
 def _coroutine_name(reach: Reach, tasks: U32) -> str:

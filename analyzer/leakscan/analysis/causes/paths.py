@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from leakscan.analysis.dialects.hop import Hop
-from leakscan.analysis.dialects.hops import read_hops
+from leakscan.analysis.dialects.segment import Segment
+from leakscan.analysis.dialects.segments import read_segments
 from leakscan.analysis.graph import kernels
 from leakscan.analysis.graph.costs import LAST_RESORT
 from leakscan.analysis.graph.kernels import NO, ShortestPaths
@@ -31,12 +31,12 @@ _FARTHEST: Final = 3_000_000
 class RawPath:
     """References from a root (row of `Reach.paths`' roots) to a survivor, in order.
 
-    Of a path that is too long `left_out` references are missing before hop number `gap`.
+    Of a path that is too long `left_out` references are missing before segment number `gap`.
     """
 
     root: int
     root_object: int
-    hops: tuple[Hop, ...]
+    segments: tuple[Segment, ...]
     gap: int = 0
     left_out: int = 0
 
@@ -117,13 +117,13 @@ def path_of_slot(reach: Reach, slot: Slot) -> Reason:
     left_out = max(0, len(refs) - _LONGEST)
     # The table of noise looks at the beginning and at the end.
     kept = refs if not left_out else [*refs[:_END], *refs[-_END:]]
-    hops = read_hops(graph, reach.modules, kept)
-    raw = RawPath(int(reach.paths.root[holder]), source_of(graph, refs[0]), hops)
+    segments = read_segments(graph, reach.modules, kept)
+    raw = RawPath(int(reach.paths.root[holder]), source_of(graph, refs[0]), segments)
     return Reason(slot, slot.refs, slot.cost, (raw,))
 
 
 def _reading(reason: Reason) -> tuple[str, ...]:
-    return tuple(hop.name_text for hop in reason.members[0].hops)
+    return tuple(segment.name_text for segment in reason.members[0].segments)
 
 
 def _backward(reach: Reach, new: NewGraph, heads: U32) -> ShortestPaths:
@@ -152,7 +152,7 @@ def _alike(reach: Reach, paths: Sequence[RawPath]) -> tuple[RawPath, ...]:
     shapes: dict[tuple[object, ...], list[RawPath]] = {}
     for path in paths:
         graph = reach.graph
-        shape = tuple((hop.name_text, int(graph.type_ids[hop.target])) for hop in path.hops)
+        shape = tuple((segment.name_text, int(graph.type_ids[segment.target])) for segment in path.segments)
         shapes.setdefault((len(shape), shape), []).append(path)
     best = min(shapes.items(), key=lambda item: (-len(item[1]), item[0]))
     return tuple(best[1])
@@ -184,9 +184,9 @@ class _Walker:
     def _raw(self, root: int, root_object: int, refs: list[int]) -> RawPath:
         reach = self.reach
         if len(refs) <= _LONGEST:
-            return RawPath(root, root_object, read_hops(reach.graph, reach.modules, refs))
-        first = read_hops(reach.graph, reach.modules, refs[:_END])
-        last = read_hops(reach.graph, reach.modules, refs[-_END:])
+            return RawPath(root, root_object, read_segments(reach.graph, reach.modules, refs))
+        first = read_segments(reach.graph, reach.modules, refs[:_END])
+        last = read_segments(reach.graph, reach.modules, refs[-_END:])
         return RawPath(root, root_object, first + last, gap=len(first), left_out=len(refs) - 2 * _END)
 
     def _down_to(self, obj: int) -> list[int]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from leakscan.analysis.causes.paths import RawPath, Reason
-from leakscan.analysis.dialects.hop import Hop, normalised
-from leakscan.analysis.dialects.hops import general_text
+from leakscan.analysis.dialects.segment import Segment, normalised
+from leakscan.analysis.dialects.segments import general_text
 from leakscan.analysis.results.findings import Path, Step
 from leakscan.analysis.slots.reach import Reach
 from leakscan.heap.graph import HeapGraph, Location
@@ -53,12 +53,12 @@ def write_path(writing: Writing, reason: Reason) -> Path:
     """The path of a reason, keys that differ between its members generalised."""
     reach, members = writing.reach, reason.members
     first = members[0]
-    columns = list(zip(*(member.hops for member in members), strict=True))
+    columns = list(zip(*(member.segments for member in members), strict=True))
     steps = [*_root_step(reach, first), *(_step(writing, column, reason) for column in columns)]
     steps = _marked_holder(reach, first, steps)
     steps = _with_weak_note(reach.graph, first, steps)
     if first.left_out:
-        at = len(steps) - len(first.hops) + first.gap
+        at = len(steps) - len(first.segments) + first.gap
         steps[at] = replace(steps[at], note=f"{count_text(first.left_out)} {_LEFT_OUT}")
     roots = {root_text(reach, member) for member in members}
     root = roots.pop() if len(roots) == 1 else normalised(root_text(reach, first))
@@ -83,7 +83,7 @@ def _root_kind(reach: Reach, path: RawPath) -> RootKind:
 def _root_step(reach: Reach, path: RawPath) -> list[Step]:
     """The object a root leads to, which is a step of its own unless it is the module the root names."""
     kind = _root_kind(reach, path)
-    if kind == RootKind.MODULE and path.hops:
+    if kind == RootKind.MODULE and path.segments:
         return []
     obj, graph = path.root_object, reach.graph
     place = place_of(graph, obj)
@@ -95,23 +95,23 @@ def _root_step(reach: Reach, path: RawPath) -> list[Step]:
             name=name_of(graph, obj),
             file=place.file if place else "",
             line=place.line if place else 0,
-            is_survivor=not path.hops,
+            is_survivor=not path.segments,
             is_new=bool(reach.survivors.is_new[obj]),
             object=obj + 1,
         )
     ]
 
 
-def _step(writing: Writing, hops: Sequence[Hop], reason: Reason) -> Step:
+def _step(writing: Writing, segments: Sequence[Segment], reason: Reason) -> Step:
     graph = writing.reach.graph
-    targets = [hop.target for hop in hops]
+    targets = [segment.target for segment in segments]
     names = {name_of(graph, obj) for obj in targets}
     places = {place_of(graph, obj) for obj in targets}
     place = min(places, key=lambda found: (found is None, str(found))) if places else None
     is_new = bool(writing.reach.survivors.is_new[targets[0]])
     return Step(
-        general_text(hops),
-        hops[0].kind.name.lower(),
+        general_text(segments),
+        segments[0].kind.name.lower(),
         graph.type_name(targets[0]),
         name=names.pop() if len(names) == 1 else normalised(min(names)),
         file=place.file if place else "",
@@ -148,12 +148,12 @@ def _marked_holder(reach: Reach, path: RawPath, steps: list[Step]) -> list[Step]
 
 def _with_weak_note(graph: HeapGraph, path: RawPath, steps: list[Step]) -> list[Step]:
     """Names a table that is weak by key and yet holds: through a value that leads to its own key."""
-    offset = len(steps) - len(path.hops)
-    for at, hop in enumerate(path.hops):
-        if graph.type_name(hop.target) not in _WEAK_BY_KEY:
+    offset = len(steps) - len(path.segments)
+    for at, segment in enumerate(path.segments):
+        if graph.type_name(segment.target) not in _WEAK_BY_KEY:
             continue
-        keys = _weak_targets(graph, path.hops[at + 1].target) if at + 1 < len(path.hops) else set()
-        values = [later.target for later in path.hops[at + 2 :]]
+        keys = _weak_targets(graph, path.segments[at + 1].target) if at + 1 < len(path.segments) else set()
+        values = [later.target for later in path.segments[at + 2 :]]
         is_circle = _leads_to(graph, values, keys)
         reads = "a value keeps its own key alive" if is_circle else "its keys are weak, its values are not"
         position = at + offset

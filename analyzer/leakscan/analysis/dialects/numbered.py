@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from leakscan.analysis.births.survivors import Mask
-from leakscan.analysis.dialects.hop import normalised
+from leakscan.analysis.dialects.segment import normalised
 from leakscan.analysis.graph.refs import kinds_of
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import Kind

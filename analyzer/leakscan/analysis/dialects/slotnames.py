@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Final
 
 from leakscan.analysis.dialects.functions import FUNCTIONS, code_place
-from leakscan.analysis.dialects.hops_v8 import property_text
 from leakscan.analysis.dialects.pattern_text import quoted
+from leakscan.analysis.dialects.segments_v8 import property_text
 from leakscan.analysis.dialects.slots_v8 import INNARDS, REACTION, as_written, is_link, leads_to_reaction
 from leakscan.analysis.graph.modules import Tier
 from leakscan.analysis.graph.refs import module_places, source_of, type_rows

@@ -104,8 +104,8 @@ def _contents(reach: Reach, slot: Slot) -> U32:
 def _held_by_library(reach: Reach, contents: U32, reason: Reason) -> str:
     graph = reach.graph
     names = {graph.type_name(obj) for obj in contents.tolist()}
-    hops = reason.members[0].hops
-    for owner in (reason.members[0].root_object, *(hop.target for hop in hops)):
+    segments = reason.members[0].segments
+    for owner in (reason.members[0].root_object, *(segment.target for segment in segments)):
         for name in names:
             if (found := HELD_BY.get((graph.type_name(owner), name))) is not None:
                 return found

@@ -9,8 +9,8 @@ import numpy as np
 
 from leakscan.analysis.causes.paths import RawPath
 from leakscan.analysis.causes.steps import name_of, place_of, root_text
-from leakscan.analysis.dialects.hop import Hop
-from leakscan.analysis.dialects.hops import read_hops
+from leakscan.analysis.dialects.segment import Segment
+from leakscan.analysis.dialects.segments import read_segments
 from leakscan.analysis.graph.kernels import BLOCKED, NO
 from leakscan.analysis.graph.refs import source_of
 from leakscan.analysis.objects.heap import Heap
@@ -185,10 +185,10 @@ def _reference(
     graph = heap.graph
     last = refs[-1]
     target = int(graph.ref_targets[last])
-    hops = read_hops(graph, heap.reach.modules, refs)
+    segments = read_segments(graph, heap.reach.modules, refs)
     source = source_of(graph, refs[0])
     return Reference(
-        text="".join(hop.text for hop in hops),
+        text="".join(segment.text for segment in segments),
         kind=graph.kind(last).name.lower(),
         other=heap.named(source if other is None else other),
         is_only=is_only_of is not None and is_only_of in _near_dominators(heap, target),
@@ -226,9 +226,9 @@ def _paths(heap: Heap, obj: int) -> tuple[tuple[Path, ...], int]:
         through = {source, *(source_of(heap.graph, each) for each in before)}
         if obj in through:
             continue
-        hops = read_hops(heap.graph, reach.modules, [*before, ref])
+        segments = read_segments(heap.graph, reach.modules, [*before, ref])
         # Entries of one container, the same attribute of many objects: one way in.
-        reading = tuple(hop.name_text for hop in hops)
+        reading = tuple(segment.name_text for segment in segments)
         if reading in seen:
             continue
         seen.add(reading)
@@ -236,17 +236,17 @@ def _paths(heap: Heap, obj: int) -> tuple[tuple[Path, ...], int]:
             omitted += 1
             continue
         row = int(reach.paths.root[source])
-        found.append(_written(heap, row, int(reach.root_targets[row]), hops))
+        found.append(_written(heap, row, int(reach.root_targets[row]), segments))
     return tuple(found), omitted
 
 
-def _written(heap: Heap, row: int, root_object: int, hops: Sequence[Hop]) -> Path:
+def _written(heap: Heap, row: int, root_object: int, segments: Sequence[Segment]) -> Path:
     graph, reach = heap.graph, heap.reach
     steps = []
-    if not hops or reach.root_kinds[row] != RootKind.MODULE:
+    if not segments or reach.root_kinds[row] != RootKind.MODULE:
         steps.append(_step(heap, "holds", "root", root_object))
-    steps += [_step(heap, hop.text, hop.kind.name.lower(), hop.target) for hop in hops]
-    raw = RawPath(row, root_object, tuple(hops))
+    steps += [_step(heap, segment.text, segment.kind.name.lower(), segment.target) for segment in segments]
+    raw = RawPath(row, root_object, tuple(segments))
     kind = RootKind(reach.root_kinds[row])
     if kind == RootKind.THREAD and steps and graph.type_name(root_object) == "<frame>":
         steps[0] = _step(heap, "running frame", "thread", root_object)

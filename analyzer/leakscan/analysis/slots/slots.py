@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from leakscan.analysis.births.earlier import Earlier
-from leakscan.analysis.dialects.hop import normalised
 from leakscan.analysis.dialects.pattern_text import quoted
+from leakscan.analysis.dialects.segment import normalised
 from leakscan.analysis.dialects.slotnames import TRIE_NODES, SlotNames
 from leakscan.analysis.dialects.slots_v8 import is_hash_table
 from leakscan.analysis.graph.costs import LAST_RESORT
@@ -34,11 +34,9 @@ from leakscan.heap.kinds import Kind, ObjectFlag, RootKind
 Bools = npt.NDArray[np.bool_]
 Indexes = npt.NDArray[np.intp]
 
-DATA_KINDS: Final = frozenset(
-    (Kind.KEY_STR, Kind.KEY_INT, Kind.KEY_OTHER, Kind.KEY, Kind.INDEX, Kind.MEMBER, Kind.STACK)
-)
-"""Kinds whose label is data of the program, not a name in its source."""
 _KEYED: Final = (Kind.KEY_STR, Kind.KEY_INT, Kind.KEY_OTHER)
+DATA_KINDS: Final = frozenset((*_KEYED, Kind.KEY, Kind.INDEX, Kind.MEMBER, Kind.STACK))
+"""Kinds whose label is data of the program, not a name in its source."""
 _NAMED: Final = (Kind.ATTRIBUTE, Kind.SLOT, Kind.KEY_STR)
 _FEWEST_PROPERTIES: Final = 8
 """New names on one old object that make it an object used as a map. Fewer were typed by somebody."""

@@ -7,7 +7,7 @@ import pytest
 
 from drawn_leaks import each_run, read, the_leak
 from heaps import heap
-from leakscan.analysis.dialects.hops_v8 import property_text
+from leakscan.analysis.dialects.segments_v8 import property_text
 from leakscan.analysis.diff import diff
 from leakscan.analysis.graph.ephemerons import lost_values
 

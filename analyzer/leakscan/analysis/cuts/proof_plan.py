@@ -24,7 +24,7 @@ Counted = tuple[int, int, bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Experiment:
+class ProofPlan:
     """References as (address of the holder, kind, label, address of what it holds).
 
     `others` are what the cut should free besides the survivors. `uncounted` of both are neither born in
@@ -50,7 +50,7 @@ def survivors_to_count(
     return np.flatnonzero(np.isin(after.type_ids, rows) & is_new & life.is_live & freed).astype(np.uint32)
 
 
-def plan_experiment(after: HeapGraph, life: Liveness, *, cut: Sequence[str], survivors: U32) -> Experiment:
+def plan_proof(after: HeapGraph, life: Liveness, *, cut: Sequence[str], survivors: U32) -> ProofPlan:
     """The cut of a report, as `capture.Prove` takes it; `after` must be of the process that still waits.
 
     UsageError: a pattern cannot be read.
@@ -62,7 +62,7 @@ def plan_experiment(after: HeapGraph, life: Liveness, *, cut: Sequence[str], sur
     is_counted = (_births(after)[survivors] > 0) | ((after.flags[survivors] & ObjectFlag.TRACKED) != 0)
     holders = after.addresses[sources_of(after, refs)]
     held = after.addresses[after.ref_targets[refs]]
-    return Experiment(
+    return ProofPlan(
         references=(
             *(
                 (int(holder), int(after.kind(int(ref))), after.label(int(ref)), int(target))

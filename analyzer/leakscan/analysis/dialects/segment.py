@@ -53,7 +53,7 @@ _DIGITS_OF_AN_ADDRESS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Hop:
+class Segment:
     """One step of a path: the references folded into it, the object it leads to, and how it reads.
 
     `form` has a place for `key`; `any_form` is what to write when keys differ ("" when the label is a

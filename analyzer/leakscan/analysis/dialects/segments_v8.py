@@ -1,7 +1,8 @@
-"""How the references of a V8 heap read to a JavaScript developer: one hop for what the source says once.
+"""How the references of a V8 heap read to a JavaScript developer: one segment for what the source says once.
 
 `emitter.on('chunk')` is four references in the heap, `await` seven. Each rule below looks at the references
-from one position on and says how many of them are one hop, and how that reads; the first that fits counts.
+from one position on and says how many of them are one segment, and how that reads; the first that fits
+counts.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from leakscan.analysis.dialects.hop import FORMS, VARIABLE, Hop
+from leakscan.analysis.dialects.segment import FORMS, VARIABLE, Segment
 from leakscan.analysis.graph.modules import Modules
 from leakscan.analysis.graph.refs import source_of
 from leakscan.heap.graph import HeapGraph
@@ -38,7 +39,7 @@ def property_text(label: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
+class _Chain:
     """References of a path; `at` is where a rule looks, folded ones before it already passed."""
 
     graph: HeapGraph
@@ -73,7 +74,7 @@ class _Way:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What a rule read: the references up to `end` are one hop."""
+    """What a rule read: the references up to `end` are one segment."""
 
     end: int
     form: str
@@ -81,13 +82,13 @@ class _Read:
     any_form: str = ""
 
 
-_Rule = Callable[[_Way, int], _Read | None]
+_Rule = Callable[[_Chain, int], _Read | None]
 
 
-def read_v8_hops(graph: HeapGraph, modules: Modules, refs: Sequence[int]) -> tuple[Hop, ...]:
-    """The references of a path as hops."""
-    way = _Way(graph, modules, refs)
-    hops: list[Hop] = []
+def read_v8_segments(graph: HeapGraph, modules: Modules, refs: Sequence[int]) -> tuple[Segment, ...]:
+    """The references of a path as segments."""
+    way = _Chain(graph, modules, refs)
+    segments: list[Segment] = []
     start = 0
     while start < len(refs):
         at = way.past_folded(start)
@@ -96,12 +97,13 @@ def read_v8_hops(graph: HeapGraph, modules: Modules, refs: Sequence[int]) -> tup
             read = _plain(way, at)
         kind = graph.kind(refs[at])
         target = int(graph.ref_targets[refs[read.end - 1]])
-        hops.append(Hop(tuple(refs[start : read.end]), target, kind, read.form, read.key, read.any_form))
+        references = tuple(refs[start : read.end])
+        segments.append(Segment(references, target, kind, read.form, read.key, read.any_form))
         start = read.end
-    return tuple(hops)
+    return tuple(segments)
 
 
-def _timers(way: _Way, at: int) -> _Read | None:
+def _timers(way: _Chain, at: int) -> _Read | None:
     """Node keeps timers in lists by duration, held by the scope of its timer functions."""
     begin = at
     if way.kind(at) == Kind.ATTRIBUTE and way.source(at) in way.modules.rows:
@@ -117,7 +119,7 @@ def _timers(way: _Way, at: int) -> _Read | None:
     return _Read(end, name)
 
 
-def _timer_callback(way: _Way, at: int) -> _Read | None:
+def _timer_callback(way: _Chain, at: int) -> _Read | None:
     if way.kind(at) != Kind.ATTRIBUTE:
         return None
     label = way.label(at)
@@ -131,7 +133,7 @@ def _timer_callback(way: _Way, at: int) -> _Read | None:
     return None
 
 
-def _timer_function(way: _Way, at: int) -> str:
+def _timer_function(way: _Chain, at: int) -> str:
     """A timer that repeats has its period in `_repeat`, another null. A small period has no node."""
     for ref in way.graph.references(way.source(at)):
         if way.graph.kind(ref) == Kind.ATTRIBUTE and way.graph.label(ref) == "_repeat":
@@ -140,7 +142,7 @@ def _timer_function(way: _Way, at: int) -> str:
     return "setInterval"
 
 
-def _listener(way: _Way, at: int) -> _Read | None:
+def _listener(way: _Chain, at: int) -> _Read | None:
     """`emitter._events.chunk` is the listener or an array of them; `once` puts a wrapper around it."""
     is_table = way.kind(at) == Kind.ATTRIBUTE and way.label(at) == "_events"
     if not is_table or way.kind(at + 1) != Kind.ATTRIBUTE:
@@ -160,7 +162,7 @@ def _called(method: str, event: str) -> str:
     return f".{method}(Symbol({symbol[1]}))" if symbol else f".{method}('{{}}')"
 
 
-def _event_target(way: _Way, at: int) -> _Read | None:
+def _event_target(way: _Chain, at: int) -> _Read | None:
     """`EventTarget` keeps a Map from the type of event to a linked list of Listeners."""
     if way.label(at) != "<symbol kEvents>" or way.kind(at + 1) != Kind.KEY_STR:
         return None
@@ -172,7 +174,7 @@ def _event_target(way: _Way, at: int) -> _Read | None:
     return _Read(end, ".addEventListener('{}')", way.label(at + 1))
 
 
-def _reaction(way: _Way, at: int) -> _Read | None:
+def _reaction(way: _Chain, at: int) -> _Read | None:
     """What waits for a promise: an async function, a `then` callback, or the promise `then` gave."""
     if way.kind(at) != Kind.SLOT or way.label(at) not in _REACTIONS or way.target(at) != _REACTION:
         return None
@@ -189,7 +191,7 @@ def _reaction(way: _Way, at: int) -> _Read | None:
     return _Read(end + 1, ".then() promise" if way.target(end) == "Promise" else ".then()")
 
 
-def _own_promise(way: _Way, at: int) -> _Read | None:
+def _own_promise(way: _Chain, at: int) -> _Read | None:
     if way.kind(at) != Kind.UNNAMED or way.target(at) != "Promise":
         return None
     if way.source_type(at) in _SUSPENDED:
@@ -198,7 +200,7 @@ def _own_promise(way: _Way, at: int) -> _Read | None:
     return _Read(at + 1, "resolves") if way.source_type(at) == "system / Context" else None
 
 
-def _async_store(way: _Way, at: int) -> _Read | None:
+def _async_store(way: _Chain, at: int) -> _Read | None:
     """AsyncLocalStorage: a property of the resource, or since Node 24 a Map that is passed along."""
     if way.target(at) == _IN_FRAME and way.kind(at + 1) in (Kind.KEY_OTHER, Kind.KEY_STR):
         return _Read(at + 2, "AsyncLocalStorage store")
@@ -206,7 +208,7 @@ def _async_store(way: _Way, at: int) -> _Read | None:
     return _Read(at + 1, "AsyncLocalStorage store") if is_store else None
 
 
-def _registration(way: _Way, at: int) -> _Read | None:
+def _registration(way: _Chain, at: int) -> _Read | None:
     if way.kind(at) != Kind.SLOT or way.label(at) != "[[Cells]]":
         return None
     end = at
@@ -217,7 +219,7 @@ def _registration(way: _Way, at: int) -> _Read | None:
     return _Read(end + 1, "held value of a registration")
 
 
-def _bound(way: _Way, at: int) -> _Read | None:
+def _bound(way: _Chain, at: int) -> _Read | None:
     if way.kind(at) == Kind.SLOT and way.label(at) == "[[BoundArgs]]" and way.kind(at + 1) == Kind.INDEX:
         return _Read(at + 2, "bound argument [{}]", way.label(at + 1))
     forms = {"[[BoundThis]]": "bound this", "[[BoundTargetFunction]]": "bound function"}
@@ -225,7 +227,7 @@ def _bound(way: _Way, at: int) -> _Read | None:
     return None if form is None else _Read(at + 1, form)
 
 
-def _collection(way: _Way, at: int) -> _Read | None:
+def _collection(way: _Chain, at: int) -> _Read | None:
     """Entries of a Map by their keys, of a Set by themselves, of a WeakMap at their key."""
     match way.kind(at):
         case Kind.KEY_STR:
@@ -245,12 +247,12 @@ def _collection(way: _Way, at: int) -> _Read | None:
             return None
 
 
-def _iterated(way: _Way, at: int) -> _Read | None:
+def _iterated(way: _Chain, at: int) -> _Read | None:
     is_iterator = way.kind(at) == Kind.UNNAMED and way.source_type(at).endswith("Iterator")
     return _Read(at + 1, "iterated") if is_iterator else None
 
 
-def _property(way: _Way, at: int) -> _Read | None:
+def _property(way: _Chain, at: int) -> _Read | None:
     if way.kind(at) != Kind.ATTRIBUTE:
         return None
     label = way.label(at)
@@ -264,7 +266,7 @@ def _property(way: _Way, at: int) -> _Read | None:
     return _Read(at + 1, "{}" if is_global else ".{}", label)
 
 
-def _plain(way: _Way, at: int) -> _Read:
+def _plain(way: _Chain, at: int) -> _Read:
     kind, label = way.kind(at) or Kind.UNNAMED, way.label(at)
     if kind == Kind.UNNAMED or (kind == Kind.SLOT and not label):
         return _Read(at + 1, "<unnamed in {}>", way.source_type(at))

@@ -1,12 +1,12 @@
-"""How the references of a path read: one hop for what a developer would write as one."""
+"""How the references of a path read: one segment for what a developer would write as one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
-from leakscan.analysis.dialects.hop import FORMS, VARIABLE, Hop, normalised, quoted_key
-from leakscan.analysis.dialects.hops_v8 import read_v8_hops
+from leakscan.analysis.dialects.segment import FORMS, VARIABLE, Segment, normalised, quoted_key
+from leakscan.analysis.dialects.segments_v8 import read_v8_segments
 from leakscan.analysis.graph.modules import Modules
 from leakscan.analysis.graph.refs import source_of
 from leakscan.heap.graph import HeapGraph
@@ -15,10 +15,10 @@ from leakscan.heap.kinds import Kind
 _BY_THREAD: Final = "values by thread"
 
 
-def general_text(hops: Sequence[Hop]) -> str:
-    """One text for hops that differ in their keys only: the key, what the keys share, or `[*]`."""
-    first = hops[0]
-    keys = {hop.key for hop in hops}
+def general_text(segments: Sequence[Segment]) -> str:
+    """One text for segments that differ in their keys only: the key, what the keys share, or `[*]`."""
+    first = segments[0]
+    keys = {segment.key for segment in segments}
     if len(keys) == 1 and first.kind not in (Kind.INDEX, Kind.STACK):
         return first.text
     if not first.any_form:
@@ -41,17 +41,17 @@ def _shared_parts(keys: set[str]) -> str:
     return f"{prefix}*" if prefix and not prefix[-1].isalnum() else ""
 
 
-def read_hops(graph: HeapGraph, modules: Modules, refs: Sequence[int]) -> tuple[Hop, ...]:
-    """The references of a path as hops; `__dict__`, a closure's tuple and cells are folded away."""
+def read_segments(graph: HeapGraph, modules: Modules, refs: Sequence[int]) -> tuple[Segment, ...]:
+    """The references of a path as segments; `__dict__`, a closure's tuple and cells are folded away."""
     if graph.runtime == "v8":
-        return read_v8_hops(graph, modules, refs)
-    hops: list[Hop] = []
+        return read_v8_segments(graph, modules, refs)
+    segments: list[Segment] = []
     position = 0
     while position < len(refs):
         length = _folded(graph, refs, position)
-        hops.append(_hop(graph, modules, refs[position : position + length]))
+        segments.append(_segment(graph, modules, refs[position : position + length]))
         position += length
-    return tuple(hops)
+    return tuple(segments)
 
 
 def _folded(graph: HeapGraph, refs: Sequence[int], at: int) -> int:
@@ -86,22 +86,22 @@ def _is_cell(graph: HeapGraph, ref: int) -> bool:
     return graph.type_name(int(graph.ref_targets[ref])) == "cell"
 
 
-def _hop(graph: HeapGraph, modules: Modules, refs: Sequence[int]) -> Hop:
+def _segment(graph: HeapGraph, modules: Modules, refs: Sequence[int]) -> Segment:
     first, last = refs[0], refs[-1]
     target = int(graph.ref_targets[last])
     kind = graph.kind(first)
     source = source_of(graph, first)
     if graph.kind(last) == Kind.CONTEXT:
-        return Hop(tuple(refs), target, Kind.CONTEXT, FORMS[Kind.CONTEXT], graph.label(last))
+        return Segment(tuple(refs), target, Kind.CONTEXT, FORMS[Kind.CONTEXT], graph.label(last))
     if len(refs) > 1 and graph.label(first) == _BY_THREAD:
-        return Hop(tuple(refs), target, kind, "thread local `{}`", graph.label(last))
+        return Segment(tuple(refs), target, kind, "thread local `{}`", graph.label(last))
     if len(refs) > 1 and kind == Kind.SLOT:
         cell = int(graph.ref_targets[refs[1]])
-        return Hop(
+        return Segment(
             tuple(refs), target, Kind.CLOSURE, "closure `{}`", graph.name_of(cell) or graph.label(refs[1])
         )
     if kind == Kind.LOCAL:
-        return Hop(tuple(refs), target, kind, FORMS[kind], graph.label(first))
+        return Segment(tuple(refs), target, kind, FORMS[kind], graph.label(first))
     if kind == Kind.DICT and len(refs) > 1:
         kind = graph.kind(last)
         if kind not in (Kind.KEY_STR, Kind.ATTRIBUTE, Kind.KEY):
@@ -113,16 +113,16 @@ def _hop(graph: HeapGraph, modules: Modules, refs: Sequence[int]) -> Hop:
     return _plain(graph, tuple(refs), target, kind, source)
 
 
-def _plain(graph: HeapGraph, refs: tuple[int, ...], target: int, kind: Kind, source: int) -> Hop:
+def _plain(graph: HeapGraph, refs: tuple[int, ...], target: int, kind: Kind, source: int) -> Segment:
     if kind == Kind.UNNAMED:
-        return Hop(refs, target, kind, "<unnamed in {}>", graph.type_name(source))
+        return Segment(refs, target, kind, "<unnamed in {}>", graph.type_name(source))
     key = "" if kind in (Kind.MEMBER, Kind.DICT, Kind.TYPE, Kind.WEAK) else graph.label(refs[-1])
-    return Hop(refs, target, kind, FORMS[kind], key, VARIABLE.get(kind, ""))
+    return Segment(refs, target, kind, FORMS[kind], key, VARIABLE.get(kind, ""))
 
 
-def _attribute(graph: HeapGraph, refs: tuple[int, ...], target: int, *, is_global: bool) -> Hop:
+def _attribute(graph: HeapGraph, refs: tuple[int, ...], target: int, *, is_global: bool) -> Segment:
     """An entry of a namespace reads the same whether its values lie inline or in a `__dict__`."""
     kind = graph.kind(refs[-1])
     if kind == Kind.KEY:
-        return Hop(refs, target, kind, "name '{}'", graph.label(refs[-1]))
-    return Hop(refs, target, Kind.ATTRIBUTE, "{}" if is_global else ".{}", graph.label(refs[-1]))
+        return Segment(refs, target, kind, "name '{}'", graph.label(refs[-1]))
+    return Segment(refs, target, Kind.ATTRIBUTE, "{}" if is_global else ".{}", graph.label(refs[-1]))
