@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable
 
@@ -119,3 +122,19 @@ def test_what_tidying_up_makes_is_not_the_runs() -> None:
 
     assert leaves_nothing(run, lambda: kept.append(Thing()))
     assert calls < MOST_RUNS
+
+
+def test_without_the_object_allocator_what_stays_is_still_seen() -> None:
+    code = """
+from leakscan.record.first_look import leaves_nothing
+kept = []
+print(leaves_nothing(lambda: kept.append(object())), leaves_nothing(lambda: None))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONMALLOC": "malloc"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("False True\n", "")

@@ -3,6 +3,7 @@
 #include "walk/strings.h"
 
 #include <cstdlib>
+#include <cstring>
 #if defined(__linux__)
 #include <sys/auxv.h>
 #endif
@@ -57,8 +58,7 @@ bool text_key(TextKey* key) {
     // What the kernel gave the process when it began: no system call, which a filter might forbid.
     const auto given = getauxval(AT_RANDOM);
     if (!given) return false;
-    const auto words = reinterpret_cast<const std::uint64_t*>(given);
-    *key = {words[0], words[1]};
+    std::memcpy(key, reinterpret_cast<const void*>(given), sizeof *key);  // on no boundary
     // The C library's guards are made of the same words: these are others.
     *key = {siphash("texts: 1", 8, *key), siphash("texts: 2", 8, *key)};
 #else
