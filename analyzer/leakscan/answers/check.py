@@ -79,7 +79,10 @@ def _check_types(directory: Path, findings: Sequence[Findings], budgets: Sequenc
         for source in sources_of([directory])[0]:
             for snapshot in (source.before, source.after):
                 if snapshot is not None:
-                    names |= set(load(snapshot, columns=()).type_names)
+                    graph = load(snapshot, columns=())
+                    if graph.runtime == "v8":  # where a class without objects has no name: its leak may be mended
+                        return
+                    names |= set(graph.type_names)
         check_budgets(budgets, names)
 
 

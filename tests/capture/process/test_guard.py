@@ -85,7 +85,7 @@ def test_births_of_a_box_are_told_as_intervals(boxes: Path):
     [leak] = [each for each in findings.leaks if each.type_name == "__main__.Session"]
     assert findings.unit == "interval"
     assert len(leak.births) == findings.runs
-    assert all(leak.births)
+    assert all(leak.births[:-1])  # the last snapshot may follow right upon the one before
 
 
 def test_only_one_guard_runs_in_a_process(boxes: Path):
@@ -329,7 +329,7 @@ def test_a_guard_stays_in_a_process_that_was_attached_to(boxes: Path):
         assert target.ask(f"leak({str(boxes)!r})") == "leaked"
     leak = leakscan.diff(boxes).findings.leaks[0]
     assert leak.holder is not None
-    assert (leak.holder.label, all(leak.births)) == ("__main__.HELD", True)
+    assert (leak.holder.label, all(leak.births[:-1])) == ("__main__.HELD", True)
 
 
 @needs_attach()
