@@ -1,5 +1,5 @@
-import sys
+"""`python -m leakscan`."""
 
-from leakscan.cli import main
+from leakscan.cli import run
 
-sys.exit(main())
+run()

@@ -116,3 +116,9 @@ def test_a_directory_that_is_no_capture_says_what_to_do(
         f"error: {tmp_path} is not a capture: it has no run.json\n"
         "hint: leakscan capture TARGET -o DIR writes one\n",
     )
+
+
+def test_ctrl_c_while_text_is_compiled_ends_with_its_code_and_not_by_the_signal():
+    code = "import leakscan.cli as cli\ncli._run = lambda given: exec('raise KeyboardInterrupt')\ncli.run()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")

@@ -80,8 +80,8 @@ def _check_types(directory: Path, findings: Sequence[Findings], budgets: Sequenc
             for snapshot in (source.before, source.after):
                 if snapshot is not None:
                     graph = load(snapshot, columns=())
-                    if graph.runtime == "v8":  # where a class without objects has no name: its leak may be mended
-                        return
+                    if graph.runtime == "v8":
+                        return  # where a class without objects has no name: its leak may be mended
                     names |= set(graph.type_names)
         check_budgets(budgets, names)
 

@@ -8,11 +8,12 @@ so that each command pays for itself only.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from leakscan import __version__
 from leakscan.cli import exits
@@ -51,6 +52,19 @@ COMPLETION: Final = "_LEAKSCAN_COMPLETE"
 
 SUITE: Final = "_suite"
 """No command for people: the pytest plugin starts it."""
+
+
+def run() -> NoReturn:
+    """Run the command of this process and end it with its exit code, Ctrl-C included."""
+    code = main()
+    if code == exits.INTERRUPTED:
+        # An interrupt that came while text was compiled, as dataclasses are, stays noted in CPython (3.8 on,
+        # `_Py_UnhandledKeyboardInterrupt`): the process would end by the signal, and not with this code.
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
