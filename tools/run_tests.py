@@ -40,6 +40,7 @@ class Ran:
 
     code: int
     output: str
+    seconds: float
 
     @property
     def is_good(self) -> bool:
@@ -72,11 +73,12 @@ def _parts(files: list[Path], size: int) -> list[list[Path]]:
 
 def run(files: list[Path], options: list[str]) -> Ran:
     # Several would write one cache.
+    start = time.monotonic()
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, *map(str, files)]
     done = subprocess.run(
         command, cwd=ROOT, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    return Ran(done.returncode, done.stdout)
+    return Ran(done.returncode, done.stdout, time.monotonic() - start)
 
 
 def all_files() -> list[Path]:
@@ -101,7 +103,7 @@ def main(arguments: list[str]) -> int:
                 bad.append(files)
                 print(ran.output)
             names = ", ".join(file.stem.removeprefix("test_") for file in files)
-            print(f"{'ok    ' if ran.is_good else 'FAILED'} {names}", flush=True)
+            print(f"{'ok    ' if ran.is_good else 'FAILED'} {ran.seconds:4.0f} s  {names}", flush=True)
     print(*sorted(skipped), sep="\n")
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     said = ", ".join(f"{counts[word]} {word}" for word in ("failed", "error", "errors", "passed", "skipped"))

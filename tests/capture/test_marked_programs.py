@@ -105,8 +105,11 @@ PROGRAMS = {
         """,
     "several threads, whose runs overlap": """
         import threading
+        all_there = threading.Barrier(4)
         def work():
-            for n in range(5):
+            turns = iter(range(5))
+            all_there.wait()
+            for n in turns:
                 with leakscan.run():
                     handle(n)
         threads = [threading.Thread(target=work) for _ in range(4)]
