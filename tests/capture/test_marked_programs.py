@@ -142,8 +142,10 @@ PROGRAMS = {
 @pytest.mark.parametrize("way", PROGRAMS)
 def test_marked_runs_find_the_leak_and_not_its_fixed_twin(run: Run, way: str):
     source = HEAD + textwrap.dedent(PROGRAMS[way])
-    # Of runs that overlap one may take what belongs to another.
-    assert [row[:2] for row in leaks(run(source, "leak"))] == [(8, "Order")]
+    [(count, name, _)] = leaks(run(source, "leak"))
+    # Of runs that overlap one may take what belongs to another, and three may be under way at the end.
+    at_most = 11 if "overlap" in way else 8
+    assert name == "Order" and 8 <= count <= at_most
     assert leaks(run(source)) == []
 
 

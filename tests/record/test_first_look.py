@@ -6,13 +6,14 @@ import gc
 import os
 import subprocess
 import sys
+import time
 import tracemalloc
 from collections.abc import Callable
 
 import pytest
 
 from leakscan.record import births
-from leakscan.record.first_look import MOST_RUNS, leaves_nothing
+from leakscan.record.first_look import MOST_RUNS, SLOW_SECONDS, leaves_nothing
 
 
 class Thing:
@@ -138,3 +139,17 @@ print(leaves_nothing(lambda: kept.append(object())), leaves_nothing(lambda: None
         check=False,
     )
     assert (done.stdout, done.stderr) == ("False True\n", "")
+
+
+def test_blocks_that_go_in_one_slow_run_do_not_hide_what_each_run_leaves() -> None:
+    stock, kept, ends = [[object() for _ in range(100)]], [], [time.process_time()]
+
+    def run() -> None:
+        kept.append(Thing())
+        if len(kept) == 2:
+            stock.clear()
+        ends[0] = time.process_time() + 2 * SLOW_SECONDS
+        while time.process_time() < ends[0]:
+            pass
+
+    assert not leaves_nothing(run)

@@ -24,6 +24,8 @@ LEAST_MALLOC_BLOCK: Final = 512
 MOST_RUNS: Final = 8
 ENOUGH_STILL: Final = 2
 """So many runs without growth, when each left something in the place of what an earlier one had left."""
+ENOUGH_BY_BLOCKS: Final = 3
+"""And so many where more of the runs is alive, but no more blocks in all are."""
 SLOW_SECONDS: Final = 0.005
 """Of CPU: for a run that costs more, one without growth is enough."""
 RECOGNISED_AFTER: Final = 4
@@ -95,7 +97,7 @@ class _Look:
             self._call(number)
             if number == 1:
                 continue
-            if self._seems_to_grow(number):
+            if self._is_more(number):  # or garbage of this run would hide what the next one leaves
                 gc.collect()
                 self._count(number)
             if self._malloc[number] >= self._malloc[number - 1] + LEAST_MALLOC_BLOCK:
@@ -104,7 +106,7 @@ class _Look:
                 return True
             else:
                 still = 0 if self._seems_to_grow(number) else still + 1
-            if still == ENOUGH_STILL or (still and self._is_slow):
+            if still >= self._enough(number):
                 return True
             if number == RECOGNISED_AFTER and not still:
                 self._look_at_objects(number)
@@ -149,12 +151,22 @@ class _Look:
         del found
         self._blocks[number], self._malloc[number] = heap_in_use()
 
+    def _enough(self, number: int) -> int:
+        """So many runs in a row without growth. Blocks alone are no proof: another thread may free some."""
+        if self._is_more(number):
+            return ENOUGH_BY_BLOCKS
+        # The first run is counted with its garbage, so that the second seems to leave less than it does.
+        return 1 if self._is_slow and number > 2 else ENOUGH_STILL
+
+    def _is_more(self, number: int) -> bool:
+        """More of the runs is alive, as far as births tell."""
+        return self._living[number] == _UNKNOWN or self._living[number] > self._living[number - 1]
+
     def _seems_to_grow(self, number: int) -> bool:
         """More of the runs is alive, and more in all: a table that is made anew takes an old one's place."""
-        is_more = self._living[number] == _UNKNOWN or self._living[number] > self._living[number - 1]
         # PYTHONMALLOC=malloc: the object allocator serves nothing, so that its blocks tell nothing.
         are_more = self._blocks[number] == 0 or self._blocks[number] > self._blocks[number - 1]
-        return is_more and are_more
+        return self._is_more(number) and are_more
 
 
 def _begin(value: int) -> None:

@@ -60,7 +60,12 @@ def script(tmp_path: Path) -> Path:
 def supervisor(script: Path, leaking: int, fixed: int, method: str = "fork") -> Iterator[Program]:
     with started([sys.executable, str(script), method, str(leaking), str(fixed)]) as target:
         assert target.line() == "ready"
-        yield target
+        try:
+            yield target
+        finally:  # it ends by itself: killed, it would leave its workers behind
+            assert target.process.stdin is not None
+            target.process.stdin.close()
+            target.process.wait(60)
 
 
 @pytest.fixture
