@@ -124,6 +124,9 @@ QUICK: Final = frozenset(
 
 
 LONGEST: Final = (
+    "test_targets_served",
+    "test_targets_jobs",
+    "test_marked_programs",
     "test_report_browser",
     "test_known_answers",
     "test_cases_answers",
