@@ -27,15 +27,15 @@ LINES = {
 }
 
 
-def newer() -> list[object]:
-    """Every CPython from 3.12 on that is at hand."""
-    found = {version: shutil.which(f"python3.{version}") for version in range(12, 16)}
+def newer(first: int = 12) -> list[object]:
+    """Every CPython from 3.`first` on that is at hand."""
+    found = {version: shutil.which(f"python3.{version}") for version in range(first, 16)}
     usable = {
         version: path
         for version, path in found.items()
         if path and not subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode
     }
-    if sys.version_info >= (3, 12):
+    if sys.version_info.minor >= first:
         usable[sys.version_info.minor] = sys.executable
     return [pytest.param(path, id=f"3.{version}") for version, path in usable.items()]
 
@@ -74,33 +74,55 @@ def test_the_fixed_twin_has_nothing_to_blame(tmp_path, python):
     assert found.leaks == () and not any("who wrote" in warning for warning in found.warnings)
 
 
-def test_before_312_it_is_said_that_nobody_was_seen(tmp_path):
-    python = sys.executable if sys.version_info < (3, 12) else shutil.which("python3.11")
-    if python is None:
-        pytest.skip("needs CPython 3.11")
-    found = blamed("visit", tmp_path / "leak", python)
-    assert any("it takes Python 3.12" in warning for warning in found.warnings)
-    assert all(leak.written_by == () for leak in found.leaks)
+OLD = """
+import sys
+sys.path.insert(0, {package!r})
+from leakscan.record.writers import blame
+kept, listed, numbers = {{}}, [None] * 50, iter(range(50))
+class Owner: __slots__ = ("last",)
+owner = Owner()
+owner.last = None
+def run():
+    number = next(numbers)
+    kept[number] = object()
+    listed[number] = object()
+    owner.last = (owner.last, number)
+    kept[-1] = 0
+    del kept[-1]
+seen = blame([(0, id(kept), None), (1, id(listed), None), (2, id(owner), "last")], run, runs=10)
+assert seen["failed"] == "", seen
+first = run.__code__.co_firstlineno
+assert sys.gettrace() is None
+print([(slot, line - first) for slot, _, line, *_ in seen["written"]])
+"""
+
+
+@pytest.mark.parametrize("python", newer(11))
+def test_items_that_are_replaced_and_slots_tell_their_line_on_every_version(python):
+    program = OLD.format(package=str(ROOT / "analyzer"))
+    done = subprocess.run([python, "-c", program], capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert eval(done.stdout) == [(0, 2), (1, 3), (2, 4)]
 
 
 PROGRAM = """
 import sys
 sys.path.insert(0, {package!r})
-from leakscan.record.blame import blame
+from leakscan.record.writers import blame
 kept, listed = {{}}, []
-numbers = iter(range(100))
+numbers = iter(range(1000))
 def run():
     number = next(numbers)
     kept[number] = object()
     listed.append(object())
     if number == 3: raise ValueError(number)
 try:
-    blame([(0, id(kept)), (1, id(listed))], run, runs=9)
+    blame([(0, id(kept), None), (1, id(listed), None)], run, runs=9)
 except ValueError:
     pass
 assert all(sys.monitoring.get_tool(number) is None for number in range(6))
-seen = blame([(0, id(kept)), (1, id(listed))], run, runs=2)
-assert [row[-1] for row in seen["written"]] == [2, 2], seen
+seen = blame([(0, id(kept), None), (1, id(listed), None)], run, runs=2)
+assert [row[4] for row in seen["written"]] == [2, 2], seen
 from ctypes import PYFUNCTYPE, c_int, c_void_p, pythonapi
 signature = PYFUNCTYPE(c_int, c_int, c_void_p, c_void_p, c_void_p)
 pythonapi.PyDict_AddWatcher.argtypes = [signature]

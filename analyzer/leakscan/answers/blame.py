@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -14,15 +15,12 @@ if TYPE_CHECKING:
 _LEAKS: Final = 10
 _SLOTS: Final = 4
 _HOLDERS: Final = 1000
-"""Containers that are watched for one leak: lists that hang on old objects are many."""
+"""Holders that are watched for one slot: lists that hang on old objects are many."""
 _MOST_RUNS: Final = 20
-_WATCHED: Final = frozenset(
-    ("dict", "list", "set", "collections.deque", "collections.defaultdict", "collections.OrderedDict")
-)
 
 
 def blame_of(captured: Capture, findings: Findings) -> Blame | None:
-    """What to ask of the target that still waits. None: nothing that leaks lies in a container."""
+    """What to ask of the target that still waits. None: nothing leaks, or no object holds what does."""
     from leakscan.capture import Blame
     from leakscan.heap.reader import load
 
@@ -30,7 +28,9 @@ def blame_of(captured: Capture, findings: Findings) -> Blame | None:
     leaks = findings.leaks[:_LEAKS]
     slots = [(leak, pattern) for leak in leaks for pattern in leak.slots[:_SLOTS]]
     holders = [
-        (number, address) for number, (_, pattern) in enumerate(slots) for address in _holders(after, pattern)
+        (number, address, label)
+        for number, (_, pattern) in enumerate(slots)
+        for address, label in _holders(after, pattern)
     ]
     if not holders:
         return None
@@ -38,21 +38,38 @@ def blame_of(captured: Capture, findings: Findings) -> Blame | None:
     return Blame(asked, tuple(holders), min(_MOST_RUNS, captured.runs_completed))
 
 
-def _holders(after: HeapGraph, pattern: str) -> list[int]:
-    """Addresses of the containers that a pattern names."""
+def _holders(after: HeapGraph, pattern: str) -> list[tuple[int, str | None]]:
+    """Addresses of what a pattern holds by, what got something last first; the name, if it is one."""
     import numpy as np
 
     from leakscan.analysis.dialects.pattern_text import parse_pattern
     from leakscan.analysis.dialects.patterns import match_pattern
-    from leakscan.analysis.graph.refs import distinct, sources_of
+    from leakscan.analysis.graph.refs import sources_of
     from leakscan.errors import UsageError
 
     try:
-        refs = match_pattern(after, parse_pattern(pattern)).refs
+        refs = match_pattern(after, parse_pattern(pattern)).refs.astype(np.uint32)
     except UsageError:
-        return []  # what lies in no container: a local, a root
-    holders = distinct(sources_of(after, refs.astype(np.uint32)))[:_HOLDERS].tolist()
-    return [int(after.addresses[each]) for each in holders if after.type_name(each) in _WATCHED]
+        return []  # what no object holds: a root
+    sources = sources_of(after, refs)
+    births = after.births[after.ref_targets[refs]] if after.births is not None else np.zeros(len(refs))
+    newest_first = np.argsort(-births.astype(np.int64), kind="stable")
+    # `x[*]`, `{*}`, and names that come from data: `Service.of_*`.
+    is_of_many = "*" in re.split(r"[.\[{]", pattern)[-1]
+    ranked: dict[int, str | None] = {}
+    for at in newest_first.tolist():
+        ranked.setdefault(int(sources[at]), None if is_of_many else _name(after, int(refs[at])))
+        if len(ranked) >= _HOLDERS:
+            break
+    return [(int(after.addresses[source]), label) for source, label in ranked.items()]
+
+
+def _name(after: HeapGraph, ref: int) -> str | None:
+    """The name of a reference that is known by one: an attribute, a variable."""
+    from leakscan.heap.kinds import Kind
+
+    named = (Kind.ATTRIBUTE, Kind.SLOT, Kind.KEY_STR, Kind.CONTEXT, Kind.LOCAL, Kind.CLOSURE)
+    return after.label(ref) if after.kind(ref) in named else None
 
 
 def blamed(findings: Findings, blame: Blamed) -> Findings:
@@ -65,7 +82,9 @@ def blamed(findings: Findings, blame: Blamed) -> Findings:
     rows: dict[str, list[Writer]] = {}
     for row in blame.written:
         total = of[row.signature, row.pattern]
-        writer = Writer(row.pattern, row.file, row.line, row.function, row.count, total)
+        caller = (row.caller_file, row.caller_line, row.caller_function)
+        place = (row.pattern, row.file, row.line, row.function, row.count, total, row.runs)
+        writer = Writer(*place, *caller, row.task)
         rows.setdefault(row.signature, []).append(writer)
     warnings = findings.warnings
     if blame.failed:

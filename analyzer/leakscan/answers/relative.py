@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import PurePath
 
-from leakscan.analysis.results.findings import Cut, Findings, Leak, Path
+from leakscan.analysis.results.findings import Cut, Findings, Leak, Path, Writer
 from leakscan.analysis.results.waits import Stuck
 
 
@@ -32,7 +32,7 @@ def _leak(leak: Leak, start: str) -> Leak:
         also_held_by=tuple(_path(path, start) for path in leak.also_held_by),
         holder=None if holder is None else replace(holder, file=holder.file.removeprefix(start)),
         cut=_cut(leak.cut, start),
-        written_by=tuple(replace(writer, file=writer.file.removeprefix(start)) for writer in leak.written_by),
+        written_by=tuple(_writer(writer, start) for writer in leak.written_by),
         sites=tuple((file.removeprefix(start), line, name, count) for file, line, name, count in leak.sites),
     )
 
@@ -62,3 +62,8 @@ def _stuck(stuck: Stuck | None, start: str) -> Stuck | None:
         for group in stuck.groups
     )
     return replace(stuck, groups=tuple(groups))
+
+
+def _writer(writer: Writer, start: str) -> Writer:
+    file, caller = writer.file.removeprefix(start), writer.caller_file.removeprefix(start)
+    return replace(writer, file=file, caller_file=caller)

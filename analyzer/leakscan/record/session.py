@@ -275,9 +275,11 @@ class Session:
         )
         self._measure_heap("settled", collected=collected, seconds=waited)
 
-    def blame(self, holders: list[tuple[int, int]], runs: int) -> dict[str, Any]:  # Any: JSON values
-        """Who fills the containers at these addresses in more runs, which nobody measures."""
-        from leakscan.record.blame import blame
+    def blame(
+        self, holders: list[tuple[int, int, str | None]], runs: int
+    ) -> dict[str, Any]:  # Any: JSON values
+        """Who writes into the holders at these addresses in more runs, which nobody measures."""
+        from leakscan.record.writers import blame
 
         _allow_interrupts()
         try:

@@ -139,6 +139,14 @@ class Writer:
     function: str
     count: int
     of: int
+    runs: int = 0
+    """further runs in which it did"""
+    caller_file: str = ""
+    """the nearest line of the program, where the line itself is a library's"""
+    caller_line: int = 0
+    caller_function: str = ""
+    task: str = ""
+    """coroutine of the asyncio task that did it"""
 
 
 @dataclass(frozen=True, slots=True)

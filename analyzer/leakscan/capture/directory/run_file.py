@@ -80,7 +80,11 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A line that filled the containers of a leak's slot `count` times in the runs made to see it."""
+    """A line that wrote into a leak's slot `count` times, in `runs` of the runs made to see it.
+
+    `caller_*` are the nearest line of the program where the line is a library's; `task` is the coroutine of
+    the asyncio task that was under way.
+    """
 
     signature: str
     pattern: str
@@ -88,6 +92,11 @@ class Written:
     line: int
     function: str
     count: int
+    runs: int = 0
+    caller_file: str = ""
+    caller_line: int = 0
+    caller_function: str = ""
+    task: str = ""
 
 
 @dataclass(frozen=True, slots=True)

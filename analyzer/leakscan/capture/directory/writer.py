@@ -241,10 +241,7 @@ class CaptureWriter:
         asked = self._run.blame
         assert asked is not None, "a blame that nobody asked for"
         slots = dict(enumerate(asked.slots))
-        written = tuple(
-            Written(slots[slot][0], slots[slot][1], file, line, function, count)
-            for slot, file, line, function, count in event["written"]
-        )
+        written = tuple(Written(*slots[slot], *row) for slot, *row in event["written"])
         self._set(blame=replace(asked, written=written, failed=event["failed"]))
         self.write()
 

@@ -34,13 +34,14 @@ class Prove:
 
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """Run the scenario `runs` times more, and see which lines fill the containers that hold the leaks.
+    """Run the scenario `runs` times more, and see which lines write into what holds the leaks.
 
-    `slots` are (signature of the leak, pattern); a holder is (position of its slot, address in `after.heap`).
+    `slots` are (signature of the leak, pattern); a holder is (position of its slot, address in `after.heap`,
+    the name of the one reference that is meant, or None for all entries).
     """
 
     slots: tuple[tuple[str, str], ...]
-    holders: tuple[tuple[int, int], ...]
+    holders: tuple[tuple[int, int, str | None], ...]
     runs: int
 
 

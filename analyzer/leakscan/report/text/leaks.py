@@ -56,7 +56,8 @@ def written_lines(leak: Leak, *, indent: str, width: int) -> list[Line]:
     lines: list[Line] = []
     for number, writer in enumerate(leak.written_by[:_WRITERS_SHOWN]):
         lead = Span("written by  " if number == 0 else " " * 12, "faint")
-        share = f"  {visible(writer.function)}  ({count_text(writer.count)} of {count_text(writer.of)})"
+        by = f" from {place(writer.caller_file, writer.caller_line)}" if writer.caller_file else ""
+        share = f"  {visible(writer.function)}{by}  ({count_text(writer.count)} of {count_text(writer.of)})"
         # The holder's own slot is said in the line above.
         into = "" if writer.pattern == leak.slots[0] else f" into {visible(writer.pattern)}"
         where = Span(place(writer.file, writer.line))

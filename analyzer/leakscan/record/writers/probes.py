@@ -1,0 +1,167 @@
+"""How each kind of holder is looked at: as a dict to be watched, or by reading what a store changes.
+
+Nothing here runs code of the program: methods are those of the built-in types, never a subclass's own.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import gc
+import queue
+import sys
+import types
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+# Any in this file: objects of the target.
+
+_MOST_COMPARED: Final = 2000
+"""Items of a container whose places are compared one by one, where its length tells nothing."""
+
+
+@dataclass(slots=True)
+class Probe:
+    """What is read of one holder. `read` differs after a store; `items` are those from a position on."""
+
+    slot: int
+    read: Callable[[], Any]
+    is_sized: bool = False
+    items: Callable[[int, int], list[int]] | None = None
+    """Addresses of what was put in when the length went from one to the other."""
+    present: Callable[[], set[int]] | None = None
+    compare: Callable[[], Any] | None = None
+    """A reading that also differs when an item takes another's place."""
+
+
+@dataclass(frozen=True, slots=True)
+class InDict:
+    """Entries of a dict: all, or the one with this name."""
+
+    slot: int
+    holder: dict[Any, Any]
+    name: str | None
+
+
+def looked_at(slot: int, holder: Any, label: str | None) -> Iterator[InDict | Probe]:
+    """How the slot is seen in this holder. `label`: of the one reference that it is, None for all entries."""
+    kind = type(holder)
+    if issubclass(kind, dict):
+        yield InDict(slot, holder, _named(holder, label))
+    elif issubclass(kind, (list, deque)):
+        yield _sequence(slot, holder, list if issubclass(kind, list) else deque)
+    elif issubclass(kind, (set, bytearray)):
+        length: Any = set.__len__ if issubclass(kind, set) else bytearray.__len__
+        yield Probe(slot, functools.partial(length, holder), is_sized=issubclass(kind, set))
+    elif issubclass(kind, queue.SimpleQueue):
+        yield Probe(slot, functools.partial(queue.SimpleQueue.qsize, holder), is_sized=True)
+    elif issubclass(kind, types.ModuleType):
+        yield InDict(slot, types.ModuleType.__getattribute__(holder, "__dict__"), label)
+    elif issubclass(kind, type):
+        yield from (InDict(slot, namespace, label) for namespace in _namespaces(holder))
+    elif issubclass(kind, functools._lru_cache_wrapper):
+        kept = [each for each in gc.get_referents(holder) if type(each) is dict]
+        yield from (InDict(slot, each, None) for each in kept if each is not _attributes(holder))
+    elif issubclass(kind, contextvars.Context):
+        yield Probe(slot, functools.partial(_variable, holder, label))
+    else:
+        yield from _of_instance(slot, holder, label)
+
+
+def _named(holder: dict[Any, Any], label: str | None) -> str | None:
+    return label if label is not None and dict.__contains__(holder, label) else None
+
+
+def _of_instance(slot: int, holder: Any, label: str | None) -> Iterator[InDict | Probe]:
+    member = _member(holder, label)
+    if member is not None:
+        yield Probe(slot, functools.partial(_value, member, holder))
+        return
+    attributes = _attributes(holder)
+    if attributes is not None and label is not None and label in attributes:
+        # 3.13 does not tell of all stores in values that lie in the instance itself.
+        is_told = sys.version_info < (3, 13)
+        yield InDict(slot, attributes, label) if is_told else dict_probe(InDict(slot, attributes, label))
+        return
+    if attributes is not None and label is None:
+        yield InDict(slot, attributes, label)
+        return
+    yield Probe(slot, functools.partial(_referents, holder))
+
+
+def _sequence(slot: int, holder: Any, base: Any) -> Probe:
+    length = functools.partial(base.__len__, holder)
+
+    def items(before: int, after: int) -> list[int]:
+        return [id(base.__getitem__(holder, index)) for index in range(before, after)]
+
+    def present() -> set[int]:
+        return set(map(id, base.__iter__(holder)))
+
+    def compare() -> tuple[int, ...]:
+        return tuple(map(id, islice(base.__iter__(holder), _MOST_COMPARED)))
+
+    return Probe(slot, length, is_sized=True, items=items, present=present, compare=compare)
+
+
+def dict_probe(watched: InDict) -> Probe:
+    """For Pythons that have no watchers of dicts."""
+    holder, name = watched.holder, watched.name
+    if name is not None:
+        return Probe(watched.slot, lambda: id(dict.get(holder, name)))
+
+    def items(before: int, after: int) -> list[int]:
+        return list(map(id, islice(reversed(dict.values(holder)), after - before)))
+
+    def present() -> set[int]:
+        return set(map(id, dict.values(holder)))
+
+    def compare() -> tuple[int, ...]:
+        return tuple(map(id, islice(dict.values(holder), _MOST_COMPARED)))
+
+    length = functools.partial(dict.__len__, holder)
+    return Probe(watched.slot, length, is_sized=True, items=items, present=present, compare=compare)
+
+
+def _namespaces(cls: type) -> list[dict[Any, Any]]:
+    """The dict behind the proxy that `cls.__dict__` is."""
+    names = list(cls.__dict__)
+    return [each for each in gc.get_referents(cls) if type(each) is dict and list(each) == names][:1]
+
+
+def _attributes(holder: Any) -> dict[Any, Any] | None:
+    for owner in type(holder).__mro__:
+        descriptor = owner.__dict__.get("__dict__")
+        if isinstance(descriptor, types.GetSetDescriptorType):
+            found = descriptor.__get__(holder)
+            return found if isinstance(found, dict) else None
+    return None
+
+
+def _member(holder: Any, label: str | None) -> Any:
+    """The descriptor of a slot of that name: of `__slots__`, of a C type, and the content of a cell."""
+    if isinstance(holder, types.CellType):
+        return types.CellType.__dict__["cell_contents"]
+    for owner in type(holder).__mro__:
+        descriptor = owner.__dict__.get(label) if label else None
+        if isinstance(descriptor, types.MemberDescriptorType):
+            return descriptor
+    return None
+
+
+def _value(member: Any, holder: Any) -> int:
+    try:
+        return id(member.__get__(holder))
+    except (AttributeError, ValueError):  # nothing is in it
+        return 0
+
+
+def _variable(context: contextvars.Context, label: str | None) -> tuple[int, ...]:
+    return tuple(id(context.get(each)) for each in context if label in (None, each.name))
+
+
+def _referents(holder: Any) -> tuple[int, ...]:
+    return tuple(map(id, gc.get_referents(holder)[:_MOST_COMPARED]))
