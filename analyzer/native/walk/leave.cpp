@@ -35,7 +35,9 @@ void give_back(const Area& area, void* context) {
     const auto holds = [&](std::uintptr_t address) { return area.start <= address && address < area.end; };
     if (!area.readable || !area.writable || area.shared || area.inode || area.end - area.start < kBig) return;
     const bool is_heap = !area.path[0] || !std::strncmp(area.path, "[heap]", 6) || !std::strncmp(area.path, "[anon", 5);
-    if (!is_heap || holds(needed.stack) || holds(needed.thread_data)) return;
+    // Broken off by a signal this runs on a stack of its own, and what it reads lies on the thread's.
+    const auto input = reinterpret_cast<std::uintptr_t>(&needed.input);
+    if (!is_heap || holds(needed.stack) || holds(input) || holds(needed.thread_data)) return;
     constexpr std::uintptr_t kPage = 64 * 1024;  // of any machine
     for (std::uintptr_t from = area.start; from < area.end;) {
         std::uintptr_t to = area.end, next = area.end;
