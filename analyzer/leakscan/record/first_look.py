@@ -17,6 +17,7 @@ from leakscan import _native
 from leakscan.errors import RecordError
 from leakscan.record import births
 from leakscan.record.figures import heap_in_use
+from leakscan.record.frozen import Frozen
 from leakscan.record.left import Left, left_by
 
 LEAST_MALLOC_BLOCK: Final = 512
@@ -56,10 +57,10 @@ def what_is_left(
         births.arm(runs=MOST_RUNS)
     look = _Look(run, tidy)
     try:
-        look.freeze()
+        look.frozen.begin()
         return None if look.leaves_nothing(is_known) else look.left
     finally:
-        look.unfreeze()
+        look.frozen.end()
         births.disarm()
 
 
@@ -74,22 +75,11 @@ class _Look:
         self._run = run
         self._tidy = tidy
         self._is_slow = False
-        self._is_frozen = False
+        self.frozen = Frozen()
         self.left = Left()
         self._born, self._living, self._blocks, self._malloc = (
             array("q", bytes(8 * (MOST_RUNS + 1))) for _ in range(4)
         )
-
-    def freeze(self) -> None:
-        """Have the collector leave out what is alive, unless the program keeps objects frozen itself."""
-        if gc.get_freeze_count() == 0:
-            gc.freeze()
-            self._is_frozen = True
-
-    def unfreeze(self) -> None:
-        if self._is_frozen:
-            gc.unfreeze()
-            self._is_frozen = False
 
     def leaves_nothing(self, is_known: Callable[[Left], bool]) -> bool:
         still = 0
@@ -125,20 +115,20 @@ class _Look:
         self._count(number)
 
     def _look_at_objects(self, number: int) -> None:
-        if not self._is_frozen:
+        if not self.frozen.is_on:
             return
         # Then these are those of the runs.
         objects = gc.get_objects()
-        self.unfreeze()
+        self.frozen.end()
         self.left = left_by(number, objects, blocks=min(self._born[number], self._born[number - 1]))
         del objects
-        self.freeze()
+        self.frozen.begin()
 
     def _was_held_by_garbage(self) -> bool:
         """Whether old objects that are garbage by now held what the runs have made."""
-        if not self._is_frozen:
+        if not self.frozen.is_on:
             return False
-        self.unfreeze()
+        self.frozen.end()
         gc.collect()
         self._count(MOST_RUNS)
         is_more = self._malloc[MOST_RUNS] >= self._malloc[1] + LEAST_MALLOC_BLOCK

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from leakscan import _native
 from leakscan.record import births, snapshot
+from leakscan.record.frozen import Frozen
 from leakscan.record.scenario import Scenario
-from leakscan.record.settle import drain
+from leakscan.record.settle import collect_all, drain
 
 BEFORE: Final = "before.heap"
 AFTER: Final = "after.heap"
@@ -38,23 +39,19 @@ def record_growth(
     living = array("q", bytes(8 * (runs + 1)))
     gc.collect()
     births.arm(runs=runs)
-    is_frozen = False
+    frozen = Frozen()
     try:
         snapshot.record(os.path.join(folder, BEFORE))
         births.mark_others_waiting()
-        if gc.get_freeze_count() == 0:
-            gc.freeze()
-            is_frozen = True
+        frozen.begin()
         for number in range(1, runs + 1):
             births.begin_run(number)
             run()
-            _collect()
+            collect_all(at_most=MOST_COLLECTIONS)
             births.begin_own()
             tidy()
             living[number] = _living(number)
-        if is_frozen:
-            gc.unfreeze()
-            is_frozen = False
+        frozen.end()
         births.begin_waiting()
         drain(
             Scenario(lambda: None, mode="consume", chunks=1, owns_main=False),
@@ -67,15 +64,8 @@ def record_growth(
         snapshot.record(os.path.join(folder, AFTER), run=runs)
         return True
     finally:
-        if is_frozen:
-            gc.unfreeze()
+        frozen.end()
         births.disarm()
-
-
-def _collect() -> None:
-    for _ in range(MOST_COLLECTIONS):
-        if not gc.collect():
-            break
 
 
 def _living(number: int) -> int:

@@ -26,12 +26,11 @@ from leakscan.record.events import CaptureGone, Events, EventSink
 from leakscan.record.figures import allocator, collector_figures, interpreter, memory_figures
 from leakscan.record.recorder import Recorder
 from leakscan.record.scenario import Scenario
-from leakscan.record.settle import drain, settle, tasks_in_flight
+from leakscan.record.settle import LEAST_CONTROL, drain, settle, tasks_in_flight
 from leakscan.record.streams import ModeDoesNotApply
 from leakscan.record.surroundings import Surroundings
 from leakscan.record.target import Target, load_target
 
-LEAST_CONTROL = 3
 WORTH_WEIGHING = 200
 """Objects that only the collector freed after the runs so far: what the last run leaves to it is weighed."""
 OWN_FOLDER = os.path.dirname(os.path.abspath(__file__))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MOST_CYCLES = 100
 MOST_COLLECTIONS = 8
+LEAST_CONTROL = 3
+"""Rounds without work before the baseline: what measuring allocates for good is older than it then."""
 POLL_SECONDS = 0.02
 
 
@@ -30,6 +32,17 @@ async def run_ready_callbacks() -> str:
         if turn >= 2 and not ready if ready is not None else turn >= 10:
             break
     return ""
+
+
+def collect_all(*, at_most: int = MOST_COLLECTIONS) -> int:
+    """Collect until that finds nothing more; how many were collected."""
+    collected = 0
+    for _ in range(at_most):
+        found = gc.collect()
+        collected += found
+        if not found:
+            break
+    return collected
 
 
 def settle(scenario: Scenario, *, before_collecting: Callable[[], object] | None = None) -> int:

@@ -7,7 +7,6 @@ functions held is gone. Everything is measured in the thread that marks the run.
 from __future__ import annotations
 
 import _thread
-import gc
 import os
 import signal
 import sys
@@ -21,13 +20,11 @@ from leakscan.record.events import CaptureGone
 from leakscan.record.figures import allocator, collector_figures, interpreter, memory_figures
 from leakscan.record.program.link import Link
 from leakscan.record.recorder import Recorder
-from leakscan.record.settle import POLL_SECONDS, tasks_in_flight, threads_move
+from leakscan.record.settle import LEAST_CONTROL, POLL_SECONDS, collect_all, tasks_in_flight, threads_move
 
 if TYPE_CHECKING:
     import asyncio
 
-LEAST_CONTROL: Final = 3
-MOST_COLLECTIONS: Final = 8
 # As they are before a framework of green threads puts its own there.
 _SLEEP: Final = time.sleep
 _LOCK: Final = _thread.allocate_lock
@@ -145,7 +142,7 @@ class Rounds:
             return
         self._run += 1
         seconds = time.perf_counter() - self._began
-        collected = _collect()
+        collected = collect_all()
         self._recorder.begin_bookkeeping_after_collection()
         self._events.write(
             "run_end", run=self._run, warmup=False, ended="returned", kind=self._config["kind"]
@@ -165,7 +162,7 @@ class Rounds:
     def _take_baseline(self) -> None:
         self._recorder.check_support()
         self._events.write("started", pid=os.getpid(), allocator=allocator(), **interpreter())
-        collected = _collect()
+        collected = collect_all()
         self._tasks_at_rest = tasks_in_flight(_running_loop())
         self._children_at_rest = set(child_processes())
         self._recorder.arm_births()
@@ -206,7 +203,7 @@ class Rounds:
             self._fail(error)
 
     def _take_last(self, loop: asyncio.AbstractEventLoop | None, before: int, start: float) -> None:
-        collected = _collect()
+        collected = collect_all()
         self._recorder.begin_bookkeeping()
         waited = time.monotonic() - start
         self._events.write(
@@ -262,16 +259,6 @@ class Rounds:
             self._events.write("end", status="failed", runs_completed=self._run)
         except CaptureGone:
             pass
-
-
-def _collect() -> int:
-    total = 0
-    for _ in range(MOST_COLLECTIONS):
-        found = gc.collect()
-        total += found
-        if not found:
-            break
-    return total
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
