@@ -21,7 +21,7 @@ needs_pools = pytest.mark.skipif(
 
 POOLS = """
 import sys, tempfile
-from leakscan.heap.reader import load_census
+from leakscan.heap.types_only import load_census
 from leakscan.record.snapshot import record
 
 holes = [bytes(size) for size in range(1, 500) for _ in range(200)]
@@ -59,7 +59,7 @@ def _class_rows(report: str) -> list[str]:
 
 BLOCKS = """
 import gc, sys, tempfile
-from leakscan.heap.reader import load_census
+from leakscan.heap.types_only import load_census
 from leakscan.record.snapshot import record
 
 def memory():

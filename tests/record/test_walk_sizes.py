@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from leakscan import _native
-from leakscan.heap.reader import load_census
+from leakscan.heap.types_only import load_census
 from leakscan.record.snapshot import record
 
 pytestmark = pytest.mark.skipif(_native.malloc_figures() is None, reason="not glibc's allocator")

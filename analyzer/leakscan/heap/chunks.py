@@ -17,12 +17,14 @@ from leakscan.errors import SnapshotError
 from leakscan.heap import sniff
 
 BYTES: Final = 0
+U8_ITEMS, U16_ITEMS, U32_ITEMS, U64_ITEMS = 1, 2, 3, 4
+"""What a chunk says its items are (docs/format.md)."""
 DTYPES: Final[Mapping[int, np.dtype[Any]]] = {  # Any: an integer type, which one is the key's business
     BYTES: np.dtype("<u1"),
-    1: np.dtype("<u1"),
-    2: np.dtype("<u2"),
-    3: np.dtype("<u4"),
-    4: np.dtype("<u8"),
+    U8_ITEMS: np.dtype("<u1"),
+    U16_ITEMS: np.dtype("<u2"),
+    U32_ITEMS: np.dtype("<u4"),
+    U64_ITEMS: np.dtype("<u8"),
     5: np.dtype("<i8"),
 }
 RAW, ZLIB, SHUFFLED = 0, 1, 2

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 import numpy.typing as npt
 
-from leakscan.heap.chunks import BYTES, DTYPES, RAW, SHUFFLED, ZLIB
+from leakscan.heap.chunks import BYTES, DTYPES, RAW, SHUFFLED, U8_ITEMS, U16_ITEMS, U32_ITEMS, U64_ITEMS, ZLIB
 from leakscan.heap.graph import HeapGraph
 
 _HEADER: Final = struct.Struct("<4s16sBBHIIQQ")
@@ -21,7 +21,6 @@ _SMALLEST_PACKED: Final = 1024
 _LEVEL: Final = 1
 """Of zlib: level 6 takes four times as long for 7 % less (docs/decisions/compression.md)."""
 _BIG_SIZE: Final = 0xFFFFFFFF
-_U8, _U16, _U32, _U64 = 1, 2, 3, 4
 
 Column = tuple[str, int, npt.NDArray[Any]]  # Any: the integer type that the dtype number names
 
@@ -54,48 +53,48 @@ def write_columns(
 def columns(graph: HeapGraph) -> Iterator[Column]:
     """The columns of `graph` but for `meta` and `end`, in the order of docs/format.md."""
     yield "str.bytes", BYTES, np.frombuffer(graph.strings.blob, np.uint8)
-    yield "str.ends", _U64, graph.strings.ends
-    yield "type.obj", _U32, graph.types.objects
-    yield "type.module", _U32, graph.types.modules
-    yield "type.name", _U32, graph.types.names
-    yield "type.flags", _U8, graph.types.flags
+    yield "str.ends", U64_ITEMS, graph.strings.ends
+    yield "type.obj", U32_ITEMS, graph.types.objects
+    yield "type.module", U32_ITEMS, graph.types.modules
+    yield "type.name", U32_ITEMS, graph.types.names
+    yield "type.flags", U8_ITEMS, graph.types.flags
     is_big = graph.sizes >= _BIG_SIZE
-    yield "obj.addr", _U64, graph.addresses
-    yield "obj.type", _U32, graph.type_ids
-    yield "obj.size", _U32, np.minimum(graph.sizes, _BIG_SIZE)
-    yield "obj.refcount", _U32, graph.refcounts
-    yield "obj.birth", _U16, graph.births
-    yield "obj.flags", _U8, graph.flags
-    yield "obj.refs", _U32, np.diff(graph.first_ref)
-    yield "obj.site", _U32, graph.sites
-    yield "big.obj", _U32, np.flatnonzero(is_big)
-    yield "big.size", _U64, graph.sizes[is_big]
-    yield "ref.dst", _U32, graph.ref_targets
-    yield "ref.kind", _U8, graph.ref_kinds
-    yield "ref.label", _U32, graph.ref_labels
-    yield "root.kind", _U8, graph.roots.kinds
-    yield "root.label", _U32, graph.roots.labels
-    yield "root.dst", _U32, graph.roots.targets
-    yield "root.flags", _U8, graph.roots.flags
-    yield "name.obj", _U32, _array(list(graph.names))
-    yield "name.str", _U32, _array(list(graph.names.values()))
+    yield "obj.addr", U64_ITEMS, graph.addresses
+    yield "obj.type", U32_ITEMS, graph.type_ids
+    yield "obj.size", U32_ITEMS, np.minimum(graph.sizes, _BIG_SIZE)
+    yield "obj.refcount", U32_ITEMS, graph.refcounts
+    yield "obj.birth", U16_ITEMS, graph.births
+    yield "obj.flags", U8_ITEMS, graph.flags
+    yield "obj.refs", U32_ITEMS, np.diff(graph.first_ref)
+    yield "obj.site", U32_ITEMS, graph.sites
+    yield "big.obj", U32_ITEMS, np.flatnonzero(is_big)
+    yield "big.size", U64_ITEMS, graph.sizes[is_big]
+    yield "ref.dst", U32_ITEMS, graph.ref_targets
+    yield "ref.kind", U8_ITEMS, graph.ref_kinds
+    yield "ref.label", U32_ITEMS, graph.ref_labels
+    yield "root.kind", U8_ITEMS, graph.roots.kinds
+    yield "root.label", U32_ITEMS, graph.roots.labels
+    yield "root.dst", U32_ITEMS, graph.roots.targets
+    yield "root.flags", U8_ITEMS, graph.roots.flags
+    yield "name.obj", U32_ITEMS, _array(list(graph.names))
+    yield "name.str", U32_ITEMS, _array(list(graph.names.values()))
     places = list(graph.locations.values())
-    yield "loc.obj", _U32, _array(list(graph.locations))
-    yield "loc.file", _U32, _array([file for file, _ in places])
-    yield "loc.line", _U32, _array([line for _, line in places])
-    yield "bound.obj", _U32, _array(list(graph.bounds))
-    yield "bound.size", _U64, _array(list(graph.bounds.values()))
+    yield "loc.obj", U32_ITEMS, _array(list(graph.locations))
+    yield "loc.file", U32_ITEMS, _array([file for file, _ in places])
+    yield "loc.line", U32_ITEMS, _array([line for _, line in places])
+    yield "bound.obj", U32_ITEMS, _array(list(graph.bounds))
+    yield "bound.size", U64_ITEMS, _array(list(graph.bounds.values()))
     if len(graph.text_objects) and graph.runtime != "v8":
-        yield "text.obj", _U32, graph.text_objects
-        yield "text.length", _U32, graph.text_lengths
-        yield "text.hash", _U64, graph.text_hashes
+        yield "text.obj", U32_ITEMS, graph.text_objects
+        yield "text.length", U32_ITEMS, graph.text_lengths
+        yield "text.hash", U64_ITEMS, graph.text_hashes
     if len(graph.work_names):
-        yield "obj.work", _U16, graph.works
-        yield "work.name", _U32, graph.work_names
-        yield "work.begun", _U64, graph.works_begun
-    yield "site.file", _U32, graph.site_files
-    yield "site.line", _U32, graph.site_lines
-    yield "site.func", _U32, graph.site_functions
+        yield "obj.work", U16_ITEMS, graph.works
+        yield "work.name", U32_ITEMS, graph.work_names
+        yield "work.begun", U64_ITEMS, graph.works_begun
+    yield "site.file", U32_ITEMS, graph.site_files
+    yield "site.line", U32_ITEMS, graph.site_lines
+    yield "site.func", U32_ITEMS, graph.site_functions
 
 
 class ChunkStream:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from leakscan.heap.reader import load_census
+from leakscan.heap.types_only import load_census
 
 
 def read_census(path: Path) -> tuple[dict[str, tuple[int, int]], dict[str, int]]:
     """Count and bytes of the objects of each type, by full dotted name (builtins without module).
 
-    And the recorder's memory figures: see `heap.reader.Census`.
+    And the recorder's memory figures: see `heap.types_only.Census`.
     """
     found = load_census(path)
     census: dict[str, tuple[int, int]] = {}
@@ -26,7 +26,8 @@ def census_of(snapshot: Path) -> tuple[dict[str, tuple[int, int]], dict[str, int
     """The same, counted in a whole snapshot."""
     from leakscan.heap.census import census
     from leakscan.heap.chunks import ChunkFile
-    from leakscan.heap.reader import load, memory_of
+    from leakscan.heap.reader import load
+    from leakscan.heap.types_only import memory_of
 
     with snapshot.open("rb") as file:
         memory = memory_of(ChunkFile(file, str(snapshot)))
