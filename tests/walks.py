@@ -71,8 +71,8 @@ class Walked:
         }
 
 
-def walk(*, redact_keys: bool = False) -> Walked:
+def walk(*, redact_keys: bool = False, values: bool = False) -> Walked:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "now.heap"
-        record(path, redact_keys=redact_keys)
+        record(path, redact_keys=redact_keys, values=values)
         return Walked(leakscan.load(path))

@@ -18,6 +18,7 @@ SNAPSHOT_CENSUS: int
 """Flag: write only the type table with counts and bytes (columns census.count, census.bytes)."""
 SNAPSHOT_REDACT_KEYS: int
 SNAPSHOT_TIGHT: int
+SNAPSHOT_VALUES: int
 
 def support() -> tuple[bool, str]: ...
 def snapshot_start(fd: int, meta: bytes, own_prefix: str, flags: int, subject: object = None, /) -> int: ...

@@ -148,5 +148,6 @@ PyMethodDef record_methods[] = {{"support", record::support, METH_NOARGS, nullpt
 int add_record_constants(PyObject* module) {
     if (PyModule_AddIntConstant(module, "SNAPSHOT_CENSUS", record::kFlagCensus) < 0) return -1;
     if (PyModule_AddIntConstant(module, "SNAPSHOT_TIGHT", record::kFlagTight) < 0) return -1;
+    if (PyModule_AddIntConstant(module, "SNAPSHOT_VALUES", record::kFlagValues) < 0) return -1;
     return PyModule_AddIntConstant(module, "SNAPSHOT_REDACT_KEYS", record::kFlagRedactKeys);
 }

@@ -19,6 +19,7 @@ from leakscan.answers.query.filling import heap_tables, kind_names
 from leakscan.answers.query.schema import RELATIONS, SCHEMA_VERSION, TABLES
 from leakscan.errors import UsageError
 from leakscan.heap.kinds import Kind
+from v8_files import Drawing, written
 
 pytest.importorskip("duckdb", reason="needs DuckDB (the extra `query`)")
 __all__ = ["command"]
@@ -260,3 +261,20 @@ def test_without_duckdb_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(UsageError) as raised:
         Database(heap_tables(heap(APP)))
     assert "`query`" in raised.value.hint
+
+
+def test_what_texts_of_a_v8_heap_say_is_in_no_table(tmp_path: Path):
+    drawing = Drawing()
+    drawing.node("global", "object", "global")
+    drawing.node("flow", "object", "Workflow")
+    drawing.node("text", "string", "said in private")
+    drawing.edge("root", "shortcut", "global", "global")
+    drawing.edge("global", "property", "flow", "flow")
+    drawing.edge("flow", "property", "name", "text")
+    file = tmp_path / "x.heapsnapshot"
+    file.write_bytes(written(drawing.content()))
+    heap_of_v8 = leakscan.load(file)
+    texts = [text for (text,) in heap_of_v8.sql("SELECT text FROM strings").rows]
+    assert "name" in texts and "Workflow" in texts
+    assert not [text for text in texts if "private" in text]
+    assert heap_of_v8.sql("SELECT value FROM texts").rows == ((None,),)

@@ -249,6 +249,25 @@ def test_texts_that_repeat_are_told_by_hash_and_lead_to_their_objects(tmp_path: 
     assert f"/object/{graph['b']}" in listed and f"/object/{graph['c']}" not in listed
 
 
+def test_what_texts_say_is_shown_inert_where_it_was_recorded(tmp_path: Path):
+    drawn = heap("module app -> m, a, b; m -['SAID']-> a; a: str size=60; b: str size=60")
+    first, second = sorted((drawn["a"], drawn["b"]))
+    drawn.__dict__.update(
+        text_objects=np.array([first, second], np.uint32),
+        text_lengths=np.array([11, 11], np.uint32),
+        text_hashes=np.array([0xABC, 0xABC], np.uint64),
+        text_values={first: next(row for row in range(99) if drawn.strings[row] == "SAID")},
+    )
+    write(renamed(drawn, {"SAID"}, HOSTILE), tmp_path / "one.heap")
+    explorer = Explorer([tmp_path / "one.heap"])
+    for address in ("strings", f"text/{second}"):
+        shown = page(explorer, f"{BASE}/{address}").body
+        seen = Seen(shown)
+        assert ("script" in seen.tags, "img" in seen.tags, seen.acting) == (False, False, [])
+        assert "alert(1)" in html.unescape(shown) and "\x1b" not in shown and "\u202e" not in shown
+        assert "--values" in shown
+
+
 def test_without_hashes_strings_are_told_by_size(tmp_path: Path):
     shown = page(explored(tmp_path), f"{BASE}/strings").body
     assert "has no hashes of its texts" in shown

@@ -83,7 +83,7 @@ def test_parquet_has_the_columns(tmp_path, capsys):
     write(GRAPH, snapshot)
     assert main(["export", str(snapshot), "--to", "parquet", "-o", str(out)]) == 0
     assert parquet.read_table(out / "references.parquet")["target"].to_pylist() == GRAPH.ref_targets.tolist()
-    assert len(capsys.readouterr().out.splitlines()) == 5
+    assert len(capsys.readouterr().out.splitlines()) == 6
 
 
 def test_parquet_files_are_as_documented_and_say_their_version(tmp_path):

@@ -62,6 +62,34 @@ def test_a_text_of_more_than_sixteen_megabytes_is_not_read():
     assert told(walk(), long) is None
 
 
+def test_nothing_says_what_a_text_is_unless_it_was_asked_for():
+    made = ["".join(["who", " is it"]) for _ in range(2)]
+    assert not walk().heap.text_values and made
+
+
+def test_what_repeated_texts_say_is_recorded_when_asked_for_masked_and_cut():
+    told = {
+        "plain ünï": "plain ünï",
+        "password=hunter2hunter2 x": "password=*** x",
+        "long " + "y" * 400: "long " + "y" * 112 + "...",
+        "a line\n\x00\ud800": "a line\n\x00?",
+        b"\x00\xffA\\\n": "\\x00\\xffA\\x5c\\x0a",
+        b"token=abcdefghijklmnop1234567890": "token=***",
+        b"z" * 200: "z" * 117 + "...",
+        b"\x00" * 600: "\\x00" * 29 + "\\...",
+    }
+    made = [said[:0].join([said[:1], said[1:]]) for said in told for _ in range(2)]
+    once = "".join(["said ", str(len(made))])
+    graph = walk(values=True).heap
+    values = [graph.strings[string] for string in graph.text_values.values()]
+    assert {said: values.count(said) for said in told.values()} == dict.fromkeys(told.values(), 1)
+    assert once not in values and len(made) == 2 * len(told)
+
+
+def test_redacted_keys_leave_values_out_too():
+    assert not walk(redact_keys=True, values=True).heap.text_values
+
+
 def test_redacted_keys_leave_the_hashes_out_too():
     assert not len(texts_of(walk(redact_keys=True).heap).objects)
 

@@ -44,6 +44,7 @@ def capture(asked: CaptureOptions) -> int:
     if asked.command or asked.on_call or asked.url:
         from leakscan.cli.capture_command import capture_command
 
+        _say_what_is_recorded(asked)
         captured = capture_command(asked)
         print(
             (asked.output / "run.json").read_text() if asked.as_json else _summary(captured),
@@ -56,6 +57,7 @@ def capture(asked: CaptureOptions) -> int:
             hint="package.module:callable, file.py:callable, file.mjs:name; or -- python script.py",
         )
     _refuse_what_node_has_not(asked.target, asked.only_for_python)
+    _say_what_is_recorded(asked)
     if asked.mode == ALL and asked.native:
         raise UsageError("--native traces one mode", hint="choose it with --mode")
     order = _order(asked, asked.target)
@@ -72,6 +74,15 @@ def _refuse_what_node_has_not(target: str, flags: list[str]) -> None:
     if flags and is_script(target):
         raise UsageError(
             f"{flags[0]} is for Python scenarios; V8 offers nothing like it", hint="leave it out for Node"
+        )
+
+
+def _say_what_is_recorded(asked: CaptureOptions) -> None:
+    if asked.values:
+        print(
+            "--values: the snapshots hold what texts say that occur more than once, up to 120 characters,"
+            " masked only where they look like secrets; mind who gets them",
+            file=sys.stderr,
         )
 
 

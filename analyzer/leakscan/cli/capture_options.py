@@ -130,6 +130,13 @@ class CaptureOptions:
     redact_keys: Annotated[
         bool, option("--redact-keys", help="Write no dictionary keys into the snapshots.")
     ] = False
+    values: Annotated[
+        bool,
+        option(
+            "--values",
+            help="Also record what texts say that occur more than once: 120 characters, secrets masked.",
+        ),
+    ] = False
     until_sure: Annotated[bool, option("--until-sure", help="Add runs until the verdict is decided.")] = False
     most_runs: Annotated[int, option(metavar="N", help="With --until-sure: give up after N runs.")] = 240
     prove: Annotated[bool, option("--prove", help="Apply the proposed cut in a forked child, and count.")] = (
@@ -198,6 +205,7 @@ class CaptureOptions:
             "--sites": self.sites,
             "--trim-probe": self.trim_probe,
             "--redact-keys": self.redact_keys,
+            "--values": self.values,
         }
         return [flag for flag, is_asked in asked.items() if is_asked]
 
@@ -216,6 +224,7 @@ class CaptureOptions:
             timeout_seconds=self.timeout,
             sites=self.sites,
             redact_keys=self.redact_keys,
+            values=self.values,
             control=self.control,
             trim_probe=self.trim_probe,
             setup=self.setup,

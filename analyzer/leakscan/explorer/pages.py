@@ -25,6 +25,7 @@ from leakscan.explorer.looking import Explorer
 from leakscan.explorer.treemap import HEIGHT, WIDTH, treemap
 from leakscan.explorer.views import View
 from leakscan.heap.graph import U32
+from leakscan.heap.texts import said_by
 from leakscan.report.cuts import cut_steps
 from leakscan.report.folding import fold_steps
 from leakscan.report.names import object_text, place, short_names, type_names
@@ -115,6 +116,7 @@ def views_page(views: Sequence[View], explorers: Sequence[Explorer], *, base: st
         has_findings=False,
         has_heap=False,
         is_v8=False,
+        has_values=False,
         around=None,
         told=told,
         title=title,
@@ -327,7 +329,9 @@ def _text(asked: Asked, rest: str) -> Page:
     found = with_same_text(heap, int(rest) if is_object else heap.graph.object_count)
     if not len(found):
         raise LeakscanError(f"there is no text with a hash at #{rest}")
-    return _list(asked, found, f"{count_text(len(found))} objects with one text")
+    said = said_by(heap.graph, int(rest))
+    what = f"one text: {said}" if said else "one text"
+    return _list(asked, found, f"{count_text(len(found))} objects with {what}")
 
 
 def _whatif(asked: Asked, rest: str) -> Page:
@@ -396,6 +400,7 @@ def _rendered(asked: Asked, template: str, status: int = 200, **values: Any) -> 
         has_findings=bool(explorer.findings),
         has_heap=heap is not None,
         is_v8=heap is not None and heap.graph.runtime == "v8",
+        has_values=heap is not None and bool(heap.graph.text_values),
         around=asked.around,
         **values,
     )

@@ -41,6 +41,7 @@ _SAME_LENGTH: Final = (
     ("loc.obj", "loc.file", "loc.line"),
     ("bound.obj", "bound.size"),
     ("text.obj", "text.length", "text.hash"),
+    ("value.obj", "value.str"),
     ("late.src", "late.dst"),
     ("big.obj", "big.size"),
     ("site.file", "site.line", "site.func"),
@@ -244,6 +245,9 @@ LOADERS: Final[Mapping[str, _Loader]] = {
     "text_objects": lambda chunks, graph: _object_column(chunks, "text.obj"),
     "text_lengths": lambda chunks, graph: chunks.array("text.length", U32_ITEMS),
     "text_hashes": lambda chunks, graph: chunks.array("text.hash", U64_ITEMS),
+    "text_values": lambda chunks, graph: SparseColumn(
+        _object_column(chunks, "value.obj"), string_column(chunks, "value.str", len(graph.strings))
+    ),
     # V8's alone, which is read from its own files.
     "script_places": lambda chunks, graph: np.zeros((0, 4), np.uint32),
     "site_files": lambda chunks, graph: string_column(chunks, "site.file", len(graph.strings)),

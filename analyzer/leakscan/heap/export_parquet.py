@@ -11,13 +11,14 @@ import numpy as np
 
 from leakscan.errors import UsageError
 from leakscan.heap.graph import HeapGraph
+from leakscan.heap.texts import names_in, texts_of, values_of
 
 SCHEMA_VERSION: Final = 1
 """Counts changes after which a reader of the files would fail or misread them (docs/howto/export.md)."""
 
 
 def export_parquet(graph: HeapGraph, folder: Path) -> tuple[Path, ...]:
-    """Writes objects, references, roots, types and strings into `folder`, which it makes if need be.
+    """Writes objects, references, roots, types, strings and texts into `folder`, which it makes if need be.
 
     Columns are those of docs/format.md, a reference also has its source. UsageError without pyarrow.
     """
@@ -30,7 +31,7 @@ def export_parquet(graph: HeapGraph, folder: Path) -> tuple[Path, ...]:
         ) from error
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, columns in _tables(graph).items():
+    for name, columns in _tables(graph, pyarrow).items():
         path = folder / f"{name}.parquet"
         table = pyarrow.table(dict(columns)).replace_schema_metadata({"leakscan_schema": str(SCHEMA_VERSION)})
         parquet.write_table(table, path, compression="zstd")
@@ -38,7 +39,8 @@ def export_parquet(graph: HeapGraph, folder: Path) -> tuple[Path, ...]:
     return tuple(written)
 
 
-def _tables(graph: HeapGraph) -> Mapping[str, Mapping[str, Any]]:  # Any: numpy arrays and lists of text
+def _tables(graph: HeapGraph, pyarrow: Any) -> Mapping[str, Mapping[str, Any]]:  # Any: a module; arrays
+    names, texts, said = names_in(graph), texts_of(graph), values_of(graph)
     objects = np.arange(graph.object_count, dtype=np.uint32)
     return {
         "objects": {
@@ -69,8 +71,11 @@ def _tables(graph: HeapGraph) -> Mapping[str, Mapping[str, Any]]:  # Any: numpy 
             "object": graph.types.objects,
             "flags": graph.types.flags,
         },
-        "strings": {
-            "string": np.arange(len(graph.strings), dtype=np.uint32),
-            "text": [graph.strings[number] for number in range(len(graph.strings))],
+        "strings": {"string": names, "text": [graph.strings[number] for number in names.tolist()]},
+        "texts": {
+            "object": texts.objects,
+            "length": texts.lengths,
+            "hash": texts.hashes,
+            "value": pyarrow.array([said.get(each) for each in texts.hashes.tolist()], pyarrow.string()),
         },
     }

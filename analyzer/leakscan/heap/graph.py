@@ -108,6 +108,8 @@ class HeapGraph:
     text_lengths: U32 = field(default_factory=lambda: np.zeros(0, np.uint32))
     text_hashes: U64 = field(default_factory=lambda: np.zeros(0, np.uint64))
     """equal for equal texts of one process; of a V8 heap the number of the string"""
+    text_values: Mapping[int, int] = field(default_factory=dict)
+    """the first object of a text that occurs often -> what it says, a string (`capture --values`)"""
     script_places: U32 = field(default_factory=lambda: np.zeros((0, 4), np.uint32))
     """V8: rows of object, script (a string), line from 1, column from 0; as compiled, by object"""
     site_files: U32 = field(default_factory=lambda: np.zeros(0, np.uint32))

@@ -1,5 +1,6 @@
 """Strings and byte strings that say the same, known by a hash and a length: what they say stays out.
 
+Unless the capture was told to record it (`--values`): then 120 characters of it are there, secrets masked.
 The recorder's hashes have a key of the observed process that nobody keeps. In a V8 heap equal strings are one
 row of its table, so their hashes are made here, under a key of this process.
 """
@@ -7,12 +8,14 @@ row of its table, so their hashes are made here, under a key of this process.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from leakscan.heap.graph import U32, U64, HeapGraph, StringTable
+from leakscan.heap.kinds import KIND_MASK, NUMBER_LABELS
 
 V8_CUT: Final = 1024
 """Characters of a string that V8 writes into a snapshot, unless it is told otherwise."""
@@ -38,6 +41,47 @@ def texts_of(graph: HeapGraph) -> Texts:
     sizes = np.asarray(graph.sizes, np.uint64)[graph.text_objects]
     told = np.where(lengths >= V8_CUT, sizes, np.uint64(0))
     return Texts(graph.text_objects, lengths, _mixed(_mixed(graph.text_hashes ^ _KEY[0]) ^ told ^ _KEY[1]))
+
+
+def values_of(graph: HeapGraph) -> Mapping[int, str]:
+    """What the texts with a hash say, by that hash; {} unless it was recorded."""
+    if not graph.text_values:
+        return {}
+    objects = np.array(list(graph.text_values), np.uint32)
+    rows = np.searchsorted(graph.text_objects, objects)
+    is_there = rows < len(graph.text_objects)
+    is_there[is_there] = graph.text_objects[rows[is_there]] == objects[is_there]
+    hashes = graph.text_hashes[rows[is_there]].tolist()
+    said = [graph.strings[graph.text_values[obj]] for obj in objects[is_there].tolist()]
+    return dict(zip(hashes, said, strict=True))
+
+
+def said_by(graph: HeapGraph, obj: int) -> str | None:
+    """What this text says; None unless it was recorded."""
+    row = int(np.searchsorted(graph.text_objects, obj))
+    if row >= len(graph.text_objects) or int(graph.text_objects[row]) != obj:
+        return None
+    return values_of(graph).get(int(graph.text_hashes[row]))
+
+
+def names_in(graph: HeapGraph) -> U32:
+    """The strings that are names, keys or files, ascending; what `values_of` tells is among them.
+
+    The table of a V8 heap has every text of the program as well.
+    """
+    if graph.runtime != "v8":
+        return np.arange(len(graph.strings), dtype=np.uint32)
+    is_name = np.zeros(len(graph.strings), np.bool_)
+    is_name[0] = True
+    is_number = np.isin(graph.ref_kinds & np.uint8(KIND_MASK), np.array(NUMBER_LABELS, np.uint8))
+    is_name[graph.ref_labels[~is_number]] = True
+    for column in (graph.types.names, graph.types.modules, graph.roots.labels, graph.site_files):
+        is_name[column] = True
+    is_name[list(graph.names.values())] = True
+    is_name[[file for file, _ in graph.locations.values()]] = True
+    is_name[graph.site_functions] = True
+    is_name[graph.work_names] = True
+    return np.flatnonzero(is_name).astype(np.uint32)
 
 
 def _lengths(strings: StringTable) -> U32:

@@ -88,6 +88,9 @@ def columns(graph: HeapGraph) -> Iterator[Column]:
         yield "text.obj", U32_ITEMS, graph.text_objects
         yield "text.length", U32_ITEMS, graph.text_lengths
         yield "text.hash", U64_ITEMS, graph.text_hashes
+        if graph.text_values:
+            yield "value.obj", U32_ITEMS, _array(list(graph.text_values))
+            yield "value.str", U32_ITEMS, _array(list(graph.text_values.values()))
     if len(graph.work_names):
         yield "obj.work", U16_ITEMS, graph.works
         yield "work.name", U32_ITEMS, graph.work_names

@@ -81,5 +81,6 @@ class Recorder:
             run=run,
             census=census,
             redact_keys=self._config["redact_keys"],
+            values=self._config.get("values", False),
             subject=subject,
         )

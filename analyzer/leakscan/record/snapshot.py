@@ -32,12 +32,14 @@ def record(
     run: int = 0,
     census: bool = False,
     redact_keys: bool = False,
+    values: bool = False,
     subject: object = None,
     timeout_seconds: float = -1.0,
 ) -> float:
     """Write a snapshot, or a census of types only; how long the process stood still, in seconds.
 
-    `run` is the number of runs completed. `subject` is a callable of the program that leakscan holds: what
+    `run` is the number of runs completed. `values`: what texts say that occur often, masked and cut.
+    `subject` is a callable of the program that leakscan holds: what
     it holds is reached. A child still writing after `timeout_seconds` is ended; negative
     means no limit. Raises as `snapshot`.
     """
@@ -55,6 +57,7 @@ def record(
                 run=run,
                 census=census,
                 redact_keys=redact_keys,
+                values=values,
                 subject=subject,
                 timeout_seconds=timeout_seconds,
             )
@@ -76,12 +79,14 @@ def record_to(
     run: int = 0,
     census: bool = False,
     redact_keys: bool = False,
+    values: bool = False,
     subject: object = None,
     timeout_seconds: float = -1.0,
 ) -> float:
     """As `record`, to an open file, pipe or socket. OSError: the error that writing gave."""
     flags = (_native.SNAPSHOT_CENSUS if census else 0) | (_native.SNAPSHOT_REDACT_KEYS if redact_keys else 0)
-    meta = json.dumps(_meta(run, redact_keys)).encode()
+    flags |= _native.SNAPSHOT_VALUES if values else 0
+    meta = json.dumps(_meta(run, redact_keys, values)).encode()
     start = time.perf_counter()
     try:
         pid = _native.snapshot_start(descriptor, meta, _OWN_FOLDER, flags, subject)
@@ -137,7 +142,7 @@ def _discard(partial: str) -> None:
         os.unlink(partial)
 
 
-def _meta(run: int, redacted: bool) -> dict[str, Any]:  # Any: JSON values
+def _meta(run: int, redacted: bool, values: bool) -> dict[str, Any]:  # Any: JSON values
     births = _native.births_stats()
     return {
         "format": FORMAT_VERSION,
@@ -157,6 +162,7 @@ def _meta(run: int, redacted: bool) -> dict[str, Any]:  # Any: JSON values
         # the reader may run another version, whose standard library is not the same
         "stdlib_modules": sorted(sys.stdlib_module_names),
         "redacted": redacted,
+        "values": values and not redacted,
     }
 
 

@@ -10,9 +10,10 @@ namespace record {
 // system call filter may kill the process for a call that the program itself never makes. kFlagSmallCache: what was
 // written goes to the disk at once, for its pages count as memory where there is little left. kFlagUndated: births are
 // somebody else's. kFlagNoTexts: no hashes of texts, which take 16 bytes each. kFlagTight: no table of the objects
-// either: walked twice, with bits alone (marks.h).
+// either: walked twice, with bits alone (marks.h). kFlagValues: what texts say that occur more than once, too.
 inline constexpr int kFlagCensus = 1, kFlagRedactKeys = 2, kFlagInProcess = 4, kFlagAgent = 8, kFlagFiltered = 16,
-                     kFlagSmallCache = 32, kFlagUndated = 64, kFlagNoTexts = 128, kFlagTight = 256;
+                     kFlagSmallCache = 32, kFlagUndated = 64, kFlagNoTexts = 128, kFlagTight = 256,
+                     kFlagValues = 512;
 
 struct Request {
     int fd;

@@ -182,6 +182,34 @@ std::uint32_t Strings::from_object(const Object* str, std::size_t limit) {
     return count_ - 1;
 }
 
+std::uint32_t Strings::value(const Object* text) {
+    if (is_str(text)) return label(text);
+    if (muted_ || !(text->type->flags & tpflag::BYTES)) return 0;
+    const auto bytes = reinterpret_cast<const unsigned char*>(text) + kBytesText;
+    const auto count = static_cast<std::size_t>(static_cast<const VarObject*>(text)->size);
+    char plain[4 * kLooked], masked[sizeof plain];
+    std::size_t used = 0;
+    for (std::size_t i = 0; i < count && i < kLooked; i++) {
+        if (bytes[i] >= 0x20 && bytes[i] < 0x7F && bytes[i] != '\\') {
+            plain[used++] = static_cast<char>(bytes[i]);
+            continue;
+        }
+        constexpr char kHex[] = "0123456789abcdef";
+        const char escaped[] = {'\\', 'x', kHex[bytes[i] >> 4], kHex[bytes[i] & 15]};
+        std::memcpy(plain + used, escaped, sizeof escaped);
+        used += sizeof escaped;
+    }
+    const std::size_t kept = secrets::masked(plain, used, masked, sizeof masked);
+    char* said = kept ? masked : plain;
+    std::size_t length = kept ? kept : used;
+    if (length > kLabelLimit || count > kLooked) {
+        if (length > kLabelLimit - 3) length = kLabelLimit - 3;
+        std::memcpy(said + length, "...", 3);
+        length += 3;
+    }
+    return length ? append(said, length) : 0;
+}
+
 void Strings::close_entry() {
     writer_->u64(STR_ENDS, end_);
     closed_ = end_;

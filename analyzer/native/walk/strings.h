@@ -34,6 +34,8 @@ class Strings {
     // str.
     std::uint32_t label(const Object* str) { return from_object(str, kLabelLimit); }
     std::uint32_t whole(const Object* str) { return from_object(str, 16384); }
+    // What a str or bytes object says, as `label` does; bytes as ASCII, others than printable ones escaped.
+    std::uint32_t value(const Object* text);
     // A census writes the names of types only.
     bool mute(bool muted) {
         const bool before = muted_;

@@ -84,7 +84,7 @@ bool text_hash(const Object* object, const TextKey& key, TextHash* hash) {
     return true;
 }
 
-void Texts::write(Writer& writer) {
+void Texts::write(Writer& writer, Array<std::uint32_t>* often) {
     if (!rows_.size()) return;
     // Two bits for each of eight times as many slots: one text in eight has its slot by chance and is written for
     // nothing.
@@ -99,12 +99,31 @@ void Texts::write(Writer& writer) {
         again[at >> 3] |= seen[at >> 3] & bit;
         seen[at >> 3] |= bit;
     }
+    Array<Row> written;
     for (const Row& row : rows_) {
         const std::uint64_t at = slot(row);
         if (!(again[at >> 3] >> (at & 7) & 1)) continue;
         writer.u32(TEXT_OBJ, row.id);
         writer.u32(TEXT_LENGTH, row.length);
         writer.u64(TEXT_HASH, row.hash);
+        if (often) written.push(row);
+    }
+    if (often) find_often(written, often);
+}
+
+void Texts::find_often(const Array<Row>& written, Array<std::uint32_t>* often) const {
+    struct Met {
+        std::uint64_t hash;
+        std::uint32_t first, times;
+    };
+    std::size_t slots = 1024;
+    while (slots < written.size() * 2) slots *= 2;
+    auto met = static_cast<Met*>(map_bytes(slots * sizeof(Met)));
+    for (const Row& row : written) {
+        std::size_t at = row.hash & (slots - 1);
+        while (met[at].times && met[at].hash != row.hash) at = (at + 1) & (slots - 1);
+        if (!met[at].times) met[at] = {row.hash, row.id, 0};
+        if (++met[at].times == 2) often->push(met[at].first);
     }
 }
 

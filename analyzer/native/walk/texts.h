@@ -32,13 +32,15 @@ class Texts {
         TextHash found;
         if (text_hash(object, key, &found)) rows_.push({id, found.length, found.hash});
     }
-    void write(Writer& writer);
+    // `often`: the first object of each text that does occur more than once, when that is asked for.
+    void write(Writer& writer, Array<std::uint32_t>* often);
 
   private:
     struct Row {
         std::uint32_t id, length;
         std::uint64_t hash;
     };
+    void find_often(const Array<Row>& written, Array<std::uint32_t>* often) const;
     Array<Row> rows_;
 };
 

@@ -467,11 +467,25 @@ void Walk::write_memory() {
         writer.u64(MEMORY, figure);
 }
 
+void Walk::write_texts() {
+    Array<std::uint32_t> often;
+    texts_.write(writer, input->flags & kFlagValues ? &often : nullptr);
+    guarded("the values of texts could not all be read", [&] {
+        for (const std::uint32_t id : often) {
+            const auto object = static_cast<const Object*>(nodes.address(id));
+            const std::uint32_t said = strings.value(object);
+            if (!said) continue;
+            writer.u32(VALUE_OBJ, id);
+            writer.u32(VALUE_STR, said);
+        }
+    });
+}
+
 void Walk::write_tables() {
     write_sites();
     write_works();
     write_memory();
-    texts_.write(writer);
+    write_texts();
     for (TypePlan* plan : plans_) {
         std::uint8_t flags = 0;
         if (!plan->type) {

@@ -117,6 +117,7 @@ class Walk {
     void write_sites();
     void write_works();
     void write_memory();
+    void write_texts();
     void write_tables();
     void insert_plan(TypePlan* plan);
     std::uint32_t synthetic_type(const char* name);

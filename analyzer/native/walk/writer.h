@@ -41,6 +41,8 @@ enum Column : int {
     TEXT_OBJ,
     TEXT_LENGTH,
     TEXT_HASH,
+    VALUE_OBJ,
+    VALUE_STR,
     LATE_SRC,
     LATE_DST,
     SITE_FILE,

@@ -9,15 +9,15 @@ import numpy as np
 from leakscan.analysis.graph.kernels import NO
 from leakscan.analysis.objects.heap import Heap
 from leakscan.heap.graph import U32, U64
-from leakscan.heap.texts import V8_CUT, texts_of
+from leakscan.heap.texts import V8_CUT, texts_of, values_of
 
 
 @dataclass(frozen=True, slots=True)
 class SameText:
-    """Objects that say the same. `hash` tells it from others of this snapshot and is made of no value.
+    """Objects that say the same. `hash` tells it from others of this snapshot.
 
     `shallow_bytes` are of all of them; `object` is one. `is_cut`: only their first 1 024 characters and their
-    sizes were compared.
+    sizes were compared. `value` is what it says, masked and cut, None unless it was recorded.
     """
 
     type_name: str
@@ -27,6 +27,7 @@ class SameText:
     shallow_bytes: int
     object: int
     is_cut: bool
+    value: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def same_texts(heap: Heap, *, most: int = 100) -> tuple[SameText, ...]:
     often = np.flatnonzero(counts > 1)
     first: U32 = objects[order[starts[often]]]
     chosen = np.lexsort((first, -sizes[often].astype(np.int64)))[:most]
-    is_v8 = graph.runtime == "v8"
+    is_v8, values = graph.runtime == "v8", values_of(graph)
     found = []
     for row in chosen.tolist():
         at = order[starts[often[row]]]
@@ -69,6 +70,7 @@ def same_texts(heap: Heap, *, most: int = 100) -> tuple[SameText, ...]:
                 int(sizes[often[row]]),
                 obj,
                 is_v8 and length >= V8_CUT,
+                values.get(int(hashes[at])),
             )
         )
     return tuple(found)

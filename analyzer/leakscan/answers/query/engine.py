@@ -22,7 +22,7 @@ _SHUT: Final = {
     "temp_directory": "",
 }
 """Set before anything of the snapshot is there; then the settings themselves are locked."""
-_BY_COLUMN: Final = ("objects", "strings", "texts", "dominators")
+_BY_COLUMN: Final = ("objects", "strings", "dominators")
 """Big tables, read where they lie."""
 _WORD: Final = re.compile(r"\w+")
 
@@ -107,6 +107,12 @@ class Database:
         if name == "refs":
             self._connection.register("refs_numbers", dict(columns))
             self._connection.execute(f"CREATE VIEW refs AS {refs_view()}")
+        elif name == "texts":
+            # Where no value is known, nothing tells that they are texts.
+            self._connection.register("texts_rows", dict(columns))
+            self._connection.execute(
+                "CREATE VIEW texts AS SELECT * REPLACE (value::VARCHAR AS value) FROM texts_rows"
+            )
         elif name in _BY_COLUMN:
             self._connection.register(name, dict(columns))
         else:

@@ -24,7 +24,7 @@ from leakscan.heap.kinds import (
     ObjectFlag,
     RootKind,
 )
-from leakscan.heap.texts import texts_of
+from leakscan.heap.texts import names_in, texts_of, values_of
 
 Columns = Mapping[str, Any]
 """Name of a column to a numpy array, masked where values are NULL."""
@@ -117,15 +117,19 @@ def refs_view() -> str:
 
 
 def _texts(graph: HeapGraph) -> Columns:
-    texts = texts_of(graph)
-    return {"object": texts.objects, "length": texts.lengths, "hash": texts.hashes}
+    texts, said = texts_of(graph), values_of(graph)
+    values = np.full(len(texts.objects), None, object)
+    if said:
+        values[:] = [said.get(each) for each in texts.hashes.tolist()]
+    return {"object": texts.objects, "length": texts.lengths, "hash": texts.hashes, "value": values}
 
 
 def _strings(graph: HeapGraph) -> Columns:
-    texts = np.empty(len(graph.strings), object)
-    for number in range(len(texts)):
-        texts[number] = graph.strings[number]
-    return {"string": np.arange(len(texts), dtype=np.uint32), "text": texts}
+    numbers = names_in(graph)
+    texts = np.empty(len(numbers), object)
+    for row, number in enumerate(numbers.tolist()):
+        texts[row] = graph.strings[number]
+    return {"string": numbers, "text": texts}
 
 
 def _roots(graph: HeapGraph) -> list[tuple[Any, ...]]:

@@ -71,15 +71,17 @@ TABLES: Final[Mapping[str, Relation]] = {
         ),
     ),
     "strings": Relation(
-        "Names of the snapshot: attributes, keys (truncated), files. Values of strings are not recorded.",
+        "Names of the snapshot: attributes, keys (truncated), files. What texts say is not among them, "
+        "unless `--values` was recorded.",
         (("string", "UINTEGER", "its number"), ("text", "VARCHAR", "the name")),
     ),
     "texts": Relation(
-        "Strings and byte strings that occur often: equal hash, length and type, equal text. No values.",
+        "Strings and byte strings that occur often: equal hash, length and type, equal text.",
         (
             _OBJECT,
             ("length", "UINTEGER", "characters, or bytes of a byte string"),
             ("hash", "UBIGINT", "of this process only: another capture has others"),
+            ("value", "VARCHAR", "what it says, secrets masked, cut at 120; NULL without `capture --values`"),
         ),
     ),
     "names": Relation(
@@ -279,8 +281,10 @@ VIEWS: Final[Mapping[str, Relation]] = {
             ("bytes", "HUGEINT", "what they weigh together"),
             ("length", "UINTEGER", "characters, or bytes of a byte string"),
             ("hash", "UBIGINT", "of the text; NULL where none was recorded"),
+            ("value", "VARCHAR", "what it says; NULL without `capture --values`"),
         ),
-        """SELECT t.name AS type_name, o.size, count(*) AS objects, sum(o.size) AS bytes, x.length, x.hash
+        """SELECT t.name AS type_name, o.size, count(*) AS objects, sum(o.size) AS bytes, x.length, x.hash,
+            x.value
         FROM objects o JOIN types t ON t.type = o.type LEFT JOIN texts x ON x.object = o.object
         WHERE NOT o.is_own AND CASE WHEN EXISTS (SELECT 1 FROM texts) THEN x.object IS NOT NULL
             ELSE t.name IN ('str', 'bytes', 'bytearray', '(string)') END

@@ -154,6 +154,8 @@ class RunFile:
     sites: bool = False
     redacted: bool = False
     """Dict keys were left out of the snapshots."""
+    values: bool = False
+    """What texts say that occur often was recorded."""
     runtime: str = "cpython"
     python: str
     implementation: str = ""
@@ -206,6 +208,7 @@ def begun(
     births: bool = True,
     sites: bool = False,
     redacted: bool = False,
+    values: bool = False,
 ) -> RunFile:
     """What run.json says when a capture begins."""
     return RunFile(
@@ -218,6 +221,7 @@ def begun(
         births=births,
         sites=sites,
         redacted=redacted,
+        values=values,
         runtime=runtime,
         python=python,
         started_in=os.getcwd(),

@@ -113,7 +113,11 @@ def _interpreter(target: str, python: str | None, node: str | None, settings: Se
         raise UsageError(
             f"--python is for Python; {target} is JavaScript", hint="name a Node with --node PATH"
         )
-    for option, is_set in (("--sites", settings.sites), ("--redact-keys", settings.redact_keys)):
+    for option, is_set in (
+        ("--sites", settings.sites),
+        ("--redact-keys", settings.redact_keys),
+        ("--values", settings.values),
+    ):
         if is_set:
             raise UsageError(f"{option}: V8 writes its heap snapshots itself", hint=f"leave {option} out")
     if settings.setup or settings.arguments or settings.requests:

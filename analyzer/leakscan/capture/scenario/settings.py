@@ -34,6 +34,7 @@ class Settings:
     how many `MoreRuns` may ask for. `control`: rounds without work before the baseline, three at least.
     `trim_probe`: after everything, have glibc give back what it can, and count. `setup`: what opens the
     surroundings of all runs; `arguments`: what each run is called with.
+    `values`: what texts say that occur often is recorded, masked and cut.
     `requests`: the target is a web application, and a run sends it these.
     """
 
@@ -46,6 +47,7 @@ class Settings:
     timeout_seconds: float | None = None
     sites: bool = False
     redact_keys: bool = False
+    values: bool = False
     control: int = 3
     trim_probe: bool = False
     setup: str = ""
@@ -71,6 +73,11 @@ class Settings:
                 "a web application takes no --setup and no --arg: --request says what a run is",
                 hint="leave them out, or name a function that sends the requests",
             )
+        if self.values and self.redact_keys:
+            raise UsageError(
+                "--values records texts, --redact-keys leaves out what may be private",
+                hint="take one of them",
+            )
         if self.settle_seconds < 0:
             raise UsageError("--settle cannot be negative", hint="0 counts at once")
 
@@ -93,6 +100,7 @@ def session_config(
         "settle_seconds": settings.settle_seconds,
         "sites": settings.sites,
         "redact_keys": settings.redact_keys,
+        "values": settings.values,
         "control": settings.control,
         "trim_probe": settings.trim_probe,
         "setup": settings.setup,
@@ -114,5 +122,6 @@ def begun_run(target: str, mode: str, settings: Settings, *, runtime: str, pytho
         runtime=runtime,
         sites=settings.sites,
         redacted=settings.redact_keys,
+        values=settings.values,
         python=python,
     )

@@ -51,6 +51,7 @@ def redacted_graph(graph: HeapGraph, level: Redaction) -> HeapGraph:
         text_objects=_NONE,
         text_lengths=_NONE,
         text_hashes=np.zeros(0, np.uint64),
+        text_values={},
         path="",
     )
 
