@@ -15,6 +15,7 @@ from leakscan.heap.secrets import masked_table
 from leakscan.heap.source_maps import SourceMaps
 from leakscan.heap.sparse import SparseColumn
 from leakscan.heap.v8 import RawSnapshot
+from leakscan.heap.v8_accessors import fold_accessors
 from leakscan.heap.v8_driver import driver_flags
 from leakscan.heap.v8_modules import ModuleCode, modules_of
 from leakscan.heap.v8_strings import NO_STRING, VARIABLE, Strings, mask
@@ -41,6 +42,7 @@ def graph_of(raw: RawSnapshot, source_maps: SourceMaps | None = None) -> HeapGra
     meta = _meta(raw)
     sizes = _owned_sizes(raw, strings, first)
     references, sources, targets = _build(raw, strings, first, classes)
+    fold_accessors(raw, strings, references)
     scripts = Scripts(raw, strings, references)
     types, type_ids = types_of(raw, strings, scripts)
     script_places = scripts.written_places()

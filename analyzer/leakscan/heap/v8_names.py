@@ -92,6 +92,8 @@ ENGINE_PREFIXES: Final = ("system / *", "Node / *")
 EXTERNAL_STRING: Final = "system / ExternalStringData"
 DETACHED: Final = 2
 PROXY: Final = "system / JSProxy"
+ACCESSORS: Final = "system / AccessorPair"
+"""What a property with a getter or setter leads to."""
 OWN_TYPES: Final = ("(prototype)", "async function")
 """Types that leakscan tells apart, in the order of their rows."""
 CONTEXT: Final = "system / Context*"
@@ -122,8 +124,8 @@ INTERNAL_EDGES: Final[Mapping[str, tuple[Kind, str | None]]] = {
     "backing_store": (Kind.SLOT, "[[ArrayBufferData]]"),
     "target": (Kind.SLOT, "[[Target]]"),
     "handler": (Kind.SLOT, "[[Handler]]"),
-    "getter": (Kind.SLOT, "get"),
-    "setter": (Kind.SLOT, "set"),
+    "getter": (Kind.DICT, None),
+    "setter": (Kind.DICT, None),
     "map": (Kind.INTERNAL, None),
     "code": (Kind.INTERNAL, None),
     "shared": (Kind.INTERNAL, None),

@@ -148,7 +148,7 @@ def prototypes(raw: RawSnapshot, strings: Strings, references: References) -> U3
     """Objects that are some class's `prototype`. V8 names that of a derived class after its base."""
     is_closure: npt.NDArray[np.bool_] = mask(raw, ["closure"])[raw.node_types]
     refs = _labelled(references, Kind.ATTRIBUTE, strings.all("prototype"))
-    owners = _sources(references, refs)
+    owners = sources_of_refs(references, refs)
     is_object = mask(raw, ["object"])[raw.node_types[references.targets[refs]]]
     found: U32 = references.targets[refs[is_closure[owners] & is_object]]
     return found
@@ -157,7 +157,7 @@ def prototypes(raw: RawSnapshot, strings: Strings, references: References) -> U3
 def _async_functions(raw: RawSnapshot, strings: Strings, references: References) -> U32:
     """Async functions under way: V8 keeps them as generators; real ones are named after their function."""
     refs = _labelled(references, Kind.SLOT, [strings.add(names.GENERATOR_FUNCTION)])
-    owners = _sources(references, refs)
+    owners = sources_of_refs(references, refs)
     found: U32 = owners[np.isin(raw.node_names[owners], strings.all("Generator"))]
     return found
 
@@ -169,7 +169,8 @@ def _labelled(references: References, kind: Kind, labels: list[int]) -> npt.NDAr
     return np.flatnonzero(is_labelled & (references.kinds == kind))
 
 
-def _sources(references: References, refs: npt.NDArray[np.intp]) -> U32:
+def sources_of_refs(references: References, refs: npt.NDArray[np.intp]) -> U32:
+    """The object that each of these references starts at."""
     found = np.searchsorted(references.first, refs.astype(np.uint64), side="right") - 1
     return found.astype(np.uint32)
 

@@ -58,8 +58,9 @@ def find_causes(holding: Holding, facts: SlotFacts, *, joins: bool = True) -> li
     """
     keys: dict[Key, list[int]] = {}
     left_out: dict[int, Key] = {}
+    known_as = _known_as(holding)
     for number in range(1, holding.sets.count):
-        whole = tuple(holding.sets.slots_of(number).tolist())
+        whole = tuple(sorted({known_as.get(slot, slot) for slot in holding.sets.slots_of(number).tolist()}))
         key, left_out[number] = _reduced(holding, facts, whole)
         keys.setdefault(key, []).append(number)
     weights = {key: _weight(holding, sets) for key, sets in keys.items()}
@@ -81,6 +82,18 @@ def find_causes(holding: Holding, facts: SlotFacts, *, joins: bool = True) -> li
         parts.setdefault(home, []).append(key)
     causes = [_cause(holding, keys, weights, left_out, together, part) for part in parts.values()]
     return sorted(causes, key=lambda cause: (-cause.weight, cause.slots))
+
+
+def _known_as(holding: Holding) -> dict[int, int]:
+    """Slots of last resort inside of what another slot holds, written like it: the engine's shapes there."""
+    explaining = {
+        slot.pattern: number for number, slot in enumerate(holding.table.slots) if not slot.is_last_resort
+    }
+    return {
+        number: explaining[slot.pattern]
+        for number, slot in enumerate(holding.table.slots)
+        if slot.is_last_resort and slot.holder >= 0 and slot.pattern in explaining
+    }
 
 
 def _reduced(holding: Holding, facts: SlotFacts, whole: Key) -> tuple[Key, Key]:

@@ -14,6 +14,7 @@
              V8: .get('key') | .get(17) | .get(*)   entries of a Map;  .has(*)  members of a Set
              | .on('chunk') | .on(*)       listeners of an emitter;  [Symbol(x)]  a property
              | .addEventListener('abort')  of an event target;  .then()  what waits for a promise
+             | .register()  of a FinalizationRegistry
              | local [1] | local [*]       of a suspended function
              Node's timers[*], Node's immediates[*] are what `setTimeout` and its like have started
 

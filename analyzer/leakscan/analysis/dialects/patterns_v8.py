@@ -9,8 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from leakscan.analysis.dialects.slots_v8 import PROMISE_STATES, REACTION
-from leakscan.analysis.graph.refs import kinds_of, refs_from, strings_equal
+from leakscan.analysis.dialects.slots_v8 import CELL, CELLS, PROMISE_STATES, REACTION
+from leakscan.analysis.graph.refs import kinds_of, refs_from, sources_of, strings_equal
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import Kind
 
@@ -50,8 +50,22 @@ def call_refs(graph: HeapGraph, refs: U32, text: str) -> U32:
         case "then":
             states = _of_kind(graph, refs, Kind.SLOT)
             return _of_type(graph, _with_label(graph, states, PROMISE_STATES), REACTION)
+        case "register":
+            return _registrations(graph, refs)
         case _:
             return refs[:0]
+
+
+def _registrations(graph: HeapGraph, refs: U32) -> U32:
+    """What leads to the registrations of these registries: from the registry, and from one to the next."""
+    first = _of_type(graph, _labelled(graph, _of_kind(graph, refs, Kind.SLOT), CELLS), CELL)
+    rows = [row for row, name in enumerate(graph.type_names) if name == CELL]
+    cells = np.flatnonzero(np.isin(graph.type_ids, rows)).astype(np.uint32)
+    inside = _of_kind(graph, refs_from(graph, cells), Kind.SLOT)
+    registries = np.setdiff1d(sources_of(graph, first), cells)
+    own = np.unique(sources_of(graph, inside[np.isin(graph.ref_targets[inside], registries)]))
+    links = _of_type(graph, inside[np.isin(sources_of(graph, inside), own)], CELL)
+    return np.union1d(first, links).astype(np.uint32)
 
 
 def _listeners(graph: HeapGraph, slots: U32) -> U32:

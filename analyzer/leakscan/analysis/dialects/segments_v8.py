@@ -17,7 +17,7 @@ from leakscan.analysis.graph.modules import Modules
 from leakscan.analysis.graph.refs import source_of
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import Kind
-from leakscan.heap.v8_names import WEAK_MAP_VALUE
+from leakscan.heap.v8_names import ACCESSORS, WEAK_MAP_VALUE
 
 _IDENTIFIER: Final = re.compile(r"#?[^\W\d][\w$]*|\$[\w$]*")
 _SYMBOL: Final = re.compile(r"<symbol ?(.*)>", re.DOTALL)
@@ -67,6 +67,11 @@ class _Chain:
         while at + 1 < len(self.refs) and (self.kind(at) == Kind.DICT or self._is_scope_of_bun(at)):
             at += 1
         return at
+
+    def accessor(self, at: int) -> str:
+        """`getter` or `setter`: a pair has first the one, then the other."""
+        refs = [ref for ref in self.graph.references(self.source(at)) if self.graph.kind(ref) == Kind.DICT]
+        return "setter" if self.refs[at] != refs[0] else "getter"
 
     def _is_scope_of_bun(self, at: int) -> bool:
         return not self.label(at) and self.target(at) == "system / JSLexicalEnvironment"
@@ -256,6 +261,8 @@ def _property(way: _Chain, at: int) -> _Read | None:
     if way.kind(at) != Kind.ATTRIBUTE:
         return None
     label = way.label(at)
+    if way.target(at) == ACCESSORS and way.kind(at + 1) == Kind.DICT:
+        return _Read(at + 2, f"{way.accessor(at + 1)} `{{}}`", label)
     if accessor := _ACCESSOR.fullmatch(label):
         return _Read(at + 1, f"{accessor[1]}ter `{{}}`", accessor[2])
     if symbol := _SYMBOL.fullmatch(label):

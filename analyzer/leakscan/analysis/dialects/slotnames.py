@@ -10,7 +10,16 @@ from typing import Final
 from leakscan.analysis.dialects.functions import FUNCTIONS, code_place
 from leakscan.analysis.dialects.pattern_text import quoted
 from leakscan.analysis.dialects.segments_v8 import property_text
-from leakscan.analysis.dialects.slots_v8 import INNARDS, REACTION, as_written, is_link, leads_to_reaction
+from leakscan.analysis.dialects.slots_v8 import (
+    CELL,
+    CELLS,
+    INNARDS,
+    REACTION,
+    REGISTERED,
+    as_written,
+    is_link,
+    leads_to_reaction,
+)
 from leakscan.analysis.graph.modules import Tier
 from leakscan.analysis.graph.refs import module_places, source_of, type_rows
 from leakscan.analysis.lines.sourcelines import ReadSource, SourceLines
@@ -319,6 +328,9 @@ class SlotNames:
                 return "" if graph.type_name(source_of(graph, ref)) == REACTION else ".then()"
             case Kind.SLOT if graph.type_name(source_of(graph, ref)) == REACTION:
                 return ""
+            case Kind.SLOT if graph.label(ref) == CELLS:
+                is_first = graph.type_name(source_of(graph, ref)) != CELL
+                return REGISTERED if is_first else ""
             case Kind.ATTRIBUTE | Kind.SLOT:
                 return _property(graph.label(ref))
             case Kind.MEMBER:

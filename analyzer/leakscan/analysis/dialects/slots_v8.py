@@ -10,10 +10,13 @@ import re
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from leakscan.analysis.graph.refs import source_of
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import KIND_MASK, Kind
+
+Bools = npt.NDArray[np.bool_]
 
 LISTED: Final = {
     "Node's timers": ("Timeout", "TimersList"),
@@ -22,6 +25,10 @@ LISTED: Final = {
 """What Node lists by itself: its entries, and the list that links them."""
 PROMISE_STATES: Final = ("[[PromiseResult]]", "[[PromiseReactions]]")
 REACTION: Final = "system / PromiseReaction"
+CELL: Final = "system / WeakCell"
+CELLS: Final = "[[Cells]]"
+REGISTERED: Final = ".register()"
+"""A FinalizationRegistry leads to the last registration, and each to its neighbours and its held value."""
 INNARDS: Final = frozenset(
     (
         *("Listener", "TimersList", "ImmediateList", "PriorityQueue", "FixedQueue", "FixedCircularBuffer"),
@@ -69,6 +76,16 @@ def is_hash_table(graph: HeapGraph, obj: int) -> bool:
     """Whether V8 keeps the properties of this object as a hash table: then they are entries."""
     start, end = int(graph.first_ref[obj]), int(graph.first_ref[obj + 1])
     return bool(((graph.ref_kinds[start:end] & np.uint8(KIND_MASK)) == Kind.KEY).any())
+
+
+def spelled_alike(graph: HeapGraph, refs: U32, sources: U32, is_asked: Bools) -> Bools:
+    """Properties of one object that are spelled alike: their keys are symbols that were made at run time."""
+    found = np.zeros(len(refs), np.bool_)
+    named = np.flatnonzero(is_asked & ((graph.ref_kinds[refs] & np.uint8(KIND_MASK)) == Kind.ATTRIBUTE))
+    keys = (sources[named].astype(np.uint64) << np.uint64(32)) | graph.ref_labels[refs[named]]
+    _, of_key, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    found[named] = counts[of_key] > 1
+    return found
 
 
 def refs_in_list(graph: HeapGraph, name: str) -> U32:

@@ -11,9 +11,10 @@ from leakscan.analysis.causes.holding import NUMBER
 from leakscan.analysis.causes.paths import Reason, path_of_slot
 from leakscan.analysis.causes.steps import Writing, has_callback, write_path
 from leakscan.analysis.dialects.slots_v8 import LISTED
+from leakscan.analysis.graph import kernels
 from leakscan.analysis.graph.kernels import NO
 from leakscan.analysis.graph.modules import Tier
-from leakscan.analysis.graph.refs import kinds_of, sources_of
+from leakscan.analysis.graph.refs import kinds_of, refs_from, sources_of
 from leakscan.analysis.judge.noise import noise_rule
 from leakscan.analysis.judge.noise_table import HELD_BY
 from leakscan.analysis.judge.test_runner import TEST_RUNNER, is_file_of_the_runner
@@ -29,6 +30,7 @@ IMPORTS: Final = frozenset((IMPORTED, "the import system"))
 """Noise that goes on for as long as a thread imports: only a regular pace makes it a leak."""
 CANCELLED: Final = "timers that are cancelled, which asyncio clears away in bulk"
 _LOOKED_AT: Final = 200
+_REGISTRATION: Final = "system / WeakCell"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def _reason(reach: Reach, slot: Slot, reason: Reason, path: Path) -> tuple[str, 
     if reach.graph.runtime == "v8" and has_room_for_one and _are_of_type(reach, contents, NUMBER):
         # A number that has a fraction or is large is an object, made anew with each change.
         return "numbers, each in a place that has room for one", True
-    if _are_of_type(reach, contents, "system / WeakCell"):
+    if _are_of_type(reach, contents, _REGISTRATION) and _go_with_what_they_watch(reach):
         return "registrations, which go with what they watch", True
     if path.root_kind == "module" and reach.survivors.is_new[reason.members[0].root_object]:
         return IMPORTED, False
@@ -120,6 +122,28 @@ def engine_noise(graph: HeapGraph, objects: U32) -> str:
 
 def _are_of_type(reach: Reach, contents: U32, type_name: str) -> bool:
     return bool(len(contents)) and all(reach.graph.type_name(obj) == type_name for obj in contents.tolist())
+
+
+def _go_with_what_they_watch(reach: Reach) -> bool:
+    """Whether the new registrations of FinalizationRegistries watch new objects that live without them.
+
+    One whose held value leads to what it watches keeps it for ever, and so does a ring of them. Those on one
+    object that lives for ever do not go. V8 writes what a registration watches first, then its token.
+    """
+    graph = reach.graph
+    rows = [row for row, name in enumerate(graph.type_names) if name == _REGISTRATION]
+    is_cell = np.isin(graph.type_ids, rows)
+    cells = np.flatnonzero(is_cell & reach.is_held).astype(np.uint32)
+    refs = refs_from(graph, cells)
+    weak = refs[kinds_of(graph, refs) == Kind.WEAK]
+    _, first = np.unique(sources_of(graph, weak), return_index=True)
+    watched = graph.ref_targets[weak[first]]
+    if not reach.survivors.is_new[watched].all():
+        return False
+    skip = reach.life.weak.copy()
+    skip[refs_from(graph, np.flatnonzero(is_cell).astype(np.uint32))] = True
+    alive = kernels.reachable(reach.life.csr, roots=graph.roots.targets, skip=skip)
+    return bool(alive[watched].all())
 
 
 def _are_immortal_strings(reach: Reach, objects: U32) -> bool:

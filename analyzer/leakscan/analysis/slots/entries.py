@@ -11,7 +11,7 @@ import numpy as np
 from leakscan.analysis.births.earlier import Earlier
 from leakscan.analysis.births.survivors import births_of
 from leakscan.analysis.dialects.slotnames import SlotNames
-from leakscan.analysis.dialects.slots_v8 import LISTED
+from leakscan.analysis.dialects.slots_v8 import CELL, LISTED, REGISTERED
 from leakscan.analysis.graph.refs import kinds_of, refs_from, sources_of
 from leakscan.analysis.graph.region import FIXED_MEMORY, INTERNED
 from leakscan.analysis.slots.holder import bound_of, is_container
@@ -80,6 +80,8 @@ def count_entries(earlier: Earlier, reach: Reach, names: SlotNames, slot: Slot, 
     if slot.pattern in _OF_NODE:
         return _in_list_of_node(earlier.before, reach, _OF_NODE[slot.pattern], runs=runs)
     earlier.look_up(slot.holders)
+    if slot.pattern.endswith(REGISTERED):
+        return _registrations(earlier, reach, slot.holders, births)
     if graph.runtime == "cpython" and (kinds == Kind.UNNAMED).all():
         return _without_names(earlier, graph, slot.holders, values, births)
     if slot.kind is SlotKind.NAME:
@@ -140,6 +142,30 @@ def _in_list_of_node(before: HeapGraph, reach: Reach, type_name: str, *, runs: i
     counts = len(listed[0]), len(listed[1]), int(reach.is_held[listed[1]].sum())
     births = _births(reach, listed[1].astype(np.uint32), runs)
     return Entries(*counts, births, by_type={type_name: counts})
+
+
+def _registrations(earlier: Earlier, reach: Reach, holders: U32, births: tuple[int, ...]) -> Entries:
+    """Of FinalizationRegistries: each registration is held by its neighbours, and refers to its registry."""
+    known = [found for obj in holders.tolist() if (found := earlier.of(obj)) is not None]
+    counted = [
+        _registered(graph, np.array(objects, np.uint32))
+        for graph, objects in ((earlier.before, known), (reach.graph, holders.tolist()))
+    ]
+    new = int(reach.is_held[counted[1]].sum())
+    return Entries(len(counted[0]) if known else None, len(counted[1]), new, births)
+
+
+def _registered(graph: HeapGraph, holders: U32) -> U32:
+    """The registrations of the registries that these lead to or are."""
+    rows = [row for row, name in enumerate(graph.type_names) if name == CELL]
+    cells = np.flatnonzero(np.isin(graph.type_ids, rows)).astype(np.uint32)
+    refs = refs_from(graph, cells)
+    refs = refs[kinds_of(graph, refs) == Kind.SLOT]
+    is_cell = np.isin(holders, cells)
+    mine = refs[np.isin(sources_of(graph, refs), holders[is_cell])]
+    registries = np.union1d(holders[~is_cell], np.setdiff1d(graph.ref_targets[mine], cells))
+    found: U32 = np.unique(sources_of(graph, refs[np.isin(graph.ref_targets[refs], registries)]))
+    return found
 
 
 def _by_type(

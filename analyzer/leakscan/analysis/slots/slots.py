@@ -21,7 +21,7 @@ from leakscan.analysis.births.earlier import Earlier
 from leakscan.analysis.dialects.pattern_text import quoted
 from leakscan.analysis.dialects.segment import normalised
 from leakscan.analysis.dialects.slotnames import TRIE_NODES, SlotNames
-from leakscan.analysis.dialects.slots_v8 import is_hash_table
+from leakscan.analysis.dialects.slots_v8 import is_hash_table, spelled_alike
 from leakscan.analysis.graph.costs import LAST_RESORT
 from leakscan.analysis.graph.kernels import NO
 from leakscan.analysis.graph.modules import Tier
@@ -131,6 +131,7 @@ def _named_slots(earlier: Earlier, reach: Reach, names: SlotNames, refs: U32, so
     in_trie = np.array([name.startswith(TRIE_NODES) for name in graph.type_names])[graph.type_ids[sources]]
     is_entry &= ~(in_trie & (kinds == Kind.KEY))
     is_property = _new_properties(earlier, reach, refs, sources, kinds, is_entry)
+    is_property |= spelled_alike(graph, refs, sources, ~is_entry)
     is_cancelled = cancelled_timers(reach, refs)
     group = _alike(reach, refs, sources, kinds, is_entry, is_property)
     group = 2 * group + is_cancelled
@@ -353,10 +354,10 @@ def _together(slots: Sequence[Slot]) -> list[Slot]:
     for number, (slot, pattern) in enumerate(zip(slots, wild, strict=True)):
         # Several keys are data; the only one that is filled is a name to look for.
         text = slot.pattern if len(members[pattern]) == 1 else pattern
-        # Roots that only share the word for their kind are not one thing to remove.
-        key = (text, number) if slot.kind is SlotKind.ROOT else (text,)
+        # Roots that only share a word are several things to remove; what explains nothing is not joined.
+        key = (text, number) if slot.kind is SlotKind.ROOT else (text, slot.is_last_resort)
         merged.setdefault(key, []).append(replace(slot, pattern=text))
-    return [_joined(group) for group in merged.values()]
+    return list(map(_joined, merged.values()))
 
 
 def _wild(pattern: str) -> str:
