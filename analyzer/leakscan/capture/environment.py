@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.parser import HeaderParser
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -65,8 +66,12 @@ def own_distributions() -> dict[str, tuple[str, tuple[str, ...]]]:
     """What is installed where leakscan runs, as `shared_with_program` takes it."""
     found = {}
     for each in metadata.distributions():
-        needs = tuple(_normal(need) for need in each.requires or () if "extra ==" not in need)
-        found[_normal(each.name)] = (each.version, needs)
+        # Not through its properties: each of them parses the whole file, and long descriptions are in it.
+        head = HeaderParser().parsestr((each.read_text("METADATA") or "").partition("\n\n")[0])
+        if head["Name"]:
+            needs = head.get_all("Requires-Dist", [])
+            asked = tuple(_normal(need) for need in needs if "extra ==" not in need)
+            found[_normal(head["Name"])] = (head["Version"] or "", asked)
     return found
 
 
