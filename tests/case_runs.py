@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import leakscan
+from asked import FULL
 from case_truths import ASPECTS, CASES, aspects_of, patterns_of, target_of, wrong_today
 from conservation import lost_in_causes
 from forked import Command
@@ -27,8 +28,6 @@ from leakscan.heap.reader import load
 
 # Any in this file: rows of a TOML table, and JSON.
 
-FULL = bool(os.environ.get("LEAKSCAN_FULL"))
-"""Asked by `make truth`: inputs that take long, too."""
 LONGEST_SECONDS = 240
 _VERSION = "{}.{}".format(*sys.version_info)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -15,8 +14,6 @@ from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import ObjectFlag
 
 ZOO = Path(__file__).parent / "zoo_programs"
-FULL = bool(os.environ.get("LEAKSCAN_FULL"))
-"""Sizes of the acceptance tests; without it everything is smaller, and said to be."""
 
 
 def run(program: str, folder: Path, *, scale: int = 1, timeout_seconds: float = 900) -> str:

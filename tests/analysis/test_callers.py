@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from case_runs import FULL
+from asked import FULL
 from inner_suites import without_plugins
 
 pytest_plugins = ["pytester"]

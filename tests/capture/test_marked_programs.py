@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import leakscan
+from asked import kinds
 from leakscan.analysis.results.findings import Findings, Verdict
 from leakscan.answers.analyse import analysed_capture
 from leakscan.capture import Capture, Settings
@@ -313,6 +314,10 @@ CALLS = {
         "for n in range(20): shop.other(KEPT, Order)",
     ),
 }
+ALWAYS = (
+    *("a function of the script", "a method", "an async function", "an async generator"),
+    *("what a decorator registers", "a function that was there before the program"),
+)
 SHOP = """
 import sys
 from elsewhere import other
@@ -351,7 +356,7 @@ def routed(kept, kind): work(kept, kind)
 """
 
 
-@pytest.mark.parametrize("what", CALLS)
+@pytest.mark.parametrize("what", kinds(CALLS, *ALWAYS))
 def test_each_return_of_a_function_is_a_run(run: Run, tmp_path: Path, what: str):
     name, imports, loop = CALLS[what]
     (tmp_path / "elsewhere.py").write_text(

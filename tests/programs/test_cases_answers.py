@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 import leakscan
-from case_runs import FULL, Answers, asked, marked, names
+from asked import FULL
+from case_runs import Answers, asked, marked, names
 from case_truths import CASES, leaks_of
 
 EVERY = ("check", "whatif", "proof", "conserved")

@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 
-from case_runs import FULL
+from asked import FULL
 from case_truths import TESTS
 from inner_suites import without_plugins
 

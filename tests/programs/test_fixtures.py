@@ -1,6 +1,6 @@
 """Each program under fixtures/ has an expected.toml beside it: what must be found, and what must not.
 
-Those marked `full` are asked with LEAKSCAN_FULL=1 only.
+Those marked `full`, and `full_modes`, are asked with LEAKSCAN_FULL=1 only.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from case_runs import FULL
+from asked import FULL
 from leakscan import load
 from leakscan.analysis.diff import diff
 from leakscan.analysis.results.findings import Verdict
@@ -26,7 +26,7 @@ CASES = [
     for file in sorted(FIXTURES.glob("*/expected.toml"))
     for scenario in tomllib.loads(file.read_text())["scenario"]
     if FULL or not scenario.get("full")
-    for mode in scenario.get("modes", ["consume"])
+    for mode in [*scenario.get("modes", ["consume"]), *(scenario.get("full_modes", []) if FULL else [])]
 ]
 NAMES = [f"{scenario['target']}-{mode}" for scenario, mode in CASES]
 

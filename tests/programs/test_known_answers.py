@@ -6,12 +6,12 @@ for all of them.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from asked import FULL
 from known_answers import ASPECTS, EXPECTED, aspects_of, missing_for, target_of
 from leakscan.analysis.births.survivors import find_survivors
 from leakscan.analysis.cuts.whatif import what_if
@@ -22,7 +22,7 @@ from leakscan.capture import capture
 from leakscan.heap.reader import load
 
 FindingsOf = Callable[[str], Findings]
-ASKED = [name for name in EXPECTED if os.environ.get("LEAKSCAN_FULL") or not EXPECTED[name].get("full")]
+ASKED = [name for name in EXPECTED if FULL or not EXPECTED[name].get("full")]
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_what_the_report_proposes_can_be_asked_back(name: str, findings_of: Find
     assert (freed >= leak.count, answer.frees_bytes >= leak.cut.frees_bytes) == (True, True)
 
 
-@pytest.mark.parametrize("name", EXPECTED)
+@pytest.mark.parametrize("name", ASKED)
 def test_memory_outside_of_the_heap_gives_no_alarm(name: str, findings_of: Callable[[str], Findings]):
     memory = findings_of(name).memory
     assert memory is not None and set(memory.causes) <= {"objects"}

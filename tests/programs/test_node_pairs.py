@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from case_runs import FULL
+from asked import kinds
 from leakscan.analysis.results.findings import Findings
 from leakscan.answers.analyse import analysed_capture
 from leakscan.capture import Settings, capture
@@ -23,7 +23,6 @@ ONE_OF_EACH = (
     *("http_keep_alive", "fetch_aborted", "async_local_storage", "web_streams"),
     *("worker", "vm", "async_generator"),
 )
-NAMES = PAIRS if FULL else ONE_OF_EACH
 RUNS = 8
 SETTINGS = Settings(runs=RUNS, warmup=3, settle_seconds=0.7, timeout_seconds=60)
 HEADS = {
@@ -42,12 +41,8 @@ def findings_of(name: str, folder: Path) -> Findings:
     return analysed_capture(captured)
 
 
-def test_the_pairs_that_are_always_asked_are_there():
-    assert set(ONE_OF_EACH) <= set(PAIRS)
-
-
 @needs_node
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", kinds(PAIRS, *ONE_OF_EACH))
 def test_an_ordinary_program_is_no_leak(name: str, tmp_path: Path):
     allowed = {"clean", "bounded", "warm-up", *(["inconclusive"] if name in UNDECIDED else ())}
     found = findings_of(f"clean_{name}", tmp_path)
@@ -55,7 +50,7 @@ def test_an_ordinary_program_is_no_leak(name: str, tmp_path: Path):
 
 
 @needs_node
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", kinds(PAIRS, "fetch_aborted", "worker", "async_generator"))
 def test_its_twin_leaks_in_every_run_and_is_one_leak(name: str, tmp_path: Path):
     found = findings_of(f"leak_{name}", tmp_path)
     assert found.verdict == "leak", found.headline

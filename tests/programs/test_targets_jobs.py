@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from asked import kinds
 from leakscan.analysis.results.findings import Verdict
 from leakscan.answers.analyse import analysed_capture
 from leakscan.capture import Capture, Settings, capture
@@ -88,7 +89,7 @@ def test_a_command_of_django_is_captured_step_by_step(check: Callable[[str, Take
     check("django", called("django", "shop.management.commands.orders:Command.step"))
 
 
-@pytest.mark.parametrize("package", ["django", "aiohttp"])
+@pytest.mark.parametrize("package", kinds(["django", "aiohttp"], "aiohttp"))
 def test_a_scenario_drives_it(check: Callable[[str, Take], None], package: str):
     check(package, lambda output: capture("scenario.py:once", output=output, settings=SETTINGS))
 

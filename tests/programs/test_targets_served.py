@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from asked import kinds
 from leakscan.answers.analyse import analysed_capture
 from leakscan.capture import Settings
 from leakscan.capture.program.run import Marks, capture_program
@@ -101,7 +102,7 @@ def headline(folder: Path, port: int, command: tuple[str, ...], *texts: str, mod
     return found.headline if found.verdict not in INNOCENT else "innocent"
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("server", kinds(SERVERS, "uvicorn", "gunicorn", "flask with its reloader"))
 def test_a_server_is_started_asked_and_ended(
     tmp_path: Path, port: int, server: str, monkeypatch: pytest.MonkeyPatch
 ):
@@ -112,7 +113,7 @@ def test_a_server_is_started_asked_and_ended(
         assert headline(tmp_path, port, command, CHAT).startswith(said)
 
 
-@pytest.mark.parametrize("mode", ["abandon", "cancel"])
+@pytest.mark.parametrize("mode", kinds(["abandon", "cancel"], "abandon"))
 def test_a_client_that_goes_leaves_what_only_an_end_would_let_go(
     tmp_path: Path, port: int, mode: str, monkeypatch: pytest.MonkeyPatch
 ):

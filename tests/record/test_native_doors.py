@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from asked import FULL
 from doors import DOORS, doors
 from leakscan import _native
 
-CALLS = 20_000 if os.environ.get("LEAKSCAN_FULL") else 2_000
+CALLS = 20_000 if FULL else 2_000
 
 
 def test_every_door_has_a_good_call_to_damage() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import textwrap
@@ -12,11 +11,10 @@ from pathlib import Path
 import pytest
 
 import leakscan
+from asked import FULL
 from leakscan.heap.kinds import ObjectFlag
 from leakscan.record.snapshot import record
 from walks import Kind, walk
-
-FULL = os.environ.get("LEAKSCAN_FULL") == "1"
 
 
 def size(full: int, small: int) -> int:

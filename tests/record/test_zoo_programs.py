@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from asked import FULL
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import KIND_MASK, Kind
-from zoo_runs import FULL, counts, load, run
+from zoo_runs import counts, load, run
 
 
 def labelled(graph: HeapGraph, kind: Kind, label: str) -> int:

@@ -6,7 +6,6 @@ and does not come back, one that recurses kills the process, and the results are
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from asked import FULL
 from leakscan.analysis.graph import kernels
 from leakscan.analysis.graph.kernels import NO, Csr
 
@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
 import kernel_shapes
 from kernel_shapes import Shape
 
-SIZE = 2_000_000 if os.environ.get("LEAKSCAN_FULL") else 200_000
+SIZE = 2_000_000 if FULL else 200_000
 every_shape = pytest.mark.parametrize("draw", kernel_shapes.HARD_SHAPES, ids=lambda draw: draw.__name__)
 Drawing = Callable[[int], Shape]
 

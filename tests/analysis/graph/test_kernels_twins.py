@@ -6,7 +6,6 @@ empty; they are small, because that is where the odd shapes are dense.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Sequence
 from random import Random
 
@@ -16,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import twins
+from asked import FULL
 from leakscan.analysis.graph import kernels
 from leakscan.analysis.graph.holding_sets import holding_sets
 from leakscan.analysis.graph.kernels import BLOCKED, BLOCKED_ROOT, FARTHEST, NO, UNCUTTABLE
@@ -24,7 +24,7 @@ from twins import Graph
 
 def examples(count: int) -> settings:
     """An eighth of them by default, all with LEAKSCAN_FULL=1."""
-    return settings(max_examples=count if os.environ.get("LEAKSCAN_FULL") else count // 8, deadline=None)
+    return settings(max_examples=count if FULL else count // 8, deadline=None)
 
 
 many = examples(800)
