@@ -225,7 +225,7 @@ def main() -> int:
                 "right": is_right,
                 "journal": [
                     {k: line.get(k) for k in ("event", "file", "reason", "status", "interval", "seconds",
-                     "pause_seconds", "blocks", "needed_bytes", "room_bytes")}
+                     "pause_seconds", "blocks", "needed_bytes", "room_bytes", "tight", "hurried")}
                     for line in lines[1:]
                 ],
             }  # fmt: skip

@@ -244,21 +244,15 @@ def is_armed(pid):
 
 
 @pytest.mark.parametrize(
-    ("program", "status"), [("raise SystemExit(3)", 3), ("import os; os.kill(os.getpid(), 9)", 137)]
+    ("command", "status"),
+    [
+        ([sys.executable, "-c", "raise SystemExit(3)"], 3),
+        (["sh", "-c", "kill -9 $$"], 137),  # gone before the first look
+        (["sh", "-c", "exit 4"], 4),
+    ],
 )
-def test_the_exit_status_of_a_watched_command_is_passed_on(program, status):
-    watched = [
-        sys.executable,
-        "-m",
-        "leakscan",
-        "watch",
-        "--every",
-        "10ms",
-        "--",
-        sys.executable,
-        "-c",
-        program,
-    ]
+def test_the_exit_status_of_a_watched_command_is_passed_on(command, status):
+    watched = [sys.executable, "-m", "leakscan", "watch", "--every", "10ms", "--", *command]
     assert subprocess.run(watched, stdout=subprocess.DEVNULL, check=False).returncode == status
 
 

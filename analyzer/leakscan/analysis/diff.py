@@ -98,6 +98,9 @@ def diff(
     Pure: the same snapshots give the same findings. O(n + m), and the searches that `limits` allows.
     """
     measured, limits = measured or Measured(), limits or Limits()
+    is_shallow = before.is_shallow or after.is_shallow
+    if is_shallow:  # what was not looked into is not among the objects, and would seem to be native memory
+        measured = replace(measured, memory=None)
     after = reclaimed(since(before, after))
     life = liveness(after)
     found = without_plumbing(after, find_survivors(before, after))
@@ -150,7 +153,7 @@ def diff(
         grown_objects = find_growing_objects(before, reach, names, type_bytes=measured.type_bytes, runs=runs)
         judged += _judged_growing(grown_objects, len(judged))
     before.forget("addresses", "sizes", "type_ids")
-    waiting = dead & survivors.is_new
+    waiting = dead & survivors.is_new & (not is_shallow)
     findings = Findings(
         verdict=Verdict.CLEAN,
         headline="",
@@ -178,7 +181,9 @@ def diff(
         omitted=(*omitted, *_omitted_paths(groups, judged), *_not_measured(grown)),
         unit=unit,
     )
-    findings = _concluded(findings, judged, region, ledger, cuts, unacquitted=unacquitted)
+    findings = _concluded(findings, judged, region, ledger, cuts, unacquitted=unacquitted + is_shallow)
+    if is_shallow:  # what a run leaves weighs more than what was looked at
+        findings = replace(findings, projections=())
     told_all = findings if works is None else told_works(works, findings)
     return told_all if as_in_snapshot else numbered(told_all)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import shlex
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,9 +90,76 @@ def make_folder_for(pid: int, folder: Path) -> None:
         os.chown(folder, owner.st_uid, owner.st_gid)
 
 
-def run_guarded(command: list[str], settings: GuardSettings) -> None:
-    """Become that command, guarded; does not return. CaptureError: it cannot be started."""
+FINISHER: Final = "leakscan.cli.guard_after"
+_START_SECONDS: Final = 60.0
+"""The longest that a start waits for the capsules of earlier deaths."""
+_WATCHER: Final = """
+echo 1000 > /proc/self/oom_score_adj
+lives() { [ -d "/proc/$1" ] && ! grep -q '^State:[[:space:]]*[ZX]' "/proc/$1/status"; }
+while :; do
+  alone=; lives "$1" || alone=alone
+  for box in "$2"/box-*; do
+    [ -e "$box/before.heap" ] && [ -e "$box/after.heap" ] || continue
+    [ ! -e "$box/leak.capsule" ] && [ ! -e "$box/leak.capsule.failed" ] || continue
+    pid=${box##*/box-}
+    lives "${pid%%-*}" || { "$3" -P -m "$4" "$2" "$5" $alone || sleep 60; break; }
+  done
+  [ -z "$alone" ] || exit 0
+  sleep "$6"
+done
+"""
+"""A shell is all that waits beside the program: a megabyte, and the first that the kernel takes."""
+
+
+def finish_earlier(settings: GuardSettings, then: str) -> None:
+    """Capsules of the boxes that earlier deaths left; now there is memory for it. Takes a minute at most."""
+    if not settings.folder.is_dir() or not any(settings.folder.glob("box-*")):
+        return
+    command = [sys.executable, "-P", "-m", FINISHER, str(settings.folder), then, "alone"]
+    try:
+        subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False, timeout=_START_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        print("note: the capsules of earlier deaths took too long; the program starts now", file=sys.stderr)
+
+
+def watch_for_deaths(settings: GuardSettings, then: str, *, every_seconds: float = 5.0) -> None:
+    """Have a shell beside this process make a capsule of each box whose process died, until this one ends.
+
+    The first process of a container has none: with it all others end, and an orphan would be its child.
+    """
+    pid = os.getpid()
+    if pid == 1:
+        return
+    words = [str(pid), str(settings.folder.absolute()), sys.executable, FINISHER, then, str(every_seconds)]
+    log = settings.folder / "guard.log"
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:  # its parent ends at once: whoever becomes the program has no child
+        with log.open("ab") as file:
+            subprocess.Popen(
+                ["sh", "-c", _WATCHER, "leakscan-guard", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+    finally:
+        os._exit(0)
+
+
+def run_guarded(command: list[str], settings: GuardSettings, *, then: str | None = None) -> None:
+    """Become that command, guarded; does not return. CaptureError: it cannot be started.
+
+    With `then` (may be empty) each death leaves a capsule, which that shell command is given.
+    """
     make_folder(settings.folder)
+    if then is not None:
+        finish_earlier(settings, then)
+        watch_for_deaths(settings, then)
     environment = guarded_environment(settings, os.environ)
     try:
         os.execvpe(command[0], command, environment)

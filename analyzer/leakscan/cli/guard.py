@@ -11,6 +11,7 @@ EXAMPLES = (
     "leakscan guard -o /var/leak -- gunicorn app:app",
     "leakscan guard --limit 2GB -- python -m worker",
     "leakscan diff /var/leak    # after it died",
+    "leakscan guard --then 'curl -T $LEAKSCAN_CAPSULE https://example.org/' -- python -m worker",
 )
 
 
@@ -40,6 +41,13 @@ def guard(
     redact_keys: Annotated[
         bool, option("--redact-keys", help="Write no dictionary keys into the snapshots.")
     ] = False,
+    capsule: Annotated[
+        bool, option("--capsule", help="After a death leave the answer in 200 kB, too, and pack the box.")
+    ] = False,
+    then: Annotated[
+        str | None,
+        option(metavar="COMMAND", help="Hand $LEAKSCAN_CAPSULE to this shell command; means --capsule."),
+    ] = None,
 ) -> int:
     """Run a command with a black box against OOM kills."""
     from leakscan.capture.guard import GuardSettings, run_guarded
@@ -56,5 +64,6 @@ def guard(
             redact_keys=redact_keys,
             term_seconds=parse_seconds(on_term) if on_term else 0.0,
         ),
+        then=then if then is not None else "" if capsule else None,
     )
     return 0

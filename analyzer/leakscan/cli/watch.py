@@ -55,6 +55,7 @@ def watch(
     from leakscan.capture.watch.actions import parse_action
     from leakscan.capture.watch.watch import Level, Rules, parse_growth
     from leakscan.capture.watch.watch import watch as watch_process
+    from leakscan.errors import CaptureError
     from leakscan.units import parse_seconds, parse_size
 
     rules = Rules(
@@ -69,7 +70,13 @@ def watch(
     seconds = parse_seconds(duration) if duration else float("inf")
     pid, started = _process_to_watch(what)
     try:
-        with interrupts_as_exceptions(), closing(Process(pid)) as process:
+        try:
+            opened = Process(pid)
+        except CaptureError:
+            if started is not None and started.poll() is not None:
+                return _status_of(started)  # it ended before the first look
+            raise
+        with interrupts_as_exceptions(), closing(opened) as process:
             looks = watch_process(process, rules, every_seconds=parse_seconds(every), for_seconds=seconds)
             with closing(looks):
                 _show(looks, process, is_live=live, as_json=as_json)

@@ -121,6 +121,9 @@ class HeapGraph:
     works_begun: U64 = field(default_factory=lambda: np.zeros(0, np.uint64))
     """how many of it began since the baseline"""
     warnings: tuple[str, ...] = ()
+    is_shallow: bool = False
+    """The walk was ended before it had looked into all that it met: references of deeper objects, and what
+    only they hold, are missing."""
     path: str = ""
     """The file it was read from, "" when drawn in memory."""
 

@@ -107,6 +107,7 @@ class LoadedGraph(HeapGraph):
             runtime=runtime,
             meta=meta,
             warnings=tuple(str(warning) for warning in warnings),
+            is_shallow=chunks.end.get("shallow") is True,
             path=chunks.name,
         )
         return graph

@@ -31,7 +31,14 @@ def write(graph: HeapGraph, path: str | os.PathLike[str], *, compress: bool = Fa
     OSError when it cannot be written: the file is then incomplete and refused by the reader.
     """
     with open(path, "wb") as file:
-        write_columns(file, graph.meta, columns(graph), warnings=graph.warnings, compress=compress)
+        write_columns(
+            file,
+            graph.meta,
+            columns(graph),
+            warnings=graph.warnings,
+            is_shallow=graph.is_shallow,
+            compress=compress,
+        )
 
 
 def write_columns(
@@ -40,6 +47,7 @@ def write_columns(
     columns: Iterator[Column],
     *,
     warnings: tuple[str, ...] = (),
+    is_shallow: bool = False,
     compress: bool = False,
 ) -> None:
     """Writes a whole snapshot file: magic, `meta`, the columns in their order, and `end`."""
@@ -47,7 +55,8 @@ def write_columns(
     stream.text("meta", meta)
     for name, dtype, values in columns:
         stream.column(name, dtype, values)
-    stream.text("end", {"chunks": stream.count, "warnings": list(warnings), "status": "complete"})
+    shallow = {"shallow": True} if is_shallow else {}
+    stream.text("end", {"chunks": stream.count, "warnings": list(warnings), **shallow, "status": "complete"})
 
 
 def columns(graph: HeapGraph) -> Iterator[Column]:

@@ -47,6 +47,16 @@ Bytes Cost::bytes() const {
 
 Bytes Cost::bytes_of_tight_child() const { return resident / 16 + blocks * file_pages + kBeside / 2; }
 
+// A row without references takes a third of one with them; the rest is for the share of a core that it gets.
+double Cost::seconds_to_end(double seconds) const {
+    const double all = slowness * usual_seconds(blocks);
+    return 0.6 * (all > seconds ? all : seconds);
+}
+
+Bytes Cost::bytes_to_end(double seconds) const {
+    return kBeside / 2 + resident / kWrittenShare / 2 + static_cast<Bytes>(bytes_a_second * seconds_to_end(seconds));
+}
+
 Bytes Cost::bytes_of_child() const { return blocks * (kBytesABlock + file_pages) + kBeside / 2; }
 
 void Ticks::start(double at, Bytes resident) {

@@ -36,6 +36,10 @@ struct Cost {
     Bytes bytes() const;
     Bytes bytes_of_child() const;        // of them: what does not depend on what the program does
     Bytes bytes_of_tight_child() const;  // that keeps no table of the objects (walk/marks.h)
+    // What must be left when the child is told to end its walk where it is, for that to be written.
+    // `seconds` it has taken so far: more than was expected is slower than was known.
+    Bytes bytes_to_end(double seconds) const;
+    double seconds_to_end(double seconds) const;
 };
 
 // Time in 252 steps, however long it lasts: at first a tenth of a second, later a sixteenth of all time so far.

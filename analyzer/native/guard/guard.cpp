@@ -78,6 +78,7 @@ class Guard {
     void nap(double seconds);
     void say_started();
     static bool may_go_on(void* self);
+    static bool must_hurry(void* self, double seconds);
 
     Limits limits_;
     Journal journal_;
@@ -98,6 +99,8 @@ class Guard {
     Bytes last_room_ = 0, first_room_ = 0, first_resident_ = 0, baseline_used_ = 0;
     Bytes counted_blocks_ = 0, counted_at_ = 0;
     bool owns_births_ = false, inherits_births_ = false, has_half_ = false, lies_in_memory_ = false;
+    bool has_after_ = false, hurries_ = false;
+    Cost writing_{};  // the snapshot that is written
     int tries_ = 0, last_ones_ = 0;
     Kind kind_ = Kind::GIVEN;
 };
@@ -131,7 +134,7 @@ const char* Guard::start_thread() {
     if (!is_registered) is_registered = pthread_atfork(nullptr, nullptr, guard_child) == 0;
     must_stop_ = false;
     has_box_ = false;
-    has_half_ = owns_births_ = false;
+    has_half_ = owns_births_ = has_after_ = false;
     stage_ = Stage::WAITS;
     tries_ = last_ones_ = 0;
     tried_ = -1e9;
@@ -391,6 +394,18 @@ bool Guard::may_go_on(void* self) {
     return !guard.limits_.narrowest(&now) || now.room >= kRoomKept * (now.kills_group ? 2 : 1);
 }
 
+// An answer with what is missing is better than none; worse than one that there is already.
+bool Guard::must_hurry(void* self, double seconds) {
+    auto& guard = *static_cast<Guard*>(self);
+    if (guard.stage_ == Stage::WAITS || guard.has_after_) return false;
+    Reading now;
+    const double left = guard.child_seconds_ - seconds;
+    const Bytes needed = guard.writing_.bytes_to_end(seconds);
+    guard.hurries_ = left < guard.writing_.seconds_to_end(seconds) && left < guard.child_seconds_ / 2;
+    guard.hurries_ |= guard.limits_.narrowest(&now) && now.room < needed * (now.kills_group ? 2 : 1);
+    return guard.hurries_;
+}
+
 Taken Guard::take(const char* file, const char* reason, const Reading& now) {
     if (!open_box()) return Taken::FAILED;
     const Bytes resident = resident_bytes();
@@ -455,14 +470,16 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
 
     record::Ended ended{"no-fork", child.error};
     if (child.pid > 0) {
-        const record::Watch room{may_go_on, this};
+        hurries_ = false;
+        writing_ = next;
+        const record::Watch room{may_go_on, must_hurry, this};
         ended = record::wait_for(child.pid, child_seconds_, &room);
     }
     const double took = monotonic_seconds() - got;
     const bool is_whole = !std::strcmp(ended.status, "ok");
     const double slowness = took / Cost::usual_seconds(next.blocks);
     // A small heap is written faster than its share of a big one.
-    if (is_whole || slowness > slowness_) slowness_ = slowness > kLeastSlowness ? slowness : kLeastSlowness;
+    if ((is_whole && !hurries_) || slowness > slowness_) slowness_ = slowness > kLeastSlowness ? slowness : kLeastSlowness;
     struct stat written{};
     stat(partial, &written);
     // Before the snapshot has its name: the process may end right after it has.
@@ -480,6 +497,7 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
     journal_.number("bytes", is_whole ? static_cast<long long>(written.st_size) : 0);
     journal_.number("blocks", next.blocks);
     journal_.number("tight", is_tight);
+    journal_.number("hurried", hurries_);
     journal_.number("needed_bytes", next.bytes());
     journal_.number("bytes_a_second", static_cast<long long>(next.bytes_a_second));
     journal_.number("room_bytes", now.room);
@@ -490,7 +508,10 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
     else
         journal_.numbers("resident_bytes", &resident, 1);
     journal_.write();
-    if (is_whole && rename(partial, path) == 0) return Taken::DONE;
+    if (is_whole && rename(partial, path) == 0) {
+        has_after_ |= !is_baseline;
+        return Taken::DONE;
+    }
     if (is_whole) {
         journal_.begin("failed");
         journal_.text("file", file);

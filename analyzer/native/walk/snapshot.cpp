@@ -205,10 +205,12 @@ void on_fault(int number) {
 }
 
 // Nobody sends it to a whole group, as SIGTERM is.
-constexpr int kBreakOff = SIGVTALRM;
+constexpr int kBreakOff = SIGVTALRM, kHurry = SIGPROF;
 constexpr double kGiveBackSeconds = 0.2;
 
 void on_break_off(int) { leave(ECANCELED); }
+
+void on_hurry(int) { is_hurried = 1; }
 
 // A connection that the program closes meanwhile must really be closed: the other side waits for it.
 void keep_only(int fd) {
@@ -291,6 +293,9 @@ void lift(int resource) {
     action.sa_handler = on_break_off;
     action.sa_flags = SA_ONSTACK;
     sigaction(kBreakOff, &action, nullptr);
+    action.sa_handler = on_hurry;
+    action.sa_flags = SA_ONSTACK | SA_RESTART;
+    sigaction(kHurry, &action, nullptr);
     sigprocmask(SIG_UNBLOCK, &faults, nullptr);
     auto* walk = new (map_bytes(sizeof(Walk))) Walk();
     walk->run(gathered.input);
@@ -370,6 +375,7 @@ Started start(const Request& request) {
     sigaddset(&faults, SIGSEGV);
     sigaddset(&faults, SIGBUS);
     sigaddset(&faults, kBreakOff);
+    sigaddset(&faults, kHurry);
     sigprocmask(SIG_SETMASK, &all, &before);
     Readiness readiness;
     const long pid = request.flags & kFlagInProcess ? 0 : start_child();
@@ -383,7 +389,7 @@ Started start(const Request& request) {
 
 Ended wait_for(long pid, double timeout_seconds, const Watch* watch) {
     int status = 0;
-    bool late = false, is_broken_off = false;
+    bool late = false, is_broken_off = false, is_told_to_hurry = false;
     double broken_off_at = 0;
     timespec start;
     clock_gettime(CLOCK_MONOTONIC, &start);
@@ -404,6 +410,10 @@ Ended wait_for(long pid, double timeout_seconds, const Watch* watch) {
         if (timeout_seconds >= 0 && elapsed > timeout_seconds && !late) {
             late = true;
             kill(static_cast<pid_t>(pid), SIGKILL);
+        }
+        if (watch && watch->must_hurry && !is_told_to_hurry && watch->must_hurry(watch->context, elapsed)) {
+            is_told_to_hurry = true;
+            kill(static_cast<pid_t>(pid), kHurry);
         }
         if (watch && !is_broken_off && !watch->may_go_on(watch->context)) {
             is_broken_off = true;

@@ -42,8 +42,10 @@ struct Ended {
 
 // Waits for the child of `start`, and kills it when it is late; negative: no limit. Needs no GIL.
 // `may_go_on` is asked every few milliseconds: when it says no the child is killed, and its end is `broken-off`.
+// Before, when `must_hurry` (may be null) says so, it is asked to end its walk where it is (walk/walk.h).
 struct Watch {
     bool (*may_go_on)(void* context);
+    bool (*must_hurry)(void* context, double seconds);  // so long after it was begun
     void* context;
 };
 Ended wait_for(long pid, double timeout_seconds, const Watch* watch = nullptr);

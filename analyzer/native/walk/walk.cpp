@@ -15,6 +15,7 @@ namespace record {
 
 sigjmp_buf fault_return;
 volatile int fault_armed = 0;
+volatile int is_hurried = 0;
 const Input* leaving_input = nullptr;
 volatile int leaving_with = -1;
 TraverseProc subtype_traverse = nullptr;
@@ -279,7 +280,9 @@ void Walk::process(const Object* object) {
     row_size_ = shallow_size(object, plan);
     row_blocks_ = block_bytes(object, plan, row_size_);
     if (object == interned) return;
+    if (is_shallow_) current_flags_ |= format::UNREADABLE;
     send(object->type, format::TYPE | (object->type->flags & tpflag::HEAP ? 0 : format::kBorrowed), 0);
+    if (is_shallow_) return;
     name_references(object, plan);
     if (hashes_texts_ && object->type->flags & (tpflag::STR | tpflag::BYTES))
         texts_.add(current_, object, input->text_key);
@@ -362,7 +365,7 @@ void Walk::process_row(std::uint32_t id, const void* address, bool is_frame) {
 }
 
 void Walk::process_all() {
-    for (;; next_++) {
+    for (; !may_hurry_ || !is_hurried; next_++) {
         if (next_ == nodes.count()) {
             drain();
             if (next_ == nodes.count()) return;
@@ -370,6 +373,18 @@ void Walk::process_all() {
         if (next_ + 4 < nodes.count()) __builtin_prefetch(nodes.address(next_ + 4));
         process_row(next_, nodes.address(next_), nodes.is_frame(next_));
     }
+}
+
+// The other phases find what a walk from the roots did not: after half of one nobody could say what that is.
+void Walk::hurry() {
+    is_shallow_ = true;
+    warn("there was no time for all of the heap: the references of its deeper objects, and what only they hold, are missing");
+    guarded("the threads' frames could not all be read", [&] { walk_threads(*this); });
+    process_all();
+    drain();
+    write_tables();
+    writer.close(warnings_, true);
+    leave(0);
 }
 
 void Walk::walk_collector_lists() {
@@ -652,7 +667,11 @@ void Walk::run(const Input& given) {
     nodes.open();
     begin(given);
     guarded("the roots could not all be read", [&] { walk_roots(*this); });
+    may_hurry_ = !census_;
     process_all();
+    drain();
+    may_hurry_ = false;
+    if (next_ != nodes.count()) hurry();
     guarded("the collector's lists could not all be read", [&] { walk_collector_lists(); });
     process_all();
     guarded("the threads' frames could not all be read", [&] { walk_threads(*this); });

@@ -95,6 +95,8 @@ class Walk {
     void resolve_one();
     void begin(const Input& given);
     void process_all();
+    // Ends the walk where it is: what was met and not yet looked into is written without its references.
+    void hurry();
     void process_row(std::uint32_t id, const void* address, bool is_frame);
     void process(const Object* object);
     // The two walks where memory is too short for a table of the objects (marks.h).
@@ -137,7 +139,8 @@ class Walk {
 
     Pending ring_[kRing];
     std::uint64_t sent_ = 0, resolved_ = 0;
-    bool staging_ = false, bare_ = false, redact_ = false, census_ = false, is_tight_ = false;
+    bool staging_ = false, bare_ = false, redact_ = false, census_ = false, is_tight_ = false,
+         may_hurry_ = false, is_shallow_ = false;
     Array<Staged> staged_;
     Array<const Object*> visited_;
     Array<const void*> running_;
@@ -157,6 +160,9 @@ class Walk {
     Array<std::uint32_t> order_, opaque_;
 };
 
+// Set by a signal: there is little time left. A walk from the roots takes what is near them first, so that
+// what holds a leak has been looked into long before all that it holds.
+extern volatile int is_hurried;
 extern sigjmp_buf fault_return;
 extern volatile int fault_armed;
 extern const Input* leaving_input;  // null before the walk begins

@@ -145,7 +145,7 @@ void Writer::drop_cache() {
     dropped_ += kCacheBytes;
 }
 
-void Writer::close(const char* warnings) {
+void Writer::close(const char* warnings, bool is_shallow) {
     for (int i = 0; i < END; i++) flush(static_cast<Column>(i));
     const auto text = [&](const char* part) { bytes(END, part, std::strlen(part)); };
     char digits[24];
@@ -158,7 +158,7 @@ void Writer::close(const char* warnings) {
     text(digits + at);
     text(", \"warnings\": [");
     text(warnings);
-    text("], \"status\": \"complete\"}");
+    text(is_shallow ? "], \"shallow\": true, \"status\": \"complete\"}" : "], \"status\": \"complete\"}");
     flush(END);
 #if defined(__linux__)
     if (keeps_no_cache_) {

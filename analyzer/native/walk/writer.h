@@ -71,8 +71,9 @@ class Writer {
     void u64(Column column, std::uint64_t value) { put(column, &value, 8); }
     void bytes(Column column, const char* data, std::size_t count);
     void flush_meta() { flush(META); }  // before any other column
-    // Writes what is buffered and the `end` chunk; `warnings` is the inside of a JSON list.
-    void close(const char* warnings);
+    // Writes what is buffered and the `end` chunk; `warnings` is the inside of a JSON list. `is_shallow`: the walk did
+    // not look into all that it met.
+    void close(const char* warnings, bool is_shallow = false);
 
   private:
     // The item sizes divide every capacity, so a value never straddles two chunks.

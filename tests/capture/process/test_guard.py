@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class Session:
 HELD = {}
 def leak(folder, bytes_each=400, pace=20_000_000):
     begun = time.monotonic()
-    while not any("after.heap" in os.listdir(os.path.join(folder, box)) for box in os.listdir(folder)):
+    while not any(os.path.exists(os.path.join(folder, box, "after.heap")) for box in os.listdir(folder)):
         due = int((time.monotonic() - begun) * pace / bytes_each)
         if due > len(HELD):
             for number in range(len(HELD), min(due, len(HELD) + 5_000)): HELD[number] = Session(number)
@@ -58,10 +59,17 @@ def leak_by_itself(boxes: Path) -> subprocess.CompletedProcess[str]:
     return run(sys.executable, "-c", LEAK + guarded, str(boxes))
 
 
-def test_a_guarded_command_leaves_a_capture_that_names_the_holder(boxes: Path):
-    guarded = leakscan_command("guard", "-o", str(boxes), "--limit", "150MB", "--baseline", "0s", "--")
+def test_a_guarded_command_leaves_a_capture_that_names_the_holder(boxes: Path, tmp_path: Path):
+    handed = tmp_path / "handed"
+    then = ("--then", f'cp "$LEAKSCAN_CAPSULE" {handed}.new; mv {handed}.new {handed}')
+    guarded = leakscan_command("guard", "-o", str(boxes), "--limit", "150MB", "--baseline", "0s", *then, "--")
     result = run(*guarded, sys.executable, "-c", LEAK + "leak(sys.argv[1])", str(boxes))
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    until = time.monotonic() + 120
+    while not handed.exists():
+        assert time.monotonic() < until, (boxes / "guard.log").read_text()
+        time.sleep(0.05)
+    assert json.loads(handed.read_text())["findings"][0]["leaks"][0]["holder"]["label"] == "__main__.HELD"
     leak = leakscan.diff(boxes).findings.leaks[0]
     assert leak.holder is not None
     assert (leak.holder.label, leak.type_name) == ("__main__.HELD", "__main__.Session")

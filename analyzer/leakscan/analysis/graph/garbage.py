@@ -48,12 +48,13 @@ class Liveness:
 
 
 def liveness(graph: HeapGraph) -> Liveness:
-    """The collector's view of a CPython snapshot; for V8, what the roots reach."""
+    """The collector's view of a CPython snapshot; for V8, and of a shallow one, what the roots reach."""
     kinds = graph.ref_kinds & np.uint8(KIND_MASK)
     weak = (kinds == Kind.WEAK) | (kinds == Kind.EPHEMERON) | (graph.ref_kinds >= BORROWED)
     csr = Csr(graph.first_ref, graph.ref_targets)
     roots = graph.roots.targets
-    if graph.runtime != "cpython":
+    # Counts are explained by references, of which a shallow walk has not seen all.
+    if graph.runtime != "cpython" or graph.is_shallow:
         state = kernels.reachable(csr, roots=roots, skip=weak).view(np.uint8)
         nobody = np.zeros(graph.object_count, np.bool_)
         none = np.zeros(0, np.uint32)

@@ -18,7 +18,8 @@ from leakscan.wording import size_text
 
 GUARD_FILE: Final = "guard.jsonl"
 _MOST_BYTES: Final = 1_000_000
-_BEFORE, _AFTER = "before.heap", "after.heap"
+BEFORE_HEAP: Final = "before.heap"
+AFTER_HEAP: Final = "after.heap"
 
 Line = Mapping[str, Any]  # Any: JSON values, of a process that may be anybody's
 
@@ -71,7 +72,7 @@ def boxes_in(directory: Path) -> list[Path]:
 
 def box_to_tell(boxes: list[Path]) -> Path | None:
     """The last one with both snapshots, or the last one; None without any."""
-    whole = [box for box in boxes if (box / _BEFORE).exists() and (box / _AFTER).exists()]
+    whole = [box for box in boxes if (box / BEFORE_HEAP).exists() and (box / AFTER_HEAP).exists()]
     told = whole or boxes
     return told[-1] if told else None
 
@@ -83,9 +84,10 @@ def read_box(directory: Path) -> Box:
     if started is None:
         raise CaptureError(f"{directory / GUARD_FILE} is damaged: it says nothing of a start")
     taken = [line for line in lines if line.get("event") == "snapshot"]
-    before = _last(directory, taken, _BEFORE)
-    after = _last(directory, taken, _AFTER)
-    baseline = next((line for line in taken if line.get("file") == _BEFORE), {})
+    packed = [line for line in lines if line.get("event") == "packed"]
+    before = _last(directory, taken, packed, BEFORE_HEAP)
+    after = _last(directory, taken, packed, AFTER_HEAP)
+    baseline = next((line for line in taken if line.get("file") == BEFORE_HEAP), {})
     return Box(
         directory=directory,
         pid=_whole(started, "pid"),
@@ -104,13 +106,16 @@ def read_box(directory: Path) -> Box:
     )
 
 
-def _last(directory: Path, taken: list[Line], file: str) -> Taken | None:
+def _last(directory: Path, taken: list[Line], packed: list[Line], file: str) -> Taken | None:
     """What is told of the snapshot that is there: of one that takes its place it is told before it does."""
     path = directory / file
     told = [line for line in taken if line.get("file") == file]
     if not told or not path.is_file():
         return None
     size = path.stat().st_size
+    for row in packed:
+        if row.get("file") == file and row.get("packed_bytes") == size:
+            size = _whole(row, "bytes")
     line = next((line for line in reversed(told) if line.get("bytes") == size), told[-1])
     resident = line.get("resident_bytes")
     return Taken(
