@@ -35,7 +35,8 @@ from leakscan.analysis.numbering import numbered
 from leakscan.analysis.results.findings import Cut, Findings, Growth, Projection, RunFigures, Verdict
 from leakscan.analysis.results.memory import MemoryLedger
 from leakscan.analysis.slots.reach import Reach, explore
-from leakscan.analysis.stuck.find import Waits, find_waits
+from leakscan.analysis.stuck.find import find_waits
+from leakscan.analysis.stuck.groups import Waits
 from leakscan.analysis.stuck.in_leaks import accused, stuck_survivors
 from leakscan.analysis.told import census_of, cut_slots, tell, verdicts_by_type, write_causes
 from leakscan.analysis.type_filter import is_named

@@ -8,6 +8,7 @@ from pathlib import Path
 from leakscan.analysis.graph.garbage import liveness
 from leakscan.analysis.results.waits import Stuck
 from leakscan.analysis.stuck.find import find_stuck
+from leakscan.analysis.stuck.promises import is_of_node
 from leakscan.answers.sources import snapshot_in
 from leakscan.capture.process.attach import Attachment, interrupts_as_exceptions
 from leakscan.errors import UsageError
@@ -18,7 +19,7 @@ def stuck(target: str | Path | int) -> Stuck:
     """Who waits in a snapshot, in the last one of a capture directory, or in the process of that number.
 
     A file or directory of that name comes first. Of `Stuck.groups`, worst first, only those whose answer is
-    NEVER are accused. UsageError: the snapshot is of another runtime than CPython.
+    NEVER are accused. UsageError: the snapshot is neither of CPython nor of Node.
     AttachError: the process cannot be looked into.
     """
     path = Path(str(target))
@@ -38,9 +39,9 @@ def _of_process(pid: int) -> Stuck:
 
 def _of_snapshot(path: Path) -> Stuck:
     graph = load(path)
-    if graph.runtime != "cpython":
+    if graph.runtime != "cpython" and not is_of_node(graph):
         raise UsageError(
-            f"{path} is a heap of {graph.runtime}: only what waits in CPython is known",
-            hint=f"leakscan top {path} shows what it holds",
+            f"{path} is a heap of V8 outside Node, which does not say what its host can settle",
+            hint="take it in Node; `leakscan paths SNAPSHOT --type Promise` says what holds promises",
         )
     return find_stuck(graph, liveness(graph))

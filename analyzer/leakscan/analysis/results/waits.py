@@ -15,6 +15,8 @@ class Answer(StrEnum):
     """the same, but code that still runs knows the task and may mean to cancel it"""
     UNLESS_FAILURE = "unless-failure"
     """it waits for all of several, one of which never ends: only a failure of another one wakes it"""
+    MEANT = "meant"
+    """nothing can settle the promise, but a variable holds it and it is the only one: it may be meant so"""
     CAN_WAKE = "can-wake"
 
 
@@ -24,6 +26,10 @@ class Waiter(StrEnum):
     TASK = "task"
     TRIO_TASK = "trio-task"
     THREAD = "thread"
+    ASYNC_FUNCTION = "async-function"
+    """of JavaScript, an async generator too"""
+    PROMISE = "promise"
+    """of JavaScript, with callbacks of `then` that wait for it"""
 
 
 class Reason(StrEnum):
@@ -63,7 +69,7 @@ class WaitGroup:
 
     waiter: Waiter
     name: str
-    """the coroutine's qualified name, or the function that a thread runs"""
+    """the coroutine's qualified name, or the function that a thread runs; "" for a promise"""
     count: int
     answer: Answer
     reason: Reason

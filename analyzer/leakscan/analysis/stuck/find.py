@@ -14,12 +14,13 @@ from leakscan.analysis.results.waits import Answer, HeldBy, Reason, Stuck, Suspe
 from leakscan.analysis.stuck.actors import Actor, find_actors, tasks_awaited
 from leakscan.analysis.stuck.chains import Chain, chain_of, is_anonymous, steps_of
 from leakscan.analysis.stuck.fields import Bools, Fields
+from leakscan.analysis.stuck.find_v8 import find_v8_waits
 from leakscan.analysis.stuck.fixpoint import World, begin
+from leakscan.analysis.stuck.groups import Waits, births_of, rank
 from leakscan.analysis.stuck.holders import Held, held
-from leakscan.heap.graph import U32, HeapGraph
-from leakscan.heap.kinds import BIRTH_OWN, ObjectFlag
+from leakscan.heap.graph import HeapGraph
+from leakscan.heap.kinds import ObjectFlag
 
-_ORDER = tuple(Answer)
 _NOBODY = Stuck("cpython", 0, 0, 0, 0, 0, 0, ())
 Referrers = Mapping[int, list[tuple[int, int]]]
 
@@ -38,22 +39,8 @@ class _Wait:
     chain: tuple[Suspended, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """What waits, and the objects of those who never wake, for each group of them as `stuck.groups` has them.
-
-    `starts` is where their own code is read from, `alone` the live objects that nobody else reaches.
-    """
-
-    stuck: Stuck
-    life: Liveness
-    never: tuple[U32, ...]
-    starts: tuple[U32, ...]
-    alone: Bools
-
-
 def find_stuck(graph: HeapGraph, life: Liveness) -> Stuck:
-    """Who waits in a CPython snapshot, and who of them can never wake. Nobody in any other snapshot."""
+    """Who waits in a snapshot of CPython or Node, and who of them can never wake. Nobody in any other."""
     waits = find_waits(graph, life)
     return waits.stuck if waits is not None else replace(_NOBODY, runtime=graph.runtime)
 
@@ -61,7 +48,7 @@ def find_stuck(graph: HeapGraph, life: Liveness) -> Stuck:
 def find_waits(graph: HeapGraph, life: Liveness) -> Waits | None:
     """The same with their objects; None: nobody waits."""
     if graph.runtime != "cpython":
-        return None
+        return find_v8_waits(graph, life)
     fields = Fields(graph)
     actors = [
         actor
@@ -169,7 +156,7 @@ def _members(actors: list[Actor], waits: Mapping[int, _Wait]) -> dict[_Wait, lis
     members: dict[_Wait, list[Actor]] = {}
     for actor in actors:
         members.setdefault(waits[actor.obj], []).append(actor)
-    ranked = sorted(members, key=lambda wait: _rank(wait, len(members[wait])))
+    ranked = sorted(members, key=lambda wait: rank(wait, len(members[wait])))
     return {wait: members[wait] for wait in ranked}
 
 
@@ -201,31 +188,10 @@ def _groups(
             held_by=wait.held_by,
             holder=wait.holder,
             chain=wait.chain,
-            births=_births(graph, members[wait]),
+            births=births_of(graph, [actor.obj for actor in members[wait]]),
         )
         for wait in ranked
     )
-
-
-def _rank(wait: _Wait, count: int) -> tuple[object, ...]:
-    steps = tuple((step.function, step.file, step.line) for step in wait.chain)
-    return (
-        _ORDER.index(wait.answer),
-        -count,
-        wait.name,
-        wait.waits_for,
-        wait.waiter,
-        wait.reason,
-        wait.holder,
-        steps,
-    )
-
-
-def _births(graph: HeapGraph, actors: list[Actor]) -> tuple[tuple[int, int], ...]:
-    if not graph.has_births:
-        return ()
-    runs = Counter(int(graph.births[actor.obj]) for actor in actors)
-    return tuple(sorted((run, count) for run, count in runs.items() if run < BIRTH_OWN))
 
 
 def _only_they_hold(world: World) -> Bools:

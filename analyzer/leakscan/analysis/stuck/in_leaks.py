@@ -9,7 +9,7 @@ import numpy as np
 
 from leakscan.analysis.graph import kernels
 from leakscan.analysis.results.waits import Answer, Stuck, StuckSurvivors
-from leakscan.analysis.stuck.find import Waits
+from leakscan.analysis.stuck.groups import Waits
 from leakscan.heap.graph import U32
 
 _GROUPS_FOLLOWED: Final = 50

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from leakscan.analysis.results.waits import Answer, HeldBy, Reason, Stuck, Waiter, WaitGroup
+from leakscan.analysis.stuck.words import NAMES, OF_JAVASCRIPT
 from leakscan.report.text.lines import Line, Span, line, shortened_place, wrapped
 from leakscan.report.text.terminal import Screen
 from leakscan.wording import count_text, size_text, visible
@@ -13,6 +14,7 @@ _SECTIONS: Final = {
     Answer.NEVER: "",
     Answer.UNLESS_CANCELLED: "Only cancelling ends these, which running code may mean to do (no accusation)",
     Answer.UNLESS_FAILURE: "These wait for all of several; one never ends, so only a failure wakes them",
+    Answer.MEANT: "Nothing settles this promise, the only one that a variable holds: it may be meant so",
     Answer.CAN_WAKE: "These can wake",
 }
 _OTHER_NAMES: Final = {
@@ -43,7 +45,8 @@ def stuck_text(found: Stuck, screen: Screen, *, limit: int, show_all: bool = Fal
 
 def _headline(found: Stuck, screen: Screen) -> list[Line]:
     if not found.waiting:
-        return [line(Span("NOTHING STUCK", "good"), "  no task and no thread is known to wait")]
+        waiter = "no async function" if found.runtime == "v8" else "no task and no thread"
+        return [line(Span("NOTHING STUCK", "good"), f"  {waiter} is known to wait")]
     if not found.never:
         waiting = f"{count_text(found.waiting)} {_wait(found.waiting)}"
         text = f"NOTHING STUCK  {waiting}; none is known to wait in vain"
@@ -59,8 +62,8 @@ def _wait(count: int) -> str:
 
 
 def _group(group: WaitGroup, found: Stuck, width: int) -> list[Line]:
-    what = {Waiter.TASK: "task", Waiter.TRIO_TASK: "trio task", Waiter.THREAD: "thread"}[group.waiter]
-    head = f"{count_text(group.count):>4} x {what} {visible(group.name) or '?'}"
+    name = visible(group.name) or ("" if group.waiter is Waiter.PROMISE else "?")
+    head = f"{count_text(group.count):>4} x {NAMES[group.waiter]} {name}".rstrip()
     lines = wrapped(head, width, indent=_INDENT, style="title" if group.answer is Answer.NEVER else "")
     lines += wrapped(_why(group, found), width, first=_INDENT, indent=_INDENT)
     steps = group.chain
@@ -80,6 +83,8 @@ def _group(group: WaitGroup, found: Stuck, width: int) -> list[Line]:
 
 
 def _why(group: WaitGroup, found: Stuck) -> str:
+    if group.waiter in OF_JAVASCRIPT:
+        return _why_in_javascript(group)
     name = visible(_OTHER_NAMES.get(group.waits_for, group.waits_for)) or "?"
     if group.waits_for_groups:
         others = [found.groups[number] for number in group.waits_for_groups]
@@ -99,11 +104,23 @@ def _why(group: WaitGroup, found: Stuck) -> str:
     return text
 
 
+def _why_in_javascript(group: WaitGroup) -> str:
+    is_blocked = group.answer is not Answer.CAN_WAKE
+    if group.waiter is Waiter.PROMISE:
+        text = "nothing that still runs can settle it" if is_blocked else "something can settle it"
+        text += "; a callback waits for it"
+    else:
+        text = f"waits for a {visible(group.waits_for)}"
+        text += ", which nothing that still runs can settle" if is_blocked else ""
+    return f"{text}; the promise is kept in {visible(group.holder)}" if group.holder else text
+
+
 def _brief(answer: Answer) -> str:
     return {
         Answer.NEVER: "never wakes",
         Answer.UNLESS_CANCELLED: "unless cancelled",
         Answer.UNLESS_FAILURE: "unless another fails",
+        Answer.MEANT: "may be meant so",
         Answer.CAN_WAKE: "can wake",
     }[answer]
 
