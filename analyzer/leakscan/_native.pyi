@@ -21,7 +21,9 @@ SNAPSHOT_TIGHT: int
 SNAPSHOT_VALUES: int
 
 def support() -> tuple[bool, str]: ...
-def snapshot_start(fd: int, meta: bytes, own_prefix: str, flags: int, subject: object = None, /) -> int: ...
+def snapshot_start(
+    fd: int, meta: bytes, own_prefix: str | bytes, flags: int, subject: object = None, /
+) -> int: ...
 def snapshot_wait(pid: int, timeout_seconds: float) -> tuple[str, int]:
     """`ok`; `write-error` with the errno; `crashed` with the signal; `timeout` (the child was killed);
     `no-memory`; `lost` with the errno of waiting. A negative timeout waits for ever."""
@@ -43,7 +45,7 @@ def pool_figures(pid: int, /) -> tuple[int, int, int]:
     """Pools of a process's object allocator, read from outside: how many, bytes in use, bytes resident."""
 
 def guard_start(
-    folder: str,
+    folder: str | bytes,
     limit_bytes: int,
     percent: int,
     baseline_seconds: float,
@@ -69,7 +71,7 @@ class BirthStats(TypedDict):
     unseen_types: int
     """Recycled builtin types that could not be watched: their births may be too early."""
 
-def births_arm(width: int, sites: bool, own_folder: str = "", /) -> None: ...
+def births_arm(width: int, sites: bool, own_folder: str | bytes = b"", /) -> None: ...
 def births_set(value: int, /) -> None: ...
 def births_boundary(value: int, /) -> int: ...
 def births_disarm() -> None: ...

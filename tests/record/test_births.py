@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextvars
 import gc
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +20,7 @@ from leakscan import _native
 from leakscan.errors import RecordError
 from leakscan.record import births
 
+ROOT = Path(__file__).parents[2]
 UNKNOWN = 0xFFFF
 
 
@@ -411,3 +415,37 @@ def _collected() -> Iterator[None]:
     yield
     births.disarm()
     gc.collect()
+
+
+FIXED_ADDRESS = r"""
+#include "births/births.h"
+#include <cstdio>
+namespace births::detail {
+bool is_armed = true, has_sites = false, has_works = false;
+volatile std::uint32_t quick = 1;
+}
+namespace shadow { std::atomic<std::uint8_t*> narrow[kRegions]; }
+namespace works::detail {
+State state;
+std::uint16_t look_up(const void*, Known&) { return 0; }
+}
+int main() {
+    static std::uint8_t first_region[shadow::kGranules];
+    shadow::narrow[0] = first_region;
+    const bool is_noted = births::detail::note_quickly(reinterpret_cast<void*>(0x400000));
+    std::printf("%d %d %d\n", is_noted, births::detail::note_quickly(nullptr), first_region[0]);
+}
+"""
+
+
+def test_no_block_is_not_taken_for_one_where_the_heap_begins_low(tmp_path: Path) -> None:
+    """A program that is linked to a fixed address has its heap in the first gigabyte."""
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        pytest.skip("needs a C++ compiler")
+    (tmp_path / "low.cpp").write_text(FIXED_ADDRESS)
+    include, native = sysconfig.get_path("include"), ROOT / "analyzer" / "native"
+    flags = ["-std=c++20", "-w", "-DPy_LIMITED_API=0x030B0000", f"-I{include}", f"-I{native}"]
+    subprocess.run([compiler, *flags, "-o", tmp_path / "low", tmp_path / "low.cpp"], check=True)
+    printed = subprocess.run([tmp_path / "low"], capture_output=True, text=True, check=True).stdout
+    assert printed == "1 0 0\n"

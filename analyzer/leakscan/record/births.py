@@ -39,7 +39,9 @@ def arm(*, runs: int | None = None, sites: bool = False) -> None:
     if works is not None:
         works.follow_executors()
     try:
-        _native.births_arm(8 if runs is not None and runs <= LAST_RUN_NARROW else 16, sites, OWN_FOLDER)
+        _native.births_arm(
+            8 if runs is not None and runs <= LAST_RUN_NARROW else 16, sites, os.fsencode(OWN_FOLDER)
+        )
     except RuntimeError as error:
         raise RecordError(f"births cannot be recorded: {error}") from None
 

@@ -35,7 +35,13 @@ def guard(
         raise RecordError(f"cannot write {name}: {error.strerror}", hint="choose another folder") from error
     try:
         is_new = _native.guard_start(
-            name, limit_bytes, percent, baseline_seconds, counts_births, redact_keys, term_seconds
+            os.fsencode(name),
+            limit_bytes,
+            percent,
+            baseline_seconds,
+            counts_births,
+            redact_keys,
+            term_seconds,
         )
     except RuntimeError as error:
         raise RecordError(

@@ -14,7 +14,7 @@ from leakscan import _native
 from leakscan.errors import RecordError, UnsupportedInterpreter
 
 FORMAT_VERSION: Final = 1
-_OWN_FOLDER: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_OWN_FOLDER: Final = os.fsencode(os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep)
 
 
 def snapshot(path: str | os.PathLike[str], *, redact_keys: bool = False) -> None:

@@ -18,6 +18,15 @@ namespace {
 
 constexpr std::size_t kBytes = 64 * 1024;
 
+// Whether it may stand in JSON as it is.
+bool is_plain(const char* text) {
+    std::size_t length = 0;
+    for (; text[length]; length++)
+        if (static_cast<unsigned char>(text[length]) < 0x20 || text[length] == '"' || text[length] == '\\')
+            return false;
+    return length < 80;
+}
+
 }  // namespace
 
 Meta::Meta(unsigned run, bool redacts_keys, bool is_dated) {
@@ -59,12 +68,12 @@ void Meta::add(const char* format, ...) {
 // The reader may run another version, whose standard library is not the same.
 void Meta::add_stdlib_modules() {
     PyObject* const names = PySys_GetObject("stdlib_module_names");  // borrowed
-    PyObject* const each = names ? PyObject_GetIter(names) : nullptr;
+    // A program may have put anything there, and none of its code must run here.
+    PyObject* const each = names && Py_IS_TYPE(names, &PyFrozenSet_Type) ? PyObject_GetIter(names) : nullptr;
     const char* comma = "";
     while (PyObject* const name = each ? PyIter_Next(each) : nullptr) {
         const char* const text = PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, nullptr) : nullptr;
-        // A program may have put anything there.
-        if (text && std::strlen(text) < 80 && !std::strpbrk(text, "\"\\\n\r\t") && used_ < kBytes - 256) {
+        if (text && is_plain(text) && used_ < kBytes - 256) {
             add("%s\"%s\"", comma, text);
             comma = ", ";
         }

@@ -128,6 +128,7 @@ void* hook_realloc(void*, void* block, std::size_t size) {
     if (!detail::is_armed) return state.next.realloc(state.next.ctx, block, size);
     const Note old = take(block);
     void* const moved = state.next.realloc(state.next.ctx, block, size);
+    if (moved == nullptr) failed = true;
     if (old.value != 0 || old.site != 0) note(moved != nullptr ? moved : block, old);
     return moved;
 }

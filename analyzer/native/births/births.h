@@ -32,7 +32,8 @@ extern volatile std::uint32_t quick;
 inline bool note_quickly(const void* block) {
     const std::uint32_t value = quick;
     const std::size_t index = shadow::region_index(block);
-    if (value >= kThink || index >= shadow::kRegions) return false;
+    // Null lies in the first region, which has a shadow where the program is linked to a fixed address.
+    if (value >= kThink || block == nullptr || index >= shadow::kRegions) return false;
     std::uint8_t* const bytes = shadow::narrow[index].load(std::memory_order_acquire);
     if (bytes == nullptr) return false;
     const std::size_t granule = shadow::granule_index(block);

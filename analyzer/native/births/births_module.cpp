@@ -24,7 +24,8 @@ PyObject* births_arm(PyObject*, PyObject* args) {
     int width = 0;
     int with_sites = 0;
     const char* own_folder = "";
-    if (!PyArg_ParseTuple(args, "ip|s", &width, &with_sites, &own_folder)) return nullptr;
+    Py_ssize_t own_folder_bytes = 0;
+    if (!PyArg_ParseTuple(args, "ip|s#", &width, &with_sites, &own_folder, &own_folder_bytes)) return nullptr;
     if (width != 8 && width != 16) {
         PyErr_Format(PyExc_ValueError, "births: width is 8 or 16, not %d", width);
         return nullptr;

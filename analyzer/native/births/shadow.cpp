@@ -12,8 +12,8 @@ std::atomic<std::uint8_t*> narrow[kRegions];
 namespace {
 
 std::size_t mapping_bytes(Form form) {
-    return sizeof(Region) + kGranules * ((form.is_wide ? 2 : 1) + (form.with_sites ? sizeof(std::uint32_t) : 0) +
-                                         (form.with_works ? sizeof(std::uint16_t) : 0));
+    return Region::kHeadBytes + kGranules * ((form.is_wide ? 2 : 1) + (form.with_sites ? sizeof(std::uint32_t) : 0) +
+                                             (form.with_works ? sizeof(std::uint16_t) : 0));
 }
 
 Form form_of(const Region* region) { return {region->is_wide, region->sites != nullptr, region->works != nullptr}; }
@@ -62,8 +62,7 @@ void clear(Form wanted) {
         const Form form = form_of(region);
         const bool fits = form.is_wide == wanted.is_wide && form.with_sites == wanted.with_sites &&
                           form.with_works == wanted.with_works;
-        auto* const body = reinterpret_cast<unsigned char*>(region) + sizeof(Region);
-        madvise(body, mapping_bytes(form) - sizeof(Region), MADV_DONTNEED);
+        madvise(region->narrow(), mapping_bytes(form) - Region::kHeadBytes, MADV_DONTNEED);
         if (fits) continue;
         narrow[index].store(nullptr, std::memory_order_release);
         slot.store(nullptr, std::memory_order_release);

@@ -21,15 +21,18 @@ struct Form {
 
 // The head of one mapping. It is never unmapped and never changes its form, so a thread that is
 // inside the hook (another interpreter with its own lock) cannot see memory go away.
-struct alignas(4096) Region {
+struct Region {
     bool is_wide;
     std::uint32_t* sites;  // null without --sites
     std::uint16_t* works;  // null when no work is recorded
 
-    std::uint8_t* narrow() { return reinterpret_cast<std::uint8_t*>(this + 1); }
-    std::uint16_t* wide() { return reinterpret_cast<std::uint16_t*>(this + 1); }
+    // The shadow begins on a page of its own, however large this machine's are (aarch64: up to 64 KiB): pages of it
+    // are given back, and looked for in /proc/self/pagemap.
+    static constexpr std::size_t kHeadBytes = 64 * 1024;
+    std::uint8_t* narrow() { return reinterpret_cast<std::uint8_t*>(this) + kHeadBytes; }
+    std::uint16_t* wide() { return reinterpret_cast<std::uint16_t*>(narrow()); }
 };
-static_assert(sizeof(Region) == 4096);
+static_assert(sizeof(Region) <= Region::kHeadBytes);
 
 // A region whose mapping failed: its blocks read as unknown, never as old.
 inline Region* const kUnmapped = reinterpret_cast<Region*>(1);

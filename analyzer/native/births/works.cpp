@@ -18,13 +18,13 @@ State state;
 std::uint16_t look_up(const void* thread, Known& known) {
     PyObject* value = nullptr;
     long number = 0;
-    if (state.get_variable(state.recorded->variable, nullptr, &value) == 0 && value != nullptr) {
+    if (state.get_variable(state.table->variable, nullptr, &value) == 0 && value != nullptr) {
         number = PyLong_AsLong(value);
         Py_DECREF(value);
     }
     if (number < 0 || number >= static_cast<long>(kRows)) number = 0;
     known = {thread, load<std::uint64_t>(thread, L->ts_id), load<std::uint64_t>(thread, L->ts_context_version),
-             state.recorded->changes, static_cast<std::uint16_t>(number)};
+             state.table->changes, static_cast<std::uint16_t>(number)};
     return known.number;
 }
 }  // namespace detail
@@ -116,15 +116,16 @@ bool start() {
     for (std::uint32_t i = 0; i < shown->rows; ++i) shown->row[i].begun = 0;
     shown->row[kFolded].begun = 0;
     shown->is_recorded = 1;
-    state.recorded = shown;
+    state.table = shown;
+    state.is_on = true;
     return true;
 }
 
 void stop() {
-    if (state.recorded != nullptr) state.recorded->is_recorded = 0;
-    state.recorded = nullptr;
+    if (state.is_on) state.table->is_recorded = 0;
+    state.is_on = false;
 }
 
-const Table* recorded() { return state.recorded; }
+const Table* recorded() { return state.is_on ? state.table : nullptr; }
 
 }  // namespace works

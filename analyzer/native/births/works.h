@@ -60,8 +60,9 @@ struct Known {
 inline constexpr std::size_t kKnown = 64;
 
 struct State {
-    Table* own;  // made by this copy
-    Table* recorded;
+    Table* own;    // made by this copy
+    Table* table;  // recorded into; stays when recording stops, for a thread that is just inside the hook
+    bool is_on;
     const void* interpreter;
     void* (*thread_state)();
     int (*get_variable)(PyObject*, PyObject*, PyObject**);
@@ -73,7 +74,7 @@ extern State state;
 std::uint16_t look_up(const void* thread, Known& known);
 }  // namespace detail
 
-// The number of the work under way, 0 for none. From the hook only, while births are armed.
+// The number of the work under way, 0 for none. From the hook only, once `start` has found a table.
 inline std::uint16_t now() {
     using record::load;
     detail::State& state = detail::state;
@@ -83,7 +84,7 @@ inline std::uint16_t now() {
     detail::Known& known = state.known[(word >> 6 ^ word >> 12) % detail::kKnown];
     if (__builtin_expect(known.thread == thread && known.version == load<std::uint64_t>(thread, state.of_version) &&
                              known.id == load<std::uint64_t>(thread, state.of_id) &&
-                             known.changes == state.recorded->changes,
+                             known.changes == state.table->changes,
                          1))
         return known.number;
     return detail::look_up(thread, known);

@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 
+#include <atomic>
 #include <cstdio>
 
 namespace record {
@@ -123,28 +124,36 @@ bool is_free_threaded() {
     return text && std::strchr(text, 't');
 }
 
-}  // namespace
-
-const char* layout_select() {
-    static const char* verdict = nullptr;
-    static bool done = false;
-    if (done) return verdict;
-    done = true;
+// Null and `L` set, or why not.
+const char* choose() {
     const auto version = static_cast<unsigned long>(Py_Version);
     const int minor = static_cast<int>((version >> 16) & 255);
     const Layout* row = version >> 24 == 3 ? row_for(minor) : nullptr;
-    if (!row) return verdict = "this version of CPython is not known to the recorder (3.11 to 3.15 are)";
-    if (sizeof(void*) != 8) return verdict = "only 64-bit builds of CPython can be recorded";
-    if (is_free_threaded()) return verdict = "free-threaded builds of CPython cannot be recorded yet";
-    if (const char* const type = resized_type(*row)) return verdict = unknown_layout(type);
+    if (!row) return "this version of CPython is not known to the recorder (3.11 to 3.15 are)";
+    if (sizeof(void*) != 8) return "only 64-bit builds of CPython can be recorded";
+    if (is_free_threaded()) return "free-threaded builds of CPython cannot be recorded yet";
+    if (const char* const type = resized_type(*row)) return unknown_layout(type);
     const Moved moved = moved_fields(*row);
-    if (moved.object) return verdict = unknown_layout(moved.object);
+    if (moved.object) return unknown_layout(moved.object);
     chosen = *row;
-    L = &chosen;
     threads_known = !moved.thread && threads_match(chosen);
     frames_known = !moved.frame && frames_match(chosen);
     if (moved.interpreter || !interpreter_matches(chosen)) forget_interpreter_state(chosen);
+    L = &chosen;
     return nullptr;
+}
+
+}  // namespace
+
+const char* layout_select() {
+    // Said to be done last: an interpreter with a lock of its own may ask meanwhile.
+    static const char* verdict = nullptr;
+    static std::atomic<bool> is_done = false;
+    if (!is_done.load(std::memory_order_acquire)) {
+        verdict = choose();
+        is_done.store(true, std::memory_order_release);
+    }
+    return verdict;
 }
 
 bool layout_knows_frames() { return frames_known; }

@@ -170,7 +170,7 @@ inline std::ptrdiff_t behind_dict() { return L->dict_values + 8; }
 const char* layout_select();
 // False when the interpreter state is laid out in an unknown way: its roots are then missing.
 bool layout_knows_interpreter();
-// The same for frames and generators, for the threads' own words, and for modules.
+// The same for frames and generators, and for the threads' own words.
 bool layout_knows_frames();
 bool layout_knows_threads();
 

@@ -11,8 +11,8 @@
 #include "walk/snapshot.h"
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -53,7 +53,7 @@ class Guard {
     void stop();
     void in_child();
     bool is_running() const { return is_running_; }
-    void wake() { sem_post(&wake_); }
+    void wake();
     bool counts_births() const { return owns_births_; }
     const char* folder() const { return has_box_ ? journal_.folder() : ""; }
 
@@ -92,7 +92,7 @@ class Guard {
     bool counts_births_ = true, redacts_keys_ = false;
 
     volatile bool is_running_ = false, must_stop_ = false, has_box_ = false;
-    sem_t wake_;
+    int is_awake_ = 0;  // what a nap waits for
     Stage stage_ = Stage::WAITS;
     double delay_seconds_ = 0, found_ = 0, baseline_at_ = 0, started_ = 0, tried_ = -1e9, pause_ = kLongPause,
            slowness_ = kUsualSlowness;
@@ -142,7 +142,7 @@ const char* Guard::start_thread() {
     pause_ = kLongPause;
     counted_blocks_ = counted_at_ = 0;
     slope_.clear();
-    sem_init(&wake_, 0, 0);
+    is_awake_ = 0;
     // The program's signals are for its own threads.
     sigset_t all, before;
     sigfillset(&all);
@@ -172,7 +172,7 @@ void Guard::in_child() {
 
 void Guard::stop() {
     must_stop_ = true;
-    if (is_running_) sem_post(&wake_);
+    wake();
 }
 
 void* Guard::main(void* self) {
@@ -436,7 +436,12 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
     const char* unarmed = is_baseline && !counts_births_ ? "it was asked not to" : nullptr;
     const double asked = monotonic_seconds();
     lock_.take();
-    if (agent::is_finalizing()) return Taken::ENDING;
+    if (agent::is_finalizing()) {
+        lock_.release();
+        close(heap);
+        unlink(partial);
+        return Taken::ENDING;
+    }
     const double got = monotonic_seconds();
     if (is_baseline && !unarmed) {
         rlimit address_space;
@@ -530,13 +535,20 @@ void Guard::forget_births() {
     journal_.write();
 }
 
+// Not a semaphore: up to glibc 2.29 it waits by the clock of the wall, which may be put back by hours.
 void Guard::nap(double seconds) {
-    timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += static_cast<long>(seconds * 1e9);
-    until.tv_sec += until.tv_nsec / 1'000'000'000;
-    until.tv_nsec %= 1'000'000'000;
-    sem_timedwait(&wake_, &until);
+    timespec left;
+    left.tv_sec = static_cast<time_t>(seconds);
+    left.tv_nsec = static_cast<long>((seconds - static_cast<double>(left.tv_sec)) * 1e9);
+    if (!__atomic_load_n(&is_awake_, __ATOMIC_ACQUIRE))
+        syscall(SYS_futex, &is_awake_, FUTEX_WAIT_PRIVATE, 0, &left, nullptr, 0);
+    __atomic_store_n(&is_awake_, 0, __ATOMIC_RELEASE);
+}
+
+// Also from a handler of signals.
+void Guard::wake() {
+    __atomic_store_n(&is_awake_, 1, __ATOMIC_RELEASE);
+    syscall(SYS_futex, &is_awake_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
 }
 
 long long number_after(const char* options, const char* name, long long missing) {

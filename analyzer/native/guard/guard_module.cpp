@@ -13,7 +13,8 @@ namespace {
 PyObject* guard_start(PyObject*, PyObject* args) {
     Settings settings{};
     int counts_births, redacts_keys;
-    if (!PyArg_ParseTuple(args, "sLidppd", &settings.parent, &settings.limit, &settings.percent,
+    Py_ssize_t parent_bytes;
+    if (!PyArg_ParseTuple(args, "s#Lidppd", &settings.parent, &parent_bytes, &settings.limit, &settings.percent,
                           &settings.baseline_seconds, &counts_births, &redacts_keys, &settings.term_seconds))
         return nullptr;
     if (settings.limit < 0 || settings.percent < 1 || settings.percent > 99 || !(settings.baseline_seconds >= 0) ||

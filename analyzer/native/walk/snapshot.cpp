@@ -219,7 +219,11 @@ void keep_only(int fd) {
         (fd == 0 || syscall(SYS_close_range, 0, fd - 1, 0) == 0))
         return;
 #endif
-    for (int other = 0; other < 4096; other++)
+    // Linux before 5.9, or a filter of system calls.
+    constexpr rlim_t kMost = 1 << 16;  // more would take longer than what waits for it
+    rlimit limit;
+    const bool is_known = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < kMost;
+    for (int other = 0; other < static_cast<int>(is_known ? limit.rlim_cur : kMost); other++)
         if (other != fd) close(other);
 }
 

@@ -31,12 +31,52 @@ Text text_of(const Object* str) {
     return text;
 }
 
-bool text_starts_with(const Object* str, const char* ascii, std::size_t count) {
+namespace {
+
+// At most four bytes of UTF-8.
+std::size_t encode(std::uint32_t c, char* out) {
+    const auto tail = [&](int shift) { return static_cast<char>(0x80 | ((c >> shift) & 63)); };
+    if (c < 0x80) {
+        out[0] = static_cast<char>(c);
+        return 1;
+    }
+    if (c < 0x800) {
+        out[0] = static_cast<char>(0xC0 | (c >> 6));
+        out[1] = tail(0);
+        return 2;
+    }
+    if (c >= 0xD800 && c < 0xE000) {
+        out[0] = '?';  // a lone surrogate is not UTF-8
+        return 1;
+    }
+    if (c < 0x10000) {
+        out[0] = static_cast<char>(0xE0 | (c >> 12));
+        out[1] = tail(6);
+        out[2] = tail(0);
+        return 3;
+    }
+    out[0] = static_cast<char>(0xF0 | ((c >> 18) & 7));
+    out[1] = tail(12);
+    out[2] = tail(6);
+    out[3] = tail(0);
+    return 4;
+}
+
+}  // namespace
+
+bool text_starts_with(const Object* str, const char* bytes, std::size_t count) {
     const Text text = text_of(str);
-    if (!text.data || text.length < count) return false;
-    for (std::size_t i = 0; i < count; i++)
-        if (text.at(i) != static_cast<unsigned char>(ascii[i])) return false;
-    return true;
+    if (!text.data) return false;
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < text.length && at < count; i++) {
+        const std::uint32_t c = text.at(i);
+        char encoded[4] = {static_cast<char>(c)};
+        // What Python makes of a byte in a file name that is no UTF-8.
+        const std::size_t length = c >= 0xDC80 && c < 0xDD00 ? 1 : encode(c, encoded);
+        if (length > count - at || std::memcmp(bytes + at, encoded, length)) return false;
+        at += length;
+    }
+    return at == count;
 }
 
 bool text_equals(const Object* str, const char* ascii) {
@@ -95,35 +135,6 @@ std::uint32_t Strings::number(std::int64_t value) {
     while (rest /= 10);
     if (value < 0) digits[--at] = '-';
     return append(digits + at, sizeof(digits) - static_cast<std::size_t>(at));
-}
-
-// At most four bytes of UTF-8.
-static std::size_t encode(std::uint32_t c, char* out) {
-    const auto tail = [&](int shift) { return static_cast<char>(0x80 | ((c >> shift) & 63)); };
-    if (c < 0x80) {
-        out[0] = static_cast<char>(c);
-        return 1;
-    }
-    if (c < 0x800) {
-        out[0] = static_cast<char>(0xC0 | (c >> 6));
-        out[1] = tail(0);
-        return 2;
-    }
-    if (c >= 0xD800 && c < 0xE000) {
-        out[0] = '?';  // a lone surrogate is not UTF-8
-        return 1;
-    }
-    if (c < 0x10000) {
-        out[0] = static_cast<char>(0xE0 | (c >> 12));
-        out[1] = tail(6);
-        out[2] = tail(0);
-        return 3;
-    }
-    out[0] = static_cast<char>(0xF0 | ((c >> 18) & 7));
-    out[1] = tail(12);
-    out[2] = tail(6);
-    out[3] = tail(0);
-    return 4;
 }
 
 // A key or name that has a secret in it, without it: what is never written cannot be found. 0 when it has none. Looks

@@ -16,10 +16,11 @@ struct Text {
 };
 Text text_of(const Object* str);
 bool text_equals(const Object* str, const char* ascii);
-bool text_starts_with(const Object* str, const char* ascii, std::size_t count);
+// `bytes` as file names are: UTF-8, and what is none of it.
+bool text_starts_with(const Object* str, const char* bytes, std::size_t count);
 bool is_str(const Object* object);
 bool is_int(const Object* object);
-// False when the int needs more than 63 bits.
+// False when the int needs more than 60 bits.
 bool int_value(const Object* object, std::int64_t* value);
 
 class Strings {
