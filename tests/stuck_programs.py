@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 NEVER, CAN_WAKE, DOUBT = "never", "can-wake", "doubt"
 """DOUBT: whatever is said, it is no accusation."""
@@ -186,6 +187,54 @@ THREAD_UNTOLD = {
     "sleeps": ("threading.Event()", "time.sleep(1000)"),
 }
 
+TRIO = {
+    "trio_event": ("trio.Event()", "await p.wait()"),
+    "trio_lock": ("await taken_by_lost(keep, trio.Lock())", "async with p: pass"),
+    "trio_fifo_lock": ("await taken_by_lost(keep, trio.StrictFIFOLock())", "async with p: pass"),
+    "trio_semaphore": ("trio.Semaphore(0)", "await p.acquire()"),
+    "trio_limiter": ("await limited(trio.CapacityLimiter(1))", "async with p: pass"),
+    "trio_condition": ("trio.Condition()", "async with p: await p.wait()"),
+    "trio_receive": ("trio.open_memory_channel(0)[1]", "await p.receive()"),
+    "trio_iterate": ("trio.open_memory_channel(1)[1]", "async for _ in p: pass"),
+    "trio_send": ("trio.open_memory_channel(0)[0]", "await p.send(1)"),
+    "trio_parked": ("trio.lowlevel.ParkingLot()", "await p.park()"),
+    "trio_awaitable": ("TrioAwaitable()", "await p"),
+}
+TRIO_WAYS = {
+    "nested": ("await inner(p)", NEVER),
+    "nursery": ("async with trio.open_nursery() as n: n.start_soon(inner, p)", NEVER),
+    "nurseries": (
+        "async with trio.open_nursery() as n:\n        async with trio.open_nursery() as m: m.start_soon(inner, p)",
+        NEVER,
+    ),
+    "nursery_other": (
+        "async with trio.open_nursery() as n: n.start_soon(inner, p); n.start_soon(trio.sleep, 1000)",
+        DOUBT,
+    ),
+    "fail_after": ("with trio.fail_after(1000): await inner(p)", CAN_WAKE),
+    "move_on": ("with trio.move_on_after(1000): await inner(p)", CAN_WAKE),
+    "move_on_nursery": (
+        "with trio.move_on_after(1000):\n        async with trio.open_nursery() as n: n.start_soon(inner, p)",
+        CAN_WAKE,
+    ),
+    "no_deadline": ("with trio.CancelScope(): await inner(p)", NEVER),
+    "shielded": ("with trio.CancelScope(shield=True): await inner(p)", NEVER),
+    "scope_held": ("with trio.CancelScope() as live.scope: await inner(p)", DOUBT),
+    "nursery_held": (
+        "async with trio.open_nursery() as live.nursery: live.nursery.start_soon(inner, p)",
+        DOUBT,
+    ),
+    "generator": ("async for _ in stream(p): pass", NEVER),
+    "manager": ("async with manager(p): pass", NEVER),
+    "stack": ("async with contextlib.AsyncExitStack() as s: await s.enter_async_context(manager(p))", NEVER),
+}
+TRIO_PLACES = (
+    *("dropped", "session", "popped", "replaced", "only_weak", "garbage", "finished_thread"),
+    *("global", "attribute", "table", "list", "class", "closure", "default", "partial", "thread", "pool"),
+    *("pool_queue", "generator", "held_from_c", "exception", "weak_ref", "weak_value", "finalize"),
+    *("del_in_garbage", "atexit", "proxy_dict", "slots", "method", "module", "thread_local"),
+)
+
 _HEAD = """
 async def waiter_{name}(p):
     {body}
@@ -231,6 +280,45 @@ def waiter_{name}(p):
 def programs(*, with_anyio: bool) -> list[Program]:
     """The whole grid, and what is in no grid."""
     return [*_grid(with_anyio=with_anyio), *_threads(), *_specials()]
+
+
+OWNED = {
+    "owner_runs": (CAN_WAKE, "trio.sleep(1000)"),
+    "owner_is_lost": (NEVER, "lost(trio.Event())"),
+}
+
+
+def programs_of_trio(*, with_anyio: bool) -> list[Program]:
+    """The grid of trio, for a loop of its own."""
+    grid = []
+    for primitive, (made, wait) in (TRIO | (ANYIO if with_anyio else {})).items():
+        for place in TRIO_PLACES:
+            expected = NEVER if place in STUCK_PLACES else CAN_WAKE
+            grid.append(_of_trio(f"{primitive}_{place}", made, wait, "await inner(p)", place, expected))
+        for (way, (body, lost)), place in itertools.product(TRIO_WAYS.items(), ("dropped", "attribute")):
+            expected = lost if place in STUCK_PLACES else CAN_WAKE
+            grid.append(_of_trio(f"{primitive}_{way}_{place}", made, wait, body, place, expected))
+    for name, (expected, body) in OWNED.items():
+        source = f"""
+async def lost(p): await p.wait()
+async def owner(lock):
+    async with lock: await {body}
+async def waiter_{name}(lock):
+    async with lock: pass
+async def start(keep, keep_task):
+    lock = trio.Lock(); keep(owner(lock)); await trio.sleep(0.01); keep(waiter_{name}(lock))
+"""
+        grid.append(Program(name, source, expected))
+    return grid
+
+
+def _of_trio(name: str, made: str, wait: str, body: str, place: str, expected: str) -> Program:
+    # A lock whose owner runs is broken when that one ends.
+    made = made.replace("taken(anyio", "taken_by_lost(keep, anyio")
+    if name.startswith("trio_awaitable") and "nurser" not in name and expected == NEVER:
+        expected = DOUBT  # it waits for no object of trio's: it may be there to be cancelled
+    program = _program(name, made, wait, body, (STUCK_PLACES | LIVE_PLACES)[place], expected, 0)
+    return Program(name, program.source.replace("asyncio.sleep(0)", "trio.sleep(0)"), expected)
 
 
 def _grid(*, with_anyio: bool) -> Iterator[Program]:
@@ -664,6 +752,75 @@ async def start(keep, keep_task):
     g = asyncio.gather(lost(), lost()); keep(waiter_NAME(g)); await asyncio.sleep(0); del g
 """,
     ),
+    "gather_held": (
+        DOUBT,
+        """
+async def lost(): q = asyncio.Queue(); await q.get()
+async def waiter_NAME(g): await g
+async def start(keep, keep_task):
+    live.g = asyncio.gather(lost(), lost()); keep(waiter_NAME(live.g))
+""",
+    ),
+    "gather_in_live_function": (
+        DOUBT,
+        """
+async def lost(): q = asyncio.Queue(); await q.get()
+async def waiter_NAME(g): await g
+async def owner(keep): g = asyncio.gather(lost(), lost()); keep(waiter_NAME(g)); await asyncio.sleep(1000); g.cancel()
+async def start(keep, keep_task): keep(owner(keep))
+""",
+    ),
+    "wait_with_quick_one": (
+        NEVER,
+        """
+async def lost(): q = asyncio.Queue(); await q.get()
+async def quick(): pass
+async def waiter_NAME(): await asyncio.wait({asyncio.ensure_future(quick()), asyncio.ensure_future(lost())})
+async def start(keep, keep_task): keep(waiter_NAME()); await asyncio.sleep(0.01)
+""",
+    ),
+    "wait_for_first_of_stuck_and_live": (
+        CAN_WAKE,
+        """
+async def lost(): q = asyncio.Queue(); await q.get()
+async def waiter_NAME():
+    await asyncio.wait([asyncio.ensure_future(lost()), asyncio.ensure_future(other())], return_when=''.join(['FIRST_', 'COMPLETED']))
+async def start(keep, keep_task): keep(waiter_NAME())
+""",
+    ),
+    "group_with_a_sleeper": (
+        NEVER,
+        """
+async def lost(): q = asyncio.Queue(); await q.get()
+async def waiter_NAME():
+    async with asyncio.TaskGroup() as g: g.create_task(lost()); g.create_task(asyncio.sleep(1000))
+async def start(keep, keep_task): keep(waiter_NAME())
+""",
+    ),
+    "group_that_somebody_has": (
+        DOUBT,
+        """
+async def lost(): q = asyncio.Queue(); await q.get()
+async def waiter_NAME():
+    async with asyncio.TaskGroup() as g: live.g = g; g.create_task(lost()); g.create_task(asyncio.sleep(1000))
+async def start(keep, keep_task): keep(waiter_NAME())
+""",
+    ),
+    "worker_of_a_pool_of_its_own": (
+        NEVER,
+        """
+async def waiter_NAME(e): await asyncio.to_thread(e.wait)
+async def start(keep, keep_task): keep(waiter_NAME(threading.Event())); await asyncio.sleep(0.05)
+""",
+    ),
+    "worker_that_somebody_tells": (
+        CAN_WAKE,
+        """
+async def waiter_NAME(e): await asyncio.to_thread(e.wait)
+async def start(keep, keep_task):
+    live.e = threading.Event(); keep(waiter_NAME(live.e)); await asyncio.sleep(0.05)
+""",
+    ),
     "thread_kept_with_its_arguments": (
         NEVER,
         """
@@ -746,3 +903,29 @@ def _specials() -> Iterator[Program]:
         head = "class Session:\n    def __init__(self, **names): self.__dict__.update(names)\n"
         head += "live = Session(refs=[])\n"
         yield Program(name, head + source.replace("NAME", name), expected)
+
+
+def answers_by_program(found: Any) -> dict[str, set[str]]:  # Any: a Stuck
+    """What is said of each program, by the names of its functions."""
+    answers: dict[str, set[str]] = {}
+    for group in found.groups:
+        for function in {group.name, *(step.function for step in group.chain)}:
+            name = function.rpartition(".")[2]
+            if name.startswith("waiter_"):
+                answers.setdefault(name.removeprefix("waiter_"), set()).add(group.answer.value)
+    return answers
+
+
+def wrong_answers(chosen: list[Program], found: Any) -> list[tuple[str, str, list[str]]]:
+    """(program, what is true, what was said) of each wrong answer."""
+    answers = answers_by_program(found)
+    is_right = {
+        NEVER: lambda said: "never" in said,
+        CAN_WAKE: lambda said: said <= {"can-wake"},
+        DOUBT: lambda said: "never" not in said,
+    }
+    return [
+        (one.name, one.expected, sorted(answers.get(one.name, ())))
+        for one in chosen
+        if not is_right[one.expected](answers.get(one.name, set()))
+    ]

@@ -30,6 +30,8 @@ import leakscan
 
 with contextlib.suppress(ImportError):
     import anyio
+with contextlib.suppress(ImportError):
+    import trio
 
 background: set[asyncio.Task[Any]] = set()
 kept_list: list[asyncio.Task[Any]] = []
@@ -48,6 +50,14 @@ class Awaitable:
 
     def __await__(self) -> Any:
         yield from self.future
+
+
+class TrioAwaitable:
+    """Whoever knows it knows the task to wake."""
+
+    def __await__(self) -> Any:
+        self.task = trio.lowlevel.current_task()
+        return trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.SUCCEEDED).__await__()
 
 
 class Drained(asyncio.streams.FlowControlMixin):
@@ -91,9 +101,26 @@ async def taken(lock: Any) -> Any:
     return lock
 
 
+async def taken_by_lost(keep: Any, lock: Any) -> Any:
+    """Taken by a task of trio that never gives it back."""
+
+    async def owner(event: Any) -> None:
+        await lock.acquire()
+        await event.wait()
+
+    keep(owner(trio.Event()))
+    await trio.sleep(0.001)
+    return lock
+
+
 async def filled(q: Any) -> Any:
     await q.put(1)
     return q
+
+
+async def limited(limiter: Any) -> Any:
+    await limiter.acquire_on_behalf_of(object())
+    return limiter
 
 
 def full(q: Any) -> Any:
@@ -179,26 +206,44 @@ async def main(programs: list[dict[str, str]], out: str) -> None:
 
 async def start_all(programs: list[dict[str, str]]) -> None:
     asyncio.get_running_loop().set_default_executor(concurrent.futures.ThreadPoolExecutor(200))
-    scopes = []
     for program in programs:
-        scope = {**globals(), "__name__": f"program_{program['name']}"}
-        module = types.ModuleType(scope["__name__"])
-        module.__dict__.update(scope)
-        sys.modules[scope["__name__"]] = module
-        try:
-            exec(compile(program["source"], f"/programs/{program['name']}.py", "exec"), module.__dict__)
-            await contextvars.copy_context().run(asyncio.create_task, module.start(keep, keep_task))
-        except Exception as error:
-            raise RuntimeError(f"{program['name']}\n{program['source']}") from error
-        scopes.append(module)
+        start = started(program, keep, keep_task)
+        await contextvars.copy_context().run(asyncio.create_task, start)
     await asyncio.sleep(0.3)
+
+
+def started(program: dict[str, str], *how_to_keep: Any) -> Any:
+    """The coroutine of the program's `start`, in a module of its own."""
+    name = f"program_{program['name']}"
+    module = sys.modules[name] = types.ModuleType(name)
+    module.__dict__.update({**globals(), "__name__": name})
+    try:
+        exec(compile(program["source"], f"/programs/{program['name']}.py", "exec"), module.__dict__)
+    except Exception as error:
+        raise RuntimeError(f"{program['name']}\n{program['source']}") from error
+    return module.start(*how_to_keep)
+
+
+async def trio_main(programs: list[dict[str, str]], out: str) -> None:
+    async with trio.open_nursery() as nursery:
+
+        def keep_in_nursery(coroutine: Any) -> None:
+            nursery.start_soon(lambda: coroutine)
+
+        for program in programs:
+            await started(program, keep_in_nursery, None)
+        await trio.sleep(0.3)
+        leakscan.snapshot(out)
+        os._exit(0)
 
 
 if __name__ == "__main__":
     gc.collect()
     gc.disable()
     given = json.loads(Path(sys.argv[1]).read_text())
-    if len(sys.argv) > 3:
+    if sys.argv[3:] == ["trio"]:
+        trio.run(trio_main, given, sys.argv[2])
+    elif len(sys.argv) > 3:
         import uvloop
 
         runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)

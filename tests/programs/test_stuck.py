@@ -22,7 +22,15 @@ from leakscan.capture import Settings, capture
 from leakscan.report.text.lines import plain
 from leakscan.report.text.stuck import stuck_text
 from leakscan.report.text.terminal import Screen
-from stuck_programs import CAN_WAKE, DOUBT, NEVER, Program, programs
+from stuck_nestings import nesting, wrong_tasks
+from stuck_programs import (
+    NEVER,
+    Program,
+    answers_by_program,
+    programs,
+    programs_of_trio,
+    wrong_answers,
+)
 
 TESTS = Path(__file__).parents[1]
 BATCH = 700
@@ -43,30 +51,6 @@ def observed(chosen: list[Program], folder: Path, *more: str) -> Stuck:
     assert (done.returncode, done.stderr[-2000:]) == (0, "")
     graph = load(heap)
     return find_stuck(graph, liveness(graph))
-
-
-def answers_by_program(found: Stuck) -> dict[str, set[str]]:
-    answers: dict[str, set[str]] = {}
-    for group in found.groups:
-        for function in {group.name, *(step.function for step in group.chain)}:
-            name = function.rpartition(".")[2]
-            if name.startswith("waiter_"):
-                answers.setdefault(name.removeprefix("waiter_"), set()).add(group.answer.value)
-    return answers
-
-
-def wrong_answers(chosen: list[Program], found: Stuck) -> list[tuple[str, str, list[str]]]:
-    answers = answers_by_program(found)
-    is_right = {
-        NEVER: lambda said: "never" in said,
-        CAN_WAKE: lambda said: said <= {"can-wake"},
-        DOUBT: lambda said: "never" not in said,
-    }
-    return [
-        (one.name, one.expected, sorted(answers.get(one.name, ())))
-        for one in chosen
-        if not is_right[one.expected](answers.get(one.name, set()))
-    ]
 
 
 ALL = programs(with_anyio=True)
@@ -93,6 +77,19 @@ def test_the_same_under_uvloop(tmp_path):
         if one.name.startswith(("event", "queue", "thread")) or not one.name.startswith("anyio_")
     ][::4]
     assert wrong_answers(chosen, observed(chosen, tmp_path, "uvloop")) == []
+
+
+def test_waits_inside_waits_are_right_for_each_of_their_tasks(tmp_path):
+    nestings = [nesting(seed) for seed in range(1, 201)]
+    found = observed([each.program for each in nestings], tmp_path)
+    assert [wrong for each in nestings for wrong in wrong_tasks(each, found)] == []
+
+
+def test_the_grid_of_trio(tmp_path):
+    pytest.importorskip("trio")
+    pytest.importorskip("anyio")
+    chosen = programs_of_trio(with_anyio=True)
+    assert wrong_answers(chosen, observed(chosen, tmp_path, "trio")) == []
 
 
 MAIN = """

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from leakscan.analysis.graph.refs import frames_below
 from leakscan.analysis.results.waits import Waiter
 from leakscan.analysis.stuck.fields import Fields
+from leakscan.analysis.stuck.together import callbacks_of, waited_together
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import ObjectFlag, RootKind
 
@@ -49,42 +50,13 @@ def _asyncio_tasks(graph: HeapGraph, fields: Fields) -> list[Actor]:
     return found
 
 
-def callbacks_of(graph: HeapGraph, fields: Fields, future: int) -> list[int]:
-    """What a future or task calls when it is done; nothing once it is done."""
-    found = []
-    for value in fields.all(future, "_callbacks"):
-        if graph.type_name(value) != "list":
-            found.append(value)
-            continue
-        for entry in fields.targets(value):
-            found += fields.targets(entry) if graph.type_name(entry) == "tuple" else [entry]
-    return found
-
-
-def children_of_gather(graph: HeapGraph, fields: Fields, future: int) -> list[int] | None:
-    """Those that a `gather()` still waits for; None when the future is no gather's."""
-    children = (
-        fields.get(future, "_children") if graph.type_name(future).endswith("_GatheringFuture") else None
-    )
-    if children is None:
-        return None
-    return [child for child in dict.fromkeys(fields.targets(children)) if callbacks_of(graph, fields, child)]
-
-
 def tasks_awaited(graph: HeapGraph, fields: Fields, actor: Actor) -> list[int]:
-    """The tasks that this one waits for: one, those of a gather, or the children of its task group."""
-    children = children_of_gather(graph, fields, actor.waits_for)
-    if children is not None:
-        return [
-            task
-            for child in children
-            for task in ([child] if graph.type_name(child).endswith("Task") else [])
-        ]
-    if graph.type_name(actor.waits_for).endswith("Task") and actor.waits_for != actor.obj:
-        return [actor.waits_for]
-    group = fields.task_groups.get(actor.waits_for)
-    tasks = fields.get(group, "_tasks") if group is not None else None
-    return fields.targets(tasks) if tasks is not None else []
+    """The tasks that this one waits for: one, or those that a gather, wait or group waits for."""
+    together = waited_together(graph, fields, actor.waits_for)
+    if together is not None:
+        return [each for each in together.pending if graph.type_name(each).endswith("Task")]
+    is_task = graph.type_name(actor.waits_for).endswith("Task") and actor.waits_for != actor.obj
+    return [actor.waits_for] if is_task else []
 
 
 def _is_main(graph: HeapGraph, fields: Fields, task: int) -> bool:

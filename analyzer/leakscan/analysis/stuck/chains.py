@@ -40,7 +40,7 @@ def chain_of(graph: HeapGraph, fields: Fields, actor: Actor) -> Chain:
     primitive = actor.waits_for if actor.waits_for != actor.obj else -1
     # The outermost of the library's own objects is what the program wrote.
     for link in library:
-        owner = _self_of(graph, fields, link)
+        owner = fields.variable(link, "self")
         if owner is not None and _is_library_name(graph.type_name(owner)):
             primitive = owner
     return Chain(tuple(links), primitive)
@@ -71,16 +71,6 @@ def suspended_in(graph: HeapGraph, fields: Fields, start: int) -> list[int]:
             return list(links)
         at = awaited[0]
         passed.add(at)
-
-
-def _self_of(graph: HeapGraph, fields: Fields, link: int) -> int | None:
-    """The object whose method this is; in a cell where an inner function uses it too."""
-    for at in _with_frame(fields, link):
-        for value in fields.all(at, "self"):
-            if graph.type_name(value) != "cell":
-                return value
-            return next(iter(fields.targets(value)), None)
-    return None
 
 
 def _with_frame(fields: Fields, link: int) -> tuple[int, ...]:

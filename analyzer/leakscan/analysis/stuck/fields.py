@@ -14,6 +14,12 @@ from leakscan.heap.kinds import KIND_MASK, Kind
 
 Bools = npt.NDArray[np.bool_]
 _FIELD_KINDS = frozenset({int(Kind.ATTRIBUTE), int(Kind.SLOT), int(Kind.LOCAL)})
+_CALLBACKS = (
+    "gather.<locals>._done_callback",
+    "_wait.<locals>._on_completion",
+    "shield.<locals>._inner_done_callback",
+    "shield.<locals>._outer_done_callback",
+)
 
 
 @dataclass(frozen=True)
@@ -87,9 +93,54 @@ class Fields:
     @cached_property
     def task_groups(self) -> dict[int, int]:
         """The future that an `asyncio.TaskGroup` waits with until its tasks are done -> the group."""
-        groups = self.objects_of("asyncio.taskgroups.TaskGroup")
-        waiting = {self.get(group, "_on_completed_fut"): group for group in groups}
+        waiting = {self.get(group, "_on_completed_fut"): group for group in self.groups}
         return {future: group for future, group in waiting.items() if future is not None}
+
+    @cached_property
+    def cells_of_callbacks(self) -> frozenset[int]:
+        """Variables of what asyncio itself calls when a future is done: those cancel nobody."""
+        rows = {row for name in _CALLBACKS for row in self.rows(name)}
+        functions = [obj for obj, row in self.graph.names.items() if row in rows]
+        closures = [closure for each in functions for closure in self.all(each, "__closure__")]
+        return frozenset(cell for closure in closures for cell in self.targets(closure))
+
+    @cached_property
+    def groups(self) -> frozenset[int]:
+        """All objects of `asyncio.TaskGroup`."""
+        return frozenset(self.objects_of("asyncio.taskgroups.TaskGroup"))
+
+    def variable(self, suspended: int, name: str) -> int | None:
+        """A variable of a suspended function, out of its cell where an inner function uses it too.
+
+        The function's frame object has the variables as soon as someone asked for it.
+        """
+        for at in (suspended, *self.all(suspended, "frame object")):
+            for value in self.all(at, name):
+                if self.graph.type_name(value) != "cell":
+                    return value
+                return next((each for each in self.targets(value) if each != self.none), None)
+        return None
+
+    def of_module(self, module: str, name: str) -> int | None:
+        """A global variable of a module."""
+        graph = self.graph
+        for root in range(len(graph.roots)):
+            if graph.root_label(root) == module:
+                return self.get(int(graph.roots.targets[root]), name)
+        return None
+
+    @cached_property
+    def waits(self) -> dict[int, int]:
+        """The future that an `asyncio.wait()` waits with -> its coroutine."""
+        graph = self.graph
+        calls = [each for each in self.objects_of("coroutine") if graph.name_of(each) == "_wait"]
+        waiting = {self.variable(each, "waiter"): each for each in calls if self.is_of_asyncio(each)}
+        return {future: each for future, each in waiting.items() if future is not None}
+
+    def is_of_asyncio(self, suspended: int) -> bool:
+        """Whether it is a function of `asyncio/tasks.py`."""
+        place = self.graph.location_of(suspended)
+        return place is not None and place.file.replace("\\", "/").endswith("asyncio/tasks.py")
 
     def owners_of_field(self, name: str) -> list[int]:
         """Objects with a value in the field `name`, ascending."""

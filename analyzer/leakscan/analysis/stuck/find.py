@@ -17,7 +17,7 @@ from leakscan.analysis.stuck.fields import Bools, Fields
 from leakscan.analysis.stuck.find_v8 import find_v8_waits
 from leakscan.analysis.stuck.fixpoint import World, begin
 from leakscan.analysis.stuck.groups import Waits, births_of, rank
-from leakscan.analysis.stuck.holders import Held, held
+from leakscan.analysis.stuck.holders import Held, held, is_held_gather, tasks_of_held_scopes
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import ObjectFlag
 
@@ -103,18 +103,18 @@ def _cancel_the_named(world: World, chains: Mapping[int, Chain], referrers: Refe
     """
     holders: dict[int, Held] = {}
     while True:
-        named = []
+        named, in_scopes = [], tasks_of_held_scopes(world)
         for obj, actor in world.blocked.items():
             if actor.waiter is Waiter.THREAD:
                 continue
             holder = holders[obj] = held(world, obj, referrers[obj])
-            is_doubtful = holder.by is HeldBy.NAME
+            is_doubtful = holder.by is HeldBy.NAME or is_held_gather(world, actor.waits_for)
             if holder.by is HeldBy.COLLECTION and not holder.only_kept_alive:
                 known = referrers.get(chains[obj].primitive, [])
                 is_doubtful = not tasks_awaited(world.graph, world.fields, actor) and is_anonymous(
                     world.graph, world.fields, chains[obj], actor, known
                 )
-            if is_doubtful and obj not in world.closed:
+            if (is_doubtful or obj in in_scopes) and obj not in world.closed:
                 named.append(obj)
         if not named:
             return holders

@@ -14,10 +14,11 @@ import numpy as np
 
 from leakscan.analysis.graph.garbage import Liveness
 from leakscan.analysis.results.waits import Waiter
-from leakscan.analysis.stuck.actors import Actor, callbacks_of, children_of_gather, tasks_awaited
+from leakscan.analysis.stuck.actors import Actor, tasks_awaited
 from leakscan.analysis.stuck.chains import suspended_in
 from leakscan.analysis.stuck.fields import Bools, Fields
-from leakscan.analysis.stuck.wakers import cancelled_by_timers, not_counted, reached, starts
+from leakscan.analysis.stuck.together import Together, only_sleeps, waited_together
+from leakscan.analysis.stuck.wakers import broken_with, cancelled_by_timers, not_counted, reached, starts
 from leakscan.heap.graph import HeapGraph
 
 _DEEPEST = 50
@@ -41,7 +42,8 @@ class World:
     skip: Bools
     seen: Bools
     closed: frozenset[int] = frozenset()
-    returns_exceptions: dict[int, bool] = field(default_factory=dict)
+    broken_with: Mapping[int, int] = field(default_factory=dict)
+    several: dict[int, Together | None] = field(default_factory=dict)
 
     def settle(self) -> None:
         """Wake whoever can wake, until nobody does."""
@@ -114,6 +116,8 @@ class World:
             self.seen[list(held_back)] = True
             if actor.waiter is Waiter.THREAD:
                 roots.append(actor.start)
+            if obj in self.broken_with:
+                roots.append(self.broken_with[obj])
             for at in held_back:
                 refs = self.graph.references(at)
                 roots += [int(self.graph.ref_targets[ref]) for ref in refs if not self.skip[ref]]
@@ -123,51 +127,39 @@ class World:
         """Whether a future, a gather or a task can be done by somebody."""
         if waited in self.blocked and self.blocked[waited].waiter is Waiter.TASK:
             return False
-        children = children_of_gather(self.graph, self.fields, waited)
-        if children is None:
+        together = self.together(waited)
+        if together is None:
             return bool(self.seen[waited]) or self._is_done_task(waited)
-        if not children or depth > _DEEPEST:
+        if not together.pending or depth > _DEEPEST:
             return True
-        endings = [self._can_end(child, depth + 1) for child in children]
-        if all(endings) or not any(endings):
+        endings = [self._can_end(each, depth + 1) for each in together.pending]
+        if all(endings) or not together.ends_with_a_failure:
             return all(endings)
-        ending = [child for child, ends in zip(children, endings, strict=True) if ends]
-        if self._returns_exceptions(waited, children):
-            return False
-        return not all(self._only_sleeps(child) for child in ending)
+        ending = [each for each, ends in zip(together.pending, endings, strict=True) if ends]
+        return not all(only_sleeps(self.graph, self.fields, each) for each in ending)
+
+    def together(self, waited: int) -> Together | None:
+        """As `waited_together` says: who waits for whom does not change."""
+        if waited not in self.several:
+            self.several[waited] = waited_together(self.graph, self.fields, waited)
+        return self.several[waited]
+
+    def acts(self, obj: int) -> bool:
+        """Whether those who run reach it, and it is not one that waits, nor leakscan's own."""
+        return bool(self.seen[obj]) and obj not in self.blocked and not self.graph.is_own(obj)
+
+    def can_fail(self, task: int) -> bool:
+        """Whether a task can end other than by sleeping to its end."""
+        return self._can_end(task) and not only_sleeps(self.graph, self.fields, task)
 
     def needs_a_failure(self, waited: int) -> bool:
-        """Whether a gather ends only when one of its children fails, because another one never ends."""
-        children = children_of_gather(self.graph, self.fields, waited) or []
-        endings = [self._can_end(child) for child in children]
+        """Whether a wait for several ends only when one of them fails, because another one never ends."""
+        together = self.together(waited)
+        endings = [self._can_end(each) for each in together.pending] if together is not None else []
         return any(endings) and not all(endings)
 
     def _is_done_task(self, obj: int) -> bool:
         return obj not in self.blocked and self.graph.type_name(obj).endswith("Task")
-
-    def _returns_exceptions(self, gathering: int, children: list[int]) -> bool:
-        """`return_exceptions` of a gather: a variable of the callback of its children."""
-        fields, graph = self.fields, self.graph
-        known = self.returns_exceptions.get(gathering)
-        if known is None:
-            known = False
-            for callback in callbacks_of(graph, fields, children[0]):
-                for cell in (
-                    target
-                    for value in fields.all(callback, "__closure__")
-                    for target in fields.targets(value)
-                ):
-                    if (graph.name_of(cell) or "") == "return_exceptions":
-                        known = fields.true in fields.targets(cell)
-            self.returns_exceptions[gathering] = known
-        return known
-
-    def _only_sleeps(self, task: int) -> bool:
-        coroutine = self.fields.get(task, "_coro")
-        if coroutine is None or self.graph.name_of(coroutine) != "sleep":
-            return False
-        place = self.graph.location_of(coroutine)
-        return place is not None and place.file.replace("\\", "/").endswith("asyncio/tasks.py")
 
 
 def begin(graph: HeapGraph, life: Liveness, fields: Fields, actors: Sequence[Actor]) -> World:
@@ -185,9 +177,11 @@ def begin(graph: HeapGraph, life: Liveness, fields: Fields, actors: Sequence[Act
         suspended,
         not_counted(graph, fields, actors),
         np.zeros(graph.object_count, np.bool_),
+        broken_with=broken_with(graph, fields),
         closed=frozenset(obj for obj, actor in blocked.items() if _is_closed(fields, actor.loop)),
     )
-    world.spread(starts(graph, life, fields, actors).tolist())
+    broken = [lots for task, lots in world.broken_with.items() if task not in blocked]
+    world.spread([*starts(graph, life, fields, actors).tolist(), *broken])
     world.cancel(cancelled_by_timers(graph, fields, set(blocked)))
     return world
 

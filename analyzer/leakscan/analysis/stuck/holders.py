@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from leakscan.analysis.results.waits import HeldBy
-from leakscan.analysis.stuck.actors import callbacks_of
 from leakscan.analysis.stuck.fields import Fields
 from leakscan.analysis.stuck.fixpoint import World
+from leakscan.analysis.stuck.together import callbacks_of
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import Kind
 
@@ -24,6 +24,10 @@ _MACHINERY = (
     "CancelStatus",
     "Runner",
 )
+_AWAITED_BY = "_asyncio_awaited_by"
+"""3.14: a future knows who awaits it, to be printed."""
+_OF_SCOPES = ("CancelStatus", "Nursery", "NurseryManager", "Deadlines", "tuple", "list")
+"""What trio itself knows a scope by; its deadlines are tuples in a list."""
 _NO_HOLD = (Kind.AWAIT, Kind.WEAK, Kind.STACK)
 _CANCELLERS = ("TaskGroup", "CancelScope", "TaskState")
 
@@ -46,7 +50,9 @@ def held(world: World, task: int, referrers: list[tuple[int, int]]) -> Held:
     best, local = Held(HeldBy.NOBODY), Held(HeldBy.NOBODY)
     for source, ref in sorted(referrers, key=lambda pair: pair[1]):
         kind, name = graph.kind(ref), graph.type_name(source)
-        acts = world.seen[source] and source not in world.blocked and not graph.is_own(source)
+        acts = world.acts(source) and not is_idle_group(world, source)
+        if graph.label(ref) == _AWAITED_BY or source in fields.cells_of_callbacks:
+            continue
         if not acts or kind in _NO_HOLD or name.endswith(_MACHINERY):
             continue
         is_collection = name.rpartition(".")[2] in _COLLECTIONS and fields.owner_of_dict(source) is None
@@ -59,6 +65,8 @@ def held(world: World, task: int, referrers: list[tuple[int, int]]) -> Held:
             return Held(HeldBy.NAME, _where(graph, fields, source, ref))
         else:
             owner, where = _owner(graph, fields, source)
+            if owner is not None and is_idle_group(world, owner):
+                continue
             if owner == -1 or (owner is not None and graph.type_name(owner).endswith(_MACHINERY)):
                 continue
             if owner is not None and graph.type_name(owner).rpartition(".")[2] in _CANCELLERS:
@@ -66,6 +74,58 @@ def held(world: World, task: int, referrers: list[tuple[int, int]]) -> Held:
             if best.by is HeldBy.NOBODY:
                 best = Held(HeldBy.COLLECTION, where or name, only_kept_alive=source in kept_in)
     return local if best.by is HeldBy.NOBODY else best
+
+
+def is_idle_group(world: World, group: int) -> bool:
+    """Whether it is an `asyncio.TaskGroup` that cancels nobody: no task can fail, and only they have it."""
+    fields = world.fields
+    if group not in fields.groups:
+        return False
+    tasks = fields.get(group, "_tasks")
+    if any(world.can_fail(task) for task in (fields.targets(tasks) if tasks is not None else [])):
+        return False
+    return not any(
+        world.acts(source)
+        and world.graph.kind(ref) not in _NO_HOLD
+        and not world.graph.type_name(source).endswith("method")
+        for source, ref in fields.referrers_of(group)
+    )
+
+
+def tasks_of_held_scopes(world: World) -> set[int]:
+    """Tasks of trio in a cancel scope that running code knows, as by `with CancelScope() as self.scope`."""
+    fields, found = world.fields, set()
+    held_scopes = [scope for scope in fields.objects_of("trio.CancelScope") if _is_held_scope(world, scope)]
+    work = [status for scope in held_scopes for status in fields.all(scope, "_cancel_status")]
+    seen = set(work)
+    while work:
+        status = work.pop()
+        found |= {task for tasks in fields.all(status, "_tasks") for task in fields.targets(tasks)}
+        below = [child for children in fields.all(status, "_children") for child in fields.targets(children)]
+        work += [child for child in below if child not in seen]
+        seen |= set(below)
+    return found
+
+
+def _is_held_scope(world: World, scope: int) -> bool:
+    graph, work, seen = world.graph, [scope], {scope}
+    while work:
+        for source, ref in world.fields.referrers_of(work.pop()):
+            name = graph.type_name(source)
+            if name.endswith("CancelScope"):  # anyio's, around trio's
+                work += [source] if source not in seen else []
+                seen.add(source)
+            elif world.acts(source) and graph.kind(ref) not in _NO_HOLD and not name.endswith(_OF_SCOPES):
+                return True
+    return False
+
+
+def is_held_gather(world: World, future: int) -> bool:
+    """Whether running code knows the future of a `gather()`, so that it may cancel all of it."""
+    together = world.together(future)
+    if together is None or not together.is_gather or not world.seen[future]:
+        return False
+    return held(world, future, world.fields.referrers_of(future)).by is HeldBy.NAME
 
 
 def _where(graph: HeapGraph, fields: Fields, source: int, ref: int) -> str:

@@ -18,7 +18,7 @@ from leakscan.analysis.results.waits import Waiter
 from leakscan.analysis.stuck.actors import Actor
 from leakscan.analysis.stuck.fields import Bools, Fields
 from leakscan.heap.graph import U32, HeapGraph
-from leakscan.heap.kinds import Kind, ObjectFlag, TypeFlag
+from leakscan.heap.kinds import KIND_MASK, Kind, ObjectFlag, TypeFlag
 
 _FUTURES = ("Future", "_GatheringFuture")
 _CANCELLERS = ("CancelScope", "Timeout", "TimerContext", "TimeoutHandle", "TaskGroup", "TaskState")
@@ -78,8 +78,15 @@ def not_counted(graph: HeapGraph, fields: Fields, actors: Iterable[Actor]) -> Bo
                 if is_list or _is_bootstrap(graph, fields, source):
                     skip[ref] = True
     _skip_lists_of_trio(graph, fields, skip)
+    # 3.14: who awaits a future, for `asyncio.pstree` to print; it wakes nobody.
+    skip |= np.isin(graph.ref_labels, sorted(fields.rows("_asyncio_awaited_by"))) & _is_field(graph)
     _skip_states_of_anyio(graph, fields, skip)
     return skip
+
+
+def _is_field(graph: HeapGraph) -> Bools:
+    kinds = graph.ref_kinds & np.uint8(KIND_MASK)
+    return np.asarray((kinds == Kind.SLOT) | (kinds == Kind.ATTRIBUTE))
 
 
 _PRIVATE = frozenset({"_target", "_args", "_kwargs"})
@@ -112,12 +119,25 @@ def _skip_lists_of_trio(graph: HeapGraph, fields: Fields, skip: Bools) -> None:
             for name in names:
                 for tasks in fields.all(owner, name):
                     skip[int(graph.first_ref[tasks]) : int(graph.first_ref[tasks + 1])] = True
-    # Owners of locks are keys there, so that those who wait for the lock of a dead task are told.
-    for owners_of_locks in _variables_of(
-        graph, fields, "trio._core._parking_lot", ("GLOBAL_PARKING_LOT_BREAKER",)
-    ):
-        for ref in graph.references(owners_of_locks):
-            skip[ref] |= graph.kind(ref) == Kind.KEY
+    for breakers in _breakers(graph, fields):
+        skip[int(graph.first_ref[breakers]) : int(graph.first_ref[breakers + 1])] = True
+
+
+def _breakers(graph: HeapGraph, fields: Fields) -> set[int]:
+    return _variables_of(graph, fields, "trio._core._parking_lot", ("GLOBAL_PARKING_LOT_BREAKER",))
+
+
+def broken_with(graph: HeapGraph, fields: Fields) -> dict[int, int]:
+    """Tasks of trio that own locks -> what is broken, so that it wakes whoever waits, when they end."""
+    found = {}
+    for breakers in _breakers(graph, fields):
+        owner = -1
+        for ref in graph.references(breakers):
+            if graph.kind(ref) == Kind.KEY:
+                owner = int(graph.ref_targets[ref])
+            elif owner >= 0:
+                found[owner] = int(graph.ref_targets[ref])
+    return found
 
 
 def _skip_states_of_anyio(graph: HeapGraph, fields: Fields, skip: Bools) -> None:
