@@ -52,6 +52,35 @@ def program(kept, **changes):
     return load(io.BytesIO(written(drawn(kept, **changes).content())))
 
 
+def same_engine(name, *, count):
+    """A program of that name, whose first nodes are those of any other of the same Node."""
+    d = Drawing()
+    d.node("gc", "synthetic", "(GC roots)", size=0)
+    d.node("global", "object", "global")
+    d.edge("root", "element", 1, "gc")
+    d.edge("root", "shortcut", "2", "global")
+    for number in range(400):
+        d.node(f"engine {number}", "closure", f"builtin {number}")
+        d.edge("gc", "element", number + 2, f"engine {number}")
+    d.node("shared", "code", "(shared function info)")
+    d.node("script", "code", f"file:///app/{name}.mjs")
+    d.node("main", "closure", "main", place=(7, 1))
+    d.edge("global", "property", "main", "main")
+    d.edge("main", "internal", "shared", "shared")
+    d.edge("shared", "internal", "script_or_debug_info", "script")
+    for number in range(count):
+        d.node(f"thing {number}", "object", name)
+        d.edge("global", "property", f"thing_{number}", f"thing {number}")
+    return load(io.BytesIO(written(d.content())))
+
+
+def test_two_programs_that_begin_with_the_same_engine_are_told_apart_by_their_scripts():
+    with pytest.raises(UsageError, match=r"two different programs: /app/one\.mjs and /app/two\.mjs"):
+        series([same_engine("one", count=60), same_engine("two", count=90)])
+    again = series([same_engine("one", count=60), same_engine("one", count=90)])
+    assert "30 one survive" in again.headline
+
+
 def test_an_object_is_born_in_the_interval_before_the_first_snapshot_that_could_have_it():
     graphs = [program(range(count)) for count in (1, 3, 4)]
     dated = with_births(graphs[-1], [last_id(graph) for graph in graphs])

@@ -16,7 +16,7 @@ from leakscan.analysis.results.findings import Findings, RunFigures, Verdict
 from leakscan.errors import UsageError
 from leakscan.heap.census import census
 from leakscan.heap.graph import HeapGraph
-from leakscan.heap.v8_births import ids_agree, last_id, with_births
+from leakscan.heap.v8_births import ids_agree, last_id, own_scripts, with_births
 
 Counts = dict[str, tuple[int, int]]
 
@@ -74,6 +74,7 @@ def series(
         )
     measured = _measured(counts)
     if not is_one_process:
+        _check_programs(first, graph)
         return _counts_only(graph, measured, counts)
     if any(later < earlier for earlier, later in pairwise(marks)):
         raise UsageError(
@@ -94,6 +95,17 @@ def series(
         runs_each=runs_each,
         as_in_snapshot=as_in_snapshot,
     )
+
+
+def _check_programs(first: HeapGraph, last: HeapGraph) -> None:
+    """UsageError when the two heaps, which are not of one process, have no script of a program in common."""
+    scripts = own_scripts(first), own_scripts(last)
+    if all(scripts) and not (scripts[0] & scripts[1]):
+        one, other = (min(each, key=lambda file: (file.count("/"), file)) for each in scripts)
+        raise UsageError(
+            f"the snapshots are of two different programs: {one} and {other}",
+            hint="give snapshots of one process; `leakscan compare A B` compares two captures, leak by leak",
+        )
 
 
 def _with_next(findings: Findings, first: HeapGraph, last: HeapGraph) -> Findings:

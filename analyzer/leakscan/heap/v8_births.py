@@ -10,6 +10,8 @@ import numpy as np
 
 from leakscan.heap.graph import U16, U64, HeapGraph
 from leakscan.heap.kinds import BIRTH_BASELINE, BIRTH_UNKNOWN, BIRTH_WAITING
+from leakscan.heap.v8_driver import DRIVER
+from leakscan.heap.v8_names import INTERNAL_SCRIPTS
 
 _SAMPLE: Final = 3_000
 _FEWEST_FOUND: Final = 0.02
@@ -52,8 +54,9 @@ def with_births(graph: HeapGraph, last_ids: Sequence[int]) -> HeapGraph:
 def ids_agree(before: HeapGraph, after: HeapGraph) -> bool:
     """Whether ids mean the same nodes in both: the same process, and a runtime that keeps them.
 
-    A sample decides: the first nodes, which are the engine's own and stay, and others evenly spread. What
-    is found again must be of the same type.
+    A sample decides: the first nodes, which are the engine's own and stay, others evenly spread, and the
+    younger half of those, for every process of one Node begins with the same nodes. What is found again
+    must be of the same type.
     """
     is_counted = (before.addresses & np.uint64(1)) == 1
     nodes = np.flatnonzero(is_counted)
@@ -68,10 +71,25 @@ def ids_agree(before: HeapGraph, after: HeapGraph) -> bool:
         return False
     rows = np.searchsorted(ids, after.addresses[found])
     names_before, names_after = before.type_names, after.type_names
-    same = sum(
-        names_before[old] == names_after[new]
-        for old, new in zip(
-            before.type_ids[sample[rows]].tolist(), after.type_ids[found].tolist(), strict=True
-        )
+    same = np.array(
+        [
+            names_before[old] == names_after[new]
+            for old, new in zip(
+                before.type_ids[sample[rows]].tolist(), after.type_ids[found].tolist(), strict=True
+            )
+        ]
     )
-    return bool(same >= _MOST_SAME * len(found))
+    younger = same[after.addresses[found] > np.median(before.addresses[nodes[::spread]])]
+    return all(part.mean() >= _MOST_SAME for part in (same, younger) if len(part))
+
+
+def own_scripts(graph: HeapGraph) -> frozenset[str]:
+    """Names of the program's script files; those of the runtime, of packages and of leakscan are left out."""
+    numbers = sorted({file for file, _ in graph.locations.values()})
+    files = [graph.strings[number].replace("\\", "/") for number in numbers]
+    others = ("/node_modules/", DRIVER)
+    return frozenset(
+        file
+        for file in files
+        if file and not file.startswith(INTERNAL_SCRIPTS) and not any(part in file for part in others)
+    )
