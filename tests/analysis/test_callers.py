@@ -337,10 +337,8 @@ def outcomes(pytester):
 
 
 ONE_OF_EACH = {
-    "in the caller": (
-        *("test_suspended_generator_keeps_it", "test_context_variable", "test_unittest_class"),
-    ),
-    "by the marker": (*("test_generator_of_a_lambda", "test_attribute_of_the_session", "test_asyncio"),),
+    "in the caller": ("test_suspended_generator_keeps_it", "test_context_variable", "test_unittest_class"),
+    "by the marker": ("test_generator_of_a_lambda", "test_attribute_of_the_session", "test_asyncio"),
 }
 """Frames of functions and generators, contexts, classes, fixtures; scopes, and tests of each runner."""
 
