@@ -12,7 +12,7 @@ import pytest
 from leakscan.pytest_plugin.analyst import Analyst
 from leakscan.pytest_plugin.asked import Asked
 from leakscan.pytest_plugin.ending import Kept
-from leakscan.pytest_plugin.runs import run_once, tidy
+from leakscan.pytest_plugin.runs import run_once, tidy, warm
 from leakscan.record.first_look import what_is_left
 from leakscan.record.growth import AFTER, BEFORE, record_growth
 from leakscan.record.left import Left
@@ -28,7 +28,7 @@ class Measuring:
     def __init__(self, analyst: Analyst, kept: Kept) -> None:
         self._analyst = analyst
         self._kept = kept
-        self._known: dict[Left, tuple[str, Answer | None, Left, int]] = {}
+        self._known: list[tuple[str, Answer | None, Left, int]] = []
 
     def answer(self, item: pytest.Function, asked: Asked, mode: str) -> Answer | None:
         """What the analyst says of one mode; None when the test leaves nothing."""
@@ -47,21 +47,24 @@ class Measuring:
         if asked.is_marked:
             # The test ends its streams itself, as the mode says.
             return self._captured(run, asked, {**fields, "kept": self._kept.folder, "drive": "consume"})
-        left = what_is_left(run, lambda: tidy(item), is_known=self._is_known)
+        warm(item)
+        left = what_is_left(run, lambda: tidy(item), is_known=lambda each: self._known_as(each) is not None)
         if left is None:
             return None
-        if self._is_known(left):
-            return self._again(item.nodeid, *self._known[left][:2])
+        known = self._known_as(left)
+        if known is not None:
+            return self._again(item.nodeid, *known)
         answer = self._grown(item, run, asked, fields)
         if left.types:
-            self._known[left] = item.nodeid, answer, left, asked.runs
+            self._known.append((item.nodeid, answer, left, asked.runs))
         return answer
 
-    def _is_known(self, left: Left) -> bool:
-        if not left.types or left not in self._known:
-            return False
-        earlier, runs = self._known[left][2:]
-        return left.is_like(earlier, runs=runs)
+    def _known_as(self, left: Left) -> tuple[str, Answer | None] | None:
+        """The test that showed it first, and the answer about that one."""
+        for test, answer, earlier, runs in self._known:
+            if left.is_like(earlier, runs=runs):
+                return test, answer
+        return None
 
     def assert_no_leaks(self, test: str, config: pytest.Config) -> Callable[..., None]:
         """What `leakscan.testing.assert_no_leaks` is, where that is not installed; without findings."""

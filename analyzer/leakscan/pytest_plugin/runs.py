@@ -13,6 +13,12 @@ import pytest
 from leakscan.record.scenario import Scenario
 from leakscan.record.streams import ModeDoesNotApply
 
+try:
+    from _pytest.tmpdir import tmppath_result_key as _PASSED
+except ImportError:
+    # Another pytest keeps it elsewhere.
+    _PASSED = pytest.StashKey[dict[str, bool]]()
+
 # Any in this file: what tests and their fixtures return.
 
 END: Final = pytest.StashKey[Scenario]()
@@ -82,13 +88,32 @@ def _is_done(finalizer: object) -> bool:
     )
 
 
+def warm(item: pytest.Item) -> None:
+    """Have made what pytest makes once for each test that is run."""
+    _ = item.location
+
+
 def tidy(item: pytest.Item) -> None:
-    """Let go of what pytest keeps of a run until the next: the records that its logging captured."""
+    """Let go of what pytest keeps of a run until the next: the records that its logging captured.
+
+    And have the tables whose entries come and go with each run made anew here: else every few runs would
+    leave the larger table that one of them needs for a time.
+    """
+    if type(passed := item.stash.get(_PASSED, None)) is dict:
+        item.stash[_PASSED] = passed.copy()
+    _make_anew(item.stash, "_storage")
+    _make_anew(getattr(item.session, "_setupstate", None), "stack")
     plugin = item.config.pluginmanager.getplugin("logging-plugin")
     for name in ("caplog_handler", "report_handler"):
         handler = getattr(plugin, name, None)
         if handler is not None:
             handler.reset()
+
+
+def _make_anew(owner: object, name: str) -> None:
+    table = getattr(owner, name, None)
+    if type(table) is dict:
+        setattr(owner, name, table.copy())
 
 
 def ending(mode: str) -> Scenario:

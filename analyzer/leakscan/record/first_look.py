@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import time
 from array import array
 from collections.abc import Callable
 from typing import Any, Final
@@ -22,15 +21,15 @@ from leakscan.record.left import Left, left_by
 
 LEAST_MALLOC_BLOCK: Final = 512
 """Smaller ones come from the object allocator, whose blocks are counted one by one."""
+LEAST_FIRST_BYTES: Final = 8192
+"""More in the first run alone: what it is the first to need, from stacks to tables of the C library."""
 MOST_RUNS: Final = 8
 ENOUGH_STILL: Final = 2
-"""So many runs without growth, when each left something in the place of what an earlier one had left."""
+"""So many runs in a row without growth: a leak in every second run is none that one of them shows."""
 ENOUGH_BY_BLOCKS: Final = 3
 """And so many where more of the runs is alive, but no more blocks in all are."""
-SLOW_SECONDS: Final = 0.005
-"""Of CPU: for a run that costs more, one without growth is enough."""
-RECOGNISED_AFTER: Final = 4
-"""So many runs, each with growth, before it is looked whether the same is known of another test."""
+RECOGNISED_AFTER: Final = 3
+"""So many runs, before it is looked whether what grows is known of another test."""
 _UNKNOWN: Final = -1
 
 
@@ -47,10 +46,10 @@ def what_is_left(
 ) -> Left | None:
     """None when a few calls of `run` show that it leaves nothing that grows. Its exceptions pass through.
 
-    What is made once may stay after the first call. Then one call of which no block is alive is enough, or
-    two without growth. `tidy` is called after each: what it makes in the place of what the call made is not
-    the call's. What was alive before is kept out of the collections until the end. What `is_known` is told
-    after fewer calls.
+    What is made once may stay after the first call. Two calls in a row without growth are enough; the first
+    is one of them only when no block of it is alive. `tidy` is called after each: what it makes in the place
+    of what the call made is not the call's. What was alive before is kept out of the collections until the
+    end. What `is_known` is told after fewer calls.
     """
     # Without births the counts of blocks must do.
     with contextlib.suppress(RecordError):
@@ -74,7 +73,6 @@ class _Look:
     def __init__(self, run: Callable[[], Any], tidy: Callable[[], Any]) -> None:
         self._run = run
         self._tidy = tidy
-        self._is_slow = False
         self.frozen = Frozen()
         self.left = Left()
         self._born, self._living, self._blocks, self._malloc = (
@@ -83,19 +81,14 @@ class _Look:
 
     def leaves_nothing(self, is_known: Callable[[Left], bool]) -> bool:
         still = 0
+        self._count(0)
         for number in range(1, MOST_RUNS + 1):
             self._call(number)
-            if number == 1:
-                continue
-            if self._is_more(number):  # or garbage of this run would hide what the next one leaves
+            if number > 1 and self._is_more(number):
+                # Garbage of this run would hide what the next one leaves.
                 gc.collect()
                 self._count(number)
-            if self._malloc[number] >= self._malloc[number - 1] + LEAST_MALLOC_BLOCK:
-                still = 0
-            elif self._born[number] == 0:
-                return True
-            else:
-                still = 0 if self._seems_to_grow(number) else still + 1
+            still = still + 1 if self._is_still(number) else 0
             if still >= self._enough(number):
                 return True
             if number == RECOGNISED_AFTER and not still:
@@ -106,9 +99,7 @@ class _Look:
 
     def _call(self, number: int) -> None:
         _begin(number)
-        start = time.process_time()
         self._run()
-        self._is_slow = time.process_time() - start > SLOW_SECONDS
         gc.collect(1)
         _begin(births.OWN)
         self._tidy()
@@ -143,20 +134,39 @@ class _Look:
 
     def _enough(self, number: int) -> int:
         """So many runs in a row without growth. Blocks alone are no proof: another thread may free some."""
-        if self._is_more(number):
-            return ENOUGH_BY_BLOCKS
-        # The first run is counted with its garbage, so that the second seems to leave less than it does.
-        return 1 if self._is_slow and number > 2 else ENOUGH_STILL
+        return ENOUGH_BY_BLOCKS if self._is_more(number) else ENOUGH_STILL
+
+    def _is_still(self, number: int) -> bool:
+        """Nothing has grown, or more of the runs is alive and no more in all: a table that is made anew."""
+        least = LEAST_MALLOC_BLOCK if number > 1 else LEAST_FIRST_BYTES
+        if self._malloc[number] >= self._malloc[number - 1] + least:
+            return False
+        if not self._is_more(number):
+            return True
+        if number == 1:
+            return False
+        # PYTHONMALLOC=malloc: the object allocator serves nothing, so that its blocks tell nothing.
+        # Two runs back, too: what every second run leaves shows in one of them only.
+        return 0 < self._blocks[number] <= min(self._blocks[max(1, number - 2) : number])
 
     def _is_more(self, number: int) -> bool:
-        """More of the runs is alive, as far as births tell."""
-        return self._living[number] == _UNKNOWN or self._living[number] > self._living[number - 1]
+        """More of the runs is alive, as far as births tell.
 
-    def _seems_to_grow(self, number: int) -> bool:
-        """More of the runs is alive, and more in all: a table that is made anew takes an old one's place."""
-        # PYTHONMALLOC=malloc: the object allocator serves nothing, so that its blocks tell nothing.
-        are_more = self._blocks[number] == 0 or self._blocks[number] > self._blocks[number - 1]
-        return self._is_more(number) and are_more
+        What one run has in the place of another's comes and goes, most of all where a server answers in
+        another thread. So either more is alive than after any run before, or what is alive of earlier runs
+        has become more by itself, and not by what the last one was found to have left.
+        """
+        living = self._living
+        if living[number] == _UNKNOWN:
+            return True
+        if living[number] > max(living[1:number], default=0):
+            return True
+        return number > 2 and self._stays(number) - self._stays(number - 1) > max(
+            0, living[number - 1] - max(living[1 : number - 1])
+        )
+
+    def _stays(self, number: int) -> int:
+        return self._living[number] - self._born[number]
 
 
 def _begin(value: int) -> None:

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from leakscan.analysis.gate import baseline_text, check_budgets
 from leakscan.errors import LeakscanError
-from leakscan.report.html.suite import suite_page
 from leakscan.suite.allowed import Allowed
 from leakscan.suite.kept import Seen, findings_with, seen_in
 
@@ -22,6 +21,8 @@ def finish(request: dict[str, Any], allowed: Allowed) -> list[str]:  # Any: JSON
     seen = seen_in(folder)
     said = []
     if request["report"]:
+        from leakscan.report.html.suite import suite_page
+
         _write(
             Path(request["report"]),
             suite_page(seen, [findings_with(folder, each.signature) for each in seen]),

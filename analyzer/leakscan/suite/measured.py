@@ -23,30 +23,29 @@ Request = dict[str, Any]  # Any: JSON values
 def findings_between(request: Request) -> Findings:
     """What the runs between two snapshots left; with lines of source only when that is a leak."""
     folder = Path(request["folder"])
-    findings = _between(request, None)
-    if findings.verdict is Verdict.LEAK:
-        findings = _between(request, SourceFiles(folder))
-    return relative_to(findings, folder)
-
-
-def _between(request: Request, read_source: SourceFiles | None) -> Findings:
     before, after = load_earlier(Path(request["before"])), load(Path(request["after"]), stays_open=True)
-    runs = request["runs"]
     first, last = census(before), census(after)
-    unknown = (None,) * (runs - 1)
+    unknown = (None,) * (request["runs"] - 1)
     counts = {
         name: (first.get(name, (0, 0))[0], *unknown, last.get(name, (0, 0))[0])
         for name in sorted({*first, *last})
     }
-    return diff(
-        before,
-        after,
-        runs=runs,
-        mode=request["mode"],
-        target=request["target"],
-        measured=Measured(type_counts=counts),
-        read_source=read_source,
-    )
+
+    def compared(read_source: SourceFiles | None) -> Findings:
+        return diff(
+            before,
+            after,
+            runs=request["runs"],
+            mode=request["mode"],
+            target=request["target"],
+            measured=Measured(type_counts=counts),
+            read_source=read_source,
+        )
+
+    findings = compared(None)
+    if findings.verdict is Verdict.LEAK:
+        findings = compared(SourceFiles(folder))
+    return relative_to(findings, folder)
 
 
 class Capturing:

@@ -13,16 +13,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from leakscan import __version__
-from leakscan.analysis.results.findings import Findings
 from leakscan.errors import LeakscanError, UsageError
-from leakscan.suite.allowed import Allowed, ReadConfiguration, allowed_of
-from leakscan.suite.finish import finish
-from leakscan.suite.kept import keep, keep_again
-from leakscan.suite.measured import Capturing, findings_between
-from leakscan.suite.told import answer_of
+
+if TYPE_CHECKING:
+    from leakscan.analysis.results.findings import Findings
+    from leakscan.suite.allowed import ReadConfiguration
+    from leakscan.suite.measured import Capturing
+
+# What analyses is imported by the first question about a test: most sessions have none.
 
 PROTOCOL: Final = 1
 Request = dict[str, Any]  # Any: JSON values, here and below
@@ -53,6 +54,8 @@ class _Server:
     """What one session of pytest has asked for so far."""
 
     def __init__(self, configured: ReadConfiguration) -> None:
+        from leakscan.suite.allowed import Allowed
+
         self._configured = configured
         self._allowed = Allowed()
         self._capturing: Capturing | None = None
@@ -77,7 +80,7 @@ class _Server:
             "end": self._end,
             "drop": self._drop,
             "again": self._again,
-            "finish": lambda request: {"said": finish(request, self._allowed)},
+            "finish": self._finish,
         }
         ask = asks.get(request["ask"])
         if ask is None:
@@ -92,13 +95,19 @@ class _Server:
                 f"the plugin of leakscan {request['version']} and leakscan {__version__} do not fit",
                 hint="install the same version of both",
             )
+        from leakscan.suite.allowed import allowed_of
+
         self._allowed = allowed_of(request, self._configured)
         return {"protocol": PROTOCOL, "version": __version__}
 
     def _judge(self, request: Request) -> Answer:
+        from leakscan.suite.measured import findings_between
+
         return self._answered(request, findings_between(request))
 
     def _begin(self, request: Request) -> Answer:
+        from leakscan.suite.measured import Capturing
+
         self._failed = None
         self._capturing = Capturing(request)
         return {"config": self._capturing.config}
@@ -114,8 +123,15 @@ class _Server:
             return self._answered(request, capturing.findings())
 
     def _again(self, request: Request) -> Answer:
+        from leakscan.suite.kept import keep_again
+
         keep_again(Path(request["kept"]), request["test"], request["leaks"])
         return {}
+
+    def _finish(self, request: Request) -> Answer:
+        from leakscan.suite.finish import finish
+
+        return {"said": finish(request, self._allowed)}
 
     def _drop(self, _: Request) -> Answer:
         if self._capturing is not None:
@@ -124,6 +140,9 @@ class _Server:
         return {}
 
     def _answered(self, request: Request, findings: Findings) -> Answer:
+        from leakscan.suite.kept import keep
+        from leakscan.suite.told import answer_of
+
         answer = answer_of(findings, self._allowed, tuple(request["types"]))
         keep(Path(request["kept"]), request["test"], findings, [*answer["leaks"], *answer["allowed"]])
         return answer
