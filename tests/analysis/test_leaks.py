@@ -350,3 +350,21 @@ def test_threads_that_never_end_are_one_leak_with_all_that_is_on_their_stacks():
     """
     leak = the_leak(before, grown)
     assert (leak.type_name, leak.count, leak.path.root) == ("threading.Thread", 6, "thread 'Worker-*'")
+
+
+@pytest.mark.parametrize("order", [("leaking", "warm"), ("warm", "leaking")], ids=" first".join)
+def test_what_c_holds_is_judged_type_by_type_though_it_is_written_alike(order: tuple[str, str]):
+    drawn = {
+        "leaking": each_run("a#: app.Alpha refcount=+1 birth=#"),
+        "warm": "b1: app.Beta refcount=+1 birth=1",
+    }
+    after = heap("\n".join((APP, *(drawn[name] for name in order))))
+    findings = diff(heap(APP, meta={"births": True}), after, runs=RUNS)
+    assert {leak.type_name: leak.verdict for leak in (*findings.leaks, *findings.others)} == {
+        "app.Alpha": Verdict.LEAK,
+        "app.Beta": Verdict.WARM_UP,
+    }
+    assert {row.type_name: row.verdict for row in findings.growth} == {
+        "app.Alpha": Verdict.LEAK,
+        "app.Beta": Verdict.WARM_UP,
+    }

@@ -41,12 +41,12 @@ _CUTS: Final = 20
 
 @dataclass(frozen=True)
 class JudgeInputs:
-    """What judging a cause needs besides it. `slots` are the judged slots by pattern."""
+    """What judging a cause needs besides it. `slots` are the judged slots by identity."""
 
     holding: Holding
     names: SlotNames
     census: Census
-    slots: Mapping[str, JudgedSlot]
+    slots: Mapping[tuple[int, int], JudgedSlot]
     sockets: OpenSockets
     extension_types: frozenset[str]
 
@@ -102,7 +102,7 @@ def badness(one: Judged) -> tuple[int, bool, int, int, str, str]:
 
 def _judged(inputs: JudgeInputs, group: LeakGroup, number: int, size: GroupSize) -> Judged:
     holding = inputs.holding
-    judged_slots = [inputs.slots[slot.pattern] for slot in group.slots]
+    judged_slots = [inputs.slots[slot.identity] for slot in group.slots]
     births = births_of(group.births, holding.runs)
     judgement = _judgement(inputs, group, births, judged_slots)
     born = [run for run, count in enumerate(births, 1) if count]
@@ -142,7 +142,7 @@ def _judged(inputs: JudgeInputs, group: LeakGroup, number: int, size: GroupSize)
         native_types=_native_types(inputs, group, size),
         sites=_sites(holding.reach.graph, group),
         name=group.name,
-        slots=tuple(slot.pattern for slot in group.slots),
+        slots=tuple(dict.fromkeys(slot.pattern for slot in group.slots)),
         in_use=len(group.in_use),
         in_use_by=group.in_use_by if len(group.in_use) else (),
     )

@@ -136,7 +136,7 @@ def diff(
         told.holding,
         names,
         told.census,
-        {one.slot.pattern: one for one in told.judged},
+        {one.slot.identity: one for one in told.judged},
         find_open_sockets(reach),
         extension_types(reach.modules),
     )

@@ -195,7 +195,7 @@ def _root_rows(told: Told, slot: Slot) -> U32:
 def verdicts_by_type(told: Told, judged: Sequence[Judged]) -> dict[str, Verdict]:
     """The verdict on each type: the worst of its populations, none worse than the leak it is told with."""
     graph = told.holding.reach.graph
-    by_pattern = {one.slot.pattern: one for one in told.judged}
+    judged_slots = {one.slot.identity: one for one in told.judged}
     found: dict[str, Verdict] = {}
     names = row_names(graph)
     for one in judged:
@@ -203,7 +203,7 @@ def verdicts_by_type(told: Told, judged: Sequence[Judged]) -> dict[str, Verdict]
             continue
         limit = one.leak.verdict if not one.leak.noise else Verdict.BOUNDED
         for row in distinct(graph.type_ids[one.group.objects]).tolist():
-            told_of = [by_pattern[slot.pattern].judgement.by_type.get(row) for slot in one.group.slots]
+            told_of = [judged_slots[slot.identity].judgement.by_type.get(row) for slot in one.group.slots]
             verdicts = [each.verdict for each in told_of if each is not None] or [limit]
             verdict = max(min(verdicts, key=rank), limit, key=rank)
             found[names[row]] = min(found.get(names[row], Verdict.CLEAN), verdict, key=rank)

@@ -131,7 +131,7 @@ def _together(one: LeakGroup, other: LeakGroup) -> LeakGroup:
     order = np.argsort(heads, kind="stable")
     paths = dict.fromkeys((*one.also_held_by, *other.also_held_by))
     paths.pop(one.path, None)
-    slots = {slot.pattern: slot for slot in (*one.slots, *other.slots)}
+    slots = {slot.identity: slot for slot in (*one.slots, *other.slots)}
     return replace(
         one,
         heads=heads[order],

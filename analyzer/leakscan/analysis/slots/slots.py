@@ -77,6 +77,11 @@ class Slot:
     cost: int
 
     @property
+    def identity(self) -> tuple[int, int]:
+        """Its first reference and first root row, which are in no other slot; two may share a pattern."""
+        return int(self.refs[0]) if len(self.refs) else NO, int(self.rows[0]) if len(self.rows) else NO
+
+    @property
     def is_last_resort(self) -> bool:
         """Keeps its objects alive, but explains nothing where something else does."""
         return self.cost >= LAST_RESORT
