@@ -26,7 +26,7 @@ from leakscan.analysis.judge.waiting import OpenSockets
 from leakscan.analysis.results.findings import Cut, Holder, Leak, Path, Verdict
 from leakscan.analysis.slots.entries import Entries
 from leakscan.analysis.slots.holder import place_of
-from leakscan.analysis.slots.slots import Slot, SlotKind
+from leakscan.analysis.slots.slot import Slot, SlotKind
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import NO_OBJECT
 from leakscan.wording import count_text

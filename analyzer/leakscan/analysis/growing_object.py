@@ -28,7 +28,7 @@ from leakscan.analysis.judge.pace import ENOUGH_RUNS
 from leakscan.analysis.results.findings import Holder, Leak, Verdict
 from leakscan.analysis.slots.holder import is_container, place_of, same_object
 from leakscan.analysis.slots.reach import Reach
-from leakscan.analysis.slots.slots import Slot, SlotKind
+from leakscan.analysis.slots.slot import Slot, SlotKind
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import ObjectFlag, RootKind
 from leakscan.wording import size_text

@@ -29,7 +29,8 @@ from leakscan.analysis.judge.slots import ACCUMULATING, Census, lost_by_type
 from leakscan.analysis.results.findings import Verdict
 from leakscan.analysis.slots.holder import place_of
 from leakscan.analysis.slots.reach import Reach, new_graph
-from leakscan.analysis.slots.slots import Slot, SlotKind, find_slots, lying_in
+from leakscan.analysis.slots.slot import Slot, SlotKind, lying_in
+from leakscan.analysis.slots.slots import find_slots
 from leakscan.analysis.type_filter import survivors_of_type
 from leakscan.heap.census import TypeCensus, census, row_names
 from leakscan.heap.graph import U32, HeapGraph

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from leakscan.analysis.graph.kernels import NO, Csr
 from leakscan.analysis.graph.refs import frames_below, refs_from
 from leakscan.analysis.slots.reach import NewGraph, Reach
-from leakscan.analysis.slots.slots import SlotTable
+from leakscan.analysis.slots.slot import SlotTable
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import Kind, RootKind
 

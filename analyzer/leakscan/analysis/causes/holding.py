@@ -14,7 +14,7 @@ from leakscan.analysis.graph.kernels import NO, Csr
 from leakscan.analysis.graph.refs import distinct, kinds_of
 from leakscan.analysis.slots.entries import ENTRY_KINDS
 from leakscan.analysis.slots.reach import NewGraph, Reach
-from leakscan.analysis.slots.slots import SlotTable
+from leakscan.analysis.slots.slot import SlotTable
 from leakscan.heap.graph import U32
 
 Indexes = npt.NDArray[np.intp]

@@ -19,7 +19,7 @@ from leakscan.analysis.graph.modules import Tier
 from leakscan.analysis.graph.refs import distinct
 from leakscan.analysis.results.findings import Path
 from leakscan.analysis.slots.reach import Reach
-from leakscan.analysis.slots.slots import Slot
+from leakscan.analysis.slots.slot import Slot
 from leakscan.heap.graph import U16, U32
 from leakscan.heap.kinds import Kind, RootKind
 

@@ -15,7 +15,7 @@ from leakscan.analysis.graph.costs import LAST_RESORT
 from leakscan.analysis.graph.kernels import NO, ShortestPaths
 from leakscan.analysis.graph.refs import source_of, sources_of
 from leakscan.analysis.slots.reach import NewGraph, Reach
-from leakscan.analysis.slots.slots import Slot, entry_of
+from leakscan.analysis.slots.slot import Slot, entry_of
 from leakscan.heap.graph import U32
 
 _SAMPLES: Final = 64

@@ -15,7 +15,7 @@ from leakscan.analysis.judge.slot_noise import SlotNoise, noise_of_slot
 from leakscan.analysis.judge.slots import ACCUMULATING, Census, SlotJudgement, judge_slot
 from leakscan.analysis.results.findings import Verdict
 from leakscan.analysis.slots.entries import Entries, count_entries
-from leakscan.analysis.slots.slots import Slot
+from leakscan.analysis.slots.slot import Slot
 
 
 @dataclass(frozen=True, slots=True)

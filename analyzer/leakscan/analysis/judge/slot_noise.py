@@ -20,7 +20,7 @@ from leakscan.analysis.judge.noise_table import HELD_BY
 from leakscan.analysis.judge.test_runner import TEST_RUNNER, is_file_of_the_runner
 from leakscan.analysis.results.findings import Path
 from leakscan.analysis.slots.reach import Reach
-from leakscan.analysis.slots.slots import Slot, SlotKind
+from leakscan.analysis.slots.slot import Slot, SlotKind
 from leakscan.analysis.slots.timers import CANCELLED_TIMERS
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import IMMORTAL, Kind, TypeFlag

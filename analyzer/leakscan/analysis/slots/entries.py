@@ -16,7 +16,7 @@ from leakscan.analysis.graph.refs import kinds_of, refs_from, sources_of
 from leakscan.analysis.graph.region import FIXED_MEMORY, INTERNED
 from leakscan.analysis.slots.holder import bound_of, is_container
 from leakscan.analysis.slots.reach import Reach
-from leakscan.analysis.slots.slots import Slot, SlotKind
+from leakscan.analysis.slots.slot import Slot, SlotKind
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import Kind
 

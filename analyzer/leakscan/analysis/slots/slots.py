@@ -1,17 +1,12 @@
-"""Slots: what one line of the program fills. Every reference from old to new belongs to exactly one.
+"""Finds the slots of a snapshot: what one line of the program fills.
 
-A slot is the entries of one container, one attribute of the objects of one class, one local of one
-function, one table of the interpreter. What is written alike is one slot: the lists in `Session.history`
-of all old sessions are filled by one line. Names that come from data are entries: new properties of one
-old object with values of one kind (`Registry.plugin_17`, `sys.modules['x']`) are one slot.
+What is written alike is one slot: the lists in `Session.history` of all old sessions are filled by one
+line. Names that come from data are entries: new properties of one old object with values of one kind
+(`Registry.plugin_17`, `sys.modules['x']`) are one slot.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
 from typing import Final
 
 import numpy as np
@@ -22,11 +17,12 @@ from leakscan.analysis.dialects.pattern_text import quoted
 from leakscan.analysis.dialects.segment import normalised
 from leakscan.analysis.dialects.slotnames import TRIE_NODES, SlotNames
 from leakscan.analysis.dialects.slots_v8 import is_hash_table, spelled_alike
-from leakscan.analysis.graph.costs import LAST_RESORT
 from leakscan.analysis.graph.kernels import NO
 from leakscan.analysis.graph.modules import Tier
 from leakscan.analysis.graph.refs import distinct, kinds_of, refs_from
+from leakscan.analysis.slots.joined import together, told_apart
 from leakscan.analysis.slots.reach import NewGraph, Reach
+from leakscan.analysis.slots.slot import Slot, SlotKind, SlotTable
 from leakscan.analysis.slots.timers import CANCELLED_TIMERS, cancelled_timers
 from leakscan.heap.graph import U32
 from leakscan.heap.kinds import Kind, ObjectFlag, RootKind
@@ -45,60 +41,6 @@ _FEWEST_EVENTS: Final = 3
 _OF_ONE_KIND: Final = 0.8
 _MOST_WRITTEN: Final = 4_000
 """Containers that are looked at one by one; with more, those below one name of one class are alike."""
-_BRACKETED: Final = re.compile(
-    r"\[(?:'(?:[^'\\]|\\.)*'|-?\d+|<[^\]]*>)\]|\.get\((?:'(?:[^'\\]|\\.)*'|-?\d+)\)"
-)
-
-
-class SlotKind(Enum):
-    ENTRIES = "entries"
-    """of a container, or of an object used as one: a number that can grow"""
-    NAME = "name"
-    """an attribute, a local, a global: one value for each object that has it"""
-    ROOT = "root"
-    """the interpreter, a thread's frame, C code"""
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """`refs` (ascending) lead from an old object to a new one, `rows` are rows of `Reach.root_targets`.
-
-    `holder` is the old object of the cheapest one, `holders` all of them, ascending; both empty for a root.
-    `cost` is that of the cheapest path to an object in it. `pattern` is what `whatif --cut` takes.
-    """
-
-    pattern: str
-    kind: SlotKind
-    refs: U32
-    rows: U32
-    holder: int
-    holders: U32
-    label: int
-    cost: int
-
-    @property
-    def identity(self) -> tuple[int, int]:
-        """Its first reference and first root row, which are in no other slot; two may share a pattern."""
-        return int(self.refs[0]) if len(self.refs) else NO, int(self.rows[0]) if len(self.rows) else NO
-
-    @property
-    def is_last_resort(self) -> bool:
-        """Keeps its objects alive, but explains nothing where something else does."""
-        return self.cost >= LAST_RESORT
-
-
-@dataclass(frozen=True)
-class SlotTable:
-    """All slots of a snapshot: `entry_objects[i]` (of the new graph) lies in slot `entry_slots[i]`."""
-
-    slots: tuple[Slot, ...]
-    entry_objects: U32
-    entry_slots: U32
-    entry_refs: U32
-    """the reference that leads there, NO for a root"""
-
-    def __len__(self) -> int:
-        return len(self.slots)
 
 
 def find_slots(earlier: Earlier, reach: Reach, new: NewGraph, names: SlotNames) -> SlotTable:
@@ -110,7 +52,7 @@ def find_slots(earlier: Earlier, reach: Reach, new: NewGraph, names: SlotNames) 
         *_named_slots(earlier, reach, names, refs, sources),
         *_root_slots(reach, new),
     ]
-    slots = _together(_told_apart(slots, names))
+    slots = together(told_apart(slots, names))
     objects = [new.local[graph.ref_targets[slot.refs]] for slot in slots]
     rooted = [new.local[reach.root_targets[slot.rows]] for slot in slots]
     counts = [len(one) + len(other) for one, other in zip(objects, rooted, strict=True)]
@@ -185,6 +127,8 @@ def _alike(
     kind[is_entry | is_property] = 255
     owner, is_class = _owners(reach, sources)
     owner = np.where(is_class & ~(is_entry | is_property), owner, sources)
+    # The number of a class is negative, so that its upper half covers the kind: an attribute of its objects
+    # is one, whether it lies inside of them or in a `__dict__`.
     keys = (kind << np.uint64(32)) | owner.astype(np.uint64)
     keys = np.unique(keys, return_inverse=True)[1].astype(np.uint64)
     keys = (keys << np.uint64(32)) | label
@@ -261,14 +205,16 @@ def _new_properties(
     graph = reach.graph
     found = np.zeros(len(refs), np.bool_)
     is_name = ~is_entry & np.isin(kinds, _NAMED) & ~np.isin(graph.ref_labels[refs], list(reach.numbered))
-    holders, counts = np.unique(sources[is_name], return_counts=True)
-    holders = holders[counts >= _FEWEST_EVENTS]
-    earlier.look_up(holders)
-    for holder in holders.tolist():
+    named = np.flatnonzero(is_name)
+    named = named[np.argsort(sources[named], kind="stable")]
+    parts = np.split(named, np.flatnonzero(np.diff(sources[named])) + 1)
+    parts = [part for part in parts if len(part) >= _FEWEST_EVENTS]
+    earlier.look_up(np.array([sources[part[0]] for part in parts], np.uint32))
+    for mine in parts:
+        holder = int(sources[mine[0]])
         known = earlier.of(holder)
         if known is None:
             continue
-        mine = np.flatnonzero(is_name & (sources == holder))
         before = earlier.before
         old = refs_from(before, np.array([known], np.uint32))
         old_names = {
@@ -328,78 +274,3 @@ def _keys_of(reach: Reach, obj: int) -> tuple[str, ...]:
     graph = reach.graph
     keys = [graph.label(ref) for ref in graph.references(obj)[:64] if graph.kind(ref) == Kind.KEY_STR]
     return tuple(sorted(set(map(normalised, keys)))[:16])
-
-
-def _told_apart(slots: Sequence[Slot], names: SlotNames) -> list[Slot]:
-    """Functions of one name in several places: each is written with its module, or with what holds it."""
-    alike: dict[str, list[int]] = {}
-    for number, slot in enumerate(slots):
-        if slot.kind is not SlotKind.ROOT:
-            alike.setdefault(slot.pattern, []).append(number)
-    found = list(slots)
-    for pattern, numbers in alike.items():
-        codes = {number: names.code_of(slots[number].holder) for number in numbers} if numbers[1:] else {}
-        places = {place for place in codes.values() if place is not None}
-        if len(places) < 2:
-            continue
-        for number, place in codes.items():
-            in_file = [other for other in places if place is not None and other.file == place.file]
-            text = names.told_apart(pattern, slots[number].holder, by_module=len(in_file) == 1)
-            found[number] = replace(slots[number], pattern=text)
-    return found
-
-
-def _together(slots: Sequence[Slot]) -> list[Slot]:
-    """Slots that are written alike are one; many that differ in a key on the way as well."""
-    wild = [_wild(slot.pattern) for slot in slots]
-    members: dict[str, set[str]] = {}
-    for slot, pattern in zip(slots, wild, strict=True):
-        members.setdefault(pattern, set()).add(slot.pattern)
-    merged: dict[tuple[object, ...], list[Slot]] = {}
-    for number, (slot, pattern) in enumerate(zip(slots, wild, strict=True)):
-        # Several keys are data; the only one that is filled is a name to look for.
-        text = slot.pattern if len(members[pattern]) == 1 else pattern
-        # Roots that only share a word are several things to remove; what explains nothing is not joined.
-        key = (text, number) if slot.kind is SlotKind.ROOT else (text, slot.is_last_resort)
-        merged.setdefault(key, []).append(replace(slot, pattern=text))
-    return list(map(_joined, merged.values()))
-
-
-def _wild(pattern: str) -> str:
-    """`handlers['chunk'][*]` as `handlers[*][*]`."""
-    if pattern.startswith(("root ", "context ", "thread ", "type ")):
-        return pattern
-    return _BRACKETED.sub(lambda found: ".get(*)" if found[0].startswith(".get") else "[*]", pattern)
-
-
-def _joined(slots: Sequence[Slot]) -> Slot:
-    if len(slots) == 1:
-        return slots[0]
-    best = min(slots, key=lambda slot: (slot.holder < 0, slot.cost, slot.holder))
-    is_many = any(slot.kind is SlotKind.ENTRIES for slot in slots) or (
-        len({slot.label for slot in slots}) > 1 and best.kind is SlotKind.NAME
-    )
-    return replace(
-        best,
-        kind=SlotKind.ENTRIES if is_many else best.kind,
-        refs=distinct(np.concatenate([slot.refs for slot in slots])),
-        rows=distinct(np.concatenate([slot.rows for slot in slots])),
-        holders=distinct(np.concatenate([slot.holders for slot in slots])),
-        cost=min(slot.cost for slot in slots),
-    )
-
-
-def lying_in(table: SlotTable, chosen: Sequence[bool]) -> U32:
-    """New objects (numbers of the new graph) that lie in the chosen slots."""
-    kept = np.array(chosen, np.bool_)[table.entry_slots] if len(table) else np.zeros(0, np.bool_)
-    found: U32 = distinct(table.entry_objects[kept])
-    return found
-
-
-def entry_of(reach: Reach, slot: Slot) -> int:
-    """The cheapest reference of a slot that has one."""
-    sources = (np.searchsorted(reach.graph.first_ref, slot.refs.astype(np.uint64), side="right") - 1).astype(
-        np.intp
-    )
-    costs = reach.paths.distance[sources].astype(np.int64) + reach.costs[slot.refs]
-    return int(slot.refs[np.argmin(costs)])
