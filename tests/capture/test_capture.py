@@ -491,6 +491,13 @@ def test_an_empty_folder_may_be_filled(program, capfd):
     assert leakscan(capfd, "capture", program(LEAKS_A_BOX), "--runs", "2")[0] == 0
 
 
+def test_arguments_that_fit_no_command_line_are_told_so(program):
+    settings = Settings(arguments={"text": "a" * 200_000})
+    with pytest.raises(CaptureError, match="too long for a command line"):
+        capture(program(LEAKS_A_BOX), output=Path("leak"), settings=settings)
+    assert not Path("leak").exists()
+
+
 @pytest.mark.parametrize("python", ["/bin/true", "/no/such/python", "."])
 def test_a_wrong_interpreter_gets_one_sentence(program, python):
     with pytest.raises(UnsupportedInterpreter):
@@ -575,7 +582,9 @@ def test_a_census_line_that_was_cut_is_left_out(program):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", '{"format": "other"}', '{"format": "leakscan-capture", "version": 1}']
+    "content",
+    ["", "{", "[]", '{"format": "other"}', '{"format": "leakscan-capture", "version": 1}', "[" * 100_000],
+    ids=len,
 )
 def test_a_damaged_run_file_is_a_clear_error(tmp_path, content):
     (tmp_path / "run.json").write_text(content)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gc
 import mmap
+import os
+import subprocess
 
 import pytest
 
 from leakscan import _native
+from leakscan.record.children import child_processes
 from leakscan.record.figures import memory_figures
 
 MEGABYTES = 64 << 20
@@ -22,6 +25,15 @@ def moved(name: str, make) -> int:
     after = memory_figures()[name]
     del made
     return after - before
+
+
+def test_a_thread_that_ends_meanwhile_hides_no_child(monkeypatch):
+    list_folder = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: ["4194305", *list_folder(path)])
+    with subprocess.Popen(["sleep", "60"]) as child:
+        found = child_processes()
+        child.kill()
+    assert found[child.pid] in ("sleep", "python", "python3")
 
 
 @needs_glibc

@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import collections
 import contextvars
+import errno
 import functools
 import gc
 import io
@@ -87,6 +88,15 @@ def test_what_something_else_holds_is_not_freed():
     holder = [node]
     result = prove([(id(holder), INDEX, "0", id(node))], [(id(node), 0, True)])
     assert counts(result) == (1, 0, [])
+
+
+def test_where_no_child_can_be_started_the_proof_says_so(monkeypatch):
+    def refused() -> int:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(os, "fork", refused)
+    result = prove([], [])
+    assert result == {"failed": "no child process could be started: Resource temporarily unavailable"}
 
 
 def test_the_process_itself_keeps_everything():

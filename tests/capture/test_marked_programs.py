@@ -228,6 +228,25 @@ def test_a_command_that_is_not_there_is_told(tmp_path: Path):
         )
 
 
+def test_a_program_that_stops_tracing_its_memory_is_not_harmed(run: Run, capfd: pytest.CaptureFixture[str]):
+    program = (
+        HEAD
+        + """
+import tracemalloc
+tracemalloc.start()
+for number in range(10):
+    handle(number)
+    if number == 5:
+        tracemalloc.stop()
+    leakscan.run_done()
+"""
+    )
+    with pytest.raises(CaptureError, match="another tool took the allocator hook away") as failure:
+        run(program, "leak")
+    assert "tracemalloc" in failure.value.hint
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_marks_outside_of_a_capture_do_nothing():
     leakscan.run_done()
     with leakscan.run():

@@ -23,6 +23,7 @@ FORM = (("Content-Type", "application/x-www-form-urlencoded"),)
         ('POST /chat {"text": "hi you"}', ("POST", "/chat", JSON, '{"text": "hi you"}', None)),
         ("POST /login name=a&word=b", ("POST", "/login", FORM, "name=a&word=b", None)),
         ("/missing => 404", ("GET", "/missing", (), "", 404)),
+        ("GET /caf\u00e9/\u65e5?q=\u00e9%20a", ("GET", "/caf%C3%A9/%E6%97%A5?q=%C3%A9%20a", (), "", None)),
         ("GET http://localhost:8000/x", ("GET", "/x", (("Host", "localhost:8000"),), "", None)),
     ],
 )
@@ -35,6 +36,12 @@ def test_a_request_is_a_line(text: str, said: tuple[object, ...]) -> None:
 def test_what_is_no_request_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         parse_request(text)
+
+
+def test_a_header_takes_ascii(tmp_path: Path) -> None:
+    (tmp_path / "x.http").write_text("GET /chat\nX-Name: \u65e5\n")
+    with pytest.raises(UsageError, match="the header X-Name"):
+        parse_requests_file(tmp_path / "x.http")
 
 
 def test_a_file_holds_several_requests(tmp_path: Path) -> None:

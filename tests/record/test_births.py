@@ -189,8 +189,12 @@ def test_a_tool_that_takes_the_hook_out_is_noticed_and_arming_again_helps() -> N
     births.arm(runs=20)
     births.begin_run(1)
     tracemalloc.stop()
-    with pytest.raises(RecordError, match="took the allocator hook away"):
-        births.begin_run(2)
+    for begin in (births.mark_own, births.mark_others_waiting, births.begin_own, births.begin_waiting):
+        with pytest.raises(RecordError, match="took the allocator hook away"):
+            begin()
+    for go_on in (births.begin_run, births.go_on):
+        with pytest.raises(RecordError, match="took the allocator hook away"):
+            go_on(2)
     assert (born(Thing()), _native.births_stats()["state"]) == (UNKNOWN, "lost")
     births.arm(runs=20)
     births.begin_run(3)

@@ -92,6 +92,19 @@ def test_a_run_that_takes_the_allocator_hook_away_is_still_looked_at() -> None:
     assert not leaves_nothing(run)
 
 
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_run_that_stops_what_traced_before_is_still_looked_at(number: int) -> None:
+    kept: list[Thing] = []
+
+    def run() -> None:
+        kept.append(Thing())
+        if len(kept) == number:
+            tracemalloc.stop()
+
+    tracemalloc.start()
+    assert not leaves_nothing(run)
+
+
 def test_a_run_that_records_births_itself_is_still_looked_at() -> None:
     kept: list[Thing] = []
 

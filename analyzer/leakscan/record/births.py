@@ -68,18 +68,21 @@ def begin_waiting() -> int:
 
 def mark_others_waiting() -> None:
     """What other threads allocate from now on is born while leakscan waits; this one's is leakscan's own."""
-    _native.births_set(WAITING)
-    _native.births_set(OWN)
+    _set(WAITING)
+    _set(OWN)
 
 
 def mark_own() -> None:
-    """What this thread allocates from now on is leakscan's own; no collection: for just after one."""
-    _native.births_set(OWN)
+    """What this thread allocates from now on is leakscan's own; no collection: for just after one.
+
+    Raises RecordError as `begin_run`, and so do the two beside it.
+    """
+    _set(OWN)
 
 
 def go_on(birth: int) -> None:
     """Back from leakscan's own to what was begun before: a run, or WAITING."""
-    _native.births_set(birth)
+    _set(birth)
 
 
 def disarm() -> None:
@@ -94,6 +97,17 @@ def _boundary(value: int) -> int:
     try:
         return _native.births_boundary(value)
     except RuntimeError as error:
-        raise RecordError(
-            str(error), hint="do not stop tracemalloc or another allocator hook while births are recorded"
-        ) from None
+        raise _lost(error) from None
+
+
+def _set(value: int) -> None:
+    try:
+        _native.births_set(value)
+    except RuntimeError as error:
+        raise _lost(error) from None
+
+
+def _lost(error: RuntimeError) -> RecordError:
+    return RecordError(
+        str(error), hint="do not stop tracemalloc or another allocator hook while births are recorded"
+    )

@@ -9,15 +9,23 @@ def child_processes() -> dict[int, str]:
     """PID to name of each child, also of those that ended unwaited for. Empty where Linux does not tell."""
     found = {}
     try:
-        for thread in os.listdir("/proc/self/task"):
-            with open(f"/proc/self/task/{thread}/children", encoding="ascii") as file:
-                for pid in file.read().split():
-                    name = _name_of(pid)
-                    if name:
-                        found[int(pid)] = name
+        threads = os.listdir("/proc/self/task")
     except OSError:
-        pass
+        return {}
+    for thread in threads:
+        for pid in _children_of(thread):
+            name = _name_of(pid)
+            if name:
+                found[int(pid)] = name
     return found
+
+
+def _children_of(thread: str) -> list[str]:
+    try:
+        with open(f"/proc/self/task/{thread}/children", encoding="ascii") as file:
+            return file.read().split()
+    except OSError:  # the thread has ended, or this kernel does not tell
+        return []
 
 
 def _name_of(pid: str) -> str:

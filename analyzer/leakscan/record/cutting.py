@@ -91,7 +91,12 @@ def _in_a_child(
 ) -> dict[str, Any]:
     looked_at = _Alive(survivors, types), _Alive(others, types)
     read_end, write_end = os.pipe()
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError as error:
+        os.close(read_end)
+        os.close(write_end)
+        return {"failed": f"no child process could be started: {error.strerror}"}
     if child == 0:
         try:
             os.close(read_end)

@@ -171,5 +171,8 @@ class _Look:
 
 def _begin(value: int) -> None:
     """Empty the free lists and mark what is allocated from now on. Collects, where nearly all is frozen."""
-    if _native.births_stats()["armed"]:
+    if not _native.births_stats()["armed"]:
+        return
+    # Only now it may turn out that what was run has taken the hook away.
+    with contextlib.suppress(RuntimeError):
         _native.births_boundary(value)

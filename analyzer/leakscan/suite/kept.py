@@ -7,6 +7,7 @@ that shows the leak.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,8 +41,12 @@ def keep(folder: Path, test: str, findings: Findings, rows: Iterable[Row]) -> No
         return
     for row in rows:
         file = folder / f"{row['signature']}.capsule"
-        if not file.exists():
-            file.write_text(capsule_text(Capsule((findings,), (), (), (), (), ())), encoding="utf-8")
+        if file.exists():
+            continue
+        # Another worker may be about to write the same.
+        partial = folder / f"{row['signature']}.{os.getpid()}.partial"
+        partial.write_text(capsule_text(Capsule((findings,), (), (), (), (), ())), encoding="utf-8")
+        os.replace(partial, file)
     keep_again(folder, test, rows)
 
 

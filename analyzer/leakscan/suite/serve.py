@@ -42,6 +42,8 @@ def serve(requests: IO[str], answers: IO[str], configured: ReadConfiguration) ->
             answer = server.answer(request)
         except LeakscanError as error:
             answer = {"error": error.message, "hint": error.hint}
+        except OSError as error:
+            answer = {"error": f"what was found cannot be kept: {error}", "hint": "is the disk full?"}
         except Exception as error:
             # The session goes on; the test that was asked about says so.
             answer = {"error": f"internal error, please report: {type(error).__name__}: {error}", "hint": ""}

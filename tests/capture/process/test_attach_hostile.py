@@ -64,6 +64,13 @@ def talk(answers: bytes, heap: bytes) -> Iterator[Agent]:
             os.close(descriptor)
 
 
+def test_an_order_is_one_line_of_any_bytes():
+    with talk(b"", b"") as agent:
+        agent.order("guard folder=/no text \udcff")
+        with pytest.raises(AttachError, match="one line"):
+            agent.order("guard folder=/a\ndisarm")
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=9000))
 def test_noise_instead_of_answers_ends_in_a_sentence_or_in_time(noise: bytes):

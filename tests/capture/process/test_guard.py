@@ -226,7 +226,9 @@ def test_a_line_that_a_kill_cut_is_no_line(tmp_path: Path):
     assert (box.pid, box.command, box.before, box.after) == (7, "python app.py", None, None)
 
 
-@pytest.mark.parametrize("line", ["no json\n", "[1]\n", '{"event": "snapshot"}\n'])
+@pytest.mark.parametrize(
+    "line", ["no json\n", "[1]\n", '{"event": "snapshot"}\n', "[" * 100_000 + "\n"], ids=len
+)
 def test_damaged_lines_are_refused(tmp_path: Path, line: str):
     with pytest.raises(CaptureError, match="is damaged"):
         read_box(drawn_box(tmp_path, line))

@@ -173,7 +173,7 @@ def _lines(path: Path) -> Iterator[Line]:
     for row in text.split(b"\n")[:-1]:
         try:
             line = json.loads(row.decode("utf-8", "replace"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CaptureError(
                 f"{path} is damaged: {error}", hint="the snapshots beside it can be read alone"
             ) from error

@@ -169,7 +169,7 @@ def _capture(directory: Path, run: RunFile) -> Capture:
         rounds = tuple(_read_census_file(directory / CENSUS_FILE))
         if is_box(directory) and not rounds:
             rounds = tuple(_rounds_of(read_box(directory)))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CaptureError(
             f"{directory / CENSUS_FILE} is damaged: {error!r}", hint="capture again"
         ) from error

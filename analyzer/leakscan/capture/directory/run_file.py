@@ -243,7 +243,7 @@ def read_run_file(directory: Path) -> RunFile | ModesFile:
         run = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CaptureError(f"{directory} is not a capture: it has no {RUN_FILE}", hint=hint) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CaptureError(f"cannot read {path}: {error}", hint=hint) from error
     if not isinstance(run, dict) or run.get("format") != CAPTURE_FORMAT:
         raise CaptureError(f"{path} does not describe a capture", hint=hint)

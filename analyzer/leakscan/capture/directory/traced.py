@@ -44,5 +44,5 @@ def traced_sites(directory: Path) -> tuple[TracedSite, ...]:
         )
     except FileNotFoundError:
         return ()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CaptureError(f"{path} is damaged: {error!r}", hint="capture again with --native") from error

@@ -68,8 +68,10 @@ class Agent:
 
     def order(self, text: str) -> None:
         """AttachError: the pipe is full, so nobody reads it."""
+        if "\n" in text:
+            raise AttachError(f"an order is one line: {text!r}", hint="choose another -o")
         try:
-            os.write(self._orders, text.encode() + b"\n")
+            os.write(self._orders, os.fsencode(text) + b"\n")
         except BlockingIOError:
             raise AttachError("the target no longer takes orders") from None
 

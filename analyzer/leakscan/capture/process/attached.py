@@ -29,6 +29,7 @@ from leakscan.capture.directory.run_file import (
 )
 from leakscan.capture.directory.writer import changed_types
 from leakscan.capture.process.attach import Attachment, Taken
+from leakscan.capture.process.workers import command_of
 from leakscan.errors import AttachError, LeakscanError
 from leakscan.wording import size_text
 
@@ -201,7 +202,7 @@ class AttachedCapture:
     def _new(self, attachment: Attachment) -> RunFile:
         folder = Path("/proc") / str(attachment.pid)
         new = begun(
-            target=f"process {attachment.pid} ({_command(folder)})",
+            target=f"process {attachment.pid} ({command_of(attachment.pid) or 'ended'})",
             mode=ATTACH_MODE,
             runs=0,
             python=attachment.python,
@@ -258,15 +259,6 @@ class AttachedCapture:
 
 def _fields(taken: Taken) -> dict[str, Any]:  # Any: the fields of a dataclass
     return {name: getattr(taken, name) for name in Taken.__slots__}
-
-
-def _command(folder: Path) -> str:
-    try:
-        words = (folder / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
-    except OSError:
-        return "ended"
-    program = [word.rpartition("/")[2] for word in words[:1]]
-    return " ".join(" ".join([*program, *words[1:4]]).split())[:120]
 
 
 def _link(path: Path) -> str:

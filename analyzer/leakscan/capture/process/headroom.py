@@ -7,6 +7,7 @@ can be seen from here. Swap is not counted: a snapshot must not push the program
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,7 @@ def room_of(pid: int, *, proc: Path = _PROC) -> Room | None:
 def rss_of(pid: int, *, proc: Path = _PROC) -> int:
     """Resident bytes; 0 when the process is gone. Looks at no page of it."""
     with contextlib.suppress(OSError, ValueError, IndexError):
-        return int((proc / str(pid) / "statm").read_text().split()[1]) * 4096
+        return int((proc / str(pid) / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return 0
 
 

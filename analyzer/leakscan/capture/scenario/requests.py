@@ -7,11 +7,12 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from leakscan.errors import UsageError
 
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+_ASCII: Final = "".join(map(chr, range(0x21, 0x7F)))
 _EXPECTED: Final = re.compile(r"\s*=>\s*([1-5]\d\d)\s*\Z")
 _SEPARATOR: Final = re.compile(r"^###.*$", re.M)
 _VARIABLE: Final = re.compile(r"\{\{.*?\}\}")
@@ -100,6 +101,14 @@ def _checked(
             headers = (("Host", url.netloc), *headers)
     if not path.startswith("/"):
         raise UsageError(f"{path!r} is not a path", hint="it begins with a slash: --request 'GET /path'")
+    # As a browser sends it.
+    path = quote(path, safe=_ASCII, errors="surrogateescape")
+    for name, value in headers:
+        if not f"{name}{value}".isascii():
+            raise UsageError(
+                f"the header {name} is no ASCII",
+                hint="a header takes ASCII; text of another kind goes encoded",
+            )
     kind = _content_type(body)
     if kind and not any(name.lower() == "content-type" for name, _ in headers):
         headers = (*headers, ("Content-Type", kind))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import selectors
@@ -13,6 +14,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
+
+from leakscan.errors import CaptureError
 
 POLL_SECONDS = 0.1
 GRACE_SECONDS = 10.0
@@ -61,10 +64,10 @@ class Target:
                 # from a stop that the target itself has caused.
                 process_group=0,
             )
-        except OSError:
+        except OSError as error:
             os.close(self._events)
             os.close(self._control)
-            raise
+            raise _not_started(command[0], error) from error
         finally:
             for descriptor in fds.values():
                 os.close(descriptor)
@@ -163,6 +166,15 @@ class Target:
         if self._process.poll() is None:
             # The whole group: a helper of the target would see Ctrl-C from the terminal, too.
             os.killpg(self._process.pid, number)
+
+
+def _not_started(program: str, error: OSError) -> CaptureError:
+    if error.errno == errno.E2BIG:
+        return CaptureError(
+            "the arguments or requests of the scenario are too long for a command line",
+            hint="read long ones from a file: in the scenario, or in a function that sends the requests",
+        )
+    return CaptureError(f"cannot start {program}: {error.strerror}", hint="is it still there?")
 
 
 @contextmanager

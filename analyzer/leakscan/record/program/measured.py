@@ -72,24 +72,29 @@ class Rounds:
         # Not by `with`, which makes an object while the run is still open.
         self._lock.acquire()
         try:
+            self._mark(step)
+        finally:
+            self._lock.release()
+
+    def _mark(self, step: int) -> None:
+        held = None
+        try:
+            # First: what is made from here on is leakscan's.
             self._recorder.begin_bookkeeping_after_collection()
             self._owner = _IDENT()
             held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-            try:
-                if not self._is_over:
-                    self._take(step)
-            except CaptureGone:
-                self._give_up()
-            except (OSError, LeakscanError) as error:
-                self._fail(error)
-            finally:
-                if self._is_armed:
-                    self._recorder.go_on(self._birth)
-                self._owner = 0
-                if signal.SIGINT not in held:
-                    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            if not self._is_over:
+                self._take(step)
+            if self._is_armed:
+                self._recorder.go_on(self._birth)
+        except CaptureGone:
+            self._give_up()
+        except Exception as error:
+            self._fail(error)
         finally:
-            self._lock.release()
+            self._owner = 0
+            if held is not None and signal.SIGINT not in held:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
     def _take(self, step: int) -> None:
         if step == _BEGIN:
@@ -199,7 +204,7 @@ class Rounds:
             self._take_last(loop, before, start)
         except CaptureGone:
             self._give_up()
-        except (OSError, LeakscanError) as error:
+        except Exception as error:
             self._fail(error)
 
     def _take_last(self, loop: asyncio.AbstractEventLoop | None, before: int, start: float) -> None:
@@ -249,9 +254,12 @@ class Rounds:
         self._is_over, self._is_armed = True, False
         self._recorder.disarm_births()
 
-    def _fail(self, error: OSError | LeakscanError) -> None:
+    def _fail(self, error: Exception) -> None:
+        """Tell `capture`, and leave the program alone from here on."""
         self._give_up()
-        said = (error.message, error.hint) if isinstance(error, LeakscanError) else (str(error), "")
+        said = f"{type(error).__name__}: {error}", ""
+        if isinstance(error, LeakscanError):
+            said = error.message, error.hint
         try:
             self._events.write(
                 "error", phase="run", run=self._run, type="", message=said[0], hint=said[1], traceback=""
@@ -263,5 +271,6 @@ class Rounds:
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
     """The loop that this thread is in; asyncio is not imported for it."""
-    asyncio = sys.modules.get("asyncio")
-    return None if asyncio is None else asyncio._get_running_loop()
+    asyncio: Any = sys.modules.get("asyncio")  # Any: a module that may be half imported
+    running = getattr(asyncio, "_get_running_loop", None)
+    return None if running is None else running()

@@ -46,6 +46,9 @@ def _begin() -> None:
         raise RuntimeError(
             f"{sys.implementation.name} {sys.version.split()[0]} is none of CPython 3.11 to 3.15"
         )
+    # The native module lies there for builds with the lock, and would be loaded by its path.
+    if "t" in getattr(sys, "abiflags", ""):
+        raise RuntimeError("free-threaded builds of CPython cannot be recorded yet")
     config = json.loads(text)
     sys.meta_path.insert(0, _OfCapture(config["package_dir"], config["native_path"]))
     if config["on_call"] or config["is_driven"]:
