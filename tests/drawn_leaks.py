@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from heaps import DrawnHeap, heap
 from leakscan.analysis.births.survivors import find_survivors
 from leakscan.analysis.causes.leaks import LeakGroup, Limits
@@ -38,10 +40,16 @@ def read(path: Path) -> str:
     return " > ".join((path.root, *steps))
 
 
-def told(before: DrawnHeap, after: DrawnHeap, *, runs: int = RUNS) -> Told:
+def told(
+    before: DrawnHeap,
+    after: DrawnHeap,
+    *,
+    runs: int = RUNS,
+    type_counts: Mapping[str, Sequence[int | None]] | None = None,
+) -> Told:
     reach = reached(before, after)
     names = SlotNames(after, reach.modules.type_tiers, reach.paths.parent_ref, reach.numbered)
-    counted = census_of(census(before), after, reach.survivors, runs=runs)
+    counted = census_of(census(before), after, reach.survivors, runs=runs, type_counts=type_counts)
     return tell(counted, before, reach, names, runs=runs)
 
 

@@ -45,6 +45,31 @@ def test_a_text_that_is_added_to_in_every_run_is_a_leak():
     )
 
 
+STATE = """
+    module app -> m -[.S]-> state{n}; m: module name=app; state{n}: app.State
+    state{n} -[.text]-> text{n}; text{n}: str size={size}
+"""
+
+
+def test_a_text_in_a_state_that_is_made_anew_each_time_is_a_leak_by_its_own_name():
+    after = STATE.format(n=2, size="43000 birth=20").replace("app.State", "app.State birth=20")
+    found = findings(STATE.format(n=1, size=3000), after, {"str": steady(90_000, 2000)})
+    assert [leak.holder.label for leak in found.leaks if leak.growth_bytes] == ["State.text"]
+
+
+def test_parts_of_a_new_object_without_names_are_told_together_as_it():
+    frame = """
+    module app -> m -[.S]-> s; m: module name=app; s: app.State; s -[.df]-> df{n}; df{n}: app.Frame{born}
+    df{n} -[?]-> block{n}; block{n}: tuple{born}
+    block{n} -[0]-> values{n}; values{n}: numpy.ndarray size={size}{born}
+    block{n} -[1]-> index{n}; index{n}: numpy.ndarray size={size}{born}
+    """
+    before, after = frame.format(n=1, size=3000, born=""), frame.format(n=2, size=43_000, born=" birth=20")
+    found = findings(before, after, {"numpy.ndarray": steady(90_000, 4000)})
+    told = [(leak.holder.label, leak.growth_bytes) for leak in found.leaks if leak.growth_bytes]
+    assert told == [("Frame", 80_000)]
+
+
 def test_a_buffer_that_grows_in_place_is_a_leak():
     found = buffer_findings({"bytearray": steady(4000, 2000)})
     assert [(leak.holder.label, leak.growth_bytes) for leak in found.leaks] == [("State.buffer", 40_000)]

@@ -6,10 +6,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drawn_leaks import the_leak
+from drawn_leaks import each_run, the_leak, told
 from drawn_runs import Analysed
 from heaps import heap
 from leakscan.analysis.cuts.whatif import freed_by
+from leakscan.analysis.results.findings import Verdict
 
 FINALIZED = """
 module weakref -> wm; wm: module name=weakref; wm -['finalize']-> ft; ft: type defines=weakref.finalize
@@ -56,6 +57,35 @@ def test_what_only_a_weak_table_leads_to_does_not_give_its_name_to_the_leak():
         "function",
         ["app.CALLS[*]"],
     )
+
+
+ORM = """
+module app -> m; m: module name=app; m -['ROWS']-> rows; rows: list
+m -['SESSION']-> session; session: app.Session; session -[.identity]-> map; map: dict
+m -['STATES']-> states; states: list
+"""
+ROW = """
+rows -[#]-> u#; u#: app.User birth=# size=900; u# -[.state]-> s#
+s#: sqlalchemy.orm.state.InstanceState birth=#
+map -[key '<k>']-> k#; map -[<k>]-> s#; k#: tuple birth=#; s# -[.obj]-> w#; w#: weakref.ReferenceType birth=#
+w# -[~]-> u#; w# -[slot __callback__]-> cleanup#; cleanup#: method birth=#; cleanup# -[.__self__]-> s#
+"""
+
+
+def slots(row: str) -> dict[str, Verdict]:
+    graphs = [heap(text, meta={"births": True}) for text in (ORM, ORM + each_run(row))]
+    return {one.slot.pattern: one.judgement.verdict for one in told(*graphs).judged}
+
+
+def test_the_identity_map_of_sqlalchemy_lets_go_of_rows_that_die():
+    rows = {"app.ROWS[*]": Verdict.LEAK}
+    assert slots(ROW) == {**rows, "Session.identity[*]": Verdict.CLEAN}
+    other = slots(ROW.replace("sqlalchemy.orm.state.InstanceState", "app.State"))
+    assert other == {**rows, "Session.identity[*]": Verdict.LEAK}
+
+
+def test_a_list_of_their_states_does_not():
+    assert slots(f"{ROW}\nstates -[#]-> s#")["app.STATES[*]"] is Verdict.LEAK
 
 
 @st.composite

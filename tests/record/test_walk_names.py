@@ -237,6 +237,35 @@ def test_an_attribute_that_bounds_its_object_is_seen() -> None:
     assert [here.heap.bounds.get(here.row(thing)) for thing in (inline, in_a_dict, slotted)] == [7, 7, 9]
 
 
+def test_bounds_have_many_names_and_retries_are_none_of_them() -> None:
+    class Cache:
+        def __init__(self, name: str) -> None:
+            setattr(self, name, 7)
+
+    names = (
+        "_Cache__maxsize",
+        "__maxsize",
+        "_max_items",
+        "MAX_SIZE",
+        "max_retries",
+        "maxsizes",
+        "_Cache__",
+        "",
+    )
+    caches = [type(name or "Cache", (Cache,), {})(name) for name in names]
+    here = walk()
+    assert [here.heap.bounds.get(here.row(cache)) for cache in caches] == [
+        7,
+        7,
+        7,
+        None,
+        None,
+        None,
+        None,
+        None,
+    ]
+
+
 def test_an_array_of_objects_refers_to_its_items() -> None:
     items = np.array([[1], {"a": 2}], dtype=object)
     here = walk()

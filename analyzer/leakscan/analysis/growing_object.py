@@ -30,13 +30,15 @@ from leakscan.analysis.slots.holder import is_container, place_of, same_object
 from leakscan.analysis.slots.reach import Reach
 from leakscan.analysis.slots.slot import Slot, SlotKind
 from leakscan.heap.graph import U32, HeapGraph
-from leakscan.heap.kinds import ObjectFlag, RootKind
+from leakscan.heap.kinds import Kind, ObjectFlag, RootKind
 from leakscan.wording import size_text
 
 _SMALLEST: Final = 1024
 _LEAST_GROWTH: Final = 512
 _LOOKED_AT: Final = 2000
 _LISTED: Final = 10
+_LONGEST: Final = 8
+"""References through new objects from the last old one: a data frame has five to its numbers."""
 _SPARE_BYTES: Final = {"collections.deque": 16 * 528}
 """What an object keeps of the room it once needed: a deque up to 16 blocks (`MAXFREEBLOCKS` of CPython's
 Modules/_collectionsmodule.c, 3.11-3.15)."""
@@ -51,6 +53,10 @@ class _Grown:
     obj: int
     size_before: int
     size_after: int
+    told_as: int
+    """what has a name: the object itself, or what holds it where no name leads to it"""
+    parts: frozenset[int]
+    """the object and the others of its type that grow with it"""
 
     @property
     def growth(self) -> int:
@@ -107,7 +113,7 @@ def find_growing_objects(
                 if leak is not None:
                     needed = 0 if verdict is Verdict.LEAK else 3 * runs
                     share = tuple(rise * one.growth // total for rise in rises)
-                    found.append((one.obj, GrowingObject(leak, needed, share)))
+                    found.append((one.told_as, GrowingObject(leak, needed, share)))
     found.sort(key=lambda row: (-row[1].leak.exclusive_bytes, row[1].leak.signature))
     graph = reach.graph
     return [
@@ -147,7 +153,9 @@ def _in_place(before: HeapGraph, graph: HeapGraph, objects: U32) -> list[_Grown]
         # A table that was fuller once keeps its room: what has no more entries did not grow.
         kept_room = is_container(graph.type_name(obj)) and _width(graph, obj) <= _width(before, earlier)
         if before.type_name(earlier) == graph.type_name(obj) and not kept_room:
-            found.append(_Grown(obj, int(before.sizes[earlier]), int(graph.sizes[obj])))
+            found.append(
+                _Grown(obj, int(before.sizes[earlier]), int(graph.sizes[obj]), obj, frozenset((obj,)))
+            )
     return found
 
 
@@ -157,19 +165,43 @@ def _width(graph: HeapGraph, obj: int) -> int:
 
 
 def _in_their_place(before: HeapGraph, reach: Reach, objects: U32) -> list[_Grown]:
-    """A new object in the slot where an old one of its type was."""
-    found = []
+    """A new object where one of its type was, in something old or in what is made anew around it."""
+    found: dict[tuple[int, str], _Grown] = {}
     for obj in objects.tolist():
-        ref = int(reach.paths.parent_ref[obj])
-        if ref == NO:
+        refs = reach.paths.references_to(obj)
+        sources = [source_of(reach.graph, ref) for ref in refs]
+        is_old = [not reach.survivors.is_new[source] for source in sources]
+        if not any(is_old) or _is_made_anew_for_new_ones(reach, obj):
             continue
-        holder = source_of(reach.graph, ref)
-        if reach.survivors.is_new[holder] or _is_made_anew_for_new_ones(reach, obj):
+        last = len(is_old) - 1 - is_old[::-1].index(True)
+        earlier = same_object(before, reach.graph, sources[last]) if len(refs) - last <= _LONGEST else None
+        for ref in refs[last:]:
+            earlier = None if earlier is None else _predecessor(before, reach.graph, earlier, ref)
+        if earlier is None:
             continue
-        size = _size_of_predecessor(before, reach.graph, holder, ref)
-        if size is not None:
-            found.append(_Grown(obj, size, int(reach.graph.sizes[obj])))
-    return found
+        told_as = _named(reach.graph, refs[last:])
+        one = _Grown(obj, int(before.sizes[earlier]), int(reach.graph.sizes[obj]), told_as, frozenset((obj,)))
+        key = told_as, reach.graph.type_name(obj)
+        found[key] = one if key not in found else _together(found[key], one)
+    return list(found.values())
+
+
+def _named(graph: HeapGraph, refs: Sequence[int]) -> int:
+    """The object itself, or the last before the first reference without a name that leads to it."""
+    unnamed = [at for at, ref in enumerate(refs) if graph.kind(ref) == Kind.UNNAMED]
+    at = unnamed[0] - 1 if unnamed and unnamed[0] else len(refs) - 1
+    return int(graph.ref_targets[refs[at]])
+
+
+def _together(one: _Grown, other: _Grown) -> _Grown:
+    """Two parts of one object: the columns of a table and its index."""
+    biggest = one if one.growth >= other.growth else other
+    return replace(
+        biggest,
+        size_before=one.size_before + other.size_before,
+        size_after=one.size_after + other.size_after,
+        parts=one.parts | other.parts,
+    )
 
 
 def _is_made_anew_for_new_ones(reach: Reach, obj: int) -> bool:
@@ -182,17 +214,15 @@ def _is_made_anew_for_new_ones(reach: Reach, obj: int) -> bool:
     )
 
 
-def _size_of_predecessor(before: HeapGraph, after: HeapGraph, holder: int, ref: int) -> int | None:
-    earlier = same_object(before, after, holder)
-    if earlier is None:
-        return None
+def _predecessor(before: HeapGraph, after: HeapGraph, holder: int, ref: int) -> int | None:
+    """What `holder` referred to in the earlier snapshot, by the name and the type of this reference."""
     label, kind = after.label(ref), after.kind(ref)
     type_name = after.type_name(int(after.ref_targets[ref]))
-    for old_ref in before.references(earlier):
+    for old_ref in before.references(holder):
         target = int(before.ref_targets[old_ref])
         is_same_slot = before.kind(old_ref) == kind and before.label(old_ref) == label
         if is_same_slot and before.type_name(target) == type_name:
-            return int(before.sizes[target])
+            return target
     return None
 
 
@@ -203,7 +233,7 @@ def _rises(
     if len(counted) <= runs:
         return []
     rises = np.diff(np.array(counted[-runs - 1 :], np.int64))
-    rises -= _born_bytes(reach.graph, reach, type_name, {one.obj for one in members}, runs)
+    rises -= _born_bytes(reach.graph, reach, type_name, {obj for one in members for obj in one.parts}, runs)
     return [int(rise) for rise in rises]
 
 
@@ -252,13 +282,17 @@ def _leak(reach: Reach, names: SlotNames, one: _Grown, verdict: Verdict, runs: i
     segments = read_segments(graph, reach.modules, refs)
     raw = RawPath(int(reach.paths.root[one.obj]), start, segments)
     none = np.zeros(0, np.uint32)
-    slot = Slot(names.holder_label(one.obj), SlotKind.NAME, none, none, one.obj, none, -1, 0)
+    slot = Slot(names.holder_label(one.told_as), SlotKind.NAME, none, none, one.obj, none, -1, 0)
     path = write_path(Writing(reach, frozenset((one.obj,)), 0), Reason(slot, none, 0, (raw,)))
     tiers = reach.modules.type_tier_by_name
     rule = noise_rule(path, lambda name: tiers.get(name) is Tier.APPLICATION)
     if rule is not None:
         return None
-    type_name, label, place = graph.type_name(one.obj), names.holder_label(one.obj), place_of(names, one.obj)
+    type_name, label, place = (
+        graph.type_name(one.obj),
+        names.holder_label(one.told_as),
+        place_of(names, one.told_as),
+    )
     goes_on = "and goes on" if verdict is Verdict.LEAK else "perhaps over"
     grew = f"{size_text(one.size_before)} -> {size_text(one.size_after)}"
     return Leak(

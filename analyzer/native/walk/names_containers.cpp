@@ -219,17 +219,36 @@ Object* dict_of(const Object* object) {
 
 namespace {
 
-// Attributes that by convention say how large a container may grow.
-bool is_bound_name(const Object* key) {
-    static constexpr const char* kNames[] = {"maxsize",     "max_size", "maxlen",  "max_len",
-                                             "max_entries", "capacity", "_maxsize"};
-    const Text text = text_of(key);
-    if (!text.data || text.length < 6 || text.length > 11) return false;
-    const std::uint32_t first = text.at(0);
-    if (first != 'm' && first != 'c' && first != '_') return false;
-    for (const char* name : kNames)
-        if (text_equals(key, name)) return true;
+// Attributes that by convention say how large a container may grow, without underscores.
+constexpr const char* kBounds[] = {"maxsize",  "maxlen",  "maxlength",  "maxentries",  "maxitems",        "maxkeys",
+                                   "capacity", "maxrecords", "sizelimit", "cachesize", "maxcachesize", "maxsizeinmemory"};
+constexpr std::int64_t kLongestBound = 48;
+
+// `get(i)` is the i-th character. Private names count as well: `_maxsize`, and `_Cache__maxsize` of a class Cache.
+template <typename Get>
+bool is_bound(std::int64_t length, Get get) {
+    if (length < 6 || length > kLongestBound) return false;
+    std::int64_t begin = 0;
+    if (get(0) == '_')
+        for (std::int64_t i = 1; i + 2 < length; i++)
+            if (get(i) != '_' && get(i + 1) == '_' && get(i + 2) == '_') begin = i + 3;
+    for (const char* name : kBounds) {
+        std::int64_t i = begin;
+        const char* rest = name;
+        for (; i < length; i++) {
+            const std::uint32_t letter = get(i);
+            if (letter == '_') continue;
+            if (letter != static_cast<unsigned char>(*rest)) break;  // also when the name is over
+            rest++;
+        }
+        if (i == length && !*rest) return true;
+    }
     return false;
+}
+
+bool is_bound_name(const Object* key) {
+    const Text text = text_of(key);
+    return text.data && is_bound(static_cast<std::int64_t>(text.length), [&](std::int64_t i) { return text.at(i); });
 }
 
 void say_bound(Walk& walk, const Object* value) {
@@ -242,9 +261,8 @@ constexpr std::int64_t kMostAttributes = 64;  // no class of containers has more
 }  // namespace
 
 bool is_bound_text(const char* name) {
-    return !std::strcmp(name, "maxsize") || !std::strcmp(name, "max_size") || !std::strcmp(name, "maxlen") ||
-           !std::strcmp(name, "max_len") || !std::strcmp(name, "max_entries") || !std::strcmp(name, "capacity") ||
-           !std::strcmp(name, "_maxsize");
+    return is_bound(static_cast<std::int64_t>(std::strlen(name)),
+                    [&](std::int64_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(name[i])); });
 }
 
 void name_instance(Walk& walk, const Object* object, TypePlan* plan) {

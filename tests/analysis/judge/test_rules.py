@@ -190,3 +190,38 @@ def test_a_holder_that_lets_go_of_old_ones_is_bounded_unless_it_had_more_and_mor
 
 def test_a_holder_that_lets_go_of_old_ones_and_has_more_than_before_is_not_acquitted_without_a_census():
     assert said(*(0,) * 13, *(2,) * 7, **KEEPS_RECENT) == ("only_recent", Verdict.INCONCLUSIVE)
+
+
+SAWTOOTH = (3, 4, *(0, 1, 2, 3, 4) * 3, 0, 1, 2, 3)
+"""A batch of five that was written away in runs 2, 7, 12 and 17."""
+SINCE_THE_LAST = (*(0,) * 17, 1, 1, 1)
+
+
+def test_what_was_emptied_again_and_again_is_emptied_in_step():
+    assert said(*SINCE_THE_LAST, counts=SAWTOOTH) == ("emptied_in_step", Verdict.BOUNDED)
+
+
+@pytest.mark.parametrize(
+    ("births", "counts"),
+    [
+        (SINCE_THE_LAST, (3, 4, *range(15), 0, 1, 2, 3)),
+        ((*(0,) * 17, 1, 1, 3), (*SAWTOOTH[:-1], 5)),
+        ((*(0,) * 17, 1, 2, 1), (*SAWTOOTH[:-2], 3, 4)),
+        (SINCE_THE_LAST, (3, 4, 0, 1, 0, *range(12), 0, 1, 2, 3)),
+        ((*(0,) * 7, *(1,) * 13), (3, 4, *range(5), *range(14))),
+        ((1, *(0,) * 16, 1, 1, 1), SAWTOOTH),
+    ],
+    ids=["once", "higher than before", "at no pace", "unequal distances", "long ago", "some are older"],
+)
+def test_what_was_not_emptied_in_step_is_not_acquitted_by_it(
+    births: tuple[int, ...], counts: tuple[int, ...]
+):
+    assert said(*births, counts=counts)[0] != "emptied_in_step"
+
+
+def test_births_in_one_stretch_with_a_silence_of_half_its_length_have_stopped():
+    assert said(*(0,) * 5, *(1,) * 8, *(0,) * 7) == ("stopped", Verdict.BOUNDED)
+
+
+def test_a_short_silence_after_a_long_stretch_is_not_the_end():
+    assert said(*(0,) * 8, *(1,) * 9, *(0,) * 3)[0] != "stopped"

@@ -11,6 +11,8 @@ from leakscan.analysis.births.earlier import Earlier
 from leakscan.analysis.causes.causes import SlotFacts
 from leakscan.analysis.causes.holding import Holding, Population
 from leakscan.analysis.dialects.slotnames import SlotNames
+from leakscan.analysis.judge.chains import judge_chains
+from leakscan.analysis.judge.passing import judge_stages
 from leakscan.analysis.judge.slot_noise import SlotNoise, noise_of_slot
 from leakscan.analysis.judge.slots import ACCUMULATING, Census, SlotJudgement, judge_slot
 from leakscan.analysis.results.findings import Verdict
@@ -31,18 +33,28 @@ class JudgedSlot:
 
 def judge_slots(earlier: Earlier, holding: Holding, names: SlotNames, census: Census) -> list[JudgedSlot]:
     """Every slot judged by itself, in the order of the table."""
-    found = []
     # Those of all slots at once: each question is a pass over the earlier snapshot.
     holders = [slot.holders for slot in holding.table.slots]
     earlier.look_up(np.concatenate(holders) if holders else np.zeros(0, np.uint32))
     earlier.before.forget("addresses")
-    for number, slot in enumerate(holding.table.slots):
-        entries = count_entries(earlier, holding.reach, names, slot, runs=holding.runs)
-        populations = holding.populations_of_slot(number)
-        judgement = judge_slot(holding, census, number, entries, populations)
-        noise = noise_of_slot(holding.reach, slot, fills=judgement.verdict is Verdict.FILLING)
-        found.append(JudgedSlot(slot, entries, tuple(populations), judgement, noise))
-    return found
+    numbers = range(len(holding.table.slots))
+    entries = [
+        count_entries(earlier, holding.reach, names, slot, runs=holding.runs) for slot in holding.table.slots
+    ]
+    populations = [holding.populations_of_slot(number) for number in numbers]
+    alone = [judge_slot(holding, census, at, entries[at], populations[at]) for at in numbers]
+    judgements = judge_stages(holding, census, entries, populations, alone)
+    judgements = judge_chains(holding, populations, judgements)
+    return [
+        JudgedSlot(
+            slot,
+            entries[at],
+            tuple(populations[at]),
+            judgements[at],
+            noise_of_slot(holding.reach, slot, fills=judgements[at].verdict is Verdict.FILLING),
+        )
+        for at, slot in enumerate(holding.table.slots)
+    ]
 
 
 def slot_facts(judged: Sequence[JudgedSlot]) -> SlotFacts:

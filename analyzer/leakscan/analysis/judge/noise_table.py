@@ -390,5 +390,7 @@ NOISE: Final = (
 
 HELD_BY: Final = {
     ("sqlite3.Connection", "weakref.ReferenceType"): "dead cursors, which sqlite3 drops every 200",
+    # `_clear_dead_references` of pandas 2-3: at 500, or at twice as many as live.
+    ("pandas._libs.internals.BlockValuesRefs", "weakref.ReferenceType"): "dead blocks, which pandas drops",
 }
 """(type of the last old object, type of the survivors): what the library itself bounds."""

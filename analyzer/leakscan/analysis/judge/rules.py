@@ -17,6 +17,7 @@ Three more for what the births alone would get wrong:
   (Mann-Kendall, 2.5 %) are no rate, unless the second half alone has many and no fall of its own.
 - It piles up. What goes is younger and younger, but the count rises in every run all the same: a leak, at
   the rate of the count.
+- It is emptied in step. When the count fell again and again at equal distances, and never rose higher.
 - It was emptied. When as many went away just before the births of today's survivors began, the holder is
   one that is emptied now and then.
 - It lets go of old ones. When only the last runs are there and what was there before the runs is gone, the
@@ -34,6 +35,7 @@ from itertools import pairwise
 from math import comb
 from typing import Final
 
+from leakscan.analysis.judge.emptied import emptied_in_step
 from leakscan.analysis.judge.history import History, Judgement
 from leakscan.analysis.judge.holder_rules import (
     one_for_each_place,
@@ -161,6 +163,11 @@ def _stopped(history: History) -> Judgement | None:
     if silence <= longest_gap(born):
         return None
     chance = comb(born[-1], len(born)) / comb(history.runs, len(born))
+    stretch = born[-1] - born[0] + 1
+    if silence >= SILENCE and 2 * silence >= stretch:
+        # All of them in one stretch of so many runs, wherever it lies.
+        places = history.runs - stretch + 1
+        chance = min(chance, places * comb(stretch, len(born)) / comb(history.runs, len(born)))
     # A handful of events at the very start is too little for the 1 %, yet the long silence is plain.
     is_early = born[-1] <= max(2, history.runs // 4)
     is_long_over = 2 * silence >= history.runs and silence >= 5 * longest_gap(born)
@@ -369,6 +376,7 @@ _RULES: Final = (
     _stopped,
     _single_event,
     replaced,
+    emptied_in_step,
     _only_recent,
     _too_few_events,
     _slows_down,

@@ -55,6 +55,13 @@ def judge_slot(
     by_type |= _in_step_with_the_entries(holding.reach.graph.type_names, entries, populations, by_type)
     if NUMBER not in entries.by_type and not holding.lists_numbers(number):
         by_type |= _numbers_in_fields(holding, by_type)
+    return worst_of(holding, populations, by_type)
+
+
+def worst_of(
+    holding: Holding, populations: Sequence[Population], by_type: Mapping[int, Judgement]
+) -> SlotJudgement:
+    """The worst verdict of these; undecided ones count when they matter."""
     total = sum(each.count for each in populations)
     verdict = Verdict.CLEAN
     tiers = holding.reach.modules.type_tiers

@@ -13,8 +13,31 @@ from leakscan.heap.kinds import ObjectFlag
 
 Bools = npt.NDArray[np.bool_]
 
-_ENFORCED: Final = frozenset(("collections.deque", "functools._lru_cache_wrapper"))
-"""Types whose bound the runtime keeps; any other is a number that the program may or may not obey."""
+_ENFORCED: Final = frozenset(
+    (
+        "collections.deque",
+        "functools._lru_cache_wrapper",
+        "queue.Queue",
+        "queue.LifoQueue",
+        "queue.PriorityQueue",
+        "asyncio.queues.Queue",
+        "asyncio.queues.LifoQueue",
+        "asyncio.queues.PriorityQueue",
+        "cachetools.Cache",
+        "cachetools.FIFOCache",
+        "cachetools.LFUCache",
+        "cachetools.LRUCache",
+        "cachetools.MRUCache",
+        "cachetools.RRCache",
+        "cachetools.TLRUCache",
+        "cachetools.TTLCache",
+        "sqlalchemy.util._collections.LRUCache",
+    )
+)
+"""Types whose bound the runtime or the library keeps; any other is a number that may or may not be obeyed.
+
+cachetools 3 to 8: `Cache.__setitem__` throws out what is too much before it puts anything in. SQLAlchemy 1.3
+to 2.1: `_manage_size` throws out the oldest when there is half as much again."""
 
 
 def is_container(type_name: str) -> bool:
