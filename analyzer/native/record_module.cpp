@@ -104,13 +104,13 @@ PyObject* map_figures(PyObject*, PyObject* args) {
         return PyErr_SetFromErrno(PyExc_OSError);
     }
     const auto bytes = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
-    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "rss_bytes", bytes(totals.resident),
+    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "rss_bytes", bytes(totals.resident),
                          "swap_bytes", bytes(totals.swapped), "uss_bytes", bytes(totals.owned), "main_heap_bytes",
                          bytes(totals.heap), "arena_heap_bytes", bytes(totals.arenas), "stack_bytes",
                          bytes(totals.stacks), "file_bytes", bytes(totals.files), "file_size", bytes(totals.file_size),
                          "shared_bytes", bytes(totals.shared), "other_anonymous_bytes", bytes(totals.anonymous),
                          "other_anonymous_size", bytes(totals.anonymous_size), "regions", bytes(totals.regions),
-                         "arena_regions", bytes(totals.arena_regions));
+                         "arena_regions", bytes(totals.arena_regions), "copy_on_write_bytes", bytes(totals.copied));
 }
 
 // pool_figures(pid) -> (pools, used, resident) of the object allocator of a process, read from outside it.

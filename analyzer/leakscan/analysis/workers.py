@@ -6,16 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from leakscan.analysis.results.findings import Findings, Leak
-
-
-@dataclass(frozen=True, slots=True)
-class SharedLeak:
-    """A leak by its signature, and what it is in each worker that has it; `leak` is the heaviest."""
-
-    leak: Leak
-    workers: tuple[str, ...]
-    counts: tuple[int, ...]
-    bytes: int
+from leakscan.analysis.results.workers import MergedWorkers, SharedLeak, WorkerMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +17,23 @@ class WorkersAnswer:
     unreadable: tuple[tuple[str, str], ...]
     leaks: tuple[SharedLeak, ...]
     heaviest: Findings
+    memory: tuple[WorkerMemory, ...] = ()
+
+    @property
+    def merged(self) -> MergedWorkers:
+        """Without what each worker says of itself."""
+        return MergedWorkers(self.count, self.leaks, self.memory)
 
     @property
     def count(self) -> int:
         return len(self.workers) + len(self.unreadable)
 
 
-def answer_of_workers(workers: Sequence[Findings], unreadable: Sequence[tuple[str, str]]) -> WorkersAnswer:
+def answer_of_workers(
+    workers: Sequence[Findings],
+    unreadable: Sequence[tuple[str, str]],
+    memory: Sequence[WorkerMemory] = (),
+) -> WorkersAnswer:
     """The findings of at least one worker, merged by the signatures of their leaks."""
     found: dict[str, list[tuple[Findings, Leak]]] = {}
     for findings in workers:
@@ -41,7 +42,7 @@ def answer_of_workers(workers: Sequence[Findings], unreadable: Sequence[tuple[st
     leaks = [_shared(rows) for rows in found.values()]
     leaks.sort(key=lambda shared: (-len(shared.workers), -shared.bytes, shared.leak.signature))
     heaviest = max(workers, key=lambda one: (sum(map(_bytes, one.leaks)), len(one.leaks), one.mode))
-    return WorkersAnswer(tuple(workers), tuple(unreadable), tuple(leaks), heaviest)
+    return WorkersAnswer(tuple(workers), tuple(unreadable), tuple(leaks), heaviest, tuple(memory))
 
 
 def _shared(rows: list[tuple[Findings, Leak]]) -> SharedLeak:

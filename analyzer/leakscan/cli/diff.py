@@ -47,8 +47,10 @@ def diff(
 
     Finding a leak is no failure: exit code 0. The gate is `leakscan check`.
     """
+    from leakscan.analysis.workers import answer_of_workers
     from leakscan.answers.analyse import analysed
     from leakscan.answers.sources import is_of_workers
+    from leakscan.answers.workers import memory_of_workers
     from leakscan.report.text.findings import TextOptions, findings_text, modes_text
     from leakscan.report.text.terminal import screen_of, write
 
@@ -61,20 +63,26 @@ def diff(
 
         shown = redacted(FindingsByMode(tuple(results), without_answer), level_of(redact))
         results, without_answer = list(shown.modes), shown.unreadable
+    is_workers = is_of_workers(snapshots)
     if as_json:
         from leakscan.report.share.json import findings_by_mode_json, findings_json
 
+        if is_workers:
+            merged = answer_of_workers(results, without_answer, memory_of_workers(snapshots[0])).merged
+            sys.stdout.write(findings_by_mode_json(results, without_answer, merged))
+            return
         sys.stdout.write(
             findings_json(results[0]) if is_one else findings_by_mode_json(results, without_answer)
         )
         return
     screen = screen_of(sys.stdout)
     options = TextOptions(limit=limit, all_paths=paths, screen=screen)
-    if is_of_workers(snapshots):
-        from leakscan.analysis.workers import answer_of_workers
+    if is_workers:
         from leakscan.report.text.workers import workers_text
 
-        lines = workers_text(answer_of_workers(results, without_answer), options)
+        lines = workers_text(
+            answer_of_workers(results, without_answer, memory_of_workers(snapshots[0])), options
+        )
     elif is_one:
         lines = findings_text(results[0], options)
     else:

@@ -15,10 +15,12 @@ EXAMPLES = (
     "leakscan watch 4312 --rss 1GB --growth 50MB/30s --do signal=TERM",
     "leakscan watch 4312 --rss 1GB --do snapshot=leak/ --do signal=TERM",
     "leakscan watch --for 10m -- python -m app",
+    "leakscan watch --tree 4312 --rss 1GB --do series=leak/",
 )
 
 if TYPE_CHECKING:
     from leakscan.capture.process.vitals import Process
+    from leakscan.capture.watch.tree import TreeEvent
     from leakscan.capture.watch.watch import Event, Rules
 
 
@@ -46,6 +48,9 @@ def watch(
     series_every: Annotated[
         str, option(metavar="TIME", help="Time between two of the seven snapshots of a series.")
     ] = "30s",
+    tree: Annotated[
+        bool, option("--tree", help="Every Python process below it: the workers of a supervisor.")
+    ] = False,
     live: Annotated[bool, option("--live", help="A screen that is drawn anew, not lines.")] = False,
     as_json: Annotated[bool, option("--json", help="One JSON object a line.")] = False,
 ) -> int:
@@ -53,6 +58,7 @@ def watch(
     from leakscan.capture.process.attach import interrupts_as_exceptions
     from leakscan.capture.process.vitals import Process
     from leakscan.capture.watch.actions import parse_action
+    from leakscan.capture.watch.tree import watch_tree
     from leakscan.capture.watch.watch import Level, Rules, parse_growth
     from leakscan.capture.watch.watch import watch as watch_process
     from leakscan.errors import CaptureError
@@ -66,7 +72,7 @@ def watch(
         is_dry_run=dry_run,
         series_seconds=parse_seconds(series_every),
     )
-    _check(rules)
+    _check(rules, is_screen=tree and live)
     seconds = parse_seconds(duration) if duration else float("inf")
     pid, started = _process_to_watch(what)
     try:
@@ -77,7 +83,13 @@ def watch(
                 return _status_of(started)  # it ended before the first look
             raise
         with interrupts_as_exceptions(), closing(opened) as process:
-            looks = watch_process(process, rules, every_seconds=parse_seconds(every), for_seconds=seconds)
+            every_seconds = parse_seconds(every)
+            if tree:
+                of_all = watch_tree(process, rules, every_seconds=every_seconds, for_seconds=seconds)
+                with closing(of_all):
+                    _print_tree(of_all, as_json=as_json)
+                return _status_of(started)
+            looks = watch_process(process, rules, every_seconds=every_seconds, for_seconds=seconds)
             with closing(looks):
                 _show(looks, process, is_live=live, as_json=as_json)
         return _status_of(started)
@@ -94,9 +106,11 @@ def _status_of(started: subprocess.Popen[bytes] | None) -> int:
     return status if status >= 0 else 128 - status
 
 
-def _check(rules: Rules) -> None:
+def _check(rules: Rules, *, is_screen: bool) -> None:
     from leakscan.errors import UsageError
 
+    if is_screen:
+        raise UsageError("--live shows one process", hint="leave out --live, or --tree")
     if rules.actions and not rules.thresholds:
         raise UsageError("--do needs a threshold", hint="add --rss 1GB or --growth 50MB/30s")
 
@@ -122,6 +136,19 @@ def _show(looks: Iterator[Event], process: Process, *, is_live: bool, as_json: b
         show_live(looks, f"{process.name} ({process.pid})")
     else:
         _print_all(looks, as_json=as_json)
+
+
+def _print_tree(events: Iterator[TreeEvent], *, as_json: bool) -> None:
+    from leakscan.capture.watch.tree import as_json as to_json
+    from leakscan.cli.watch_lines import TREE_HEADER, line_of_tree
+
+    for number, event in enumerate(events):
+        if as_json:
+            print(json.dumps(to_json(event)), flush=True)
+            continue
+        if number % 20 == 0:
+            print(TREE_HEADER, flush=True)
+        print(line_of_tree(event), flush=True)
 
 
 def _print_all(looks: Iterator[Event], *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ constexpr double kMoment = 0.4, kWhile = 3.0;
 constexpr Bytes kBytesABlock = 16, kBeside = 12 << 20;
 // Of the old pages, that the program writes while the child lives: each of them exists twice then.
 constexpr Bytes kWrittenShare = 32;
+constexpr double kLeastSeen = 0.05;  // seconds after which a pace can be told
 constexpr double kFixed = 0.1, kABlock = 1e-6;  // of a snapshot that is written to a disk, measured
 
 }  // namespace
@@ -53,8 +54,11 @@ double Cost::seconds_to_end(double seconds) const {
     return 0.6 * (all > seconds ? all : seconds);
 }
 
-Bytes Cost::bytes_to_end(double seconds) const {
-    return kBeside / 2 + resident / kWrittenShare / 2 + static_cast<Bytes>(bytes_a_second * seconds_to_end(seconds));
+Bytes Cost::bytes_to_end(double seconds, Bytes taken) const {
+    const double seen = seconds > kLeastSeen ? static_cast<double>(taken) / seconds : 0;
+    const double pace = seen < bytes_a_second ? seen : bytes_a_second;
+    const Bytes grows = pace > 0 ? static_cast<Bytes>(pace * seconds_to_end(seconds)) : 0;
+    return kBeside / 4 + resident / kWrittenShare / 4 + grows;
 }
 
 Bytes Cost::bytes_of_child() const { return blocks * (kBytesABlock + file_pages) + kBeside / 2; }

@@ -37,8 +37,9 @@ struct Cost {
     Bytes bytes_of_child() const;        // of them: what does not depend on what the program does
     Bytes bytes_of_tight_child() const;  // that keeps no table of the objects (walk/marks.h)
     // What must be left when the child is told to end its walk where it is, for that to be written.
-    // `seconds` it has taken so far: more than was expected is slower than was known.
-    Bytes bytes_to_end(double seconds) const;
+    // `seconds` it has taken so far: more than was expected is slower than was known. `taken`: of the room, meanwhile, by
+    // the program and by the child. What grew in a burst before it may have stopped growing.
+    Bytes bytes_to_end(double seconds, Bytes taken) const;
     double seconds_to_end(double seconds) const;
 };
 

@@ -38,7 +38,9 @@ constexpr double kLongPause = 0.2, kYoungPause = 0.05, kShortPause = 0.02, kYoun
 constexpr double kChildSeconds = 600, kRetrySeconds = 1, kChildDelay = 1, kFindSeconds = 3;
 constexpr double kLeastSlowness = 1.2,
                  kUsualSlowness = 1.5;  // until the baseline has shown how long a snapshot takes here
-constexpr Bytes kRoomKept = 2 << 20, kDiskKept = 50'000'000;
+constexpr Bytes kRoomKept = 2 << 20, kLastRoomKept = 512 << 10, kDiskKept = 50'000'000;
+// What a child without a table takes of its own for a small heap: 2.7 MB measured.
+constexpr Bytes kLeastChild = 5 << 19;
 constexpr Bytes kFileBytesABlock = 64;
 constexpr Bytes kUnseenBlock = 48;  // what grew since blocks were counted is taken to be of small ones
 constexpr long kTmpfs = 0x01021994, kRamfs = static_cast<long>(0x858458f6);
@@ -99,8 +101,9 @@ class Guard {
     Bytes last_room_ = 0, first_room_ = 0, first_resident_ = 0, baseline_used_ = 0;
     Bytes counted_blocks_ = 0, counted_at_ = 0;
     bool owns_births_ = false, inherits_births_ = false, has_half_ = false, lies_in_memory_ = false;
-    bool has_after_ = false, hurries_ = false;
+    bool has_after_ = false, hurries_ = false, is_desperate_ = false;
     Cost writing_{};  // the snapshot that is written
+    Bytes room_before_ = 0;
     int tries_ = 0, last_ones_ = 0;
     Kind kind_ = Kind::GIVEN;
 };
@@ -313,7 +316,7 @@ void Guard::watch(const Reading& now, double at) {
     const Bytes needed = next.bytes() * (now.kills_group ? 2 : 1), used = now.used();
     const Bytes threshold = now.threshold(percent_);
     // The rest of the memory is the program's, as if nobody had counted births: what could be taken has been by now.
-    if (now.room < now.limit / 100 * (100 - percent_) / 2) forget_births();
+    if (now.room < now.limit / 100 * (100 - percent_) / 2 && (has_after_ || tries_ > 0)) forget_births();
     if (stage_ == Stage::IS_SPENT) {
         pause_ = kYoungPause;
         if (used < threshold / 100 * 80 && now.room > 2 * needed)
@@ -391,7 +394,8 @@ bool Guard::has_room_on_disk(Bytes blocks) {
 bool Guard::may_go_on(void* self) {
     const auto& guard = *static_cast<Guard*>(self);
     Reading now;
-    return !guard.limits_.narrowest(&now) || now.room >= kRoomKept * (now.kills_group ? 2 : 1);
+    const Bytes kept = guard.is_desperate_ ? kLastRoomKept : kRoomKept;
+    return !guard.limits_.narrowest(&now) || now.room >= kept * (now.kills_group ? 2 : 1);
 }
 
 // An answer with what is missing is better than none; worse than one that there is already.
@@ -400,9 +404,11 @@ bool Guard::must_hurry(void* self, double seconds) {
     if (guard.stage_ == Stage::WAITS || guard.has_after_) return false;
     Reading now;
     const double left = guard.child_seconds_ - seconds;
-    const Bytes needed = guard.writing_.bytes_to_end(seconds);
     guard.hurries_ = left < guard.writing_.seconds_to_end(seconds) && left < guard.child_seconds_ / 2;
-    guard.hurries_ |= guard.limits_.narrowest(&now) && now.room < needed * (now.kills_group ? 2 : 1);
+    if (guard.limits_.narrowest(&now)) {
+        const Bytes needed = guard.writing_.bytes_to_end(seconds, guard.room_before_ - now.room);
+        guard.hurries_ |= now.room < needed * (now.kills_group ? 2 : 1);
+    }
     return guard.hurries_;
 }
 
@@ -424,7 +430,11 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
     // The kernel takes the child first; where it takes all together, there must be room for twice as much.
     const Bytes room = now.kills_group ? now.room / 2 : now.room;
     const bool is_tight = room < (now.kills_group ? next.bytes() : next.bytes_of_child());
-    if (is_tight && room < next.bytes_of_tight_child()) return refuse("too little memory is left", Taken::NO_ROOM);
+    // Memory may be gone in one stroke, and nothing grow for a while: with no answer yet all that is left is tried, for
+    // the child is broken off first.
+    is_desperate_ = is_tight && room < next.bytes_of_tight_child();
+    if (is_desperate_ && (has_after_ || stage_ == Stage::WAITS || now.kills_group || room < kLastRoomKept + kLeastChild))
+        return refuse("too little memory is left", Taken::NO_ROOM);
     if (!has_room_on_disk(next.blocks)) return refuse("too little room is left on the disk", Taken::FAILED);
     char path[kPathBytes + 32], partial[kPathBytes + 40];
     std::snprintf(path, sizeof path, "%s/%s", journal_.folder(), file);
@@ -477,6 +487,7 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
     if (child.pid > 0) {
         hurries_ = false;
         writing_ = next;
+        room_before_ = now.room;
         const record::Watch room{may_go_on, must_hurry, this};
         ended = record::wait_for(child.pid, child_seconds_, &room);
     }

@@ -128,6 +128,8 @@ struct Sorter {
         totals->resident += current.resident;
         totals->swapped += current.swapped;
         totals->owned += current.owned;
+        if (is_anonymous(current) || starts_with(current.path, "[heap]") || starts_with(current.path, "[stack"))
+            totals->copied += current.resident > current.owned ? current.resident - current.owned : 0;
         totals->regions++;
         if (!std::strcmp(current.path, "[heap]")) {
             totals->heap += bytes;

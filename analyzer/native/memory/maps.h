@@ -20,6 +20,7 @@ int for_each_area(const char* file, void (*each)(const Area&, void*), void* cont
 // Where the resident and swapped bytes of a process are.
 struct MapTotals {
     std::uint64_t resident, swapped, owned;
+    std::uint64_t copied;          // of anonymous memory: what another process still has, too, until one of them writes
     std::uint64_t heap;            // [heap], which the main arena of malloc grows
     std::uint64_t arenas;          // heaps of glibc's thread arenas
     std::uint64_t stacks;          // [stack], and the stacks of threads, told by their guard and their size

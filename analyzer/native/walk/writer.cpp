@@ -30,7 +30,7 @@ constexpr ColumnFormat kColumns[COLUMN_COUNT] = {
     {"census.count", format::U64, false}, {"census.bytes", format::U64, false}, {"memory", format::U64, false},
     {"end", format::BYTES, false},
 };
-constexpr std::uint64_t kCacheBytes = 2 << 20;
+constexpr std::uint64_t kCacheBytes = 2 << 20, kSmallCacheBytes = 256 << 10;
 constexpr std::size_t kItemBytes[] = {1, 1, 2, 4, 8, 8};
 
 // Slicing-by-8 over the zlib polynomial.
@@ -70,6 +70,7 @@ void Writer::open_nowhere() {
 void Writer::open(int fd, bool keeps_no_cache, bool has_small_chunks) {
     fd_ = fd;
     keeps_no_cache_ = keeps_no_cache;
+    cache_bytes_ = has_small_chunks ? kSmallCacheBytes : kCacheBytes;
     make_tables(crc_);
     for (int i = 0; i < COLUMN_COUNT; i++) {
         capacity_[i] = kColumns[i].hot && !has_small_chunks ? 256 * 1024 : 32 * 1024;
@@ -130,19 +131,19 @@ void Writer::write_all(const char* data, std::size_t count) {
         count -= static_cast<std::size_t>(written);
         written_ += static_cast<std::size_t>(written);
     }
-    if (keeps_no_cache_ && written_ - dropped_ >= 2 * kCacheBytes) drop_cache();
+    if (keeps_no_cache_ && written_ - dropped_ >= 2 * cache_bytes_) drop_cache();
 }
 
 // The block before the last one is waited for while the last one is on its way.
 void Writer::drop_cache() {
 #if defined(__linux__)
     const auto at = static_cast<off_t>(dropped_);
-    constexpr auto kBytes = static_cast<off_t>(kCacheBytes);
-    sync_file_range(fd_, at + kBytes, kBytes, SYNC_FILE_RANGE_WRITE);
-    sync_file_range(fd_, at, kBytes, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
-    posix_fadvise(fd_, at, kBytes, POSIX_FADV_DONTNEED);
+    const auto bytes = static_cast<off_t>(cache_bytes_);
+    sync_file_range(fd_, at + bytes, bytes, SYNC_FILE_RANGE_WRITE);
+    sync_file_range(fd_, at, bytes, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    posix_fadvise(fd_, at, bytes, POSIX_FADV_DONTNEED);
 #endif
-    dropped_ += kCacheBytes;
+    dropped_ += cache_bytes_;
 }
 
 void Writer::close(const char* warnings, bool is_shallow) {

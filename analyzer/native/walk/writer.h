@@ -90,7 +90,7 @@ class Writer {
 
     int fd_ = -1;
     bool keeps_no_cache_ = false;
-    std::uint64_t written_ = 0, dropped_ = 0;
+    std::uint64_t written_ = 0, dropped_ = 0, cache_bytes_ = 0;
     std::uint32_t sequence_ = 0;
     char* buffer_[COLUMN_COUNT] = {};
     std::size_t used_[COLUMN_COUNT] = {};

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,12 @@ from attach_targets import Program, needs_attach, started
 from cli_runs import CommandLine, command  # noqa: F401  # a fixture
 from leakscan.analysis.workers import answer_of_workers
 from leakscan.answers.analyse import analysed
+from leakscan.capture.process.attach import Attachment
+from leakscan.capture.process.vitals import Process
 from leakscan.capture.process.workers import workers_below
+from leakscan.capture.watch.actions import Action
+from leakscan.capture.watch.tree import TreeLook, watch_tree
+from leakscan.capture.watch.watch import Alarm, Level, Rules
 
 pytestmark = needs_attach()
 LEAKING, FIXED = 3, 1
@@ -134,3 +141,43 @@ def test_json_tells_each_worker(mixed: Program, tmp_path: Path, command: Command
     told = json.loads(out)
     assert (code, told["format"], told["version"]) == (0, "leakscan-attach-tree", 1)
     assert [each["pid"] for each in told["workers"]] == workers_below(mixed.pid)
+
+
+def test_a_watch_looks_at_all_workers_when_one_passes_its_threshold(
+    mixed: Program,
+    tmp_path: Path,
+    command: CommandLine,  # noqa: F811
+):
+    leak = tmp_path / "leak"
+    rules = Rules(
+        thresholds=(Level(1),), actions=(Action("series", str(leak)),), most_alarms=1, series_seconds=0.0
+    )
+    with closing(Process(mixed.pid)) as supervisor:
+        looks = watch_tree(supervisor, rules, every_seconds=0.0, wait=lambda _: mixed.ask("20"))
+        with closing(looks):
+            events = list(islice(looks, 2 + 2 * 6))
+    seen, alarm = events[0], events[1]
+    assert isinstance(seen, TreeLook)
+    assert [worker.pid for worker in seen.workers] == workers_below(mixed.pid)
+    assert 0 < seen.own_bytes < seen.rss_bytes
+    assert 0 < seen.copy_on_write_bytes < seen.rss_bytes
+    assert isinstance(alarm, Alarm)
+    assert alarm.reason.startswith(f"worker {seen.workers[0].pid}: RSS ")
+    assert f"{LEAKING + FIXED} of {LEAKING + FIXED} workers" in alarm.outcome[0]
+    assert not any(is_armed(worker.pid) for worker in seen.workers)
+    merged = json.loads(command("diff", "--json", str(leak))[1])["workers"]
+    [shared] = [each for each in merged["leaks"] if each["leak"]["type_name"].endswith("Session")]
+    assert len(shared["workers"]) == LEAKING
+    assert {row["worker"] for row in merged["memory"]} == {str(worker.pid) for worker in seen.workers}
+
+
+def is_armed(pid: int) -> bool:
+    with Attachment(pid) as target:
+        return target.is_armed
+
+
+def test_the_lines_of_a_watched_tree_fit_80_columns(mixed: Program, command: CommandLine):  # noqa: F811
+    code, out, _ = command("watch", "--tree", str(mixed.pid), "--for", "10ms")
+    assert code == 0
+    assert [len(line) <= 80 for line in out.splitlines()] == [True] * len(out.splitlines())
+    assert f"  {LEAKING + FIXED}  " in out.splitlines()[1]

@@ -39,6 +39,8 @@ class Vitals:
     threads: int
     regions: int
     arena_regions: int
+    copy_on_write_bytes: int
+    """of anonymous memory, what its parent or another child still has, too: a write copies the page"""
 
 
 class ProcessGone(Exception):
@@ -107,6 +109,7 @@ class Process:
             threads=threads,
             regions=figures["regions"],
             arena_regions=figures["arena_regions"],
+            copy_on_write_bytes=figures["copy_on_write_bytes"],
         )
 
     def _pools(self) -> tuple[int, int, int] | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from leakscan.analysis.results.findings import Findings
+from leakscan.analysis.results.workers import MergedWorkers
 from leakscan.json_values import as_plain
 
 FORMAT_PREFIX = "leakscan-"
@@ -19,15 +20,23 @@ def findings_json(findings: Findings) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FindingsByMode:
-    """One finding for each mode of a capture; `unreadable` is (mode, reason) of those without an answer."""
+    """One finding for each mode of a capture; `unreadable` is (mode, reason) of those without an answer.
+
+    `workers`: where the modes are the workers of one supervisor, what they have in common.
+    """
 
     modes: tuple[Findings, ...]
     unreadable: tuple[tuple[str, str], ...]
+    workers: MergedWorkers | None = None
 
 
-def findings_by_mode_json(findings: Sequence[Findings], unreadable: Sequence[tuple[str, str]]) -> str:
+def findings_by_mode_json(
+    findings: Sequence[Findings],
+    unreadable: Sequence[tuple[str, str]],
+    workers: MergedWorkers | None = None,
+) -> str:
     """The findings of every mode; docs/schema/findings-by-mode-1.json describes it."""
-    return document("findings-by-mode", FindingsByMode(tuple(findings), tuple(unreadable)))
+    return document("findings-by-mode", FindingsByMode(tuple(findings), tuple(unreadable), workers))
 
 
 def document(kind: str, result: object, *, version: int = 1) -> str:

@@ -6,7 +6,8 @@ from typing import Final
 
 from leakscan.analysis.headline import subject, where
 from leakscan.analysis.results.findings import Verdict
-from leakscan.analysis.workers import SharedLeak, WorkersAnswer
+from leakscan.analysis.results.workers import SharedLeak
+from leakscan.analysis.workers import WorkersAnswer
 from leakscan.report.text.findings import TextOptions, findings_text
 from leakscan.report.text.lines import Line, Span, line, wrapped
 from leakscan.wording import count_text, size_text, visible
@@ -28,6 +29,8 @@ def workers_text(answer: WorkersAnswer, options: TextOptions) -> list[Line]:
         lines.append(line(_INDENT, Span(more, "faint")))
     for text in _differences(answer):
         lines += wrapped(visible(text), width, first=_INDENT, indent=_INDENT + "  ")
+    for text in _memory(answer):
+        lines += wrapped(text, width, first=_INDENT, indent=_INDENT + "  ")
     rule = f"---- worker {visible(answer.heaviest.mode)}, the one that holds most "
     lines += [line(), line(Span(rule + "-" * max(0, width - len(rule)), "faint")), line()]
     return lines + findings_text(answer.heaviest, options)
@@ -73,6 +76,24 @@ def _told(shared: SharedLeak, answer: WorkersAnswer) -> str:
         f"{len(shared.workers)} of {answer.count} workers, {verdict}: {count_text(count)} {name},"
         f" {size_text(shared.bytes)} in all, {where(shared.leak)} ({each})"
     )
+
+
+def _memory(answer: WorkersAnswer) -> list[str]:
+    rows = answer.memory
+    if not rows:
+        return []
+    before, after = sum(row.own_bytes_before for row in rows), sum(row.own_bytes_after for row in rows)
+    text = (
+        f"memory of {len(rows)} workers: {size_text(before)} -> {size_text(after)} of their own,"
+        f" {size_text(max(row.copy_on_write_bytes_after for row in rows))} at most in common with others"
+    )
+    copied = sum(row.copied_bytes for row in rows)
+    if copied:
+        text += (
+            f"; {size_text(copied)} of the growth are pages that they had in common before: a write, also"
+            " of a reference count, copies a page"
+        )
+    return [text]
 
 
 def _differences(answer: WorkersAnswer) -> list[str]:
