@@ -26,9 +26,9 @@ from leakscan.analysis.results.findings import Path
 from leakscan.analysis.slots.reach import Reach, explore, new_graph
 from leakscan.analysis.slots.slots import find_slots
 from leakscan.analysis.top import Top, top
-from leakscan.analysis.type_filter import survivors_of_type, type_rows_named
+from leakscan.analysis.type_filter import type_rows_named
 from leakscan.errors import UsageError
-from leakscan.heap.graph import HeapGraph
+from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import ObjectFlag
 
 _MOST_PATHS: Final = 8
@@ -62,16 +62,19 @@ class TypePaths:
     objects_omitted: int
 
 
-def paths_to_type(graph: HeapGraph, type_name: str, *, limit: int = 0) -> TypePaths:
+def paths_to_type(
+    graph: HeapGraph, type_name: str, *, limit: int = 0, objects: U32 | None = None
+) -> TypePaths:
     """Paths from the roots to the objects of the types whose qualified name ends with `type_name`.
 
     A path stops at the first of them that it meets, so each is one way in that a person can follow.
-    `limit` is the most groups written, 0 writes all. UsageError: no such type.
+    `limit` is the most groups written, 0 writes all; with `objects` the way to these is told, whatever they
+    are. UsageError: no such type.
     """
-    asked = np.isin(graph.type_ids, type_rows_named(graph, type_name))
+    asked = np.zeros(graph.object_count, np.bool_)
+    asked[objects if objects is not None else _of_types(graph, type_name)] = True
     asked &= (graph.flags & np.uint8(ObjectFlag.OWN | ObjectFlag.SYNTHETIC)) == 0
     reach = _explore(graph, asked)
-    heads = survivors_of_type(reach, type_name)
     new = new_graph(reach)
     names = SlotNames(graph, reach.modules.type_tiers, reach.paths.parent_ref)
     table = find_slots(Earlier(graph, graph), reach, new, names)
@@ -95,7 +98,7 @@ def paths_to_type(graph: HeapGraph, type_name: str, *, limit: int = 0) -> TypePa
     return TypePaths(
         asked=type_name,
         count=int(asked.sum()),
-        unreachable=int(asked.sum()) - len(heads),
+        unreachable=int((asked & ~reach.is_held).sum()),
         groups=tuple(
             PathGroup(
                 group.signature,
@@ -110,6 +113,11 @@ def paths_to_type(graph: HeapGraph, type_name: str, *, limit: int = 0) -> TypePa
         groups_omitted=len(found[most:]),
         objects_omitted=sum(len(group.heads) for group in found[most:]),
     )
+
+
+def _of_types(graph: HeapGraph, type_name: str) -> U32:
+    found = np.isin(graph.type_ids, type_rows_named(graph, type_name))
+    return np.flatnonzero(found).astype(np.uint32)
 
 
 def top_of(graph: HeapGraph, *, limit: int, depth: int, under: str | None = None) -> Top:

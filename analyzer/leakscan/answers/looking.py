@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from leakscan.analysis.objects.around import view
+from leakscan.analysis.objects.called import find_meant
 from leakscan.analysis.objects.heap import Heap
-from leakscan.analysis.objects.labelled import find_known
 from leakscan.analysis.objects.unused_variables import ReadScript, UnusedVariables
 from leakscan.analysis.objects.views import Inspection
 from leakscan.answers.analyse import dated_by_id
@@ -43,7 +43,7 @@ def inspect(snapshot: str | Path, pattern: str, *, limit: int = 20) -> Inspectio
     listed and the one that retains most is told. UsageError: it leads to nothing.
     """
     heap = Heap(graph_to_look_at(Path(snapshot)))
-    found = find_known(heap, pattern)
+    found = find_meant(heap, pattern)
     listed = heap.listed(found, limit)
     unused = UnusedVariables(heap, scripts_of(snapshot_in(Path(snapshot))))
     return Inspection(pattern, listed, view(heap, listed.objects[0].object, limit=limit, unused=unused))

@@ -16,7 +16,14 @@ EXAMPLES = (
 
 def paths(
     snapshot: Annotated[Path, argument(metavar="SNAPSHOT", help="A snapshot, or a capture: its last one.")],
-    type_name: Annotated[str, option("--type", metavar="T", help="Types whose qualified name ends with T.")],
+    type_name: Annotated[
+        str,
+        option(
+            "--type",
+            metavar="T",
+            help="Types whose name ends with T; or a slot, #NUMBER.",
+        ),
+    ],
     all_paths: Annotated[bool, option("--paths", help="Show every path, with all of its steps.")] = False,
     source_maps: Annotated[
         Path | None,

@@ -15,9 +15,9 @@ from leakscan.analysis.capsule import Capsule
 from leakscan.analysis.cuts.whatif import WhatIf, what_if
 from leakscan.analysis.graph.kernels import NO
 from leakscan.analysis.graph.refs import source_of
+from leakscan.analysis.objects.called import find_meant, find_references
 from leakscan.analysis.objects.growing import GrowthTree
 from leakscan.analysis.objects.heap import Heap
-from leakscan.analysis.objects.labelled import find_known
 from leakscan.analysis.objects.texts import SameSize, SameText, same_sizes, same_texts
 from leakscan.analysis.objects.unused_variables import Unused, UnusedVariables
 from leakscan.analysis.objects.views import Named
@@ -130,12 +130,12 @@ class Explorer:
                     self.cut_pattern(text)
 
     def find(self, text: str) -> U32:
-        """What `find_known` finds, kept for when it is asked again. UsageError: it means nothing."""
+        """What `find_meant` finds, kept for when it is asked again. UsageError: it means nothing."""
         if text not in self._found:
             if len(self._found) >= _KEPT:
                 self._found.clear()
             assert self.heap is not None
-            self._found[text] = find_known(self.heap, text)
+            self._found[text] = find_meant(self.heap, text)
         return self._found[text]
 
     @cached_property
@@ -254,7 +254,13 @@ class Explorer:
         if pattern not in self._answers:
             if len(self._answers) >= _KEPT:
                 self._answers.clear()
-            self._answers[pattern] = what_if(heap.graph, heap.life, cut=[pattern], is_new=self._is_new)
+            self._answers[pattern] = what_if(
+                heap.graph,
+                heap.life,
+                cut=[pattern],
+                is_new=self._is_new,
+                find=lambda text: find_references(heap, text),
+            )
         return self._answers[pattern]
 
     @cached_property

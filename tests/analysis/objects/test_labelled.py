@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from heaps import heap
+from leakscan.analysis.objects.around import view
+from leakscan.analysis.objects.called import find_meant, find_references
 from leakscan.analysis.objects.heap import Heap
 from leakscan.analysis.objects.labelled import find_known, labelled
 from leakscan.errors import UsageError
+from leakscan.report.text.inspect import holder_text
 
 DRAWN = """
     module app -> m; m -[.__dict__]-> ns; m: module name=app; ns: dict
@@ -60,3 +64,36 @@ def test_every_label_is_read_from_its_last_name_or_slot_of_the_engine():
 def test_twenty_thousand_objects_are_asked_for_their_label():
     drawing = "\n".join(f"root -> h{at} -[.x]-> v{at}; h{at}: app.H" for at in range(20_005))
     assert len(labelled(Heap(heap(drawing)), "H.x")) == 20_000
+
+
+CALLED = """
+    module app -> m; m -[.__dict__]-> ns; m: module name=app; ns: dict
+    ns -['flow']-> flow; flow: app.Workflow; flow -[~]-> hidden; hidden: app.Hidden; hidden -[0]-> row
+    ns -['make']-> make; make: function name=make; make -[.__closure__]-> closure; closure: tuple
+    closure -[0]-> cell; cell: cell; cell -[.cell_contents]-> row; row: app.Row
+"""
+
+
+def test_every_reference_is_found_as_an_objects_page_calls_it():
+    graph = heap(CALLED)
+    looked = Heap(graph)
+    for name in ("flow", "hidden", "make", "row"):
+        seen = view(looked, graph[name])
+        assert seen.holders
+        for each in seen.holders:
+            assert graph[name] in find_meant(looked, holder_text(each)).tolist(), holder_text(each)
+            refs, _ = find_references(looked, holder_text(each))
+            assert each.number in refs.tolist()
+
+
+def test_an_object_or_a_type_means_all_references_that_keep_it():
+    graph = heap(CALLED)
+    looked = Heap(graph)
+    refs, roots = find_references(looked, "Row")
+    assert sorted(refs.tolist()) == np.flatnonzero(graph.ref_targets == graph["row"]).tolist()
+    assert not len(roots) and len(find_references(looked, "app")[1]) == 1
+
+
+def test_a_reference_that_nobody_has_is_the_error_of_its_pattern():
+    with pytest.raises(UsageError, match="nobody"):
+        find_references(Heap(heap(CALLED)), "flow.nobody value")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,8 @@ from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import IMMORTAL, ObjectFlag, RootFlag
 
 Bools = npt.NDArray[np.bool_]
+Find = Callable[[str], tuple[U32, U32]]
+"""References, and rows of the root table, that a text means. UsageError: it means nothing."""
 
 _TYPES_LISTED = 10
 
@@ -73,18 +76,19 @@ def what_if(
     weak: Sequence[str] = (),
     is_new: Bools | None = None,
     known_patterns: Sequence[str] = (),
+    find: Find | None = None,
 ) -> WhatIf:
     """The effect of removing the references that `cut` and `weak` name, each alone and all together.
 
     A reference made weak and one removed keep equally little alive; `weak` is for the report. Raises
     UsageError when a pattern cannot be read or matches nothing, with the nearest of
-    `known_patterns` and of what the snapshot holds.
+    `known_patterns` and of what the snapshot holds. What is no pattern `find` may know.
     """
     if not cut and not weak:
         raise UsageError(
             "no reference to cut was named", hint="leakscan whatif DIR --cut 'Workflow._runs[*]'"
         )
-    heap = Experiments(graph, life, is_new=is_new, known_patterns=known_patterns)
+    heap = Experiments(graph, life, is_new=is_new, known_patterns=known_patterns, find=find)
     return heap.answer(cut=cut, weak=weak)
 
 
@@ -98,11 +102,12 @@ class Experiments:
         *,
         is_new: Bools | None = None,
         known_patterns: Sequence[str] = (),
+        find: Find | None = None,
     ) -> None:
         self._graph, self._life = graph, life
         self._is_new = np.zeros(graph.object_count, np.bool_) if is_new is None else is_new
         self._survivors = self._is_new & _held_by_the_program(graph, life)
-        self._known = tuple(known_patterns)
+        self._known, self._find_otherwise = tuple(known_patterns), find
         self._found: dict[str, tuple[U32, U32]] = {}
         self._alone: dict[str, Bools] = {}
         self._others = OtherHolders(graph, life)
@@ -146,11 +151,20 @@ class Experiments:
             return self._alone[texts[0]]
         for text in texts:
             if text not in self._found:
-                self._found[text] = _find(self._graph, text, self._known)
+                self._found[text] = self._find(text)
         freed = freed_by(self._graph, self._life, *self._matched(texts))
         if len(texts) == 1:
             self._alone[texts[0]] = freed
         return freed
+
+    def _find(self, text: str) -> tuple[U32, U32]:
+        try:
+            return _find(self._graph, text, self._known)
+        except UsageError as error:
+            with suppress(UsageError):
+                if self._find_otherwise is not None:
+                    return self._find_otherwise(text)
+            raise error
 
     def _matched(self, texts: Sequence[str]) -> tuple[U32, U32]:
         refs, roots = zip(*(self._found[text] for text in texts), strict=True)

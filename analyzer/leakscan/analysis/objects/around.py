@@ -118,7 +118,7 @@ def _outgoing(heap: Heap, obj: int) -> np.typing.NDArray[np.uint32]:
         if at >= 64 and len(own) > 256:
             # A namespace is among the first references of its owner.
             break
-        if _leads_inside(heap, ref):
+        if leads_inside(heap, ref):
             target = int(graph.ref_targets[ref])
             inner = np.arange(int(graph.first_ref[target]), int(graph.first_ref[target + 1]), dtype=np.uint32)
             kinds = graph.ref_kinds[inner] & np.uint8(KIND_MASK)
@@ -131,7 +131,7 @@ def _outgoing(heap: Heap, obj: int) -> np.typing.NDArray[np.uint32]:
     return np.concatenate(rows)
 
 
-def _leads_inside(heap: Heap, ref: int) -> bool:
+def leads_inside(heap: Heap, ref: int) -> bool:
     graph = heap.graph
     kind = graph.kind(ref)
     if graph.runtime == "v8":
@@ -173,7 +173,7 @@ def _folded_upwards(heap: Heap, ref: int) -> list[int]:
         if parent == NO:
             break
         is_cell = graph.type_name(source) == "cell"
-        if not (is_cell or _leads_inside(heap, parent)):
+        if not (is_cell or leads_inside(heap, parent)):
             break
         refs.insert(0, parent)
     return refs

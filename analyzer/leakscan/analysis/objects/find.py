@@ -14,6 +14,7 @@ from leakscan.analysis.dialects.patterns import match_pattern
 from leakscan.analysis.graph.refs import sources_of, strings_equal
 from leakscan.analysis.type_filter import is_named
 from leakscan.errors import UsageError
+from leakscan.heap.census import V8_INTERNALS, row_names
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import BIRTH_UNKNOWN, KIND_MASK, Kind, ObjectFlag, RootKind
 
@@ -107,7 +108,9 @@ def _of_name(graph: HeapGraph, asked: str) -> U32:
 
 
 def _of_type(graph: HeapGraph, name: str) -> U32:
-    rows = [row for row, full in enumerate(graph.type_names) if is_named(full, name)]
+    # V8's own types are told as one, which has no end to be named by.
+    names = row_names(graph) if name == V8_INTERNALS else graph.type_names
+    rows = [row for row, full in enumerate(names) if is_named(full, name)]
     found = np.isin(graph.type_ids, rows) & ((graph.flags & np.uint8(ObjectFlag.OWN)) == 0)
     modules = [
         int(graph.roots.targets[row])

@@ -140,7 +140,8 @@ def _references(
 
 def holder_text(each: Reference) -> str:
     """The slot of a holder that leads here: `Workflow._runs['run-1']`."""
-    separator = "" if each.text.startswith((".", "[", "{")) else " "
+    # A global of a module stands alone in a path, behind the module.
+    separator = "" if each.text.startswith((".", "[", "{")) else "." if each.text.isidentifier() else " "
     return f"{each.other.label}{separator}{each.text}"
 
 
