@@ -155,7 +155,7 @@ def _judged(
         first = [row for row in rows if row["pattern"] == rows[0]["pattern"]]
         is_exact = all(any(re.search(p, _source(row, folder)) for p in patterns) for row in first)
         return Answer(case, version, "exact" if is_exact else "wrong", lines)
-    if patterns == ["nobody"]:
+    if "nobody" in patterns[0].split("|"):
         return Answer(case, version, "nobody", ())
     return Answer(case, version, "silent", (f"{leaks[0]['type_name']} {leaks[0]['slots']}", *warnings))
 

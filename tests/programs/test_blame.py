@@ -105,6 +105,67 @@ def test_items_that_are_replaced_and_slots_tell_their_line_on_every_version(pyth
     assert eval(done.stdout) == [(0, 2), (1, 3), (2, 4)]
 
 
+OTHERS = """
+import array, contextvars, io, queue, sys, threading
+sys.path.insert(0, {package!r})
+from leakscan.record.writers import blame
+trail, context = contextvars.ContextVar("trail", default=()), contextvars.copy_context()
+other = contextvars.ContextVar("other")
+body, numbers, file, later = bytearray(), array.array("q"), io.BytesIO(), []
+asked, told = queue.SimpleQueue(), queue.SimpleQueue()
+def run():
+    context.run(other.set, 1)
+    context.run(enter)
+    body.extend(b"x" * 100)
+    del body[:10]
+    numbers.append(1)
+    file.write(b"x" * 5000)
+    asked.put(1)
+    told.get()
+def enter():
+    trail.set((*trail.get(), object()))
+    other.set(object())
+def work():
+    while True:
+        asked.get()
+        later.append(object())
+        told.put(1)
+threading.Thread(target=work, daemon=True).start()
+holders = [id(context), id(body), id(numbers), id(file), id(later)]
+labels = ["trail", None, None, None, None]
+seen = blame(list(zip(range(5), holders, labels)), run, runs=20)
+assert seen["failed"] == "", seen
+lines = open(__file__).read().splitlines()
+print(sorted({{(slot, lines[line - 1].strip()) for slot, _, line, *_ in seen["written"]}}))
+"""
+
+
+def lines_of_others(python: object, folder: Path) -> list[tuple[int, str]]:
+    program = folder / "others.py"
+    program.write_text(OTHERS.format(package=str(ROOT / "analyzer")))
+    done = subprocess.run([python, program], capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    return eval(done.stdout)
+
+
+OWN_LINES = [
+    (0, "trail.set((*trail.get(), object()))"),
+    (1, 'body.extend(b"x" * 100)'),
+    (2, "numbers.append(1)"),
+    (3, 'file.write(b"x" * 5000)'),
+]
+
+
+@pytest.mark.parametrize("python", newer())
+def test_contexts_what_swells_and_a_thread_that_runs_already_tell_their_line(python, tmp_path):
+    assert lines_of_others(python, tmp_path) == [*OWN_LINES, (4, "later.append(object())")]
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="threads that ran before are seen from 3.12 on")
+def test_what_a_thread_stores_that_is_not_seen_is_nobodys_and_not_the_line_that_waits_for_it(tmp_path):
+    assert lines_of_others(sys.executable, tmp_path) == OWN_LINES
+
+
 PROGRAM = """
 import sys
 sys.path.insert(0, {package!r})

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from leakscan.analysis.results.findings import Findings
+    from leakscan.analysis.results.findings import Findings, Leak
     from leakscan.capture import Blame, Capture
     from leakscan.capture.directory.run_file import Blamed
     from leakscan.heap.graph import HeapGraph
@@ -17,6 +17,10 @@ _SLOTS: Final = 4
 _HOLDERS: Final = 1000
 """Holders that are watched for one slot: lists that hang on old objects are many."""
 _MOST_RUNS: Final = 20
+_DEEPEST_TREE: Final = 9
+"""Nodes of a context's tree above each other, the tree itself included."""
+_SWELL: Final = frozenset({"bytearray", "array.array", "_io.BytesIO"})
+"""What gets larger where it lies; text and bytes are replaced by longer ones."""
 
 
 def blame_of(captured: Capture, findings: Findings) -> Blame | None:
@@ -26,11 +30,11 @@ def blame_of(captured: Capture, findings: Findings) -> Blame | None:
 
     after = load(captured.after)
     leaks = findings.leaks[:_LEAKS]
-    slots = [(leak, pattern) for leak in leaks for pattern in leak.slots[:_SLOTS]]
+    slots = [(leak, pattern) for leak in leaks for pattern in _patterns(leak)]
     holders = [
         (number, address, label)
-        for number, (_, pattern) in enumerate(slots)
-        for address, label in _holders(after, pattern)
+        for number, (leak, pattern) in enumerate(slots)
+        for address, label in _holders(after, pattern, swells=not leak.slots)
     ]
     if not holders:
         return None
@@ -38,14 +42,25 @@ def blame_of(captured: Capture, findings: Findings) -> Blame | None:
     return Blame(asked, tuple(holders), min(_MOST_RUNS, captured.runs_completed))
 
 
-def _holders(after: HeapGraph, pattern: str) -> list[tuple[int, str | None]]:
-    """Addresses of what a pattern holds by, what got something last first; the name, if it is one."""
+def _patterns(leak: Leak) -> tuple[str, ...]:
+    """Its slots; of one object that swells, whose cause has none, the reference that is cut."""
+    if leak.slots:
+        return leak.slots[:_SLOTS]
+    return () if leak.cut is None else tuple(member.pattern for member in leak.cut.members[:_SLOTS])
+
+
+def _holders(after: HeapGraph, pattern: str, *, swells: bool) -> list[tuple[int, str | None]]:
+    """Addresses of what a pattern holds by, what got something last first; the name, if it is one.
+
+    `swells`: what it holds grows by itself. Then it is watched, unless it can only be replaced.
+    """
     import numpy as np
 
     from leakscan.analysis.dialects.pattern_text import parse_pattern
     from leakscan.analysis.dialects.patterns import match_pattern
     from leakscan.analysis.graph.refs import sources_of
     from leakscan.errors import UsageError
+    from leakscan.heap.kinds import Kind
 
     try:
         refs = match_pattern(after, parse_pattern(pattern)).refs.astype(np.uint32)
@@ -58,10 +73,33 @@ def _holders(after: HeapGraph, pattern: str) -> list[tuple[int, str | None]]:
     is_of_many = "*" in re.split(r"[.\[{]", pattern)[-1]
     ranked: dict[int, str | None] = {}
     for at in newest_first.tolist():
-        ranked.setdefault(int(sources[at]), None if is_of_many else _name(after, int(refs[at])))
+        source, target = int(sources[at]), int(after.ref_targets[refs[at]])
+        label = None if is_of_many else _name(after, int(refs[at]))
+        if swells and after.type_name(target) in _SWELL:
+            ranked.setdefault(target, None)
+        elif after.kind(int(refs[at])) == Kind.CONTEXT:
+            ranked.update(dict.fromkeys(_contexts_of(after, source), label))
+        else:
+            ranked.setdefault(source, label)
         if len(ranked) >= _HOLDERS:
             break
     return [(int(after.addresses[source]), label) for source, label in ranked.items()]
+
+
+def _contexts_of(after: HeapGraph, node: int) -> list[int]:
+    """The contexts that a node of their trees belongs to: each store makes nodes anew."""
+    import numpy as np
+
+    from leakscan.analysis.graph.refs import sources_of
+
+    found: dict[int, None] = {}
+    level = [node]
+    for _ in range(_DEEPEST_TREE):
+        refs = np.flatnonzero(np.isin(after.ref_targets, np.array(level, np.uint32))).astype(np.uint32)
+        above = dict.fromkeys(sources_of(after, refs).tolist())
+        found |= {each: None for each in above if after.type_name(each) == "_contextvars.Context"}
+        level = [each for each in above if after.type_name(each).startswith("hamt")]
+    return list(found)
 
 
 def _name(after: HeapGraph, ref: int) -> str | None:

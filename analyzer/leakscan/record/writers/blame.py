@@ -63,6 +63,7 @@ def _watch_runs(
         )
         searched += is_searching
         observer.unexplained = 0
+        follower.begin_run()
         stores.run = number
         follower.search(is_searching)
         run()

@@ -23,6 +23,9 @@ class CannotFollow(Exception):
 
 
 class Follower(Protocol):
+    def begin_run(self) -> None:
+        """See to the other threads, too: what they do must not be taken for this one's."""
+
     def search(self, is_wanted: bool) -> None:
         """From the next run on, see every function begin and end, or only those that are followed."""
 
@@ -79,6 +82,10 @@ class _Monitoring:
                 self._monitoring.register_callback(self._tool, getattr(events, name), function)
         self._monitoring.set_events(self._tool, self._always)
 
+    def begin_run(self) -> None:
+        self._observer.suspect_others()
+        self.follow()
+
     def search(self, is_wanted: bool) -> None:
         self._monitoring.set_events(self._tool, self._always | (self._within if is_wanted else 0))
 
@@ -118,6 +125,9 @@ class _Tracing:
         self._observer = observer
         self._is_searching = False
         self.is_over = False
+
+    def begin_run(self) -> None:
+        self._observer.mistrust_others()
 
     def search(self, is_wanted: bool) -> None:
         self._is_searching = is_wanted

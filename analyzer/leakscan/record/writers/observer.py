@@ -8,12 +8,14 @@ counted as unexplained, and searched for in the next run.
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, Final
 
-from leakscan.record.writers.places import OWN_FOLDER, Place, place_of
+from leakscan.record.writers.places import OWN_FOLDER, Place, is_library, place_of
 from leakscan.record.writers.probes import Probe
 from leakscan.record.writers.stores import Stores
 
@@ -30,6 +32,11 @@ def _harmless(look: Callable[..., None]) -> Callable[..., None]:
     return looked
 
 
+_SUSPECTS_OF_A_THREAD: Final = 3
+_NOTHING: Final = 500
+"""Nanoseconds: two clocks are not read at the same moment."""
+
+
 class Observer:
     def __init__(self, probes: Sequence[Probe], stores: Stores) -> None:
         self.codes: set[CodeType] = set()
@@ -44,6 +51,9 @@ class Observer:
         self._reads = [probe.read for probe in probes]
         self._base: list[Any] = [read() for read in self._reads]
         self._thread = 0
+        self._of_others: Callable[[], tuple[int, int]] = lambda: (0, 0)
+        """CPU time of all other threads, in nanoseconds, and how often this one waited, where it is asked."""
+        self._before = (0, 0)
         self._at: dict[int, tuple[int, int]] = {}
         """(frame, line) that each thread was at, where that is known."""
         self._items: list[tuple[int, Place, int, Probe]] = []
@@ -58,7 +68,7 @@ class Observer:
             at = self._at.get(thread)
             is_known = caller is not None and at is not None and at[0] == id(caller)
             self._changed(values, thread, caller, caller.f_lineno if caller and is_known else 0)
-        self._thread = thread
+        self._thread, self._before = thread, self._of_others()
         if frame.f_code in self.codes:
             self._at[thread] = id(frame), frame.f_lineno or 0
 
@@ -70,7 +80,7 @@ class Observer:
         if values != self._base:
             at = self._at.get(thread)
             self._changed(values, thread, frame, at[1] if at is not None and at[0] == id(frame) else 0)
-        self._thread = thread
+        self._thread, self._before = thread, self._of_others()
         self._at[thread] = id(frame), line
 
     @_harmless
@@ -82,7 +92,7 @@ class Observer:
             at = self._at.get(thread)
             is_known = at is not None and at[0] == id(frame)
             self._changed(values, thread, frame, frame.f_lineno or 0 if is_known else 0)
-        self._thread = thread
+        self._thread, self._before = thread, self._of_others()
         caller = frame.f_back
         if caller is not None and caller.f_code in self.codes:
             self._at[thread] = id(caller), caller.f_lineno or 0
@@ -94,18 +104,49 @@ class Observer:
         grown = [at for at, probe in enumerate(self._probes) if not _is_less(probe, before[at], values[at])]
         if frame is None or not grown or frame.f_code.co_filename.startswith(OWN_FOLDER):
             return
-        if thread != self._thread:
-            self.unexplained += 1
-        elif frame.f_code not in self.codes:
+        if frame.f_code not in self.codes:
             self.found.add(frame.f_code)
             self.unexplained += 1
-        elif not line:
+            return
+        place = place_of(frame, line) if line and thread == self._thread else None
+        if place is None:
             self.unexplained += 1
+            self.suspect_others()
+        elif self._others_ran():
+            self.unexplained += 1
+            for at in grown:
+                self._stores.doubt(self._probes[at].slot, place)
         else:
-            place = place_of(frame, line)
-            if place is not None:
-                for at in grown:
-                    self._written(self._probes[at], place, before[at], values[at])
+            for at in grown:
+                self._written(self._probes[at], place, before[at], values[at])
+
+    def suspect_others(self) -> None:
+        """Follow what the other threads are in, so that whatever one of them does is seen to be its own.
+
+        A function that began long ago is not seen to begin; neither is a pool's thread that waits for work.
+        """
+        own = threading.get_ident()
+        for thread, frame in sys._current_frames().items():
+            innermost = _frames_of(frame if thread != own else None)
+            of_program = [each for each in innermost if not is_library(each.f_code.co_filename)]
+            for each in (*innermost[:_SUSPECTS_OF_A_THREAD], *of_program[:_SUSPECTS_OF_A_THREAD]):
+                self.found.add(each.f_code)
+        self.found -= self.codes
+
+    def mistrust_others(self) -> None:
+        """There are threads that cannot be followed: what changed while one of them ran may be theirs."""
+        if len(sys._current_frames()) > 1:
+            import resource
+
+            self._of_others = lambda: (
+                time.process_time_ns() - time.thread_time_ns(),
+                resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw,
+            )
+
+    def _others_ran(self) -> bool:
+        """Whether another thread may have run since the last look: it used time, or this one waited."""
+        used, waited = self._of_others()
+        return used - self._before[0] > _NOTHING or waited != self._before[1]
 
     def _written(self, probe: Probe, place: Place, before: Any, after: Any) -> None:
         self.seen_slots.add(probe.slot)
@@ -141,6 +182,15 @@ class Observer:
         self._base = [read() for read in self._reads]
 
 
+def _frames_of(frame: FrameType | None) -> list[FrameType]:
+    found = []
+    while frame is not None:
+        found.append(frame)
+        frame = frame.f_back
+    return found
+
+
 def _is_less(probe: Probe, before: Any, after: Any) -> bool:
     """Whether nothing was put in: it is as it was, or something was taken out."""
-    return bool(before == after) or (isinstance(after, int) and probe.is_sized and after < before)
+    can_shrink = probe.is_sized or probe.is_size_of_one
+    return bool(before == after) or (isinstance(after, int) and can_shrink and after < before)

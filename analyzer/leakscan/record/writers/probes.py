@@ -30,6 +30,8 @@ class Probe:
     slot: int
     read: Callable[[], Any]
     is_sized: bool = False
+    is_size_of_one: bool = False
+    """What is read is the size of the holder itself; smaller is no store."""
     items: Callable[[int, int], list[int]] | None = None
     """Addresses of what was put in when the length went from one to the other."""
     present: Callable[[], set[int]] | None = None
@@ -53,9 +55,11 @@ def looked_at(slot: int, holder: Any, label: str | None) -> Iterator[InDict | Pr
         yield InDict(slot, holder, _named(holder, label))
     elif issubclass(kind, (list, deque)):
         yield _sequence(slot, holder, list if issubclass(kind, list) else deque)
-    elif issubclass(kind, (set, bytearray)):
-        length: Any = set.__len__ if issubclass(kind, set) else bytearray.__len__
-        yield Probe(slot, functools.partial(length, holder), is_sized=issubclass(kind, set))
+    elif issubclass(kind, set):
+        yield Probe(slot, functools.partial(set.__len__, holder), is_sized=True)
+    elif (size := _size(kind)) is not None:
+        # It grows by as much as is written into it: each time is one store.
+        yield Probe(slot, functools.partial(size, holder), is_size_of_one=True)
     elif issubclass(kind, queue.SimpleQueue):
         yield Probe(slot, functools.partial(queue.SimpleQueue.qsize, holder), is_sized=True)
     elif issubclass(kind, types.ModuleType):
@@ -66,7 +70,7 @@ def looked_at(slot: int, holder: Any, label: str | None) -> Iterator[InDict | Pr
         kept = [each for each in gc.get_referents(holder) if type(each) is dict]
         yield from (InDict(slot, each, None) for each in kept if each is not _attributes(holder))
     elif issubclass(kind, contextvars.Context):
-        yield Probe(slot, functools.partial(_variable, holder, label))
+        yield Probe(slot, functools.partial(_variables, holder, label))
     else:
         yield from _of_instance(slot, holder, label)
 
@@ -159,7 +163,21 @@ def _value(member: Any, holder: Any) -> int:
         return 0
 
 
-def _variable(context: contextvars.Context, label: str | None) -> tuple[int, ...]:
+def _size(kind: type) -> Callable[[Any], int] | None:
+    """How large an object of a built-in type is that grows where it lies."""
+    if issubclass(kind, bytearray):
+        return bytearray.__len__
+    io, array = sys.modules.get("_io"), sys.modules.get("array")
+    if io is not None and issubclass(kind, io.BytesIO):
+        size: Callable[[Any], int] = io.BytesIO.__sizeof__
+        return size
+    if array is not None and issubclass(kind, array.array):
+        length: Callable[[Any], int] = array.array.__len__
+        return length
+    return None
+
+
+def _variables(context: contextvars.Context, label: str | None) -> tuple[int, ...]:
     return tuple(id(context.get(each)) for each in context if label in (None, each.name))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from leakscan.record.writers.places import Place
 
 _ADDED, _MODIFIED, _DELETED, _CLEARED, _GONE = 0, 1, 2, 4, 5
+_DOUBTS_TO_A_STORE: Final = 4
 _PLAIN_KEYS: Final = frozenset((str, int, bytes, float, bool))
 Key = tuple[type, object] | int
 
@@ -31,6 +33,7 @@ class Stores:
         self._rows: dict[tuple[int, Place], _Row] = {}
         self._entries: dict[tuple[int, Key], tuple[Place, int]] = {}
         self._replaced: dict[tuple[int, Key], tuple[Place, int]] = {}
+        self._doubts: Counter[tuple[int, Place]] = Counter()
         self._all_of: dict[int, list[int]] = {}
         self._one_of: dict[tuple[int, Key], list[int]] = {}
 
@@ -69,6 +72,13 @@ class Stores:
         row.count += count
         row.runs.add(run)
 
+    def doubt(self, slot: int, place: Place) -> None:
+        """A change at this place may be another thread's; where there are many, the place is nobody's."""
+        self._doubts[slot, place] += 1
+
+    def _is_doubtful(self, slot: int, place: Place, count: int) -> bool:
+        return self._doubts[slot, place] * _DOUBTS_TO_A_STORE > count
+
     def rows(self) -> list[list[Any]]:  # Any: JSON values
         """By slot, the places that wrote most first."""
         grown = {holder for holder, _ in self._entries}
@@ -80,7 +90,11 @@ class Stores:
                 self.add(slot, place, 1, run)
         self._entries.clear()
         self._replaced.clear()
-        written = [(slot, place, row) for (slot, place), row in self._rows.items() if row.count > 0]
+        written = [
+            (slot, place, row)
+            for (slot, place), row in self._rows.items()
+            if row.count > 0 and not self._is_doubtful(slot, place, row.count)
+        ]
         written.sort(key=lambda each: (each[0], -each[2].count, _order(each[1])))
         return [_as_json(*each) for each in written]
 
