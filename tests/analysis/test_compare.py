@@ -120,3 +120,10 @@ def test_what_the_same_slots_hold_is_the_same_leak_whatever_it_is_called():
 def test_an_estimated_rate_that_differs_by_more_than_a_tenth_is_another(rate: float, change: Change):
     about = replace(LEAK, rate=50.0, every_run=False)
     assert changes(candidate(replace(about, rate=rate)), replace(BASELINE, leaks=(about,))) == [change]
+
+
+def test_two_types_that_c_holds_are_two_leaks_though_what_holds_them_reads_alike():
+    held = replace(LEAK, slots=("root 'held from C'",), holder=None, type_name="ext.A", also_held_by=())
+    other = replace(held, signature="00000000", type_name="ext.B")
+    found = compare(replace(BASELINE, leaks=(held,)), candidate(other))
+    assert [row.change for row in found.changes] == [Change.NEW, Change.GONE]

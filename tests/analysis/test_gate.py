@@ -82,6 +82,13 @@ def test_a_budget_allows_so_much_per_run(budget, status):
     assert statuses(budgets=[parse_budget(budget)]) == [status]
 
 
+@pytest.mark.parametrize("what", [SIGNATURE, "total"])
+def test_native_blocks_of_a_leak_count_in_its_budget_and_in_the_total(what):
+    heavier = replace(TWO[0], leaks=(replace(TWO[0].leaks[0], native_bytes=200_000_000),))
+    answer = gate([heavier], today=TODAY, budgets=[parse_budget(f"{what}=3MB")])
+    assert [item.status for item in answer.leaks] == [Status.NEW]
+
+
 @pytest.mark.parametrize("text", ["", "x", "x=", "=3", "x=3 parsecs", "total=3"])
 def test_what_is_no_budget_is_refused_with_a_hint(text):
     with pytest.raises(UsageError) as caught:
@@ -99,6 +106,8 @@ def test_a_written_baseline_makes_its_leaks_known():
     [
         ("[[known]]\n", "known.toml: [[known]] 1 needs a signature and a reason"),
         ("[[leak]]\n", "known.toml: unknown key 'leak'"),
+        ("known = 3\n", "known.toml: known is no table of its own"),
+        ("known = ['3f9a1c22']\n", "known.toml: known is no table of its own"),
         ("[[known]]\nsig = 1\n", "known.toml: [[known]] 1: unknown key 'sig'"),
         (
             '[[known]]\nsignature="a"\nreason="b"\nexpires="soon"\n',

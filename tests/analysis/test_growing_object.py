@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from drawn_leaks import reached
 from heaps import heap
+from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.diff import Measured, diff
+from leakscan.analysis.growing_object import find_growing_objects
 from leakscan.analysis.results.findings import Findings, Verdict
 
 RUNS = 20
@@ -219,3 +224,15 @@ def test_growth_goes_on_when_a_quarter_of_it_falls_into_the_second_half(late: in
     second = [first[-1] + late * 400 * run // 10 for run in range(1, 11)]
     found = buffer_findings({"bytearray": [*first, *second]})
     assert [leak.verdict for leak in found.leaks] == ([] if verdict is None else [verdict])
+
+
+def test_many_new_buffers_in_one_old_table_are_looked_for_in_it_once():
+    old = "\n".join(f"state -['{at}']-> old{at}; old{at}: bytes size=9" for at in range(5_000))
+    new = "\n".join(f"state -['n{at}']-> new{at}; new{at}: bytes size=2000 birth=3" for at in range(1_500))
+    graphs = [heap(text, meta={"births": True}) for text in (f"{BEFORE}\n{old}", f"{REPLACED}\n{old}\n{new}")]
+    reach = reached(*graphs)
+    names = SlotNames(graphs[1], reach.modules.type_tiers, reach.paths.parent_ref)
+    begun = time.process_time()
+    found = find_growing_objects(graphs[0], reach, names, type_bytes={"str": steady(90_000, 2000)}, runs=RUNS)
+    assert [one.leak.holder.label for one in found] == ["State.text"]
+    assert time.process_time() - begun < 3

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from drawn_ledgers import AT_REST, KB, MB, MOVES, STEADY, drawn
 from leakscan.analysis.ledger.ledger import Rounds, beyond_the_heap, memory_ledger
 from leakscan.analysis.results.findings import Verdict
-from leakscan.analysis.results.memory import Cause, MemoryLedger
+from leakscan.analysis.results.memory import Cause, MemoryLedger, NativeSite
 
 
 def ledger(**series: Sequence[int]) -> MemoryLedger:
@@ -240,3 +241,19 @@ def test_what_grows_by_less_than_a_tenth_of_the_fastest_is_no_cause(per_run: int
 @pytest.mark.parametrize(("per_run", "causes"), [(48, ("objects",)), (52, ("objects", "native"))])
 def test_native_growth_below_a_twentieth_of_the_heaps_is_part_of_it(per_run: int, causes: tuple[str, ...]):
     assert ledger(objects=STEADY, native=[run * per_run * KB for run in range(9)]).causes == causes
+
+
+@pytest.mark.parametrize(
+    ("function", "is_told"),
+    [
+        ("main", False),
+        ("main.cold", False),
+        ("_PyEval_Vector", False),
+        ("main_loop", True),
+        ("type_caller", True),
+    ],
+)
+def test_the_interpreters_own_frames_are_left_out_of_a_stack_and_no_others(function: str, is_told: bool):
+    site = NativeSite(100, 1, "lib.so", (("keep", "lib.c", 3), (function, "x.c", 1)))
+    (told,) = memory_ledger(replace(drawn(native=STEADY), sites=(site,))).sites
+    assert [name for name, _, _ in told.stack] == ["keep", *([function] if is_told else [])]

@@ -44,13 +44,25 @@ def test_the_first_line_stands_alone():
     )
 
 
+def test_a_native_leak_of_node_is_said_to_be_outside_of_its_heap():
+    of_node = replace(NATIVE, runtime="v8 22.12.0")
+    assert "outside of V8's heap; the heap does not grow." in headline(of_node)
+
+
 def test_a_native_leak_fails_the_check():
     answer = gate([NATIVE], today=TODAY)
     assert (answer.passes, answer.headline) == (False, f"FAIL  {NATIVE.headline}")
 
 
 @pytest.mark.parametrize(
-    ("budget", "passes"), [("native=2MB", True), ("native=100kB", False), ("native=5", False)]
+    ("budget", "passes"),
+    [
+        ("native=2MB", True),
+        ("native=100kB", False),
+        ("native=5", False),
+        ("total=2MB", True),
+        ("total=100kB", False),
+    ],
 )
 def test_a_budget_is_in_bytes_per_run(budget, passes):
     assert gate([NATIVE], today=TODAY, budgets=[parse_budget(budget)]).passes is passes

@@ -134,7 +134,7 @@ def _matched(before: list[Leak], after: list[Leak]) -> list[tuple[Leak | None, L
         rest.remove(partner)
         rows.append((leak, partner, "signature"))
     for leak in unmatched:
-        partner = next((other for other in rest if leak.slots and set(other.slots) == set(leak.slots)), None)
+        partner = next((other for other in rest if _has_the_slots_of(leak, other)), None)
         how = "slots" if partner else ""
         if partner is None:
             partner = next((other for other in rest if _kin(other) == _kin(leak)), None)
@@ -149,12 +149,19 @@ def _matched(before: list[Leak], after: list[Leak]) -> list[tuple[Leak | None, L
     return [*rows, *((None, leak, "") for leak in rest)]
 
 
+def _has_the_slots_of(one: Leak, other: Leak) -> bool:
+    """Whether the same slots hold both. A root's name, as `held from C`, may be written for any type."""
+    if not one.slots or set(one.slots) != set(other.slots):
+        return False
+    return one.type_name == other.type_name or not all(slot.startswith("root ") for slot in one.slots)
+
+
 def _kin(leak: Leak) -> tuple[str, str]:
     return leak.type_name, leak.holder.label if leak.holder else leak.path.root
 
 
 def _shares_a_place(one: Leak, other: Leak) -> bool:
-    if set(one.slots) & set(other.slots):
+    if any(not slot.startswith("root ") for slot in set(one.slots) & set(other.slots)):
         return True
     if one.type_name != other.type_name:
         return False

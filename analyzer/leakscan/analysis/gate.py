@@ -142,9 +142,10 @@ def parse_baseline(text: str, name: str) -> tuple[KnownLeak, ...]:
     unknown = sorted(set(content) - {"known"})
     if unknown:
         raise UsageError(f"{name}: unknown key {unknown[0]!r}", hint="each leak is a [[known]] table")
-    return tuple(
-        _known(row, f"{name}: [[known]] {number}") for number, row in enumerate(content.get("known", ()), 1)
-    )
+    rows = content.get("known", [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise UsageError(f"{name}: known is no table of its own", hint="each leak is a [[known]] table")
+    return tuple(_known(row, f"{name}: [[known]] {number}") for number, row in enumerate(rows, 1))
 
 
 def baseline_text(findings: Iterable[Findings], *, expires: datetime.date) -> str:
@@ -250,13 +251,15 @@ def _gated(
 
 def _keeps(leak: Leak, found: Findings, budget: Budget) -> bool:
     if budget.what == ANY:
-        total = sum(each.exclusive_bytes for each in found.leaks if each.verdict is Verdict.LEAK)
+        leaks = (*(each for each in found.leaks if each.verdict is Verdict.LEAK), native_leak(found))
+        total = sum(each.exclusive_bytes + each.native_bytes for each in leaks if each is not None)
         return total / max(found.runs, 1) <= (budget.bytes_per_run or 0.0)
     if budget.what != leak.signature and not _is_type(leak, budget.what):
         return False
     if budget.per_run is not None:
         return leak.rate <= budget.per_run and leak.type_name != NATIVE
-    return leak.exclusive_bytes / max(found.runs, 1) <= (budget.bytes_per_run or 0.0)
+    grown = leak.exclusive_bytes + leak.native_bytes
+    return grown / max(found.runs, 1) <= (budget.bytes_per_run or 0.0)
 
 
 def _budget_of_works(leak: Leak, found: Findings, budgets: Sequence[Budget]) -> Budget | None:
@@ -303,6 +306,8 @@ def _headline(gated: Sequence[Gated], findings: Sequence[Findings], stuck: Seque
         return f"FAIL  STUCK  {who} can never wake."
     allowed = [item for item in gated if item.status in (Status.KNOWN, Status.WITHIN_BUDGET)]
     if allowed:
+        if len(allowed) == 1:
+            return "PASS  1 leak, known or within a budget."
         return f"PASS  {len(allowed)} leaks, all of them known or within a budget."
     undecided = [found for found in findings if found.verdict is Verdict.INCONCLUSIVE]
     return f"PASS  {(undecided or list(findings))[0].headline}"

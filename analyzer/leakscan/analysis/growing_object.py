@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import accumulate
 from typing import Final
 
 import numpy as np
 
+from leakscan.analysis.births.earlier import Earlier
 from leakscan.analysis.causes.paths import RawPath, Reason
 from leakscan.analysis.causes.steps import Writing, write_path
 from leakscan.analysis.cuts.object_cut import cut_of_object
@@ -26,7 +28,7 @@ from leakscan.analysis.graph.refs import source_of
 from leakscan.analysis.judge.noise import noise_rule
 from leakscan.analysis.judge.pace import ENOUGH_RUNS
 from leakscan.analysis.results.findings import Holder, Leak, Verdict
-from leakscan.analysis.slots.holder import is_container, place_of, same_object
+from leakscan.analysis.slots.holder import is_container, place_of
 from leakscan.analysis.slots.reach import Reach
 from leakscan.analysis.slots.slot import Slot, SlotKind
 from leakscan.heap.graph import U32, HeapGraph
@@ -166,22 +168,30 @@ def _width(graph: HeapGraph, obj: int) -> int:
 
 def _in_their_place(before: HeapGraph, reach: Reach, objects: U32) -> list[_Grown]:
     """A new object where one of its type was, in something old or in what is made anew around it."""
-    found: dict[tuple[int, str], _Grown] = {}
+    graph = reach.graph
+    ways: list[tuple[int, int, list[int]]] = []
     for obj in objects.tolist():
         refs = reach.paths.references_to(obj)
-        sources = [source_of(reach.graph, ref) for ref in refs]
+        sources = [source_of(graph, ref) for ref in refs]
         is_old = [not reach.survivors.is_new[source] for source in sources]
-        if not any(is_old) or _is_made_anew_for_new_ones(reach, obj):
-            continue
-        last = len(is_old) - 1 - is_old[::-1].index(True)
-        earlier = same_object(before, reach.graph, sources[last]) if len(refs) - last <= _LONGEST else None
-        for ref in refs[last:]:
-            earlier = None if earlier is None else _predecessor(before, reach.graph, earlier, ref)
+        if any(is_old) and not _is_made_anew_for_new_ones(reach, obj):
+            last = len(is_old) - 1 - is_old[::-1].index(True)
+            if len(refs) - last <= _LONGEST:
+                ways.append((obj, sources[last], refs[last:]))
+    known = Earlier(before, graph)
+    known.look_up(np.array([holder for _, holder, _ in ways], np.uint32))
+    # A table is looked into once for all of the objects in it.
+    held = cache(lambda holder: _held_by_slot(before, holder))
+    found: dict[tuple[int, str], _Grown] = {}
+    for obj, holder, refs in ways:
+        earlier = known.of(holder)
+        for ref in refs:
+            earlier = None if earlier is None else held(earlier).get(_slot_of(graph, ref))
         if earlier is None:
             continue
-        told_as = _named(reach.graph, refs[last:])
-        one = _Grown(obj, int(before.sizes[earlier]), int(reach.graph.sizes[obj]), told_as, frozenset((obj,)))
-        key = told_as, reach.graph.type_name(obj)
+        told_as = _named(graph, refs)
+        one = _Grown(obj, int(before.sizes[earlier]), int(graph.sizes[obj]), told_as, frozenset((obj,)))
+        key = told_as, graph.type_name(obj)
         found[key] = one if key not in found else _together(found[key], one)
     return list(found.values())
 
@@ -214,16 +224,16 @@ def _is_made_anew_for_new_ones(reach: Reach, obj: int) -> bool:
     )
 
 
-def _predecessor(before: HeapGraph, after: HeapGraph, holder: int, ref: int) -> int | None:
-    """What `holder` referred to in the earlier snapshot, by the name and the type of this reference."""
-    label, kind = after.label(ref), after.kind(ref)
-    type_name = after.type_name(int(after.ref_targets[ref]))
-    for old_ref in before.references(holder):
-        target = int(before.ref_targets[old_ref])
-        is_same_slot = before.kind(old_ref) == kind and before.label(old_ref) == label
-        if is_same_slot and before.type_name(target) == type_name:
-            return target
-    return None
+def _held_by_slot(before: HeapGraph, holder: int) -> dict[tuple[Kind, str, str], int]:
+    """What an object refers to, by kind and name of the reference and the type of what it leads to."""
+    found: dict[tuple[Kind, str, str], int] = {}
+    for ref in before.references(holder):
+        found.setdefault(_slot_of(before, ref), int(before.ref_targets[ref]))
+    return found
+
+
+def _slot_of(graph: HeapGraph, ref: int) -> tuple[Kind, str, str]:
+    return graph.kind(ref), graph.label(ref), graph.type_name(int(graph.ref_targets[ref]))
 
 
 def _rises(

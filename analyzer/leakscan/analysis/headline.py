@@ -251,7 +251,8 @@ def growing_rows(findings: Findings, *, slack: bool) -> list[MemoryRow]:
 def _native(findings: Findings) -> str:
     rows = growing_rows(findings, slack=False)
     heap = "some of the heap is undecided" if _is_heap_undecided(findings) else "the heap does not grow"
-    return f"{_growth(rows, findings)}, in no Python object; {heap}."
+    where = "outside of V8's heap" if findings.runtime.startswith(("node", "v8")) else "in no Python object"
+    return f"{_growth(rows, findings)}, {where}; {heap}."
 
 
 def _slack(findings: Findings) -> str:

@@ -67,6 +67,7 @@ def test_a_key_lets_go_of_its_value_in_a_weak_map_that_nothing_reaches(address: 
         ("-[._onTimeout]-> queue; registry -[._repeat]-> n; n: null", ["setTimeout callback"]),
         ("-[._events]-> t -[.data]-> queue; queue: Function", [".on('data')"]),
         ("-[._events]-> t -[.<symbol end>]-> queue; queue: Function", [".on(Symbol(end))"]),
+        ("-[._events]-> t -[.<symbol {end}>]-> queue; queue: Function", [".on(Symbol({end}))"]),
         ("-[._events]-> t -[.data]-> a -[3]-> queue; a: Array; queue: Function", [".on('data')"]),
         (
             "-[._events]-> t -[.data]-> w -[.listener]-> queue; w: Function; queue: Function",

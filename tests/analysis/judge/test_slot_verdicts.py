@@ -120,3 +120,17 @@ def test_what_a_few_runs_left_in_a_timer_of_node_says_nothing_about_its_timers()
 
 def test_what_each_run_left_in_a_timer_of_node_is_a_leak():
     assert in_timers(*range(1, 21)) is Verdict.LEAK
+
+
+def test_the_bound_of_many_bounded_containers_is_that_of_all_of_them():
+    sessions = "\n".join(
+        f"list -[{n}]-> s{n}; s{n}: app.Session; s{n} -[.last]-> d{n}; d{n}: collections.deque bound=10"
+        for n in range(1000)
+    )
+    half_full = "\n".join(
+        f"d{n} -[{at}]-> c{n}_{at}; c{n}_{at}: app.Chunk birth={(n + at) % RUNS + 1}"
+        for n in range(1000)
+        for at in range(5)
+    )
+    found = verdicts(half_full, before=f"{APP}\n{sessions}")
+    assert found == {"Session.last[*]": Verdict.FILLING}

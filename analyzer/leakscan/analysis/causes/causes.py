@@ -103,7 +103,8 @@ def _reduced(holding: Holding, facts: SlotFacts, whole: Key) -> tuple[Key, Key]:
     key = tuple(slot for slot in key if slots[slot].pattern not in BOOKKEEPING) or key
     key = tuple(slot for slot in key if not facts.is_aside[slot]) or key
     kept = tuple(slot for slot in key if facts.accumulates[slot]) or key
-    return kept, tuple(slot for slot in key if slot not in kept)
+    explains = frozenset(kept)
+    return kept, tuple(slot for slot in key if slot not in explains)
 
 
 def _weight(holding: Holding, sets: Sequence[int]) -> int:

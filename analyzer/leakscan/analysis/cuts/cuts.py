@@ -294,8 +294,10 @@ def _entry_slots(region: Region, names: SlotNames, given: list[CutSlot]) -> list
         by_pattern.setdefault(slot.pattern, []).append(slot.refs)
     for pattern, refs in _named_by_source(region.graph, names, rest):
         by_pattern.setdefault(pattern, []).append(refs)
-    rows = {slot.pattern: slot.root_rows for slot in given}
+    rows: dict[str, U32] = {}
     none = np.zeros(0, np.uint32)
+    for slot in given:
+        rows[slot.pattern] = distinct(np.append(rows.get(slot.pattern, none), slot.root_rows))
     return [
         CutSlot(pattern, distinct(np.concatenate(parts)), rows.get(pattern, none), places.get(pattern))
         for pattern, parts in by_pattern.items()

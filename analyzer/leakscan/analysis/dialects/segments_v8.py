@@ -164,7 +164,10 @@ def _listener(way: _Chain, at: int) -> _Read | None:
 
 def _called(method: str, event: str) -> str:
     symbol = _SYMBOL.fullmatch(event)
-    return f".{method}(Symbol({symbol[1]}))" if symbol else f".{method}('{{}}')"
+    if symbol is None:
+        return f".{method}('{{}}')"
+    text = symbol[1].replace("{", "{{").replace("}", "}}")
+    return f".{method}(Symbol({text}))"
 
 
 def _event_target(way: _Chain, at: int) -> _Read | None:

@@ -13,7 +13,7 @@ from leakscan.analysis.judge.history import Judgement
 from leakscan.analysis.judge.ranks import rank
 from leakscan.analysis.judge.slots import SlotJudgement, worst_of
 from leakscan.analysis.results.findings import Verdict
-from leakscan.analysis.slots.slots import SlotKind
+from leakscan.analysis.slots.slot import SlotKind
 
 _BY_A_BOUND: Final = "visible_bound"
 

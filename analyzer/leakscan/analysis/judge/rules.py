@@ -11,7 +11,7 @@ time. That leaves four ways to be innocent, each with its own test:
 - It is bounded by something one can see: `maxsize`, `maxlen`.
 - It was a single event. One run with births gives no rate.
 
-Three more for what the births alone would get wrong:
+Four more for what the births alone would get wrong:
 
 - It slows down. A table of a finite set of keys fills ever more slowly: births that fall from run to run
   (Mann-Kendall, 2.5 %) are no rate, unless the second half alone has many and no fall of its own.
@@ -30,7 +30,7 @@ number of runs that would decide.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
+from functools import lru_cache
 from itertools import pairwise
 from math import comb
 from typing import Final
@@ -74,7 +74,7 @@ _MANY: Final = 20
 """Runs in the second half, with twice as many births, in which a fall that goes on would show."""
 
 
-@cache
+@lru_cache(maxsize=4096)
 def judge(history: History) -> Judgement:
     """The verdict on one group of survivors. `history.births` must cover every run after the baseline."""
     if not history.total:

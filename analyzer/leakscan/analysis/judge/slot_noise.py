@@ -108,7 +108,7 @@ def _held_by_library(reach: Reach, contents: U32, reason: Reason) -> str:
     names = {graph.type_name(obj) for obj in contents.tolist()}
     segments = reason.members[0].segments
     for owner in (reason.members[0].root_object, *(segment.target for segment in segments)):
-        for name in names:
+        for name in sorted(names):
             if (found := HELD_BY.get((graph.type_name(owner), name))) is not None:
                 return found
     return ""

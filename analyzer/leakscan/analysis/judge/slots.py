@@ -10,6 +10,7 @@ import numpy as np
 
 from leakscan.analysis.causes.holding import NUMBER, Holding, Population
 from leakscan.analysis.dialects.slots_v8 import LISTED
+from leakscan.analysis.graph.modules import Tier
 from leakscan.analysis.judge.history import History, Judgement
 from leakscan.analysis.judge.holder_rules import judge_replaced
 from leakscan.analysis.judge.ranks import ORDER, rank
@@ -67,7 +68,11 @@ def worst_of(
     tiers = holding.reach.modules.type_tiers
     for each in populations:
         found = by_type[each.type_row].verdict
-        if found is Verdict.INCONCLUSIVE and each.count < _PART * total and tiers[each.type_row] > 1:
+        if (
+            found is Verdict.INCONCLUSIVE
+            and each.count < _PART * total
+            and tiers[each.type_row] > Tier.LIBRARY
+        ):
             continue
         if rank(found) < rank(verdict):
             verdict = found

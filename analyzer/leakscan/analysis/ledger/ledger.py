@@ -218,7 +218,7 @@ def _mapped(figures: Sequence[Figures], tables: Sequence[Mapping[str, int]]) -> 
     Pages can only have come with new address space, or with memory that was asked for and not
     written to until now; a block of malloc that nobody writes to is counted as used and not resident.
     """
-    if "mappings" not in tables[0]:
+    if not all("mappings" in table for table in tables):
         return [], 0
     raw = [table["mappings"] for table in tables]
     space = [
@@ -290,19 +290,25 @@ def _told_sites(sites: Sequence[NativeSite]) -> tuple[NativeSite, ...]:
 
 
 def _is_machinery(function: str, file: str) -> bool:
-    return not file.endswith(".py") and (
-        function.startswith(_MACHINERY) or (function == "<unknown>" and file == "<unknown>")
-    )
+    if file.endswith(".py"):
+        return False
+    # gcc names the parts that it makes of one function `main.cold`, `run_mod.constprop.0`.
+    if function.partition(".")[0] in _MACHINERY_ITSELF or function.startswith(_MACHINERY):
+        return True
+    return function == "<unknown>" and file == "<unknown>"
 
 
 _MACHINERY: Final = (
     *("_PyEval", "PyEval_", "_PyObject", "PyObject_", "_PyFunction", "_PyVectorcall", "PyVectorcall"),
     *("_PyMem", "cfunction_", "method_vectorcall", "vectorcall_", "call_trace", "trace_call_function"),
-    *("type_call", "ffi_call", "_ctypes_callproc", "_call_function_pointer", "PyCFuncPtr_call"),
-    *("slot_tp_call", "PyRun_", "pymalloc_", "allocate_from_new_pool", "new_arena", "run_mod", "run_eval"),
-    *("pyrun_", "Py_RunMain", "Py_BytesMain", "__libc_start", "_start", "main", "builtin_exec", "gen_send"),
-    "method_call",
+    *("ffi_call", "_ctypes_callproc", "_call_function_pointer", "PyCFuncPtr_call"),
+    *("slot_tp_call", "PyRun_", "pymalloc_", "allocate_from_new_pool", "run_eval_code_obj"),
+    *("pyrun_", "Py_RunMain", "Py_BytesMain", "__libc_start", "gen_send_ex"),
 )
+_MACHINERY_ITSELF: Final = frozenset(
+    ("main", "_start", "type_call", "new_arena", "run_mod", "builtin_exec", "gen_send", "method_call")
+)
+"""Words that a library's own functions may begin with: `main_loop`, `type_call_cache`."""
 
 
 def _advice(kind: str, rounds: Rounds) -> str:

@@ -99,6 +99,9 @@ def count_entries(earlier: Earlier, reach: Reach, names: SlotNames, slot: Slot, 
     before = _count(earlier.before, old, counted)
     bounds = [bound_of(names, obj) for obj in slot.holders[:_LOOKED_AT].tolist()]
     bound = sum(limit for limit, _ in bounds if limit) if all(limit for limit, _ in bounds) else None
+    if bound is not None:
+        # Those that were looked at stand for the others.
+        bound = bound * len(slot.holders) // len(bounds)
     enforced = all(is_enforced for _, is_enforced in bounds)
     by_type = _by_type(earlier.before, graph, old, slot.holders, values, counted)
     return Entries(

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leakscan.analysis.dialects.slotnames import SlotNames
-from leakscan.heap.graph import HeapGraph, Location
+from leakscan.heap.graph import Location
 from leakscan.heap.kinds import ObjectFlag
 
 Bools = npt.NDArray[np.bool_]
@@ -45,15 +45,6 @@ def is_container(type_name: str) -> bool:
         "dict", "list", "set", "deque", "OrderedDict", "defaultdict", "Counter", "WeakValueDictionary",
         "WeakKeyDictionary", "WeakSet", "Map", "Set", "Array",
     )  # fmt: skip
-
-
-def same_object(before: HeapGraph, after: HeapGraph, obj: int) -> int | None:
-    """The object of `before` that was at the same address and had a type of the same name."""
-    found = np.flatnonzero(before.addresses == after.addresses[obj])
-    for earlier in found.tolist():
-        if before.type_name(earlier) == after.type_name(obj):
-            return int(earlier)
-    return None
 
 
 def bound_of(names: SlotNames, obj: int) -> tuple[int | None, bool]:
