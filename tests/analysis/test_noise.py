@@ -144,6 +144,11 @@ PLACES = [
     ("module _pytest.fixtures > x", "the test runner", True),
     ("module hypothesis.core > x", "the test runner", True),
     ("module sqlalchemy.util > _compiled_cache > ['*']", "a library's own cache", False),
+    (
+        "module celery.worker.state > successful_requests > ._data > ['*']",
+        "the last tasks of a Celery worker, 1 000 done and 50 000 revoked at most",
+        True,
+    ),
     ("module builtins > print", "builtins", False),
     ("(GC roots) > closure `resourceTimingBuffer` > [*]", "resource timings of fetch, 250 at most", True),
     ("(GC roots) > internal `map`", "V8's own bookkeeping", True),

@@ -22,7 +22,9 @@ from leakscan.capture import Capture, Settings
 from leakscan.capture.directory.reader import read_capture
 from leakscan.capture.program.orders import by_time
 from leakscan.capture.program.run import Marks, capture_program
-from leakscan.errors import CaptureError
+from leakscan.cli.capture_command import NOT_OF_A_COMMAND, capture_command
+from leakscan.cli.capture_options import CaptureOptions
+from leakscan.errors import CaptureError, UsageError
 from leakscan.report.reproduce import commands
 from verdicts import INNOCENT
 
@@ -506,3 +508,12 @@ def test_a_program_that_goes_on_after_the_last_run_leaves_the_capture_as_it_is(r
     assert [row.run for row in captured.control] == [1, 2, 3]
     assert [leakscan.load(each).meta["run"] for each in (captured.before, captured.after)] == [0, 8]
     assert leaks(captured) == [(8, "Order", 1)]
+
+
+@pytest.mark.parametrize("flag", sorted(NOT_OF_A_COMMAND))
+def test_what_a_command_cannot_be_asked_for_says_why_and_what_instead(flag: str):
+    value = {"--arg": ["n=3"], "--setup": "open", "--node": "node"}.get(flag, True)
+    asked = CaptureOptions(command=["python", "x.py"], **{flag[2:].replace("-", "_"): value})
+    with pytest.raises(UsageError, match=f"^{flag} is for scenarios: ") as refused:
+        capture_command(asked)
+    assert len(refused.value.message) > len(f"{flag} is for scenarios: ") and refused.value.hint

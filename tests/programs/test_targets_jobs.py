@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from asked import kinds
-from leakscan.analysis.results.findings import Verdict
 from leakscan.answers.analyse import analysed_capture
 from leakscan.capture import Capture, Settings, capture
 from leakscan.capture.program.run import Marks, capture_program
 from leakscan.capture.program.serving import by_requests, requests_to, server_of
+from verdicts import INNOCENT
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "tasks-and-commands.md"
 SETTINGS = Settings(runs=12, warmup=5)
@@ -49,10 +49,10 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Tak
                 path.write_text(text if is_planted else text.replace(PLANTED[package], "Seen()"))
             answer = analysed_capture(take(tmp_path / f"leak-{is_planted}"))
             told = [(leak.count, leak.type_name.rpartition(".")[2]) for leak in answer.leaks[:1]]
-            # What a package itself keeps up to a bound may be undecided after a few runs.
-            assert told == [(12, "Seen")] if is_planted else answer.verdict is not Verdict.LEAK, (
-                answer.headline
-            )
+            if is_planted:
+                assert told == [(12, "Seen")], answer.headline
+            else:
+                assert answer.verdict in INNOCENT, answer.headline
 
     return checked
 

@@ -18,6 +18,32 @@ if TYPE_CHECKING:
 
 _CALLED: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
+_CALLED_AGAIN: Final = "name what a run is as the target: leakscan capture shop.orders:handle {} -o DIR"
+NOT_OF_A_COMMAND: Final = {
+    "--arg": ("a command has its own arguments", "write them behind `--`"),
+    "--setup": ("a command sets itself up", "leave it out"),
+    "--node": ("the command names its own Node", "write it behind `--`"),
+    "--until-sure": (
+        "the runs of a command are judged when all of them are made",
+        "--runs 40, and give it work for so many",
+    ),
+    "--prove": (
+        "a proof makes more runs in a forked child, and a child of a program can make none",
+        "`leakscan whatif DIR --cut PATTERN` says what the cut would free; or "
+        + _CALLED_AGAIN.format("--prove"),
+    ),
+    "--blame": (
+        "it makes more runs to see which lines fill the holders, and a command makes its own",
+        "--sites says which line made the objects; or " + _CALLED_AGAIN.format("--blame"),
+    ),
+    "--native": (
+        "memray traces more runs, and a command makes its own",
+        _CALLED_AGAIN.format("--native"),
+    ),
+    "--trim-probe": ("it changes the memory of a program that goes on", "leave it out"),
+}
+"""Why an option makes no sense here, and what to do."""
+
 
 def capture_command(asked: CaptureOptions) -> Capture:
     """Start the command and count its runs. UsageError: something was asked for that a command has not."""
@@ -30,11 +56,9 @@ def capture_command(asked: CaptureOptions) -> Capture:
             f"{asked.target} is a scenario, and after `--` comes a command: one of them can be captured",
             hint="leave one out; --on-call says which function of a command is a run",
         )
-    if asked.only_for_scenarios:
-        raise UsageError(
-            f"{asked.only_for_scenarios[0]} is for scenarios, which leakscan calls itself",
-            hint="leave it out",
-        )
+    for flag in asked.only_for_scenarios:
+        why, instead = NOT_OF_A_COMMAND[flag]
+        raise UsageError(f"{flag} is for scenarios: {why}", hint=instead)
     if not asked.command:
         raise UsageError(
             "--on-call and --url need a command",

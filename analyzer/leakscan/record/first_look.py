@@ -152,18 +152,20 @@ class _Look:
     def _is_more(self, number: int) -> bool:
         """More of the runs is alive, as far as births tell.
 
-        What one run has in the place of another's comes and goes, most of all where a server answers in
-        another thread. So either more is alive than after any run before, or what is alive of earlier runs
-        has become more by itself, and not by what the last one was found to have left.
+        More than after any run before: what one run has in the place of another's comes and goes, most of
+        all where a server answers in another thread. Where that hides what is added, what is alive of earlier
+        runs has become more, and not by what the last one was found to have left.
         """
         living = self._living
         if living[number] == _UNKNOWN:
             return True
         if living[number] > max(living[1:number], default=0):
             return True
-        return number > 2 and self._stays(number) - self._stays(number - 1) > max(
-            0, living[number - 1] - max(living[1 : number - 1])
-        )
+        if number <= 2 or living[number] == living[number - 1]:
+            return False
+        stayed = max(self._stays(each) for each in range(2, number))
+        found = max(0, living[number - 1] - max(living[1 : number - 1]))
+        return self._stays(number) - stayed > found
 
     def _stays(self, number: int) -> int:
         return self._living[number] - self._born[number]

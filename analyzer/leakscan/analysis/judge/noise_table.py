@@ -354,6 +354,16 @@ NOISE: Final = (
         versions="SQLAlchemy 2, pydantic 2, Jinja 3, dateutil 2, Babel 2, NumPy 1-2, pandas 2-3",
         example="module sqlalchemy.util > _compiled_cache > ['*']",
     ),
+    # Of a worker: `LimitedSet`s, whose `maxlen` the dict and the list inside of them do not show.
+    NoiseRule(
+        reason="the last tasks of a Celery worker, 1 000 done and 50 000 revoked at most",
+        modules="celery.worker.state",
+        name="successful_requests|revoked",
+        is_bounded=True,
+        library="Celery",
+        versions="5",
+        example="module celery.worker.state > successful_requests > ._data > ['*']",
+    ),
     NoiseRule(
         reason="builtins",
         modules="builtins",
