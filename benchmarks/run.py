@@ -24,6 +24,7 @@ BENCHMARKS = (
     "bench_v8.py",
     "bench_query.py",
     "bench_open.py",
+    "bench_attach.py",
 )
 
 

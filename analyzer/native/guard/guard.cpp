@@ -101,7 +101,7 @@ class Guard {
     Bytes last_room_ = 0, first_room_ = 0, first_resident_ = 0, baseline_used_ = 0;
     Bytes counted_blocks_ = 0, counted_at_ = 0;
     bool owns_births_ = false, inherits_births_ = false, has_half_ = false, lies_in_memory_ = false;
-    bool has_after_ = false, hurries_ = false, is_desperate_ = false;
+    bool has_after_ = false, hurries_ = false, is_shallow_ = false, is_desperate_ = false;
     Cost writing_{};  // the snapshot that is written
     Bytes room_before_ = 0;
     int tries_ = 0, last_ones_ = 0;
@@ -137,7 +137,7 @@ const char* Guard::start_thread() {
     if (!is_registered) is_registered = pthread_atfork(nullptr, nullptr, guard_child) == 0;
     must_stop_ = false;
     has_box_ = false;
-    has_half_ = owns_births_ = has_after_ = false;
+    has_half_ = owns_births_ = has_after_ = is_shallow_ = false;
     stage_ = Stage::WAITS;
     tries_ = last_ones_ = 0;
     tried_ = -1e9;
@@ -342,7 +342,9 @@ void Guard::watch(const Reading& now, double at) {
 // Where memory grows fast the first one was taken early: a later one tells more, and where it does not get whole the
 // early one stays.
 bool Guard::is_worth_another(const Reading& now, const Cost& next) const {
-    return owns_births_ && last_ones_ < kMostLast && tries_ < kMostTries && now.room < last_room_ / 5 * 3 &&
+    // After one that was hurried, a whole one: what grew so fast may have been a burst.
+    const bool has_less_room = now.room < last_room_ / 5 * 3;
+    return owns_births_ && last_ones_ < kMostLast && tries_ < kMostTries && (has_less_room || is_shallow_) &&
            now.room > next.bytes_of_tight_child();
 }
 
@@ -526,6 +528,7 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
     journal_.write();
     if (is_whole && rename(partial, path) == 0) {
         has_after_ |= !is_baseline;
+        is_shallow_ = hurries_;
         return Taken::DONE;
     }
     if (is_whole) {

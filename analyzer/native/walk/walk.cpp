@@ -22,6 +22,9 @@ TraverseProc subtype_traverse = nullptr;
 
 namespace {
 constexpr std::size_t kPlanSlots = 1 << 12;
+// About a tenth of a second. Most programs have fewer objects before they begin to work: what holds the rest is
+// met by then.
+constexpr std::uint32_t kLeastRows = 100'000;
 }  // namespace
 
 void Walk::resolve_one() {
@@ -365,7 +368,7 @@ void Walk::process_row(std::uint32_t id, const void* address, bool is_frame) {
 }
 
 void Walk::process_all() {
-    for (; !may_hurry_ || !is_hurried; next_++) {
+    for (; !may_hurry_ || !is_hurried || next_ < kLeastRows; next_++) {
         if (next_ == nodes.count()) {
             drain();
             if (next_ == nodes.count()) return;
