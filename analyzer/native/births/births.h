@@ -5,6 +5,7 @@
 #include "births/shadow.h"
 #include "births/sites.h"
 #include "births/works.h"
+#include "cpython/layout.h"
 #include "format.h"
 #include "module.h"
 
@@ -116,9 +117,10 @@ inline bool sites_armed() { return detail::is_armed && detail::has_sites; }
 // The block that holds `object`: the collector's header and the dict and weak reference pointers of
 // an instance lie before it (two words each, 3.11 to 3.15).
 inline const void* block_of(PyObject* object) {
-    constexpr unsigned long kPreHeader = (1ul << 3) | (1ul << 4);
+    constexpr unsigned long kHasPreHeader = record::tpflag::MANAGED_WEAKREF | record::tpflag::MANAGED_DICT;
     const unsigned long flags = PyType_GetFlags(Py_TYPE(object));
-    const std::size_t before = (flags & Py_TPFLAGS_HAVE_GC ? 16 : 0) + (flags & kPreHeader ? 16 : 0);
+    const std::size_t before =
+        (flags & Py_TPFLAGS_HAVE_GC ? record::kGcHead : 0) + (flags & kHasPreHeader ? record::kPreHeader : 0);
     return reinterpret_cast<const char*>(object) - before;
 }
 

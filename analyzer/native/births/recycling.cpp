@@ -13,6 +13,7 @@
 #include "births/recycling.h"
 
 #include "births/births.h"
+#include "cpython/layout.h"
 
 #include <dlfcn.h>
 #include <cstring>
@@ -24,11 +25,6 @@ namespace {
 constexpr unsigned kPy311 = 0x030B0000;
 constexpr unsigned kPy314 = 0x030E0000;
 
-// The part of PyTypeObject that has stood still since 3.8: up to and with tp_vectorcall.
-constexpr std::size_t kTypeBytes = 408;
-constexpr std::size_t kDeallocOffset = 48;
-constexpr std::size_t kCollectorHeader = 16;
-
 struct Watched {
     const char* symbol;
     unsigned since;       // the first version with a free list for it
@@ -38,7 +34,7 @@ struct Watched {
     std::size_t before;  // bytes from the start of the block to the object
     bool is_watched;
     bool is_bypassed;
-    alignas(16) unsigned char twin[kTypeBytes];
+    alignas(16) unsigned char twin[sizeof(record::TypeObject)];
 };
 
 Watched table[] = {
@@ -60,7 +56,9 @@ Watched table[] = {
 constexpr std::size_t kTypes = sizeof table / sizeof table[0];
 constexpr std::size_t kNesting = 3;  // the first ones contain objects of their own type
 
-destructor& slot_of(void* type) { return *reinterpret_cast<destructor*>(static_cast<char*>(type) + kDeallocOffset); }
+destructor& slot_of(void* type) {
+    return *reinterpret_cast<destructor*>(static_cast<char*>(type) + offsetof(record::TypeObject, dealloc));
+}
 
 inline void mark(const Watched& watched, PyObject* object) {
     // A subclass ends in its base's destructor too; its blocks are never recycled.
@@ -84,7 +82,7 @@ thread_local Trash trash;
 constexpr int kDeepest = 50;
 
 inline std::uintptr_t& link_of(PyObject* object) {
-    return *reinterpret_cast<std::uintptr_t*>(reinterpret_cast<char*>(object) - 8);
+    return *reinterpret_cast<std::uintptr_t*>(reinterpret_cast<char*>(object) + record::kGcPrevious);
 }
 
 template <std::size_t I>
@@ -159,8 +157,8 @@ void watch_type(std::size_t i, bool with_sites) {
     const auto known = reinterpret_cast<destructor>(PyType_GetSlot(watched.type, Py_tp_dealloc));
     if (known == nullptr || slot_of(watched.type) != known) return;
     watched.original = known;
-    watched.before = PyType_GetFlags(watched.type) & Py_TPFLAGS_HAVE_GC ? kCollectorHeader : 0;
-    std::memcpy(watched.twin, watched.type, kTypeBytes);
+    watched.before = PyType_GetFlags(watched.type) & Py_TPFLAGS_HAVE_GC ? record::kGcHead : 0;
+    std::memcpy(watched.twin, watched.type, sizeof watched.twin);
     watched.is_bypassed = with_sites && watched.make != nullptr;
     slot_of(watched.type) = wrapper_of(i);
     if (watched.is_bypassed && !probe(watched)) {

@@ -138,7 +138,8 @@ inline constexpr unsigned long TYPE = 1ul << 31;
 
 inline constexpr int kMemberObject = 6, kMemberObjectEx = 16;  // T_OBJECT, T_OBJECT_EX
 inline constexpr int kMemberRelative = 8;                      // Py_RELATIVE_OFFSET, 3.12+
-inline constexpr std::size_t kGcHead = 16;
+inline constexpr std::size_t kGcHead = 16;                     // PyGC_Head
+inline constexpr std::size_t kPreHeader = 16;                  // two words of an instance before it
 
 template <typename T>
 inline T load(const void* base, std::ptrdiff_t offset) {
@@ -154,9 +155,19 @@ __attribute__((no_sanitize("address"))) inline std::uintptr_t word_at(const void
 inline Object* object_at(const void* base, std::ptrdiff_t offset) { return load<Object*>(base, offset); }
 
 // Parts of structs that are the same in 3.11 to 3.15.
-inline constexpr std::ptrdiff_t kBytesText = 32;      // PyBytesObject.ob_sval
-inline constexpr std::ptrdiff_t kKeyBehindHash = 8;   // PyDictKeyEntry; PyDictUnicodeEntry has no hash
-inline constexpr std::ptrdiff_t kValueBehindKey = 8;  // in both
+inline constexpr std::ptrdiff_t kBytesText = 32;                  // PyBytesObject.ob_sval
+inline constexpr std::ptrdiff_t kKeyBehindHash = 8;               // PyDictKeyEntry; PyDictUnicodeEntry has no hash
+inline constexpr std::ptrdiff_t kValueBehindKey = 8;              // in both
+inline constexpr std::ptrdiff_t kGcPrevious = -8, kGcNext = -16;  // PyGC_Head, before the object
+inline constexpr std::ptrdiff_t kIntTag = 16;                     // PyLongObject.long_value.lv_tag, 3.12+
+inline constexpr int kIntTagBits = 3;                             // of sign, below the number of digits
+// Where an instance keeps its attributes, before the object: the dict, in 3.12 perhaps tagged values, in 3.11 the
+// values beside it.
+inline constexpr std::ptrdiff_t kManagedDict = -24, kManagedValues311 = -32;
+// PyDictValues, 3.13+; before, the byte in front of it says how many bytes are.
+namespace dict_values {
+inline constexpr std::ptrdiff_t CAPACITY = 0, EMBEDDED = 2, VALID = 3, PREFIX_TO_312 = -1;
+}
 namespace set_entry {
 inline constexpr std::int64_t KEY = 0, HASH = 8, BYTES = 16;
 }
@@ -193,14 +204,14 @@ inline bool has_gc_head(const Object* object) {
     return true;
 }
 
-inline bool is_tracked(const Object* object) { return load<std::uint64_t>(object, -16) != 0; }
+inline bool is_tracked(const Object* object) { return load<std::uint64_t>(object, kGcNext) != 0; }
 
 // Bytes before the object that belong to its block: the collector's head and the 3.11+ pre-header.
 inline std::size_t header_bytes(const TypeObject* type, bool gc) {
     std::size_t bytes = gc ? kGcHead : 0;
     unsigned long pre = tpflag::MANAGED_DICT;
     if (L->minor >= 12) pre |= tpflag::MANAGED_WEAKREF;
-    if (type->flags & pre) bytes += 16;
+    if (type->flags & pre) bytes += kPreHeader;
     return bytes;
 }
 

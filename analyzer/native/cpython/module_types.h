@@ -45,8 +45,17 @@ namespace method_wrapper {
 inline constexpr std::ptrdiff_t DESCRIPTOR = 16, SELF = 24;
 }
 namespace weak_reference {
-inline constexpr std::ptrdiff_t OBJECT = 16;
+inline constexpr std::ptrdiff_t OBJECT = 16, CALLBACK = 24;
 }
+// Include/cpython/pyerrors.h
+namespace base_exception {
+inline constexpr std::ptrdiff_t ARGS = 24, NOTES = 32, TRACEBACK = 40, CONTEXT = 48, CAUSE = 56;
+}
+// Include/cpython/bytearrayobject.h: from 3.15 on the buffer is a bytes object.
+namespace bytearray_fields {
+inline constexpr std::ptrdiff_t BUFFER_FROM_315 = 56;
+inline constexpr std::uint64_t BUFFER_HEAD = 33;
+}  // namespace bytearray_fields
 
 // numpy/ndarraytypes.h: PyArrayObject_fields and PyArray_Descr
 namespace numpy_array {

@@ -99,7 +99,7 @@ struct Lines {
 };
 
 constexpr std::uint64_t kArena = std::uint64_t{64} << 20;  // HEAP_MAX_SIZE of a 64-bit glibc
-constexpr std::uint64_t kMostGuard = 64 * 1024, kPage = 4096;
+constexpr std::uint64_t kMostGuard = 64 * 1024;
 
 bool starts_with(const char* text, const char* start) { return !std::strncmp(text, start, std::strlen(start)); }
 
@@ -169,7 +169,7 @@ struct Sorter {
         if (guard > kMostGuard) return false;
         for (const std::uint64_t usual : {stack_limit, std::uint64_t{8} << 20, std::uint64_t{2} << 20}) {
             if (guarded && (size == usual || size + guard == usual)) return true;
-            if (usual && size % (usual + kPage) == 0) return true;
+            if (usual && size % (usual + page) == 0) return true;
         }
         return false;
     }
@@ -180,6 +180,7 @@ struct Sorter {
     }
 
     const std::uint64_t stack_limit = stack_size_of_this_process();
+    const std::uint64_t page = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 };
 
 }  // namespace

@@ -70,7 +70,8 @@ void look_into(const Area& area, void* context) {
 // Another process's pages: which are there (reading the others would make them), and what they begin with.
 class Outside {
   public:
-    Outside(int pid, PoolTotals* totals) : pid_(pid), totals_(totals) {
+    Outside(int pid, PoolTotals* totals)
+        : pid_(pid), page_(static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE))), totals_(totals) {
         char file[32];
         std::snprintf(file, sizeof(file), "/proc/%d/pagemap", pid);
         pagemap_ = open(file, O_RDONLY | O_CLOEXEC);
@@ -96,16 +97,18 @@ class Outside {
     int error;
 
   private:
-    static constexpr std::uint64_t kBatch = 128, kPage = 4096, kPages = kPool / kPage;
+    // A page may be as small as 4 KiB, or larger than a pool.
+    static constexpr std::uint64_t kBatch = 128, kMostPages = kBatch * kPool / 4096 + 1;
     static constexpr std::uint64_t kPresentOrSwapped = std::uint64_t{3} << 62, kPresent = std::uint64_t{1} << 63;
 
     void look_at(std::uint64_t first, std::uint64_t pools) {
-        const std::size_t wanted = pools * kPages * 8;
-        if (pread(pagemap_, pages_, wanted, static_cast<off_t>(first / kPage * 8)) != static_cast<ssize_t>(wanted))
+        first_page_ = first / page_;
+        const std::size_t wanted = ((first + pools * kPool - 1) / page_ - first_page_ + 1) * 8;
+        if (pread(pagemap_, pages_, wanted, static_cast<off_t>(first_page_ * 8)) != static_cast<ssize_t>(wanted))
             return;  // unmapped meanwhile
         std::size_t count = 0;
         for (std::uint64_t i = 0; i < pools; i++)
-            if (pages_[i * kPages] & kPresent) {
+            if (page_at(first + i * kPool) & kPresent) {
                 remote_[count] = {reinterpret_cast<void*>(first + i * kPool), sizeof(PoolHeader)};
                 index_[count++] = i;
             }
@@ -122,18 +125,22 @@ class Outside {
         }
     }
 
+    std::uint64_t page_at(std::uint64_t address) const { return pages_[address / page_ - first_page_]; }
+
     void add(const PoolHeader& pool, std::uint64_t first, std::uint64_t index) {
-        if (!is_pool(pool, first + index * kPool)) return;
+        const std::uint64_t start = first + index * kPool;
+        if (!is_pool(pool, start)) return;
         totals_->pools++;
         totals_->used += pool.used_blocks * (pool.size_class + 1) * kGranule;
         totals_->blocks += pool.used_blocks;
-        for (std::uint64_t page = 0; page < kPages; page++)
-            if (pages_[index * kPages + page] & kPresentOrSwapped) totals_->resident += kPage;
+        for (std::uint64_t inside = 0; inside < kPool; inside += page_)
+            if (page_at(start + inside) & kPresentOrSwapped) totals_->resident += page_ < kPool ? page_ : kPool;
     }
 
     int pid_, pagemap_ = -1;
+    const std::uint64_t page_;
     PoolTotals* totals_;
-    std::uint64_t pages_[kBatch * kPages], index_[kBatch];
+    std::uint64_t first_page_ = 0, pages_[kMostPages], index_[kBatch];
     iovec remote_[kBatch];
     PoolHeader headers_[kBatch];
 };

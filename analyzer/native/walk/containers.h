@@ -26,7 +26,7 @@ struct DictItems {
 
 void name_dict(Walk& walk, const Object* dict);
 void name_ordered_dict(Walk& walk, const Object* dict);
-void name_items(Walk& walk, const Object* sequence, const Object* const* items, std::int64_t count);
+void name_items(Walk& walk, const Object* const* items, std::int64_t count);
 void name_set(Walk& walk, const Object* set);
 void name_deque(Walk& walk, const Object* deque);
 void name_hamt(Walk& walk, const Object* node, Shape shape);
@@ -34,6 +34,8 @@ void name_object_array(Walk& walk, const Object* array);
 void name_lru_cache(Walk& walk, const Object* cache);
 void name_weakref(Walk& walk, const Object* weakref);
 void name_instance(Walk& walk, const Object* object, TypePlan* plan);
+void name_shared_keys(Walk& walk, const Object* type);  // those of its instances
+// Whether an attribute of that name says by convention how large a container may grow.
 bool is_bound_text(const char* name);
 
 // A value in a dict by an ASCII key, without hashing: for the few lookups the recorder needs.

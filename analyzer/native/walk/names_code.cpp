@@ -236,8 +236,6 @@ void name_module(Walk& walk, const Object* module) {
     if (text_equals(name, "leakscan") || text_starts_with(name, "leakscan.", 9)) walk.own();
 }
 
-void emit_shared_keys(Walk& walk, const Object* type);
-
 void name_type(Walk& walk, const Object* object) {
     const auto type = static_cast<const TypeObject*>(static_cast<const void*>(object));
     TypePlan* plan = walk.plan_of(type);
@@ -266,7 +264,7 @@ void name_type(Walk& walk, const Object* object) {
     slot(L->heap_type_qualname, "__qualname__");
     slot(L->heap_type_slots, "__slots__");
     slot(L->heap_type_module, "module", format::MACHINERY);
-    emit_shared_keys(walk, object);
+    name_shared_keys(walk, object);
 }
 
 void name_weakref(Walk& walk, const Object* weakref) {

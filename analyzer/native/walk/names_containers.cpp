@@ -3,6 +3,8 @@
 
 #include "cpython/module_types.h"
 
+#include <algorithm>
+
 namespace record {
 namespace {
 
@@ -87,7 +89,7 @@ void name_ordered_dict(Walk& walk, const Object* dict) {
     }
 }
 
-void name_items(Walk& walk, const Object*, const Object* const* items, std::int64_t count) {
+void name_items(Walk& walk, const Object* const* items, std::int64_t count) {
     for (std::int64_t i = 0; i < count; i++) walk.emit(items[i], format::INDEX, static_cast<std::uint32_t>(i), true);
 }
 
@@ -192,25 +194,25 @@ const char* inline_values(const Object* object) {
     if (L->minor >= 13) {
         if (!(type->flags & tpflag::INLINE_VALUES)) return nullptr;
         const char* values = reinterpret_cast<const char*>(object) + type->basicsize;
-        return load<std::uint8_t>(values, 3) ? values : nullptr;
+        return load<std::uint8_t>(values, dict_values::VALID) ? values : nullptr;
     }
     if (!(type->flags & tpflag::MANAGED_DICT)) return nullptr;
-    if (L->minor == 11) return load<const char*>(object, -32);
-    const auto tagged = load<std::uintptr_t>(object, -24);
+    if (L->minor == 11) return load<const char*>(object, kManagedValues311);
+    const auto tagged = load<std::uintptr_t>(object, kManagedDict);
     return tagged & 1 ? reinterpret_cast<const char*>(tagged + 1) : nullptr;
 }
 
 Object* dict_of(const Object* object) {
     const TypeObject* type = object->type;
     if (type->flags & tpflag::MANAGED_DICT) {
-        const auto word = load<std::uintptr_t>(object, -24);
+        const auto word = load<std::uintptr_t>(object, kManagedDict);
         return L->minor == 12 && (word & 1) ? nullptr : reinterpret_cast<Object*>(word);
     }
     std::ptrdiff_t offset = type->dictoffset;
     if (!offset) return nullptr;
     if (offset < 0) {
         std::int64_t items = static_cast<const VarObject*>(object)->size;
-        if (L->minor >= 12 && (type->flags & tpflag::INT)) items = load<std::int64_t>(object, 16) >> 3;
+        if (L->minor >= 12 && (type->flags & tpflag::INT)) items = load<std::int64_t>(object, kIntTag) >> kIntTagBits;
         if (items < 0) items = -items;
         offset += (type->basicsize + items * type->itemsize + 7) & ~std::int64_t{7};
     }
@@ -220,8 +222,9 @@ Object* dict_of(const Object* object) {
 namespace {
 
 // Attributes that by convention say how large a container may grow, without underscores.
-constexpr const char* kBounds[] = {"maxsize",  "maxlen",  "maxlength",  "maxentries",  "maxitems",        "maxkeys",
-                                   "capacity", "maxrecords", "sizelimit", "cachesize", "maxcachesize", "maxsizeinmemory"};
+constexpr const char* kBounds[] = {"maxsize",   "maxlen",    "maxlength",    "maxentries",
+                                   "maxitems",  "maxkeys",   "capacity",     "maxrecords",
+                                   "sizelimit", "cachesize", "maxcachesize", "maxsizeinmemory"};
 constexpr std::int64_t kLongestBound = 48;
 
 // `get(i)` is the i-th character. Private names count as well: `_maxsize`, and `_Cache__maxsize` of a class Cache.
@@ -289,7 +292,7 @@ void name_instance(Walk& walk, const Object* object, TypePlan* plan) {
             if (is_bound_name(items.key(i))) plan->bound_entry = i;
     }
     if (plan->bound_entry >= 0) say_bound(walk, items.value(plan->bound_entry));
-    if (L->minor >= 13 && count > load<std::uint8_t>(values, 0)) count = load<std::uint8_t>(values, 0);
+    if (L->minor >= 13) count = std::min<std::int64_t>(count, load<std::uint8_t>(values, dict_values::CAPACITY));
     for (std::int64_t i = 0; i < count; i++)
         if (const Object* value = items.value(i))
             walk.emit(value, format::ATTRIBUTE, walk.strings.label(items.key(i)), true);
@@ -304,7 +307,7 @@ Object* attribute(const Object* object, const char* name) {
     return nullptr;
 }
 
-void emit_shared_keys(Walk& walk, const Object* type) {
+void name_shared_keys(Walk& walk, const Object* type) {
     const DictItems items(load<const void*>(type, L->heap_type_cached_keys), nullptr);
     const std::uint32_t label = walk.strings.of("shared keys");
     for (std::int64_t i = 0; i < items.count; i++) walk.emit(items.key(i), format::MACHINERY, label, true);

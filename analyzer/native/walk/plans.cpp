@@ -1,5 +1,6 @@
 // What is known of each type before its first instance is read: shape, fields, names.
 #include "cpython/known_types.h"
+#include "cpython/module_types.h"
 #include "walk/code.h"
 #include "walk/containers.h"
 #include "walk/plan.h"
@@ -166,13 +167,13 @@ void add_layout_fields(Walk& walk, const TypePlan* plan, FieldList& list) {
             slot(L->gen_origin_or_finalizer, plan->await_label[0] == 'a' ? "finalizer" : "cr_origin");
         slot(L->gen_exc_value, "handled exception");
     } else if (shape == Shape::WEAKREF) {
-        slot(24, "__callback__");
+        slot(weak_reference::CALLBACK, "__callback__");
     } else if (shape == Shape::EXCEPTION) {
-        slot(24, "args");
-        slot(32, "__notes__");
-        slot(40, "__traceback__");
-        slot(48, "__context__");
-        slot(56, "__cause__");
+        slot(base_exception::ARGS, "args");
+        slot(base_exception::NOTES, "__notes__");
+        slot(base_exception::TRACEBACK, "__traceback__");
+        slot(base_exception::CONTEXT, "__context__");
+        slot(base_exception::CAUSE, "__cause__");
     }
 }
 

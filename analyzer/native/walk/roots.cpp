@@ -170,49 +170,11 @@ std::uint32_t thread_label(Walk& walk, const void* state, std::size_t position) 
     return walk.strings.fresh(label, static_cast<std::size_t>(used));
 }
 
-}  // namespace
-
-void collect_running_frames(Walk& walk) {
-    for (std::size_t i = 0; i < walk.input->thread_count; i++) {
-        auto frame = static_cast<const char*>(walk.input->threads[i].frame);
-        // Entry and trampoline frames have no code object of their own; they only link.
-        for (std::int64_t left = 50'000'000; frame && left-- > 0; frame = load<const char*>(frame, L->frame_previous))
-            if (frame_code(frame)) walk.add_running(frame);
-    }
-}
-
-void walk_roots(Walk& walk) {
-    modules(walk);
-    interpreter_state(walk);
-    for (std::size_t i = 0; i < walk.input->thread_count; i++) thread_state(walk, walk.input->threads[i].state);
-    walk.root(format::INTERPRETER, walk.strings.of("the callable under test"), walk.input->subject,
-              format::ROOT_BORROWED);
-}
-
 // The frame nearest below this one, itself included, that is leakscan's or is not.
 const char* nearest(Walk& walk, const char* frame, bool own) {
     while (frame && (!walk.is_running(frame) || walk.is_own_code(frame_code(frame)) != own))
         frame = load<const char*>(frame, L->frame_previous);
     return frame;
-}
-
-void walk_threads(Walk& walk) {
-    for (std::size_t i = 0; i < walk.input->thread_count; i++) {
-        const ThreadInput& thread = walk.input->threads[i];
-        auto frame = static_cast<const char*>(thread.frame);
-        while (frame && !walk.is_running(frame)) frame = load<const char*>(frame, L->frame_previous);
-        if (!frame) continue;
-        const bool own = walk.is_own_code(frame_code(frame));
-        const std::uint32_t label = thread_label(walk, thread.state, i);
-        walk.nodes.intern(frame, true);
-        walk.root(format::THREAD, label, frame, own ? format::ROOT_OWN : 0);
-        // Nothing is reached through leakscan's own frames: those of its caller are roots themselves.
-        for (const char* at = nearest(walk, frame, true); (at = nearest(walk, at, false));
-             at = nearest(walk, at, true)) {
-            walk.nodes.intern(at, true);
-            walk.root(format::THREAD, label, at, 0);
-        }
-    }
 }
 
 // 3.11 keeps its signal handlers in a static variable without a symbol: a row of (tripped, function) for
@@ -237,6 +199,44 @@ int signal_of(const Segment& segment, std::uintptr_t address) {
         if (filled == count) return static_cast<int>(number);
     }
     return 0;
+}
+
+}  // namespace
+
+void collect_running_frames(Walk& walk) {
+    for (std::size_t i = 0; i < walk.input->thread_count; i++) {
+        auto frame = static_cast<const char*>(walk.input->threads[i].frame);
+        // Entry and trampoline frames have no code object of their own; they only link.
+        for (std::int64_t left = 50'000'000; frame && left-- > 0; frame = load<const char*>(frame, L->frame_previous))
+            if (frame_code(frame)) walk.add_running(frame);
+    }
+}
+
+void walk_roots(Walk& walk) {
+    modules(walk);
+    interpreter_state(walk);
+    for (std::size_t i = 0; i < walk.input->thread_count; i++) thread_state(walk, walk.input->threads[i].state);
+    walk.root(format::INTERPRETER, walk.strings.of("the callable under test"), walk.input->subject,
+              format::ROOT_BORROWED);
+}
+
+void walk_threads(Walk& walk) {
+    for (std::size_t i = 0; i < walk.input->thread_count; i++) {
+        const ThreadInput& thread = walk.input->threads[i];
+        auto frame = static_cast<const char*>(thread.frame);
+        while (frame && !walk.is_running(frame)) frame = load<const char*>(frame, L->frame_previous);
+        if (!frame) continue;
+        const bool own = walk.is_own_code(frame_code(frame));
+        const std::uint32_t label = thread_label(walk, thread.state, i);
+        walk.nodes.intern(frame, true);
+        walk.root(format::THREAD, label, frame, own ? format::ROOT_OWN : 0);
+        // Nothing is reached through leakscan's own frames: those of its caller are roots themselves.
+        for (const char* at = nearest(walk, frame, true); (at = nearest(walk, at, false));
+             at = nearest(walk, at, true)) {
+            walk.nodes.intern(at, true);
+            walk.root(format::THREAD, label, at, 0);
+        }
+    }
 }
 
 // Words of the interpreter's own memory, of C variables and of opaque objects that explain a missing count.

@@ -135,7 +135,7 @@ std::uint64_t int_size(const Object* number) {
     const auto basic = static_cast<std::uint64_t>(number->type->basicsize);
     if (L->minor < 12)
         return static_cast<std::uint64_t>(L->int_digits) + magnitude(static_cast<const VarObject*>(number)->size) * 4;
-    const std::uint64_t digits = load<std::uint64_t>(number, 16) >> 3;
+    const std::uint64_t digits = load<std::uint64_t>(number, kIntTag) >> kIntTagBits;
     return basic + (digits ? digits : 1) * 4;
 }
 
@@ -210,16 +210,14 @@ std::uint64_t round_8(std::uint64_t bytes) { return (bytes + 7) & ~std::uint64_t
 
 // 3.13+: how many values, their order, the values and one more.
 std::uint64_t embedded_values_size(const char* values) {
-    const std::uint64_t capacity = load<std::uint8_t>(values, 0);
+    const std::uint64_t capacity = load<std::uint8_t>(values, dict_values::CAPACITY);
     return round_8(capacity) + (capacity + 1) * 8;
 }
 
-constexpr int kEmbedded = 2;  // byte of 3.13+ values: they are part of the instance's block
-
 // Values in a block of their own. Up to 3.12 it does not say how long it is; its pool does.
 std::uint64_t values_size(const char* values, const void* keys) {
-    if (L->minor >= 13) return load<std::uint8_t>(values, kEmbedded) ? 0 : embedded_values_size(values);
-    const std::uint64_t prefix = load<std::uint8_t>(values, -1);
+    if (L->minor >= 13) return load<std::uint8_t>(values, dict_values::EMBEDDED) ? 0 : embedded_values_size(values);
+    const std::uint64_t prefix = load<std::uint8_t>(values, dict_values::PREFIX_TO_312);
     const std::uint64_t found = pools_in_use ? pool_block_bytes(values - prefix) : 0;
     return found ? found : prefix + usable_keys(keys) * 8;
 }
@@ -347,8 +345,8 @@ std::uint64_t shallow_size(const Object* object, const TypePlan* plan) {
         case BYTEARRAY:
             bytes =
                 static_cast<std::uint64_t>(object->type->basicsize) + load<std::uint64_t>(object, L->bytearray_alloc);
-            // 3.15+: the buffer is a bytes object.
-            if (L->minor >= 15 && object_at(object, 56)) bytes += 33;
+            if (L->minor >= 15 && object_at(object, bytearray_fields::BUFFER_FROM_315))
+                bytes += bytearray_fields::BUFFER_HEAD;
             break;
         case TYPE: bytes = type_size(object); break;
         case CODE: bytes = code_size(object); break;
@@ -363,7 +361,7 @@ std::uint64_t shallow_size(const Object* object, const TypePlan* plan) {
         case NUMPY_ARRAY: bytes = numpy_size(object); break;
         case SIMPLE_QUEUE:
             bytes = generic_size(object);
-            if (L->minor >= 15) bytes += load<std::uint64_t>(object, 48) * 8;
+            if (L->minor >= 15) bytes += load<std::uint64_t>(object, simple_queue::RING_SLOTS) * 8;
             break;
         case STRUCT: bytes = struct_size(object); break;
         case PRODUCT: bytes = generic_size(object) + tuple_length(object, itertools_fields::POOL) * 8; break;

@@ -148,7 +148,7 @@ void find_first_head() {
         PyErr_Clear();
         return;
     }
-    const auto head = load<std::uintptr_t>(fresh, -16) & ~std::uintptr_t{3};
+    const auto head = load<std::uintptr_t>(fresh, kGcNext) & ~std::uintptr_t{3};
     const auto interpreter = reinterpret_cast<std::uintptr_t>(PyInterpreterState_Get());
     if (head >= interpreter && head < interpreter + 4 * 1024 * 1024) first_head = head;
     Py_DECREF(fresh);

@@ -91,8 +91,8 @@ bool int_value(const Object* object, std::int64_t* value) {
         digits = size < 0 ? -size : size;
         sign = size < 0 ? -1 : 1;
     } else {
-        const auto tag = load<std::uint64_t>(object, 16);
-        digits = static_cast<std::int64_t>(tag >> 3);
+        const auto tag = load<std::uint64_t>(object, kIntTag);
+        digits = static_cast<std::int64_t>(tag >> kIntTagBits);
         sign = 1 - static_cast<std::int64_t>(tag & 3);  // 0 positive, 1 zero, 2 negative
         if (!sign) digits = 0;
     }

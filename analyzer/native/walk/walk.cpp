@@ -233,11 +233,11 @@ void Walk::name_references(const Object* object, TypePlan* plan) {
         case Shape::DICT: name_dict(*this, object); break;
         case Shape::ORDERED_DICT: name_ordered_dict(*this, object); break;
         case Shape::LIST:
-            name_items(*this, object, load<const Object* const*>(object, L->list_items),
+            name_items(*this, load<const Object* const*>(object, L->list_items),
                        static_cast<const VarObject*>(object)->size);
             break;
         case Shape::TUPLE:
-            name_items(*this, object,
+            name_items(*this,
                        reinterpret_cast<const Object* const*>(reinterpret_cast<const char*>(object) + L->tuple_items),
                        static_cast<const VarObject*>(object)->size);
             break;
@@ -381,7 +381,9 @@ void Walk::process_all() {
 // The other phases find what a walk from the roots did not: after half of one nobody could say what that is.
 void Walk::hurry() {
     is_shallow_ = true;
-    warn("there was no time for all of the heap: the references of its deeper objects, and what only they hold, are missing");
+    warn(
+        "there was no time for all of the heap: the references of its deeper objects, and what only they hold, are "
+        "missing");
     guarded("the threads' frames could not all be read", [&] { walk_threads(*this); });
     process_all();
     drain();

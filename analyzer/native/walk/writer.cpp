@@ -1,5 +1,7 @@
 #include "walk/writer.h"
 
+#include "crc32.h"
+
 #include <fcntl.h>
 
 namespace record {
@@ -12,51 +14,25 @@ struct ColumnFormat {
 };
 
 constexpr ColumnFormat kColumns[COLUMN_COUNT] = {
-    {"meta", format::BYTES, false},       {"str.bytes", format::BYTES, true},   {"str.ends", format::U64, true},
-    {"type.obj", format::U32, false},     {"type.module", format::U32, false},  {"type.name", format::U32, false},
-    {"type.flags", format::U8, false},    {"obj.addr", format::U64, true},      {"obj.type", format::U32, true},
-    {"obj.size", format::U32, true},      {"obj.refcount", format::U32, true},  {"obj.birth", format::U16, true},
-    {"obj.flags", format::U8, true},      {"obj.refs", format::U32, true},      {"obj.site", format::U32, true},
-    {"obj.work", format::U16, true},      {"big.obj", format::U32, false},      {"big.size", format::U64, false},
-    {"ref.dst", format::U32, true},       {"ref.kind", format::U8, true},       {"ref.label", format::U32, true},
-    {"root.kind", format::U8, false},     {"root.label", format::U32, false},   {"root.dst", format::U32, false},
-    {"root.flags", format::U8, false},    {"name.obj", format::U32, false},     {"name.str", format::U32, false},
-    {"loc.obj", format::U32, false},      {"loc.file", format::U32, false},     {"loc.line", format::U32, false},
-    {"bound.obj", format::U32, false},    {"bound.size", format::U64, false},   {"text.obj", format::U32, true},
-    {"text.length", format::U32, true},   {"text.hash", format::U64, true},     {"value.obj", format::U32, false},
-    {"value.str", format::U32, false},    {"late.src", format::U32, false},
-    {"late.dst", format::U32, false},     {"site.file", format::U32, false},    {"site.line", format::U32, false},
-    {"site.func", format::U32, false},    {"work.name", format::U32, false},    {"work.begun", format::U64, false},
-    {"census.count", format::U64, false}, {"census.bytes", format::U64, false}, {"memory", format::U64, false},
-    {"end", format::BYTES, false},
+    {"meta", format::BYTES, false},       {"str.bytes", format::BYTES, true},  {"str.ends", format::U64, true},
+    {"type.obj", format::U32, false},     {"type.module", format::U32, false}, {"type.name", format::U32, false},
+    {"type.flags", format::U8, false},    {"obj.addr", format::U64, true},     {"obj.type", format::U32, true},
+    {"obj.size", format::U32, true},      {"obj.refcount", format::U32, true}, {"obj.birth", format::U16, true},
+    {"obj.flags", format::U8, true},      {"obj.refs", format::U32, true},     {"obj.site", format::U32, true},
+    {"obj.work", format::U16, true},      {"big.obj", format::U32, false},     {"big.size", format::U64, false},
+    {"ref.dst", format::U32, true},       {"ref.kind", format::U8, true},      {"ref.label", format::U32, true},
+    {"root.kind", format::U8, false},     {"root.label", format::U32, false},  {"root.dst", format::U32, false},
+    {"root.flags", format::U8, false},    {"name.obj", format::U32, false},    {"name.str", format::U32, false},
+    {"loc.obj", format::U32, false},      {"loc.file", format::U32, false},    {"loc.line", format::U32, false},
+    {"bound.obj", format::U32, false},    {"bound.size", format::U64, false},  {"text.obj", format::U32, true},
+    {"text.length", format::U32, true},   {"text.hash", format::U64, true},    {"value.obj", format::U32, false},
+    {"value.str", format::U32, false},    {"late.src", format::U32, false},    {"late.dst", format::U32, false},
+    {"site.file", format::U32, false},    {"site.line", format::U32, false},   {"site.func", format::U32, false},
+    {"work.name", format::U32, false},    {"work.begun", format::U64, false},  {"census.count", format::U64, false},
+    {"census.bytes", format::U64, false}, {"memory", format::U64, false},      {"end", format::BYTES, false},
 };
 constexpr std::uint64_t kCacheBytes = 2 << 20, kSmallCacheBytes = 256 << 10;
 constexpr std::size_t kItemBytes[] = {1, 1, 2, 4, 8, 8};
-
-// Slicing-by-8 over the zlib polynomial.
-void make_tables(std::uint32_t tables[8][256]) {
-    for (std::uint32_t i = 0; i < 256; i++) {
-        std::uint32_t value = i;
-        for (int bit = 0; bit < 8; bit++) value = (value >> 1) ^ (value & 1 ? 0xEDB88320u : 0);
-        tables[0][i] = value;
-    }
-    for (int t = 1; t < 8; t++)
-        for (int i = 0; i < 256; i++) tables[t][i] = (tables[t - 1][i] >> 8) ^ tables[0][tables[t - 1][i] & 255];
-}
-
-std::uint32_t crc_more(const std::uint32_t t[8][256], std::uint32_t crc, const char* data, std::size_t n) {
-    auto bytes = reinterpret_cast<const unsigned char*>(data);
-    for (; n >= 8; n -= 8, bytes += 8) {
-        std::uint32_t low, high;
-        std::memcpy(&low, bytes, 4);
-        std::memcpy(&high, bytes + 4, 4);
-        low ^= crc;
-        crc = t[7][low & 255] ^ t[6][(low >> 8) & 255] ^ t[5][(low >> 16) & 255] ^ t[4][low >> 24] ^ t[3][high & 255] ^
-              t[2][(high >> 8) & 255] ^ t[1][(high >> 16) & 255] ^ t[0][high >> 24];
-    }
-    for (; n; n--) crc = (crc >> 8) ^ t[0][(crc ^ *bytes++) & 255];
-    return crc;
-}
 
 }  // namespace
 
@@ -71,7 +47,6 @@ void Writer::open(int fd, bool keeps_no_cache, bool has_small_chunks) {
     fd_ = fd;
     keeps_no_cache_ = keeps_no_cache;
     cache_bytes_ = has_small_chunks ? kSmallCacheBytes : kCacheBytes;
-    make_tables(crc_);
     for (int i = 0; i < COLUMN_COUNT; i++) {
         capacity_[i] = kColumns[i].hot && !has_small_chunks ? 256 * 1024 : 32 * 1024;
         buffer_[i] = static_cast<char*>(map_bytes(capacity_[i]));
@@ -112,8 +87,7 @@ void Writer::chunk(Column column, const char* payload, std::size_t count) {
     header.sequence = sequence_++;
     header.items = count / kItemBytes[header.dtype];
     header.payload_bytes = count;
-    std::uint32_t crc = crc_more(crc_, 0xFFFFFFFFu, reinterpret_cast<const char*>(&header), sizeof(header));
-    header.crc32 = ~crc_more(crc_, crc, payload, count);
+    header.crc32 = crc32_update(crc32_update(0, &header, sizeof(header)), payload, count);
     write_all(reinterpret_cast<const char*>(&header), sizeof(header));
     write_all(payload, count);
     const char padding[8] = {};

@@ -95,7 +95,6 @@ class Writer {
     char* buffer_[COLUMN_COUNT] = {};
     std::size_t used_[COLUMN_COUNT] = {};
     std::size_t capacity_[COLUMN_COUNT] = {};
-    std::uint32_t crc_[8][256] = {};
 };
 
 }  // namespace record
