@@ -181,3 +181,11 @@ def test_a_budget_of_a_type_that_no_object_has_is_an_error_with_the_nearest(what
     with pytest.raises(UsageError, match=f"budget {what}: no object") as raised:
         check_budgets([Budget(what, 1.0, None)], ["chat.Session", "dict"])
     assert raised.value.hint == f"nearest: {nearest}"
+
+
+def test_one_object_that_grows_is_said_to_grow():
+    grows = replace(
+        TWO[0].leaks[0], type_name="str", count=1, rate=0.0, growth_bytes=9, evidence="grew", cut=None
+    )
+    answer = gate([replace(TWO[0], leaks=(grows,))], today=TODAY)
+    assert "1 str grows: it grew, held by" in gate_text(answer)

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import findings_samples as samples
 from cli_runs import CommandLine, command
 from leakscan import __version__
+from leakscan.answers.bundle import only_findings
 from leakscan.cli import COMMANDS, _unexpected
+from leakscan.report.share.capsule import capsule_text
 
 __all__ = ["command"]
 
@@ -122,3 +126,30 @@ def test_ctrl_c_while_text_is_compiled_ends_with_its_code_and_not_by_the_signal(
     code = "import leakscan.cli as cli\ncli._run = lambda given: exec('raise KeyboardInterrupt')\ncli.run()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+def in_a_shell(text: str) -> tuple[int, str, str]:
+    command = ["sh", "-c", text.replace("leakscan", f"{sys.executable} -m leakscan", 1)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result.returncode, result.stdout, result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("arguments", ["--version", "query x --tables"])
+def test_an_answer_that_cannot_be_written_is_one_clear_error(arguments: str):
+    sentence = "error: cannot write the answer: No space left on device\n"
+    assert in_a_shell(f"leakscan {arguments} >/dev/full") == (2, "", sentence)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of Unix")
+def test_a_stream_that_the_shell_closed_is_written_nowhere_else():
+    assert in_a_shell("leakscan query x --tables >&-") == (0, "", "")
+    assert in_a_shell("leakscan top no-such-snapshot 2>&-") == (2, "", "")
+
+
+def test_what_the_encoding_of_stdout_lacks_is_written_as_its_escape(tmp_path: Path):
+    named = replace(samples.CLEAN, headline="NO LEAK  clean: \N{GREEK SMALL LETTER ALPHA}.")
+    capsule = tmp_path / "a.capsule"
+    capsule.write_text(capsule_text(only_findings(named)))
+    found = in_a_shell(f"PYTHONIOENCODING=ascii leakscan check {capsule}")
+    assert found == (0, "PASS  NO LEAK  clean: \\u03b1.\n", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from leakscan.heap.reader import load
 from leakscan.report.html.page import html_report
 from leakscan.report.share.json import findings_json
 from leakscan.report.share.markdown import markdown_report
-from leakscan.report.share.redaction import STATEMENTS, Redaction, redacted
+from leakscan.report.share.redaction import STATEMENTS, Redaction, Redactor, redacted
 from leakscan.testing import screen
 
 __all__ = ["command"]
@@ -152,3 +153,21 @@ def test_an_unknown_level_is_a_clear_error(command: CommandLine, leak: Path):
         "",
         "error: no redaction 'all'\nhint: none, keys or names\n",
     )
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "bound 128 visible, full",
+        "2 tasks of the runs have not ended: work in flight, or tasks that never end",
+    ],
+)
+def test_leakscans_own_words_stay_wherever_they_are_written(sentence: str):
+    assert Redactor(Redaction.NAMES).sentence(sentence) == sentence
+
+
+def test_thousands_of_names_are_replaced_in_a_moment():
+    redactor, begun = Redactor(Redaction.NAMES), time.process_time()
+    for number in range(20_000):
+        redactor.name(f"Class{number}")
+    assert time.process_time() - begun < 3

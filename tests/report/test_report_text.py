@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import pytest
 
 import findings_samples as samples
-from leakscan.analysis.results.findings import Findings, Path, Step
+from leakscan.analysis.results.findings import Findings, Path, Step, Writer
 from leakscan.answers.relative import relative_to
 from leakscan.report.text.findings import TextOptions, findings_text
 from leakscan.report.text.lines import plain, shortened_name, shortened_place
@@ -150,3 +150,10 @@ def test_a_stream_without_unicode_gets_escapes_instead_of_an_error():
     write(findings_text(replace(samples.CLEAN, headline="NO LEAK  é"), TextOptions()), stream, Screen())
     stream.flush()
     assert raw.getvalue().splitlines()[0] == b"NO LEAK  \\xe9"
+
+
+def test_the_line_that_makes_one_object_grow_is_told_though_no_slot_holds_new_ones():
+    writer = Writer("State.text", "app/state.py", 7, "State.add", 3, 3)
+    grows = replace(samples.MODEL_OUTPUT, count=1, growth_bytes=9, slots=(), written_by=(writer,))
+    text = text_of(replace(samples.TWO_HOLDERS, leaks=(grows,)))
+    assert "written by  app/state.py:7  State.add  (3 of 3)" in text

@@ -9,6 +9,8 @@ so that each command pays for itself only.
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -50,12 +52,23 @@ COMMANDS: Final[tuple[str, ...]] = (
 COMPLETION: Final = "_LEAKSCAN_COMPLETE"
 """Set by a shell that asks for completions."""
 
+_NOT_WRITTEN: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+"""Errors of stdout. Those of a file are named by who wrote it."""
 SUITE: Final = "_suite"
 """No command for people: the pytest plugin starts it."""
 
 
 def run() -> NoReturn:
     """Run the command of this process and end it with its exit code, Ctrl-C included."""
+    # What a shell closed (`2>&-`) is None, and `print` writes to stdout what was meant for it.
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lasts
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        # What an encoding lacks (a pipe on Windows, PYTHONIOENCODING=ascii) is written as its escape.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     code = main()
     if code == exits.INTERRUPTED:
         # An interrupt that came while text was compiled, as dataclasses are, stays noted in CPython (3.8 on,
@@ -70,9 +83,6 @@ def run() -> NoReturn:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code: 0 fine, 1 the check failed, 2 it could not run."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given == ["--version"]:
-        print(f"leakscan {__version__}")
-        return 0
     if given == [SUITE]:
         from leakscan.suite.serve import serve
 
@@ -96,6 +106,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # gone, and with code 1, which here would mean "leaks found".
         return exits.READER_GONE
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _NOT_WRITTEN and error.filename is None:
+            _complain(f"cannot write the answer: {error.strerror}", "")
+            return exits.CANNOT_RUN
         return _unexpected(error)
     if code == exits.INTERRUPTED:
         print("interrupted", file=sys.stderr)
@@ -103,6 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(given: list[str]) -> int:
+    if given == ["--version"]:
+        print(f"leakscan {__version__}")
+        return 0
     import click
 
     from leakscan.cli.tree import build_tree

@@ -156,12 +156,13 @@ def _line_of_mode(mode: str, result: Capture | LeakscanError) -> str:
 
 def _code_of_mode(mode: str, result: Capture | LeakscanError) -> int:
     from leakscan.capture import Capture, ModeDoesNotApply
+    from leakscan.wording import visible
 
     if isinstance(result, Capture):
         return _exit_code(result)
     if isinstance(result, ModeDoesNotApply):
         return 0
-    print(f"error: {mode}: {result.message}", file=sys.stderr)
+    print(visible(f"error: {mode}: {result.message}"), file=sys.stderr)
     return exits.CANNOT_RUN
 
 

@@ -11,7 +11,7 @@ EXAMPLES = (
     "leakscan guard -o /var/leak -- gunicorn app:app",
     "leakscan guard --limit 2GB -- python -m worker",
     "leakscan diff /var/leak    # after it died",
-    "leakscan guard --then 'curl -T $LEAKSCAN_CAPSULE https://example.org/' -- python -m worker",
+    "leakscan guard --then 'cp $LEAKSCAN_CAPSULE /srv' -- python -m worker",
 )
 
 

@@ -24,7 +24,7 @@ def stuck(
     limit: Annotated[int, option(min=0, metavar="N", help="Most groups to show; 0 shows all.")] = 10,
     as_json: Annotated[bool, option("--json", help="Print every wait as JSON.")] = False,
 ) -> None:
-    """Show tasks, threads and async functions that wait for what nobody can do any more.
+    """Show tasks, threads and async functions that can never wake.
 
     asyncio, anyio, trio, uvloop, threads of Python, and promises of Node. Nothing is said where there is
     doubt.

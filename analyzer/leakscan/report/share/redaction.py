@@ -16,6 +16,7 @@ from dataclasses import fields, is_dataclass, replace
 from enum import Enum, StrEnum
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any, Final, TypeVar
 
 Result = TypeVar("Result")
@@ -110,6 +111,7 @@ class Redactor:
         self._keys: dict[str, str] = {}
         self._words: dict[str, str] = {}
         self._whole: dict[str, str] = {}
+        self._replacements: set[str] = set()
         self._signatures: set[str] = set()
 
     def learn(self, value: object) -> None:
@@ -181,7 +183,7 @@ class Redactor:
         return _WORD.sub(lambda found: self._of_sentence(found.group()), text)
 
     def _of_sentence(self, word: str) -> str:
-        is_ours = word in own_words() or word in self._signatures or self._is_replacement(word)
+        is_ours = word in own_words() or word in self._signatures or word in self._replacements
         return word if is_ours or _is_public(word) else self._word(word)
 
     def _without_keys(self, text: str) -> str:
@@ -195,10 +197,11 @@ class Redactor:
         return ", ".join(part if part == "..." else self._key(f"'{part}'").strip("'") for part in parts)
 
     def _key(self, written: str) -> str:
-        if written.strip("'") in self._keys.values():
+        if written.strip("'") in self._replacements:
             return written
         if written not in self._keys:
             self._keys[written] = f"key{len(self._keys) + 1}"
+            self._replacements.add(self._keys[written])
         return f"'{self._keys[written]}'"
 
     def _without_names(self, text: str) -> str:
@@ -214,16 +217,14 @@ class Redactor:
         return _DOTTED.sub(written, text)
 
     def _word(self, word: str) -> str:
-        if self._is_replacement(word):
+        if word in self._replacements:
             return word
         bare = word.lstrip("_")
         if word not in self._words:
             stem = "Name" if bare[:1].isupper() else "name"
             self._words[word] = word[: len(word) - len(bare)] + f"{stem}{len(self._words) + 1}"
+            self._replacements.add(self._words[word])
         return self._words[word]
-
-    def _is_replacement(self, word: str) -> bool:
-        return word in self._words.values() or word in self._keys.values()
 
 
 def _texts(value: object, field: str = "") -> Iterator[tuple[str, str]]:
@@ -260,11 +261,18 @@ def _public() -> frozenset[str]:
 def own_words() -> frozenset[str]:
     """The plain words that leakscan's own sentences are made of, read from their source."""
     found: set[str] = set()
-    for package in ("analysis", "report", "cli"):
-        for source in sorted(files("leakscan").joinpath(package).iterdir(), key=lambda each: each.name):
-            if source.name.endswith(".py"):
-                found.update(_words_in(source.read_text(encoding="utf-8")))
+    for package in ("analysis", "answers", "report", "cli"):
+        for text in _sources(files("leakscan").joinpath(package)):
+            found.update(_words_in(text))
     return frozenset(found)
+
+
+def _sources(folder: Traversable) -> Iterator[str]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _sources(entry)
+        elif entry.name.endswith(".py"):
+            yield entry.read_text(encoding="utf-8")
 
 
 def _words_in(source: str) -> Iterator[str]:

@@ -17,10 +17,12 @@ def sentence(gated: Gated) -> str:
     cut = leak.cut.members if leak.cut is not None else ()
     remedy = f"; to free them cut {' and '.join(member.pattern for member in cut)}" if cut else ""
     mode = f" (mode {gated.mode})" if gated.mode not in ("", "consume") else ""
-    return visible(
-        f"{count_text(leak.count)} {leak.name or leak.type_name} survive, {rate_text(leak.rate)} per run"
-        f"{where}, {size_text(leak.exclusive_bytes)}{remedy}{mode}"
-    )
+    what = f"{count_text(leak.count)} {leak.name or leak.type_name}"
+    if leak.growth_bytes:
+        return visible(f"{what} grows: it {leak.evidence}{where}{remedy}{mode}")
+    verb = "survives" if leak.count == 1 else "survive"
+    rate, size = rate_text(leak.rate), size_text(leak.exclusive_bytes)
+    return visible(f"{what} {verb}, {rate} per run{where}, {size}{remedy}{mode}")
 
 
 def stuck_wait_sentence(wait: StuckWait) -> str:

@@ -59,7 +59,8 @@ def written_lines(leak: Leak, *, indent: str, width: int) -> list[Line]:
         by = f" from {place(writer.caller_file, writer.caller_line)}" if writer.caller_file else ""
         share = f"  {visible(writer.function)}{by}  ({count_text(writer.count)} of {count_text(writer.of)})"
         # The holder's own slot is said in the line above.
-        into = "" if writer.pattern == leak.slots[0] else f" into {visible(writer.pattern)}"
+        is_of_holder = not leak.slots or writer.pattern == leak.slots[0]
+        into = "" if is_of_holder else f" into {visible(writer.pattern)}"
         where = Span(place(writer.file, writer.line))
         lines += _beside(lead, where, share + into, "", indent=indent, width=width)
     if len(leak.written_by) > _WRITERS_SHOWN:
