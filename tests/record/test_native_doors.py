@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import random
+import resource
+import struct
 import subprocess
 import sys
 from array import array
@@ -65,6 +67,28 @@ def test_a_process_that_is_not_a_child_is_lost_and_left_alone() -> None:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         assert (done.stdout, stranger.poll()) == (f"('lost', {errno.ECHILD})\n", None)
         stranger.communicate(b"x")
+
+
+def test_more_chunks_than_fit_in_memory_are_a_memory_error(tmp_path: Path) -> None:
+    """A file of headers alone: their table is larger than the file."""
+    header = bytearray(struct.pack("<4s16sBBHIIQQ", b"CHNK", b"obj.addr", 4, 0, 0, 0, 0, 0, 0))
+    with (tmp_path / "headers.heap").open("wb") as file:
+        file.write(b"LEAKSCAN\1\0\0\0\0\0\0\0")
+        for number in range(200_000):
+            struct.pack_into("<I", header, 28, number)
+            file.write(header)
+        size = file.tell()
+    with (tmp_path / "headers.heap").open("rb") as file:
+        child = os.fork()
+        if child == 0:
+            used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+            resource.setrlimit(resource.RLIMIT_AS, (used + (4 << 20), resource.RLIM_INFINITY))
+            try:
+                _native.scan_chunks(file.fileno(), size)
+            except MemoryError:
+                os._exit(7)
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
 def test_a_closed_descriptor_cannot_take_a_snapshot() -> None:

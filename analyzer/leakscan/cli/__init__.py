@@ -170,6 +170,9 @@ def _unexpected(error: Exception) -> int:
         import traceback
 
         traceback.print_exception(error)
+    if isinstance(error, MemoryError):
+        _complain("the answer does not fit in memory", "ask on a machine with more memory")
+        return exits.CANNOT_RUN
     _complain(
         f"internal error, please report: {type(error).__name__}: {error}",
         "" if os.environ.get("LEAKSCAN_DEBUG") == "1" else "LEAKSCAN_DEBUG=1 shows where it happened",

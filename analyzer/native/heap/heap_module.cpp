@@ -3,6 +3,7 @@
 #include "../buffer.h"
 #include "check.h"
 #include "chunks.h"
+#include "doors.h"
 #include "masking.h"
 
 #include <cerrno>
@@ -44,9 +45,12 @@ PyObject* scan_chunks(PyObject*, PyObject* args) {
     if (!PyArg_ParseTuple(args, "iK:scan_chunks", &fd, &file_size)) return nullptr;
     heap::Scan scan;
     int error = 0;
-    Py_BEGIN_ALLOW_THREADS scan = heap::scan(heap::FileSource(fd), file_size);
-    error = errno;
-    Py_END_ALLOW_THREADS if (scan.problem == heap::Problem::READ_FAILED) {
+    {
+        const heap::Unlocked unlocked;
+        scan = heap::scan(heap::FileSource(fd), file_size);
+        error = errno;
+    }
+    if (scan.problem == heap::Problem::READ_FAILED) {
         errno = error;
         return PyErr_SetFromErrno(PyExc_OSError);
     }
@@ -219,7 +223,7 @@ PyObject* masked_text(PyObject*, PyObject* text_object) {
 }  // namespace
 
 PyMethodDef heap_methods[] = {
-    {"scan_chunks", scan_chunks, METH_VARARGS, nullptr},
+    {"scan_chunks", heap::or_no_memory<scan_chunks>, METH_VARARGS, nullptr},
     {"read_chunk", read_chunk, METH_VARARGS, nullptr},
     {"first_not_monotone", first_not_monotone, METH_VARARGS, nullptr},
     {"first_not_below", first_not_below, METH_VARARGS, nullptr},

@@ -2,6 +2,7 @@
 // Python. The scanner lives in a capsule that keeps the arrays it writes to.
 #include "../buffer.h"
 #include "check.h"
+#include "doors.h"
 #include "v8_build.h"
 #include "v8_scan.h"
 
@@ -354,12 +355,12 @@ PyObject* v8_build(PyObject*, PyObject* args) {
 }  // namespace
 
 PyMethodDef v8_methods[] = {
-    {"v8_open", v8_open, METH_VARARGS, nullptr},
-    {"v8_feed", v8_feed, METH_VARARGS, nullptr},
-    {"v8_finish", v8_finish, METH_O, nullptr},
-    {"v8_take", v8_take, METH_VARARGS, nullptr},
-    {"v8_find_strings", v8_find_strings, METH_VARARGS, nullptr},
-    {"v8_move_sizes", v8_move_sizes, METH_VARARGS, nullptr},
-    {"v8_build", v8_build, METH_VARARGS, nullptr},
+    {"v8_open", heap::or_no_memory<v8_open>, METH_VARARGS, nullptr},
+    {"v8_feed", heap::or_no_memory<v8_feed>, METH_VARARGS, nullptr},
+    {"v8_finish", heap::or_no_memory<v8_finish>, METH_O, nullptr},
+    {"v8_take", heap::or_no_memory<v8_take>, METH_VARARGS, nullptr},
+    {"v8_find_strings", heap::or_no_memory<v8_find_strings>, METH_VARARGS, nullptr},
+    {"v8_move_sizes", heap::or_no_memory<v8_move_sizes>, METH_VARARGS, nullptr},
+    {"v8_build", heap::or_no_memory<v8_build>, METH_VARARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
