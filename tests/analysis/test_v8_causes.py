@@ -268,3 +268,58 @@ def test_an_exported_variable_is_called_by_its_name_and_has_no_line():
     [leak] = findings(exporting).leaks
     assert leak.holder.label == "module 'flow.mjs' closure 'registry'.jobs"
     assert (leak.holder.file, leak.holder.line) == ("/app/flow.mjs", 0)
+
+
+def requiring(runs):
+    """A CommonJS module that an ES module imports: V8 keeps its exports in cells, and no code with them."""
+    d = program()
+    d.node("module", "object", "system / SyntheticModule")
+    d.node("url", "string", "file:///app/store.cjs")
+    d.node("exports", "array", "")
+    d.node("name", "string", "jobs")
+    d.node("cell", "object", "system / Cell")
+    d.node("list", "object", "Array")
+    d.edge("gc", "element", 1, "module")
+    d.edge("module", "hidden", 1, "exports")
+    d.edge("module", "hidden", 2, "url")
+    d.edge("exports", "internal", "3", "name")
+    d.edge("exports", "internal", "4", "cell")
+    d.edge("cell", "internal", "value", "list")
+    for run in range(runs):
+        d.node(f"job {run}", "object", "Job", size=32)
+        d.edge("list", "element", run, f"job {run}")
+    return d
+
+
+def test_an_export_of_a_common_js_module_is_a_variable_of_that_module():
+    [leak] = findings(requiring).leaks
+    assert [member.pattern for member in leak.cut.members] == ["module 'store.cjs' closure 'jobs'[*]"]
+
+
+def pending(runs):
+    """A Map of the program's that has a timer from before the runs, which the list of Node goes on from."""
+    d = program()
+    d.node("process", "object", "process")
+    d.node("events", "object", "Object")
+    d.node("first", "object", "Timeout")
+    d.edge("registry", "property", "timer", "first")
+    d.edge("global", "property", "env", "process")
+    d.edge("process", "property", "_events", "events")
+    d.node("listeners", "object", "Array")
+    d.edge("events", "property", "exit", "listeners")
+    last = "first"
+    for run in range(runs):
+        d.node(f"timer {run}", "object", "Timeout")
+        d.node(f"call {run}", "closure", "", size=64)
+        d.node(f"job {run}", "object", "Job", size=32, place=(7, 5))
+        d.edge(last, "property", "_idlePrev", f"timer {run}")
+        d.edge(f"timer {run}", "property", "_onTimeout", f"call {run}")
+        d.edge(f"call {run}", "property", "job", f"job {run}")
+        d.edge("listeners", "element", run, f"call {run}")
+        last = f"timer {run}"
+    return d
+
+
+def test_links_of_node_s_timers_and_its_process_are_written_as_such_from_wherever_they_are_reached():
+    [leak] = findings(pending).leaks
+    assert [member.pattern for member in leak.cut.members] == ["process.on('exit')", "Node's timers[*]"]

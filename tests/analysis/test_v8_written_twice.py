@@ -118,3 +118,32 @@ def realms(runs):
 def test_what_the_layouts_of_a_sandbox_hold_does_not_hide_the_class_in_it():
     found = findings(realms)
     assert [(leak.count, leak.type_name) for leak in found.leaks] == [(RUNS, "Thing")]
+
+
+def timers_with_layouts(runs):
+    """Timers in their list, and the layout of an old one that the engine changed in one run."""
+    d = program()
+    d.node("lists", "object", "Object")
+    d.node("list", "object", "TimersList")
+    d.edge("registry", "property", "timerListMap", "lists")
+    d.edge("lists", "element", 1000, "list")
+    d.node("old", "object", "Timeout")
+    d.node("shape", "object shape", "system / Map")
+    d.edge("list", "property", "_idlePrev", "old")
+    d.edge("old", "internal", "map", "shape")
+    last = "old"
+    for run in range(runs):
+        if run == 4:
+            d.node("layouts", "array", "system / WeakArrayList")
+            d.edge("shape", "internal", "prototype_info", "layouts")
+        d.node(f"timer {run}", "object", "Timeout")
+        d.node(f"thing {run}", "object", "Thing", place=(7, 5))
+        d.edge(last, "property", "_idleNext", f"timer {run}")
+        d.edge(f"timer {run}", "property", "store", f"thing {run}")
+        last = f"timer {run}"
+    return d
+
+
+def test_what_the_engine_made_in_one_run_does_not_speak_for_a_slot_that_is_written_like_it():
+    found = findings(timers_with_layouts)
+    assert [(leak.count, leak.type_name) for leak in found.leaks] == [(RUNS, "Thing")]

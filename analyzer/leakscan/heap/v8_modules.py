@@ -18,9 +18,9 @@ from leakscan.heap.kinds import Kind
 from leakscan.heap.sparse import SparsePlaces
 from leakscan.heap.v8 import RawSnapshot
 from leakscan.heap.v8_driver import DRIVER
-from leakscan.heap.v8_names import CELL, INTERNAL_SCRIPTS, MODULE
+from leakscan.heap.v8_names import CELL, INTERNAL_SCRIPTS, MODULE, SYNTHETIC_MODULE
 from leakscan.heap.v8_strings import Strings, mask
-from leakscan.heap.v8_types import References
+from leakscan.heap.v8_types import References, file_of
 
 Bools = npt.NDArray[np.bool_]
 
@@ -72,6 +72,8 @@ def modules_of(
                 cells = [cell for part in parts for cell in _exports(raw, references, part, is_cell, is_name)]
                 bodies |= dict.fromkeys((body, *cells), file)
                 files |= dict.fromkeys((body, *cells), places[body][0])
+    for file, cell in _of_common_js(raw, strings, references, is_cell, is_name):
+        bodies[cell], files[cell] = file, strings.add(file)
     names = _short_names(sorted(set(bodies.values())))
     chosen = sorted(bodies)
     return ModuleCode(
@@ -79,6 +81,24 @@ def modules_of(
         np.array([strings.add(names[bodies[body]]) for body in chosen], np.uint32),
         np.array([files[body] for body in chosen], np.uint32),
     )
+
+
+def _of_common_js(
+    raw: RawSnapshot, strings: Strings, references: References, is_cell: Bools, is_name: Bools
+) -> Iterator[tuple[str, int]]:
+    """(file, cell of an export) of the program's own CommonJS modules that an ES module imports.
+
+    Those of packages are known from where they are used.
+    """
+    for node in np.flatnonzero(np.isin(raw.node_names, strings.all(SYNTHETIC_MODULE))).tolist():
+        refs = range(int(references.first[node]), int(references.first[node + 1]))
+        inside = [int(references.targets[ref]) for ref in refs]
+        file = next((file_of(strings[int(raw.node_names[part])]) for part in inside if is_name[part]), "")
+        if not file.startswith("/") or DRIVER in file or "/node_modules/" in file:
+            continue
+        for part in inside:
+            if not is_name[part]:
+                yield from ((file, cell) for cell in _exports(raw, references, part, is_cell, is_name))
 
 
 def _exports(

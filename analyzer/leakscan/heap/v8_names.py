@@ -98,6 +98,8 @@ OWN_TYPES: Final = ("(prototype)", "async function")
 """Types that leakscan tells apart, in the order of their rows."""
 CONTEXT: Final = "system / Context*"
 MODULE: Final = "system / SourceTextModule"
+SYNTHETIC_MODULE: Final = "system / SyntheticModule"
+"""What an `import` of CommonJS or JSON is made into: it has exports and no code."""
 CELL: Final = "system / Cell"
 NATIVE_CONTEXT: Final = "system / NativeContext*"
 ENGINE_TYPES: Final = ("code", "object shape", "array", "synthetic", "hidden")

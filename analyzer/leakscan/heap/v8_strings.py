@@ -92,7 +92,15 @@ _WANTED: Final = tuple(
             *(*names.CLASS_OF_NAME, *names.INTERNAL_EDGES, *names.HIDDEN_EDGES),
             *(*names.SCRIPT_EDGES, *names.MARKS, *names.ENGINE_PREFIXES),
             *("shared", "<*", names.EXTERNAL_STRING, names.NATIVE_CONTEXT, names.CONTEXT),
-            *("prototype", "Generator", names.PROXY, names.ACCESSORS, names.MODULE, names.CELL),
+            *(
+                "prototype",
+                "Generator",
+                names.PROXY,
+                names.ACCESSORS,
+                names.MODULE,
+                names.SYNTHETIC_MODULE,
+                names.CELL,
+            ),
         ]
     )
 )

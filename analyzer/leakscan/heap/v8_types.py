@@ -39,7 +39,7 @@ class Scripts:
     def places(self, source_maps: SourceMaps | None = None) -> SparsePlaces:
         objects, scripts, lines, columns = self._raw.places.T
         known, rows = np.unique(scripts, return_inverse=True)
-        names_of = [_file(self.files.get(int(script), "")) for script in known]
+        names_of = [file_of(self.files.get(int(script), "")) for script in known]
         files = np.array([self._strings.add(name) for name in names_of], np.uint32)[rows]
         is_known = np.array([bool(name) for name in names_of], np.bool_)[rows]
         lines = lines + np.uint32(1)
@@ -61,7 +61,7 @@ class Scripts:
         """Where each function begins in its script as it was compiled: function, script, line, column."""
         found = self._raw.places[self.is_closure[self._raw.places[:, 0]]]
         known, rows = np.unique(found[:, 1], return_inverse=True)
-        names_of = [_file(self.files.get(int(script), "")) for script in known]
+        names_of = [file_of(self.files.get(int(script), "")) for script in known]
         files = np.array([self._strings.add(name) if name else 0 for name in names_of], np.uint32)[rows]
         order = np.argsort(found[:, 0], kind="stable")
         columns = (found[:, 0], files, found[:, 2] + np.uint32(1), found[:, 3])
@@ -70,7 +70,7 @@ class Scripts:
     def is_of_user(self) -> npt.NDArray[np.bool_]:
         """For each place, whether its script belongs to the program."""
         known, rows = np.unique(self._raw.places[:, 1], return_inverse=True)
-        spelled = [_file(self.files.get(int(script), "")) for script in known]
+        spelled = [file_of(self.files.get(int(script), "")) for script in known]
         own = [bool(name) and not name.startswith(names.INTERNAL_SCRIPTS) for name in spelled]
         return np.array(own, np.bool_)[rows]
 
@@ -97,7 +97,7 @@ class Scripts:
         return None
 
 
-def _file(script: str) -> str:
+def file_of(script: str) -> str:
     return script.removeprefix("system / Script / ").removeprefix("file://")
 
 

@@ -18,6 +18,7 @@ from leakscan.analysis.causes.endings import BOOKKEEPING
 from leakscan.analysis.causes.holding import Holding
 from leakscan.analysis.causes.naming import is_worth_naming
 from leakscan.analysis.graph.refs import distinct
+from leakscan.analysis.slots.slot import INSIDE
 from leakscan.heap.graph import U32
 
 _HALF: Final = 0.5
@@ -85,14 +86,12 @@ def find_causes(holding: Holding, facts: SlotFacts, *, joins: bool = True) -> li
 
 
 def _known_as(holding: Holding) -> dict[int, int]:
-    """Slots of last resort inside of what another slot holds, written like it: the engine's shapes there."""
-    explaining = {
-        slot.pattern: number for number, slot in enumerate(holding.table.slots) if not slot.is_last_resort
-    }
+    """Slots of last resort inside of what another slot holds: the engine's shapes there."""
+    numbers = {slot.pattern: number for number, slot in enumerate(holding.table.slots)}
     return {
-        number: explaining[slot.pattern]
-        for number, slot in enumerate(holding.table.slots)
-        if slot.is_last_resort and slot.holder >= 0 and slot.pattern in explaining
+        number: numbers[pattern.removesuffix(INSIDE)]
+        for pattern, number in numbers.items()
+        if pattern.endswith(INSIDE) and pattern.removesuffix(INSIDE) in numbers
     }
 
 

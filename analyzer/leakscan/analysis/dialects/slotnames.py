@@ -19,6 +19,7 @@ from leakscan.analysis.dialects.slots_v8 import (
     as_written,
     is_link,
     leads_to_reaction,
+    list_of_node,
 )
 from leakscan.analysis.graph.modules import Tier
 from leakscan.analysis.graph.refs import module_places, source_of, type_rows
@@ -33,6 +34,8 @@ TRIE_NODES: Final = "hamt"
 """How the names of the types begin in whose objects a context keeps its variables."""
 _LONGEST_CLIMB: Final = 24
 _V8_FUNCTIONS: Final = frozenset(("Function", "async function"))
+_PROCESS: Final = "process"
+"""The type of Node's object of that name, which is a getter of the global object."""
 _LONGEST_CHAIN: Final = 10_000
 
 
@@ -83,6 +86,8 @@ class SlotNames:
         in_trie = self.graph.type_name(source_of(self.graph, ref)).startswith(TRIE_NODES)
         if kind == Kind.CONTEXT or (kind == Kind.KEY and in_trie):
             return f"context variable {quoted(self.graph.label(ref))}"
+        if self.graph.runtime == "v8" and (listed := list_of_node(self.graph, ref)):
+            return f"{listed}[*]"
         step = self._numbered_step(ref) or self._step(ref, every=every)
         source = source_of(self.graph, ref)
         if self.graph.runtime == "v8" and is_link(self.graph, ref):
@@ -178,6 +183,8 @@ class SlotNames:
             return graph.name_of(obj) or ""
         if type_name in FUNCTIONS:
             return self._dotted(graph.name_of(obj) or "")
+        if graph.runtime == "v8" and type_name == _PROCESS:
+            return type_name
         if int(self.type_tiers[int(graph.type_ids[obj])]) == Tier.APPLICATION:
             return "" if graph.runtime == "v8" and type_name in INNARDS else self._class_name(obj)
         return ""

@@ -59,6 +59,14 @@ def as_written(text: str) -> str:
     return _IMMEDIATES.sub("Node's immediates[*]", text)
 
 
+def list_of_node(graph: HeapGraph, ref: int) -> str:
+    """The list of Node's own that this reference is a link of, whatever else leads there; "" for others."""
+    if graph.kind(ref) != Kind.ATTRIBUTE or graph.label(ref) not in _LINKS:
+        return ""
+    target = graph.type_name(int(graph.ref_targets[ref]))
+    return next((name for name, types in LISTED.items() if target in types), "")
+
+
 def is_link(graph: HeapGraph, ref: int) -> bool:
     """Whether this reference leads from one link of a chain to the next one: an object of the same type."""
     if graph.kind(ref) not in (Kind.ATTRIBUTE, Kind.SLOT):

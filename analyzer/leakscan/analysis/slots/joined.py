@@ -12,7 +12,7 @@ import numpy as np
 
 from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.graph.refs import distinct
-from leakscan.analysis.slots.slot import Slot, SlotKind
+from leakscan.analysis.slots.slot import INSIDE, Slot, SlotKind
 
 _BRACKETED: Final = re.compile(
     r"\[(?:'(?:[^'\\]|\\.)*'|-?\d+|<[^\]]*>)\]|\.get\((?:'(?:[^'\\]|\\.)*'|-?\d+)\)"
@@ -45,14 +45,16 @@ def together(slots: Sequence[Slot]) -> list[Slot]:
     members: dict[str, set[str]] = {}
     for slot, pattern in zip(slots, wild, strict=True):
         members.setdefault(pattern, set()).add(slot.pattern)
+    # Several keys are data; the only one that is filled is a name to look for.
+    texts = [min(members[text]) if len(members[text]) == 1 else text for text in wild]
+    explaining = {text for slot, text in zip(slots, texts, strict=True) if not slot.is_last_resort}
     merged: dict[tuple[object, ...], list[Slot]] = {}
-    for number, (slot, pattern) in enumerate(zip(slots, wild, strict=True)):
-        # Several keys are data; the only one that is filled is a name to look for.
-        text = slot.pattern if len(members[pattern]) == 1 else pattern
-        # Roots that only share a word are several things to remove; what explains nothing is not joined.
-        key = (text, number) if slot.kind is SlotKind.ROOT else (text, slot.is_last_resort)
-        merged.setdefault(key, []).append(replace(slot, pattern=text))
-    return list(map(_joined, merged.values()))
+    for number, (slot, text) in enumerate(zip(slots, texts, strict=True)):
+        written = text + INSIDE if slot.is_last_resort and text in explaining else text
+        # Roots that only share the word for their kind are not one thing to remove.
+        key = (written, number) if slot.kind is SlotKind.ROOT else (written,)
+        merged.setdefault(key, []).append(replace(slot, pattern=written))
+    return [_joined(group) for group in merged.values()]
 
 
 def _wild(pattern: str) -> str:

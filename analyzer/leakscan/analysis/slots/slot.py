@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from leakscan.analysis.graph.kernels import NO
 from leakscan.analysis.graph.refs import distinct
 from leakscan.analysis.slots.reach import Reach
 from leakscan.heap.graph import U32
+
+INSIDE: Final = " inside"
+"""After the pattern of another slot: what keeps alive and explains nothing, in what that one holds."""
 
 
 class SlotKind(Enum):
