@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import sys
 import weakref
 from collections.abc import Iterator
@@ -264,6 +265,19 @@ def test_bounds_have_many_names_and_retries_are_none_of_them() -> None:
         None,
         None,
     ]
+
+
+def test_what_was_written_to_a_text_in_memory_is_seen() -> None:
+    written, read = io.StringIO(), io.StringIO()
+    for text in (written, read):
+        for number in range(5):
+            text.write(f"line {number}\n" * 300)
+    read.seek(0)
+    read.read(3)
+    here = walk()
+    names = {label for _, label, _ in here.references(written)} - {""}
+    assert names == {"parts" if sys.version_info < (3, 12) else "buffer"}
+    assert {label for _, label, _ in here.references(read)} == {""}
 
 
 def test_an_array_of_objects_refers_to_its_items() -> None:

@@ -156,7 +156,6 @@ inline constexpr KnownField kKnownFields[] = {
     {"_contextvars.Token", 24, "var"},
     {"_contextvars.Token", 32, "old_value"},
     {"_io.BytesIO", 16, "buffer"},
-    {"_io.StringIO", 56, "buffer", format::SLOT, 12, 13},
     {"builtin_method", 56, "defining class"},
     {"_abc._abc_data", 16, "registry"},
     {"_abc._abc_data", 24, "cache"},

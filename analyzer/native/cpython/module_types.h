@@ -82,6 +82,9 @@ inline constexpr std::uint64_t CODE_BYTES = 32;
 // Modules/_io/*.c
 namespace io_fields {
 inline constexpr std::ptrdiff_t BYTES_BUFFER = 16, STRING_BUFFER_CHARS = 40, BUFFERED_SIZE = 120;
+// While a text is only written to, what was written is not in the buffer yet: `state` says so.
+inline constexpr std::ptrdiff_t STRING_STATE = 48, STRING_WRITTEN = 56, STRING_RECENT_311 = 64;
+inline constexpr std::int32_t STRING_ACCUMULATES = 2;
 }
 
 // Modules/itertoolsmodule.c

@@ -30,6 +30,7 @@ void name_items(Walk& walk, const Object* const* items, std::int64_t count);
 void name_set(Walk& walk, const Object* set);
 void name_deque(Walk& walk, const Object* deque);
 void name_hamt(Walk& walk, const Object* node, Shape shape);
+void name_string_io(Walk& walk, const Object* text);
 void name_object_array(Walk& walk, const Object* array);
 void name_lru_cache(Walk& walk, const Object* cache);
 void name_weakref(Walk& walk, const Object* weakref);

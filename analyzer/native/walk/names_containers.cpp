@@ -141,6 +141,22 @@ void name_hamt(Walk& walk, const Object* node, Shape shape) {
     }
 }
 
+// The collector is told of none of it: two lists of parts in 3.11, later a string, since 3.14 behind a pointer.
+void name_string_io(Walk& walk, const Object* text) {
+    if (load<std::int32_t>(text, io_fields::STRING_STATE) != io_fields::STRING_ACCUMULATES) return;
+    const auto slot = [&](const void* target, const char* label) {
+        walk.emit(target, format::SLOT, walk.strings.of(label), true);
+    };
+    if (L->minor == 11) {
+        slot(object_at(text, io_fields::STRING_WRITTEN), "joined parts");
+        slot(object_at(text, io_fields::STRING_RECENT_311), "parts");
+    } else if (L->minor <= 13) {
+        slot(object_at(text, io_fields::STRING_WRITTEN), "buffer");
+    } else if (const char* writer = load<const char*>(text, io_fields::STRING_WRITTEN)) {
+        slot(object_at(writer, 0), "buffer");
+    }
+}
+
 // numpy's arrays take no part in collection, whatever they hold.
 void name_object_array(Walk& walk, const Object* array) {
     namespace np = numpy_array;

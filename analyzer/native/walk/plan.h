@@ -27,6 +27,7 @@ enum class Shape : std::uint8_t {
     HAMT_COLLISION,
     LRU_CACHE,
     EXCEPTION,
+    STRING_IO,
     OBJECT_ARRAY,  // numpy arrays of objects
     BUILTIN,       // a function or bound method written in C
     METHOD_WRAPPER,

@@ -71,6 +71,7 @@ constexpr KnownShape kShapes[] = {
     {"collections.deque", Shape::DEQUE, true, false},
     {"collections.defaultdict", Shape::DICT, true, false},
     {"numpy.ndarray", Shape::OBJECT_ARRAY, true, false},
+    {"_io.StringIO", Shape::STRING_IO, false, false},
     {"hamt_bitmap_node", Shape::HAMT_BITMAP, false, false},
     {"hamt_array_node", Shape::HAMT_ARRAY, false, false},
     {"hamt_collision_node", Shape::HAMT_COLLISION, false, false},

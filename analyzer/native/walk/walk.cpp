@@ -255,6 +255,7 @@ void Walk::name_references(const Object* object, TypePlan* plan) {
         case Shape::HAMT_COLLISION: name_hamt(*this, object, plan->shape); break;
         case Shape::LRU_CACHE: name_lru_cache(*this, object); break;
         case Shape::EXCEPTION: break;
+        case Shape::STRING_IO: name_string_io(*this, object); break;
         case Shape::OBJECT_ARRAY: name_object_array(*this, object); break;
         case Shape::BUILTIN: name_builtin(*this, object); break;
         case Shape::METHOD_WRAPPER: name_method_wrapper(*this, object); break;

@@ -225,3 +225,17 @@ def test_births_in_one_stretch_with_a_silence_of_half_its_length_have_stopped():
 
 def test_a_short_silence_after_a_long_stretch_is_not_the_end():
     assert said(*(0,) * 8, *(1,) * 9, *(0,) * 3)[0] != "stopped"
+
+
+@pytest.mark.parametrize(("bound", "needed"), [(1000, 1510), (1_000_000, 0)])
+def test_runs_to_pass_a_number_are_advised_where_anyone_would_wait_for_them(bound: int, needed: int):
+    found = judged(*(1,) * 20, entries_before=0, entries_after=20, bound=bound)
+    assert (found.verdict, found.runs_needed) == (Verdict.INCONCLUSIVE, needed)
+
+
+def test_one_without_a_birth_did_not_come_in_two_runs():
+    counts = (5, 5, *(6,) * 18, 7)
+    assert [judge_undated(count, counts).verdict for count in (1, 2)] == [
+        Verdict.BOUNDED,
+        Verdict.INCONCLUSIVE,
+    ]

@@ -152,3 +152,23 @@ def linked_cache(g):
         [cache, link],
         keeps=most,
     )
+
+
+@leak
+def text_in_memory(g):
+    """A log that is an io.StringIO, which nobody cuts off."""
+    log = g.name("{}_log")
+    return g.leak(
+        f"""
+        import io
+        {log} = io.StringIO()
+        def {g.step}(i):
+            for k in {g.each}:
+                {log}.write(f"request {{i}} {{k}}\\n".rjust(2000))
+        """,
+        {"str": 1},
+        [log],
+        f"{log}.seek(0); {log}.truncate()",
+        probe=f"len({log}.getvalue()) / 2000",
+        counted=False,
+    )

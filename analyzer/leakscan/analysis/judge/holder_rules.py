@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from leakscan.analysis.judge.history import History, Judgement
 from leakscan.analysis.judge.pace import (
     ENOUGH_RUNS,
@@ -14,6 +16,9 @@ from leakscan.analysis.judge.pace import (
 from leakscan.analysis.judge.phrases import round_up, runs_text, undecided
 from leakscan.analysis.results.findings import Verdict
 from leakscan.wording import count_text, rate_text
+
+_MOST_ADVISED: Final = 5000
+"""Runs that anyone would wait for."""
 
 
 def visible_bound(history: History) -> Judgement | None:
@@ -41,11 +46,16 @@ def visible_bound(history: History) -> Judgement | None:
         # Something else keeps it short of the bound: sessions time out before there are too many.
         return turnover
     rate = max(history.total / history.runs, 1e-9)
-    return Judgement(
-        Verdict.INCONCLUSIVE,
-        f"a number {count_text(bound)} that looks like a bound is visible, {count_text(filled)} of it filled",
-        runs_needed=round_up(int((bound - filled) / rate * 1.5) + 2 * history.runs),
+    text = (
+        f"a number {count_text(bound)} that looks like a bound is visible, {count_text(filled)} of it filled"
     )
+    left = (bound - filled) / rate
+    needed = round_up(int(left * 1.5) + 2 * history.runs)
+    if needed > _MOST_ADVISED:
+        return Judgement(
+            Verdict.INCONCLUSIVE, f"{text}: full after {count_text(int(left))} more runs, if at all"
+        )
+    return Judgement(Verdict.INCONCLUSIVE, text, runs_needed=needed)
 
 
 def _filling(history: History, bound: int, filled: int) -> Judgement:

@@ -113,7 +113,9 @@ def judge_undated(count: int, counts: tuple[int | None, ...]) -> Judgement:
         return Judgement(Verdict.BOUNDED, "not from the allocator, and their type did not grow in the runs")
     judgement = judge(History(births=grown, counts=counts))
     stands_still = known[-1] - known[0] <= REPLACED * sum(grown)
-    if judgement.verdict in (Verdict.LEAK, Verdict.INCONCLUSIVE) and (stands_still or sum(grown) > 2 * count):
+    # Fewer than the runs in which there were more: some of those have gone.
+    is_other = sum(grown) > 2 * count or len(runs_with_births(grown)) > count
+    if judgement.verdict in (Verdict.LEAK, Verdict.INCONCLUSIVE) and (stands_still or is_other):
         return Judgement(Verdict.BOUNDED, "not from the allocator, and their type comes and goes")
     return replace(judgement, evidence=f"by the census of their type: {judgement.evidence}")
 
