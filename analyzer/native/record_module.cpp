@@ -2,6 +2,7 @@
 #include "module.h"
 
 #include "cpython/layout.h"
+#include "guard/guard.h"
 #include "memory/malloc.h"
 #include "memory/maps.h"
 #include "memory/pools.h"
@@ -33,6 +34,9 @@ PyObject* snapshot_start(PyObject*, PyObject* args) {
     request.subject = subject == Py_None ? nullptr : subject;
     request.meta_bytes = static_cast<std::size_t>(meta_bytes);
     request.own_prefix_bytes = static_cast<std::size_t>(prefix_bytes);
+#if defined(__linux__)
+    if (guard::counts_births()) request.flags |= kFlagUndated;  // they are not the caller's runs
+#endif
     const Started started = start(request);
     if (started.reason) {
         PyErr_SetString(PyExc_RuntimeError, started.reason);
@@ -104,9 +108,9 @@ PyObject* map_figures(PyObject*, PyObject* args) {
         return PyErr_SetFromErrno(PyExc_OSError);
     }
     const auto bytes = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
-    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "rss_bytes", bytes(totals.resident),
-                         "swap_bytes", bytes(totals.swapped), "uss_bytes", bytes(totals.owned), "main_heap_bytes",
-                         bytes(totals.heap), "arena_heap_bytes", bytes(totals.arenas), "stack_bytes",
+    return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:K}", "rss_bytes",
+                         bytes(totals.resident), "swap_bytes", bytes(totals.swapped), "uss_bytes", bytes(totals.owned),
+                         "main_heap_bytes", bytes(totals.heap), "arena_heap_bytes", bytes(totals.arenas), "stack_bytes",
                          bytes(totals.stacks), "file_bytes", bytes(totals.files), "file_size", bytes(totals.file_size),
                          "shared_bytes", bytes(totals.shared), "other_anonymous_bytes", bytes(totals.anonymous),
                          "other_anonymous_size", bytes(totals.anonymous_size), "regions", bytes(totals.regions),

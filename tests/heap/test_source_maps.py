@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 
 import pytest
 from test_v8 import DRAWING, WHOLE
@@ -30,6 +31,14 @@ def test_a_place_without_a_segment_has_no_source(tmp_path):
     (tmp_path / "out.js.map").write_text(json.dumps(MAP))
     maps = SourceMaps(tmp_path)
     assert [maps.original("/app/dist/out.js", line, 0) for line in (0, 2, 4, 10**9)] == [None] * 4
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "pipe", "with\0nul"])
+def test_a_script_that_is_no_file_is_not_read(tmp_path, device):
+    if device == "pipe":
+        device = str(tmp_path / device)
+        os.mkfifo(device)
+    assert SourceMaps(tmp_path).original(device, 1, 0) is None
 
 
 @pytest.mark.parametrize("where", ["beside", "inside", "inside, escaped"])

@@ -40,22 +40,30 @@ class SourceFiles:
             if self.folder is None:
                 return None
             path = self.folder / path
-        try:
-            # Without waiting: the name may be that of a pipe.
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except OSError:
+        found = regular_file(path, most_bytes=_LONGEST_BYTES)
+        text = None if found is None else decoded(found[0])
+        return None if found is None or text is None else SourceText(text, found[1], root_identity())
+
+
+def regular_file(path: Path, *, most_bytes: int) -> tuple[bytes, float] | None:
+    """What is in the file, and when it was written; None when it is none that can be read, or larger.
+
+    The name may come from a snapshot that anybody wrote: a pipe is not waited for, a device not read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (OSError, ValueError):
+        return None
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > most_bytes:
             return None
-        try:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode) or found.st_size > _LONGEST_BYTES:
-                return None
-            with open(descriptor, "rb", closefd=False) as opened:
-                text = decoded(opened.read())
-        except OSError:
-            return None
-        finally:
-            os.close(descriptor)
-        return None if text is None else SourceText(text, found.st_mtime, root_identity())
+        with open(descriptor, "rb", closefd=False) as opened:
+            return opened.read(most_bytes), found.st_mtime
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
 
 
 def decoded(content: bytes) -> str | None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
+from leakscan.heap.source_files import regular_file
+
 _DIGITS: Final = {
     character: value
     for value, character in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
@@ -115,7 +117,8 @@ def _map_of(script: str, folder: Path) -> _Map | None:
 
 
 def _read(path: Path) -> bytes | None:
-    return path.read_bytes() if path.stat().st_size <= _LARGEST_BYTES else None
+    found = regular_file(path, most_bytes=_LARGEST_BYTES)
+    return None if found is None else found[0]
 
 
 def _url_in(script: Path) -> str | None:

@@ -1,6 +1,7 @@
 // Doors of the births: each entry parses its arguments and calls one function.
 #include "births/births.h"
 #include "buffer.h"
+#include "guard/guard.h"
 
 #include <cstring>
 
@@ -8,8 +9,18 @@ namespace births {
 
 namespace {
 
+// Of a guard they are its ticks: nobody else may move them, or take them for runs.
+bool are_guards() {
+#if defined(__linux__)
+    return guard::counts_births();
+#else
+    return false;
+#endif
+}
+constexpr char kGuarded[] = "a guard counts births in this process";
+
 bool set_run_or_raise(long value) {
-    const char* const reason = set_run(value);
+    const char* const reason = are_guards() ? kGuarded : set_run(value);
     if (reason == nullptr) return true;
     if (reason == kDoesNotFit)
         PyErr_Format(PyExc_ValueError, "births: run %ld does not fit: 0..%ld", value, long{recorded().last_run});
@@ -30,7 +41,8 @@ PyObject* births_arm(PyObject*, PyObject* args) {
         PyErr_Format(PyExc_ValueError, "births: width is 8 or 16, not %d", width);
         return nullptr;
     }
-    if (const char* const reason = arm(width == 16, with_sites != 0, own_folder)) {
+    const char* const reason = are_guards() ? kGuarded : arm(width == 16, with_sites != 0, own_folder);
+    if (reason) {
         PyErr_SetString(PyExc_RuntimeError, reason);
         return nullptr;
     }
@@ -110,7 +122,7 @@ PyObject* births_boundary(PyObject*, PyObject* arg) {
 
 // births_disarm(): takes the hook out when it is still the outermost one, else lets it pass calls on.
 PyObject* births_disarm(PyObject*, PyObject*) {
-    disarm();
+    if (!are_guards()) disarm();
     Py_RETURN_NONE;
 }
 
@@ -152,7 +164,8 @@ PyObject* births_site(PyObject*, PyObject* arg) {
 
 // births_stats(): what is being recorded. Cheap.
 PyObject* births_stats(PyObject*, PyObject*) {
-    const Recorded now = recorded();
+    Recorded now = recorded();
+    if (are_guards()) now.is_armed = false, now.state = "passing";
     return Py_BuildValue("{s:N,s:s,s:i,s:N,s:I,s:K,s:i}", "armed", PyBool_FromLong(now.is_armed), "state", now.state,
                          "width", now.width, "with_sites", PyBool_FromLong(now.has_sites), "sites", now.site_rows,
                          "lost_sites", static_cast<unsigned long long>(now.lost_sites), "unseen_types",
@@ -164,7 +177,7 @@ PyObject* births_stats(PyObject*, PyObject*) {
 PyObject* births_living(PyObject*, PyObject* arg) {
     const long run = PyLong_AsLong(arg);
     if (run == -1 && PyErr_Occurred()) return nullptr;
-    if (!verify()) Py_RETURN_NONE;
+    if (are_guards() || !verify()) Py_RETURN_NONE;
     const Living found = living(static_cast<std::uint16_t>(run));
     return Py_BuildValue("(KK)", static_cast<unsigned long long>(found.born),
                          static_cast<unsigned long long>(found.all));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -61,6 +62,13 @@ class Process:
         except (ProcessGone, ProcessLookupError) as error:
             raise CaptureError(
                 f"there is no process {pid}", hint="`ps -ef` lists the processes; PIDs change at a restart"
+            ) from error
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                raise
+            raise CaptureError(
+                "this kernel cannot hold on to a process by its number (pidfd_open)",
+                hint="attach and watch need Linux 5.3 or newer",
             ) from error
         self._pools_seen: tuple[int, int, int] | None = None
         self._pools_due = 0.0
