@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from drawn_leaks import RUNS, each_run, found, read, the_leak
 from heaps import heap
 from leakscan.analysis.diff import Measured, diff
+from leakscan.analysis.one_snapshot import paths_to_type
 from leakscan.analysis.results.findings import Verdict
 from leakscan.errors import UsageError
 
@@ -368,3 +372,19 @@ def test_what_c_holds_is_judged_type_by_type_though_it_is_written_alike(order: t
         "app.Alpha": Verdict.LEAK,
         "app.Beta": Verdict.WARM_UP,
     }
+
+
+def test_a_class_that_each_run_makes_anew_is_one_by_its_name():
+    text = APP + each_run("items -[#]-> r#; r#: app.Row# size=9 birth=#")
+    drawn = heap(text)
+    is_row = np.array([name.startswith("app.Row") for name in drawn.type_names])
+    names = np.where(is_row, drawn.types.names[is_row][0], drawn.types.names)
+    # Drawings have one row for each name.
+    after = replace(heap(text), types=replace(drawn.types, names=names))
+    found = diff(heap(APP, meta={"births": True}), after, runs=RUNS)
+    assert [(leak.type_name, leak.count, leak.verdict) for leak in found.leaks] == [
+        ("app.Row1", 6, Verdict.LEAK)
+    ]
+    assert [(row.type_name, row.verdict) for row in found.growth] == [("app.Row1", Verdict.LEAK)]
+    (group,) = paths_to_type(after, "app.Row1").groups
+    assert group.count == 6

@@ -19,7 +19,7 @@ from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.graph.extensions import extension_types
 from leakscan.analysis.graph.garbage import find_cycles, find_garbage, liveness
 from leakscan.analysis.graph.kernels import NO
-from leakscan.analysis.graph.refs import distinct
+from leakscan.analysis.graph.refs import distinct, with_one_row_for_each_name
 from leakscan.analysis.graph.region import Region, find_region
 from leakscan.analysis.graph.sizes import SizeLedger, measure_groups
 from leakscan.analysis.growing_object import GrowingObject, find_growing_objects
@@ -109,6 +109,7 @@ def diff(
     # What is looked up in them later is read again: the search for paths needs the room.
     after.forget("addresses", "refcounts")
     before.forget("addresses", "births", "flags", "sizes")
+    after = with_one_row_for_each_name(after)
     runs = runs or _runs_between(before, after, found)
     reach = explore(after, found, life)
     dead = find_garbage(life).collectable

@@ -18,7 +18,7 @@ from leakscan.analysis.dialects.pattern_text import parse_pattern
 from leakscan.analysis.dialects.patterns import match_pattern
 from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.graph.garbage import liveness
-from leakscan.analysis.graph.refs import distinct, refs_from
+from leakscan.analysis.graph.refs import distinct, refs_from, with_one_row_for_each_name
 from leakscan.analysis.numbering import Numbering
 from leakscan.analysis.objects.around import view
 from leakscan.analysis.objects.heap import Heap
@@ -71,6 +71,7 @@ def paths_to_type(
     `limit` is the most groups written, 0 writes all; with `objects` the way to these is told, whatever they
     are. UsageError: no such type.
     """
+    graph = with_one_row_for_each_name(graph)
     asked = np.zeros(graph.object_count, np.bool_)
     asked[objects if objects is not None else _of_types(graph, type_name)] = True
     asked &= (graph.flags & np.uint8(ObjectFlag.OWN | ObjectFlag.SYNTHETIC)) == 0
@@ -122,6 +123,7 @@ def _of_types(graph: HeapGraph, type_name: str) -> U32:
 
 def top_of(graph: HeapGraph, *, limit: int, depth: int, under: str | None = None) -> Top:
     """The biggest dominators of a snapshot; with `under`, of what is below the object it leads to."""
+    graph = with_one_row_for_each_name(graph)
     reach = _explore(graph, np.zeros(graph.object_count, np.bool_))
     names = SlotNames(graph, reach.modules.type_tiers, reach.paths.parent_ref)
     start = None if under is None else _object_at(graph, under)

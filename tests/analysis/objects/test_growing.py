@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from heaps import heap
 from leakscan.analysis.objects.growing import Grown, GrowthTree
 from leakscan.analysis.objects.heap import Heap
@@ -70,3 +74,16 @@ def test_equal_snapshots_grew_nowhere():
     tree, _ = grown(BEFORE, BEFORE)
     below = tree.below(tree.root, 10)
     assert (below.rows, below.gone_count, below.shrunk_bytes) == ((), 0, 0)
+
+
+def test_an_object_of_one_of_two_classes_of_one_name_is_the_one_that_was_there():
+    table = "module app -> a, b; a: app.A size={a} birth=0; b: app.B size=100 birth=0"
+    heaps = []
+    for size in (100, 300):
+        graph = heap(table.format(a=size), meta={"births": True})
+        name = next(row for row, full in enumerate(graph.type_names) if full == "app.B")
+        names = np.full_like(graph.types.names, graph.types.names[name])
+        drawn = heap(table.format(a=size), meta={"births": True})
+        heaps.append(Heap(replace(drawn, types=replace(graph.types, names=names))))
+    tree = GrowthTree(*heaps)
+    assert [(row.is_new, row.grew_bytes) for row in tree.below(tree.root, 10).rows] == [(False, 200)]

@@ -29,14 +29,14 @@ _AT_ONCE: Final = 1 << 20
 
 def known_by_place(before: HeapGraph, after: HeapGraph, objects: Objects) -> Mask:
     """Which of these objects of `after` have the address and the type of an object of `before`."""
-    type_rows = _shared_type_rows(before, after)
-    known = _place_keys(before.addresses, type_rows[before.type_ids])
+    rows_before, rows_after = _shared_type_rows(before, after)
+    known = _place_keys(before.addresses, rows_before[before.type_ids])
     known.sort()
     found = np.empty(len(objects), np.bool_)
     for start in range(0, len(objects), _AT_ONCE):
         part = objects[start : start + _AT_ONCE]
         found[start : start + len(part)] = _found(
-            _place_keys(after.addresses[part], after.type_ids[part]), known
+            _place_keys(after.addresses[part], rows_after[after.type_ids[part]]), known
         )
     return found
 
@@ -93,11 +93,14 @@ def _place_keys(addresses: U64, type_rows: U32) -> U64:
     return keys
 
 
-def _shared_type_rows(before: HeapGraph, after: HeapGraph) -> U32:
-    """For each type row of `before` its row in `after`, or a number that is no row there."""
-    rows = {key: row for row, key in enumerate(_type_keys(after))}
+def _shared_type_rows(before: HeapGraph, after: HeapGraph) -> tuple[U32, U32]:
+    """A number for each type row of either: the same for the same type, the last one for types of `before`
+    that are none of `after`. Two rows of one name without an object of their own are not told apart."""
+    numbers: dict[tuple[str, int], int] = {}
+    of_after = [numbers.setdefault(key, len(numbers)) for key in _type_keys(after)]
     missing = (1 << _TYPE_BITS) - 1
-    return np.array([rows.get(key, missing) for key in _type_keys(before)], np.uint32)
+    of_before = [numbers.get(key, missing) for key in _type_keys(before)]
+    return np.array(of_before, np.uint32), np.array(of_after, np.uint32)
 
 
 def _type_keys(graph: HeapGraph) -> list[tuple[str, int]]:

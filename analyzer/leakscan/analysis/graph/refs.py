@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any, TypeVar
 
 import numpy as np
@@ -59,6 +60,22 @@ def kinds_of(graph: HeapGraph, refs: U32) -> U8:
 def type_rows(graph: HeapGraph) -> dict[int, int]:
     """Rows of the type table by the object that the type is; types that were not seen are left out."""
     return {obj: row for row, obj in enumerate(graph.types.objects.tolist()) if obj != NO_OBJECT}
+
+
+def with_one_row_for_each_name(graph: HeapGraph) -> HeapGraph:
+    """`graph` of CPython with the objects of all classes of one name in the row of the first of them.
+
+    A program that makes a class in each run (a namedtuple, a dataclass in a function) means one by its name.
+    In V8 two classes of one name may have nothing to do with each other: minified ones are all called `e`.
+    """
+    rows: dict[str, int] = {}
+    first = np.array([rows.setdefault(name, row) for row, name in enumerate(graph.type_names)], np.uint32)
+    if graph.runtime != "cpython" or len(rows) == len(first):
+        return graph
+    # `replace` would read every column of a graph that reads them when they are used.
+    changed = copy(graph)
+    object.__setattr__(changed, "type_ids", first[graph.type_ids])
+    return changed
 
 
 def module_places(graph: HeapGraph) -> dict[str, Location]:

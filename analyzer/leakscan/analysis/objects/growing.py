@@ -71,10 +71,12 @@ class GrowthTree:
         if not before.object_count:
             return found
         twins = order[np.minimum(places, before.object_count - 1)]
-        rows = {name: row for row, name in enumerate(before.type_names)}
-        type_rows = np.array([rows.get(name, _NONE) for name in after.type_names], np.int64)
+        # Several classes may have one name.
+        rows: dict[str, int] = {}
+        of_before = np.array([rows.setdefault(name, len(rows)) for name in before.type_names], np.int64)
+        of_after = np.array([rows.get(name, _NONE) for name in after.type_names], np.int64)
         is_known = (before.addresses[twins] == after.addresses) & ~is_new
-        is_known &= type_rows[after.type_ids] == before.type_ids[twins]
+        is_known &= of_after[after.type_ids] == of_before[before.type_ids[twins]]
         found[is_known] = twins[is_known]
         return found
 
