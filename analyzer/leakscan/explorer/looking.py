@@ -28,6 +28,7 @@ from leakscan.answers.looking import graph_to_look_at, scripts_of
 from leakscan.answers.sources import pair_of, snapshot_in, sources_of
 from leakscan.errors import LeakscanError
 from leakscan.heap.graph import U32
+from leakscan.heap.kinds import BIRTH_OWN
 from leakscan.heap.reader import load
 
 _WARMED: Final = 10
@@ -269,4 +270,4 @@ class Explorer:
         if heap is None or not heap.graph.has_births:
             return None
         births = heap.graph.births
-        return np.asarray((births > 0) & (births < 0xFFFE))
+        return np.asarray((births > 0) & (births < BIRTH_OWN))

@@ -189,9 +189,14 @@ class Fields:
 
     def referrers_of(self, obj: int) -> list[tuple[int, int]]:
         """(who refers to it, by which reference)."""
-        if obj not in self._referrers:
-            self._referrers.update(self.referrers({obj}))
+        self.look_up_referrers({obj})
         return self._referrers[obj]
+
+    def look_up_referrers(self, objects: set[int]) -> None:
+        """Answers `referrers_of` for those that were not asked for yet: one pass over the references."""
+        asked = objects - self._referrers.keys()
+        if asked:
+            self._referrers.update(self.referrers(asked))
 
     def referrers(self, objects: set[int]) -> dict[int, list[tuple[int, int]]]:
         """For each of the objects, (who refers to it, by which reference)."""

@@ -17,7 +17,13 @@ from leakscan.analysis.stuck.fields import Bools, Fields
 from leakscan.analysis.stuck.find_v8 import find_v8_waits
 from leakscan.analysis.stuck.fixpoint import World, begin
 from leakscan.analysis.stuck.groups import Waits, births_of, rank
-from leakscan.analysis.stuck.holders import Held, held, is_held_gather, tasks_of_held_scopes
+from leakscan.analysis.stuck.holders import (
+    Held,
+    held,
+    is_held_gather,
+    look_up_collections,
+    tasks_of_held_scopes,
+)
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import ObjectFlag
 
@@ -102,6 +108,7 @@ def _cancel_the_named(world: World, chains: Mapping[int, Chain], referrers: Refe
     collection it is in only keeps it alive.
     """
     holders: dict[int, Held] = {}
+    look_up_collections(world, referrers)
     while True:
         named, in_scopes = [], tasks_of_held_scopes(world)
         for obj, actor in world.blocked.items():

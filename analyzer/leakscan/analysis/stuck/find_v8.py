@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -207,7 +208,7 @@ class _Holders:
         """The cheapest reference to it from what still runs."""
         graph, names = self._world.promises.graph, self._slot_names()
         best: tuple[int, int] | None = None
-        for ref in self._refs(promise):
+        for ref in self._into[promise]:
             kind = graph.kind(ref)
             if kind not in HOLDS or kind in (Kind.WEAK, Kind.STACK):
                 continue
@@ -222,8 +223,15 @@ class _Holders:
         by = HeldBy.COLLECTION if is_entry or not is_variable else HeldBy.NAME
         return by, names.slot_pattern(ref, every=bool(is_entry))
 
-    def _refs(self, obj: int) -> Sequence[int]:
-        found: list[int] = np.flatnonzero(self._world.promises.graph.ref_targets == obj).tolist()
+    @cached_property
+    def _into(self) -> dict[int, list[int]]:
+        """The references to each promise that is blocked: one pass for all of them."""
+        graph = self._world.promises.graph
+        is_blocked = np.zeros(graph.object_count, np.bool_)
+        is_blocked[list(self._world.blocked)] = True
+        found: dict[int, list[int]] = {promise: [] for promise in self._world.blocked}
+        for ref in np.flatnonzero(is_blocked[graph.ref_targets]).tolist():
+            found[int(graph.ref_targets[ref])].append(ref)
         return found
 
     def _slot_names(self) -> SlotNames:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from leakscan.analysis.results.waits import HeldBy
@@ -41,6 +42,17 @@ class Held:
     only_kept_alive: bool = False
 
 
+def look_up_collections(world: World, referrers: Mapping[int, Sequence[tuple[int, int]]]) -> None:
+    """Finds at once who holds the collections that these tasks lie in, which `held` asks of each."""
+    sources = {source for found in referrers.values() for source, _ in found}
+    world.fields.look_up_referrers({source for source in sources if _is_collection(world, source)})
+
+
+def _is_collection(world: World, obj: int) -> bool:
+    name = world.graph.type_name(obj)
+    return name.rpartition(".")[2] in _COLLECTIONS and world.fields.owner_of_dict(obj) is None
+
+
 def held(world: World, task: int, referrers: list[tuple[int, int]]) -> Held:
     """The strongest holder of the task: a name, then a collection, then a local of a running function."""
     graph, fields = world.graph, world.fields
@@ -55,7 +67,7 @@ def held(world: World, task: int, referrers: list[tuple[int, int]]) -> Held:
             continue
         if not acts or kind in _NO_HOLD or name.endswith(_MACHINERY):
             continue
-        is_collection = name.rpartition(".")[2] in _COLLECTIONS and fields.owner_of_dict(source) is None
+        is_collection = _is_collection(world, source)
         if kind == Kind.LOCAL:
             # The loop variable that the task was made in says nothing when a collection holds it too.
             local = Held(HeldBy.NAME, _where(graph, fields, source, ref))
