@@ -9,6 +9,7 @@ from leakscan.analysis.births.plumbing import without_plumbing
 from leakscan.analysis.births.survivors import find_survivors
 from leakscan.analysis.cuts.whatif import what_if
 from leakscan.analysis.graph.garbage import liveness
+from leakscan.analysis.series import series
 from leakscan.heap.reader import load
 from v8_files import written
 
@@ -323,3 +324,13 @@ def pending(runs):
 def test_links_of_node_s_timers_and_its_process_are_written_as_such_from_wherever_they_are_reached():
     [leak] = findings(pending).leaks
     assert [member.pattern for member in leak.cut.members] == ["process.on('exit')", "Node's timers[*]"]
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_a_chain_in_three_bare_snapshots_is_a_leak_by_its_exact_multiples(newest_first):
+    graphs = [
+        load(io.BytesIO(written(chain(17 * taken, newest_first=newest_first).content())))
+        for taken in (1, 2, 3)
+    ]
+    found = series(graphs, runs_each=17)
+    assert [(leak.count, leak.type_name) for leak in found.leaks] == [(34, "Frame")]

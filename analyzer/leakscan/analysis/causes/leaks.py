@@ -169,6 +169,8 @@ def _weak_target(reach: Reach, heads: U32) -> str:
     """The type that all of these refer to weakly, "" when they are no weak references or of several."""
     graph = reach.graph
     targets = set()
+    if graph.runtime == "v8" and graph.type_name(int(heads[0])) != "WeakRef":
+        return ""
     for obj in heads[:_NAMES_COMPARED].tolist():
         weak = [int(graph.ref_targets[ref]) for ref in graph.references(obj) if graph.kind(ref) == Kind.WEAK]
         if len(weak) != 1:

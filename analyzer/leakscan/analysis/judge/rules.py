@@ -128,6 +128,8 @@ def _exact_multiples(history: History) -> Judgement | None:
     grown = growth_over(history, history.runs)
     before, after = history.entries_before, history.entries_after
     is_replaced = before is not None and after is not None and after - before < _KEPT * history.entries_new
+    # What hangs in a chain on the one entry, or inside of it, is not replaced with it: all of it is alive.
+    is_replaced &= history.lies_in_the_entries or history.total <= history.entries_new
     if is_replaced or (grown is not None and grown < _KEPT * history.total):
         return None
     rate = births[0] // each
