@@ -50,7 +50,7 @@ def main() -> int:
     del sys.argv[1:]
     load_leakscan(config["package_dir"], config["native_path"])
     hide_driver()
-    from leakscan.record.session import run_session
+    from leakscan.record.driving import run_session
 
     return run_session(config)
 

@@ -1,163 +1,33 @@
 """What happens inside the observed process: import, warm-up, baseline, runs, last snapshot.
 
-The driver keeps nothing of a run: results, exceptions and tasks are dropped before anything is
+The session keeps nothing of a run: results, exceptions and tasks are dropped before anything is
 counted, and every figure goes straight to `capture` through the pipe, so that neither leakscan's
 objects nor their growth appear in what it measures.
 """
 
 from __future__ import annotations
 
-import importlib
-import json
 import os
-import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Any, NoReturn
 
 from leakscan import _native
-from leakscan.errors import LeakscanError
 from leakscan.record.children import child_processes
-from leakscan.record.cutting import prove
-from leakscan.record.events import CaptureGone, Events, EventSink
+from leakscan.record.events import EventSink
+from leakscan.record.failures import text_of
 from leakscan.record.figures import allocator, collector_figures, interpreter, memory_figures
+from leakscan.record.interrupts import allow_interrupts, hold_interrupts
 from leakscan.record.recorder import Recorder
 from leakscan.record.scenario import Scenario
 from leakscan.record.settle import LEAST_CONTROL, drain, settle, tasks_in_flight
-from leakscan.record.streams import ModeDoesNotApply
 from leakscan.record.surroundings import Surroundings
-from leakscan.record.target import Target, load_target
+from leakscan.record.target import Target
 
 WORTH_WEIGHING = 200
 """Objects that only the collector freed after the runs so far: what the last run leaves to it is weighed."""
-OWN_FOLDER = os.path.dirname(os.path.abspath(__file__))
-
-
-def run_session(config: dict[str, Any]) -> int:  # Any: JSON values
-    """Run the whole capture; exit status of the process (0: `capture` was told how it went)."""
-    _hold_interrupts()
-    events = Events(config["events_fd"])
-    # Programs that the target starts must not read our commands.
-    os.set_inheritable(config["control_fd"], False)
-    try:
-        if config.get("job"):
-            return _do_job(config, events)
-        session = Session(config, events, load=lambda: load_target(config))
-        status = _attempt(session, events, [session.prepare, session.measure])
-        if status == "complete" and config["is_interactive"]:
-            status = _obey(session, events, config["control_fd"])
-        if status == "complete":
-            session.probe_trim()
-        if status in ("interrupted", "failed") and session.wants_last_snapshot:
-            events.write("stopping")
-            status = _keep_what_ran(session, events, status)
-        events.write("end", status=status, runs_completed=session.runs_completed)
-        session.close()
-    except KeyboardInterrupt:
-        pass  # while the target closes down: everything is written
-    except CaptureGone:
-        return 3
-    return 0
-
-
-def _do_job(config: dict[str, Any], events: Events) -> int:
-    """Something else than a capture: `job` is the module of this package with a function of its name."""
-    _allow_interrupts()
-    status = "complete"
-    try:
-        getattr(importlib.import_module(f"leakscan.record.{config['job']}"), config["job"])(config, events)
-    except KeyboardInterrupt:
-        status = "interrupted"
-    except BaseException as error:  # SystemExit of the target, too
-        events.write("error", phase=config["job"], run=0, **_describe(error))
-        status = "failed"
-    events.write("end", status=status, runs_completed=config["runs"])
-    return 0
-
-
-def _obey(session: Session, events: Events, control_fd: int) -> str:
-    """Do what `capture` asks for after it has looked at what there is, until it asks for no more."""
-    status = "complete"
-    with open(control_fd, encoding="utf-8") as commands:
-        while status == "complete":
-            events.write("waiting")
-            command = json.loads(commands.readline() or '{"command": "end"}')
-            if command["command"] == "end":
-                break
-            if command["command"] == "more":
-                session.runs = command["runs"]
-                status = _attempt(session, events, [session.measure])
-            elif command["command"] == "blame":
-                events.write("blamed", **session.blame(command["holders"], command["runs"]))
-            else:
-                events.write("proved", **_prove(command))
-    return status
-
-
-def _prove(command: dict[str, Any]) -> dict[str, Any]:  # Any: JSON values
-    _allow_interrupts()
-    try:
-        return prove(command["references"], command["survivors"], command["others"], types=command["types"])
-    except KeyboardInterrupt:
-        return {"failed": "it was interrupted"}
-    finally:
-        _hold_interrupts()
-
-
-def _attempt(session: Session, events: Events, steps: list[Callable[[], None]]) -> str:
-    # The exception and its frames hold the target's objects: they must be gone when this returns.
-    try:
-        for step in steps:
-            step()
-        return "complete"
-    except CaptureGone:
-        raise
-    except KeyboardInterrupt:
-        return "interrupted"
-    except ModeDoesNotApply as reason:
-        events.write("error", phase=session.phase, run=session.run, message=str(reason), hint="")
-        return "not-applicable"
-    except BaseException as error:  # SystemExit and CancelledError of the target, too
-        events.write("error", phase=session.phase, run=session.run, **_describe(error))
-        return "failed"
-
-
-def _keep_what_ran(session: Session, events: Events, status: str) -> str:
-    try:
-        session.finish()
-    except KeyboardInterrupt:
-        return "interrupted"
-    except (OSError, LeakscanError) as error:
-        events.write("error", phase="snapshot", run=session.run, **_describe(error))
-    return status
-
-
-def _describe(error: BaseException) -> dict[str, str]:
-    if isinstance(error, LeakscanError):
-        return {"type": "", "message": error.message, "hint": error.hint, "traceback": ""}
-    text = "".join(traceback.format_exception(type(error), error, _targets_part(error.__traceback__)))
-    return {"type": type(error).__qualname__, "message": _text_of(error), "hint": "", "traceback": text}
-
-
-def _targets_part(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback below the driver, its loop and the import system: what the user wrote."""
-    below = trace
-    while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        trace = trace.tb_next
-        if file.startswith((OWN_FOLDER, "<frozen importlib")) or file == importlib.__file__:
-            below = trace
-    return below
-
-
-def _text_of(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception as broken:  # the target's own __str__
-        return f"<its __str__ raised {type(broken).__name__}>"
 
 
 class Session:
@@ -186,11 +56,11 @@ class Session:
         self._recorder.check_support()
         self._events.write("started", pid=os.getpid(), allocator=allocator(), **interpreter())
         self.phase = "import"
-        _allow_interrupts()
+        allow_interrupts()
         try:
             target = self._load()
         finally:
-            _hold_interrupts()
+            hold_interrupts()
         self._scenario = Scenario(
             target.call,
             mode=self._config["mode"],
@@ -226,11 +96,11 @@ class Session:
         assert self._scenario is not None
         self.phase = "set-up"
         self._surroundings = Surroundings(self._scenario)
-        _allow_interrupts()
+        allow_interrupts()
         try:
             self._scenario.use(self._surroundings.enter(target))
         finally:
-            _hold_interrupts()
+            hold_interrupts()
         # What was started for all runs does not end before them.
         self._tasks_at_rest = tasks_in_flight(self._scenario.loop)
 
@@ -280,15 +150,15 @@ class Session:
         """Who writes into the holders at these addresses in more runs, which nobody measures."""
         from leakscan.record.writers import blame
 
-        _allow_interrupts()
+        allow_interrupts()
         try:
             return blame(holders, self._run_unmeasured, runs=runs)
         except KeyboardInterrupt:
             return {"written": [], "failed": "it was interrupted"}
         except Exception as error:  # of the scenario
-            return {"written": [], "failed": f"a run raised {type(error).__name__}: {_text_of(error)}"}
+            return {"written": [], "failed": f"a run raised {type(error).__name__}: {text_of(error)}"}
         finally:
-            _hold_interrupts()
+            hold_interrupts()
 
     def _run_unmeasured(self) -> None:
         assert self._scenario is not None
@@ -305,7 +175,7 @@ class Session:
     def close(self) -> None:
         """Let the target end as it would: its loop is closed and its exit handlers run."""
         self._recorder.disarm_births()
-        _allow_interrupts()
+        allow_interrupts()
         if self._surroundings is not None:
             self._surroundings.leave()
         if self._scenario is not None:
@@ -319,12 +189,12 @@ class Session:
             self._recorder.begin_run(run)
         try:
             # A signal held back so far raises KeyboardInterrupt here.
-            _allow_interrupts()
+            allow_interrupts()
             ended = self._scenario.run()
         finally:
             if os.getpid() != self._pid:
                 self._end_child(run)
-            _hold_interrupts()
+            hold_interrupts()
         uncollected: list[str] = []
         is_weighed = run == self.runs and not is_warmup and self._collected >= WORTH_WEIGHING
         weigh = (lambda: uncollected.append(self._recorder.census_within(run))) if is_weighed else None
@@ -352,7 +222,7 @@ class Session:
 
     def _drain(self) -> tuple[float, int]:
         assert self._scenario is not None
-        _allow_interrupts()
+        allow_interrupts()
         try:
             return drain(
                 self._scenario,
@@ -360,7 +230,7 @@ class Session:
                 at_most_seconds=self._config["settle_seconds"],
             )
         finally:
-            _hold_interrupts()
+            hold_interrupts()
 
     def _measure_heap(
         self, phase: str, *, collected: int, seconds: float, uncollected: Sequence[str] = ()
@@ -385,11 +255,3 @@ class Session:
         self.phase = "snapshot"
         pause = self._recorder.snapshot(name, run=self.runs_completed, subject=self._scenario.subject)
         self._events.write("snapshot", file=name, run=self.runs_completed, pause_seconds=round(pause, 6))
-
-
-def _hold_interrupts() -> None:
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-
-
-def _allow_interrupts() -> None:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

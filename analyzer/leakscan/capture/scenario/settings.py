@@ -88,7 +88,7 @@ DEFAULT_SETTINGS = Settings()
 def session_config(
     target: str, mode: str, settings: Settings, directory: Path, *, owns_main: bool
 ) -> dict[str, Any]:  # Any: JSON values
-    """What record/session.py needs to know, in a process of its own (`owns_main`) or in the caller's."""
+    """What record/driving.py needs to know, in a process of its own (`owns_main`) or in the caller's."""
     return {
         "target": target,
         "mode": mode,
