@@ -1,7 +1,7 @@
 """What looking into a running program costs it: leakscan attach beside memray attach, py-spy and pystack.
 
-One program with 1,000,000 objects and a thread that beats each millisecond; each tool in turn, the program anew
-for each. `stood still`: the longest time between two beats, the best of some tries: machines pause, too.
+One program with 1,000,000 objects and a thread that beats each millisecond, begun anew for each tool and
+each try. `stood still`: the longest time of two beats, the best of some tries: machines pause, too.
 Tools are looked for in PATH, and in --tools DIR; memray must be there for the program, too.
 """
 

@@ -163,6 +163,7 @@ DOORS: dict[str, Call] = {
     ],
     "guard_stop": lambda rng, g: [],
     "guard_box": lambda rng, g: [],
+    "guard_room": lambda rng, g: [rng.choice(("/proc", "/nowhere", "", "/proc/" + "x" * rng.randrange(500)))],
     "pool_figures": lambda rng, g: [rng.choice((0, os.getpid()))],
     "map_figures": lambda rng, g: [rng.choice((0, os.getpid(), os.getppid()))],
     "scan_chunks": lambda rng, g: [snapshot_file(), rng.randrange(200)],

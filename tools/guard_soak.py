@@ -1,6 +1,6 @@
 """Let guarded programs run out of memory in memory cgroups, and their unguarded twins beside them.
 
-Usage, as root: guard_soak.py [--deaths 100] [--seed 14] [--python PATH] [--keep DIR]
+Usage, as root: guard_soak.py [--deaths 100] [--seed 14] [--others] [--python PATH] [--keep DIR]
 
 Each program fills one planted holder, at a pace, with objects, in a number of threads and below a limit that
 are drawn anew. Prints one JSON object. Exit code 1: fewer than 99 of 100 answers name the holder, or a
@@ -36,7 +36,7 @@ FIRST = Path("/sys/fs/cgroup/memory")
 IS_FIRST = FIRST.is_dir()
 MB = 1_000_000
 PROGRAM = """
-    import gc, json, mmap, os, struct, sys, threading, time
+    import asyncio, gc, json, mmap, os, struct, sys, threading, time
     counter, plan = sys.argv[1], json.loads(sys.argv[2])
     made = mmap.mmap(os.open(counter, os.O_RDWR), 8)
 
@@ -61,16 +61,20 @@ PROGRAM = """
     def thing(number):
         return {"session": lambda: Session(number), "text": lambda: "x" * 20_000 + str(number),
                 "dict": lambda: {"number": number, "parts": (number, str(number))},
-                "megabyte": lambda: bytearray(b"y" * 1_000_000)}[plan["object"]]()
+                "megabyte": lambda: bytearray(b"y" * 1_000_000),
+                "number": lambda: number,
+                "array": lambda: numpy.ones(12_500)}[plan["object"]]()
 
-    SIZES = {"session": 560, "text": 20_060, "dict": 480, "megabyte": 1_000_060}
+    if plan["object"] == "array": import numpy
+    SIZES = {"session": 560, "text": 20_060, "dict": 480, "megabyte": 1_000_060,
+             "number": 130, "array": 100_200}
     lock, begun = threading.Lock(), time.monotonic()
 
     def work():
         each = plan["bytes_a_second"] / plan["threads"] / SIZES[plan["object"]]
         done = 0
         while True:
-            due = int((time.monotonic() - begun) * each)
+            due = int(elapsed() * each)
             if done >= due:
                 time.sleep(0.01)
                 continue
@@ -82,6 +86,29 @@ PROGRAM = """
                     made[:8] = struct.pack("q", number)
                 temporary = [str(i) for i in range(5)]
 
+    def elapsed():
+        passed = time.monotonic() - begun
+        return passed // 3 * 3 if plan["way"] == "bursts" else passed
+
+    async def wait_for(gate, payload):
+        await gate.wait()
+
+    async def serve():
+        gate, done, each = asyncio.Event(), 0, plan["bytes_a_second"] / 4_000
+        while True:
+            for _ in range(min(1000, int(elapsed() * each) - done)):
+                done += 1
+                made[:8] = struct.pack("q", done)
+                hold(asyncio.create_task(wait_for(gate, "x" * 2_000 + str(done))), done)
+            await asyncio.sleep(0.01)
+
+    if plan["way"] == "asyncio": asyncio.run(serve())
+    if plan["way"] == "forks":
+        for _ in range(2):
+            if os.fork() == 0:
+                while True: work()
+        os.wait()
+        os.kill(os.getpid(), 9)
     for _ in range(plan["threads"] - 1): threading.Thread(target=work, daemon=True).start()
     work()
 """
@@ -98,7 +125,7 @@ and what holds is the name in it."""
 
 @dataclass(frozen=True)
 class Plan:
-    """One program. `room_bytes`: of the cgroup, for all of it."""
+    """One program. `room_bytes`: of the cgroup, for all of it. `way`: steady, bursts, asyncio or forks."""
 
     holder: str
     object: str
@@ -106,6 +133,20 @@ class Plan:
     threads: int
     room_bytes: int
     kept: int
+    way: str = "steady"
+
+
+OTHERS = {
+    "a table of numbers that doubles": Plan("__main__.HELD", "number", 8 * MB, 1, 180 * MB, 0),
+    "tasks that wait for ever": Plan("Cache.entries", "session", 8 * MB, 1, 150 * MB, 0, "asyncio"),
+    "numpy arrays": Plan("Registry.held", "array", 15 * MB, 4, 220 * MB, 0),
+    "two forked workers": Plan("__main__.HELD", "dict", 6 * MB, 1, 160 * MB, 50_000, "forks"),
+    "bursts of small objects": Plan("Cache.entries", "session", 8 * MB, 1, 170 * MB, 0, "bursts"),
+    "bursts of big objects": Plan("Registry.held", "megabyte", 8 * MB, 4, 170 * MB, 0, "bursts"),
+    "half of it loaded at the start": Plan("__main__.HELD", "session", 3 * MB, 1, 230 * MB, 900_000),
+    "half of it loaded, then fast": Plan("__main__.HELD", "text", 40 * MB, 4, 300 * MB, 900_000),
+}
+"""Programs that no draw makes."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +233,7 @@ def main() -> int:
     parser.add_argument("--deaths", type=int, default=100)
     parser.add_argument("--seed", type=int, default=14)
     parser.add_argument("--first", type=int, default=0, help="begin with this one of the drawn programs")
+    parser.add_argument("--others", action="store_true", help="the programs that no draw makes")
     parser.add_argument("--slack", type=float, default=0.03, help="of what the twin held")
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--keep", type=Path, help="where the boxes of wrong answers are kept")
@@ -199,8 +241,11 @@ def main() -> int:
     right, early, verdicts, wrong = 0, [], {}, []
     pauses: list[float] = []
     shares: list[float] = []
-    for number in range(options.first, options.first + options.deaths):
-        plan = draw(random.Random(options.seed * 1_000_003 + number))
+    plans: dict[int | str, Plan] = dict(OTHERS) if options.others else {
+        number: draw(random.Random(options.seed * 1_000_003 + number))
+        for number in range(options.first, options.first + options.deaths)
+    }  # fmt: skip
+    for number, plan in plans.items():
         with tempfile.TemporaryDirectory(dir=options.keep) as place:
             folder = Path(place)
             twin = die(plan, folder, python=options.python, is_guarded=False)
@@ -235,7 +280,7 @@ def main() -> int:
                 wrong.append(row)
             print(json.dumps(row), file=sys.stderr, flush=True)
     result = {
-        "deaths": options.deaths,
+        "deaths": len(plans),
         "right": right,
         "verdicts": verdicts,
         "earlier_than_the_twin": early,
@@ -244,7 +289,7 @@ def main() -> int:
         "wrong": wrong,
     }
     print(json.dumps(result, indent=1))
-    return 1 if right < 0.99 * options.deaths or early else 0
+    return 1 if right < 0.99 * len(plans) or early else 0
 
 
 if __name__ == "__main__":

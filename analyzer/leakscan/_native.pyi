@@ -60,6 +60,10 @@ def guard_stop() -> bool: ...
 def guard_box() -> str | None:
     """The folder that is filled, "" before the baseline; None: no guard runs."""
 
+def guard_room(proc: str, /) -> tuple[str, int, int, bool] | None:
+    """Name, bytes, and bytes left of the narrowest limit on this process, and whether the kernel then kills
+    all of its cgroup; as the guard reads them below that path. None: there is none."""
+
 class BirthStats(TypedDict):
     armed: bool
     state: str

@@ -57,12 +57,28 @@ PyObject* guard_box(PyObject*, PyObject*) {
     Py_RETURN_NONE;
 }
 
+// guard_room(proc) -> (name, limit_bytes, room_bytes, kills_group) of the narrowest limit on this process, as the /proc at
+// that path tells; None where it tells none. Reads files.
+PyObject* guard_room(PyObject*, PyObject* args) {
+    const char* proc;
+    if (!PyArg_ParseTuple(args, "s", &proc)) return nullptr;
+#if defined(__linux__)
+    Limits limits;
+    Reading now{};
+    limits.find(0, proc);
+    if (limits.narrowest(&now))
+        return Py_BuildValue("sLLN", now.name(), now.limit, now.room, PyBool_FromLong(now.kills_group));
+#endif
+    Py_RETURN_NONE;
+}
+
 }  // namespace
 }  // namespace guard
 
 PyMethodDef guard_methods[] = {{"guard_start", guard::guard_start, METH_VARARGS, nullptr},
                                {"guard_stop", guard::guard_stop, METH_NOARGS, nullptr},
                                {"guard_box", guard::guard_box, METH_NOARGS, nullptr},
+                               {"guard_room", guard::guard_room, METH_VARARGS, nullptr},
                                {nullptr, nullptr, 0, nullptr}};
 
 #if defined(__linux__)

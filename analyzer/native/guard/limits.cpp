@@ -81,8 +81,10 @@ bool is_mount_of(const char* line, Kind kind, Mount* into) {
 }
 
 // Line by line, for mountinfo may be longer than any buffer that is worth having.
-bool find_mount(Kind kind, Mount* into) {
-    const int file = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+bool find_mount(const char* proc, Kind kind, Mount* into) {
+    char path[300];
+    std::snprintf(path, sizeof path, "%s/self/mountinfo", proc);
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0) return false;
     char buffer[8 * 1024];
     std::size_t held = 0;
@@ -114,14 +116,6 @@ bool read_address_space(Reading* into) {
     const auto most = static_cast<Bytes>(limit.rlim_cur);
     *into = {most, most - used, Kind::ADDRESS_SPACE, false};
     return true;
-}
-
-bool read_machine(Reading* into) {
-    char text[4096];
-    if (!text_of("/proc/meminfo", text, sizeof text)) return false;
-    const Bytes all = figure_in(text, "MemTotal:", 0) * 1024, left = figure_in(text, "MemAvailable:", 0) * 1024;
-    *into = {all, left, Kind::MACHINE, false};
-    return all > 0;
 }
 
 }  // namespace
@@ -175,11 +169,22 @@ Bytes resident_bytes() {
     return second ? std::atoll(second + 1) * sysconf(_SC_PAGESIZE) : 0;
 }
 
-void Limits::find(Bytes given) {
+bool Limits::read_machine(Reading* into) const {
+    char path[300], text[4096];
+    std::snprintf(path, sizeof path, "%s/meminfo", proc_);
+    if (!text_of(path, text, sizeof text)) return false;
+    const Bytes all = figure_in(text, "MemTotal:", 0) * 1024, left = figure_in(text, "MemAvailable:", 0) * 1024;
+    *into = {all, left, Kind::MACHINE, false};
+    return all > 0;
+}
+
+void Limits::find(Bytes given, const char* proc) {
     given_ = given;
+    proc_ = proc;
     count_ = 0;
-    char text[8 * 1024];
-    text_of("/proc/self/cgroup", text, sizeof text);
+    char own[300], text[8 * 1024];
+    std::snprintf(own, sizeof own, "%s/self/cgroup", proc);
+    text_of(own, text, sizeof text);
     char* line = text;
     for (char* end; line && *line; line = end ? end + 1 : nullptr) {
         if ((end = std::strchr(line, '\n'))) *end = 0;
@@ -197,7 +202,7 @@ void Limits::find(Bytes given) {
 // The folder and each one above it, up to where the hierarchy is mounted.
 void Limits::add_cgroups(Kind kind, const char* path) {
     Mount mount;
-    if (!find_mount(kind, &mount)) return;
+    if (!find_mount(proc_, kind, &mount)) return;
     const char* const root = std::strcmp(mount.root, "/") ? mount.root : "";
     const char* const below = begins_below(path, root) ? path + std::strlen(root) : path;
     char folder[kPathBytes];

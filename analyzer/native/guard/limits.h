@@ -24,8 +24,8 @@ struct Reading {
 
 class Limits {
   public:
-    // Finds the cgroups of this process. `given`: a limit on its resident memory, or 0.
-    void find(Bytes given);
+    // Finds the cgroups of this process. `given`: a limit on its resident memory, or 0. `proc`: where /proc is mounted.
+    void find(Bytes given, const char* proc = "/proc");
 
     // The limit that has the least room; false when none could be read.
     bool narrowest(Reading* into) const;
@@ -37,10 +37,12 @@ class Limits {
         Kind kind;
     };
     void add_cgroups(Kind kind, const char* path);
+    bool read_machine(Reading* into) const;
     bool read_cgroup(const Cgroup& group, Reading* into) const;
     Cgroup groups_[kMost];
     std::size_t count_ = 0;
     Bytes given_ = 0;
+    const char* proc_ = "/proc";
 };
 
 // Bytes of this process that are in memory; 0 when that cannot be read.
