@@ -43,6 +43,7 @@ constexpr Bytes kRoomKept = 2 << 20, kLastRoomKept = 512 << 10, kDiskKept = 50'0
 constexpr Bytes kLeastChild = 5 << 19;
 constexpr Bytes kFileBytesABlock = 64;
 constexpr Bytes kUnseenBlock = 48;  // what grew since blocks were counted is taken to be of small ones
+constexpr Bytes kImports = 24 << 20;
 constexpr long kTmpfs = 0x01021994, kRamfs = static_cast<long>(0x858458f6);
 constexpr int kMostTries = 5, kMostLast = 4;
 
@@ -101,7 +102,7 @@ class Guard {
     Bytes last_room_ = 0, first_room_ = 0, first_resident_ = 0, baseline_used_ = 0;
     Bytes counted_blocks_ = 0, counted_at_ = 0;
     bool owns_births_ = false, inherits_births_ = false, has_half_ = false, lies_in_memory_ = false;
-    bool has_after_ = false, hurries_ = false, is_shallow_ = false, is_desperate_ = false;
+    bool has_after_ = false, hurries_ = false, is_shallow_ = false, is_desperate_ = false, has_forgotten_ = false;
     Cost writing_{};  // the snapshot that is written
     Bytes room_before_ = 0;
     int tries_ = 0, last_ones_ = 0;
@@ -137,7 +138,7 @@ const char* Guard::start_thread() {
     if (!is_registered) is_registered = pthread_atfork(nullptr, nullptr, guard_child) == 0;
     must_stop_ = false;
     has_box_ = false;
-    has_half_ = owns_births_ = has_after_ = is_shallow_ = false;
+    has_half_ = owns_births_ = has_after_ = is_shallow_ = has_forgotten_ = false;
     stage_ = Stage::WAITS;
     tries_ = last_ones_ = 0;
     tried_ = -1e9;
@@ -288,7 +289,9 @@ void Guard::wait_for_baseline(const Reading& now, double at) {
         first_resident_ = resident;
     }
     pause_ = kShortPause;
-    const bool grows_fast = resident - first_resident_ > first_room_ / 16;
+    // Not before a program has imported what it works with, as far as there is time for that.
+    const Bytes imports = first_room_ / 6 < kImports ? first_room_ / 6 : kImports;
+    const bool grows_fast = resident - first_resident_ > (first_room_ / 16 > imports ? first_room_ / 16 : imports);
     if (at - started_ < baseline_seconds_ && !grows_fast) return;
     if (at - tried_ < kRetrySeconds) return;
     tried_ = at;
@@ -330,6 +333,8 @@ void Guard::watch(const Reading& now, double at) {
     const bool is_soon = static_cast<double>(left) < next.bytes_a_second * 4 * kLongPause;
     pause_ = is_soon ? kShortPause : at - baseline_at_ < kYoungSeconds ? kYoungPause : kLongPause;
     if (at - tried_ < kRetrySeconds) return;
+    // Others may have made room when births had been forgotten: what is there tells more than one without.
+    if (has_after_ && has_forgotten_) return;
     if (used >= threshold || now.room < needed + needed / 8) {
         take_last(now, at, "near the limit");
     } else if (!has_half_ && used - baseline_used_ >= (now.limit - baseline_used_) / 2) {
@@ -544,6 +549,7 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
 void Guard::forget_births() {
     if (!owns_births_ || !births::armed()) return;
     owns_births_ = false;
+    has_forgotten_ = true;
     births::forget();
     journal_.begin("births-forgotten");
     journal_.write();
