@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from leakscan.record.rounds import run_done as run_done
     from leakscan.record.snapshot import snapshot as snapshot
     from leakscan.record.works import AsgiWork as AsgiWork
+    from leakscan.record.works import CeleryWork as CeleryWork
+    from leakscan.record.works import TaskWork as TaskWork
     from leakscan.record.works import WsgiWork as WsgiWork
     from leakscan.record.works import work as work
     from leakscan.testing import assert_no_leaks as assert_no_leaks
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "AsgiWork",
+    "CeleryWork",
+    "TaskWork",
     "WsgiWork",
     "__version__",
     "assert_no_leaks",
@@ -55,6 +59,8 @@ _PUBLIC = {
     "run": ("leakscan.record.rounds", "run"),
     "run_done": ("leakscan.record.rounds", "run_done"),
     "work": ("leakscan.record.works", "work"),
+    "CeleryWork": ("leakscan.record.works", "CeleryWork"),
+    "TaskWork": ("leakscan.record.works", "TaskWork"),
     "AsgiWork": ("leakscan.record.works", "AsgiWork"),
     "WsgiWork": ("leakscan.record.works", "WsgiWork"),
     "load": ("leakscan.heap.reader", "load"),

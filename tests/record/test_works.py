@@ -16,7 +16,7 @@ import leakscan
 from leakscan import _native
 from leakscan.heap.reader import load
 from leakscan.record import births, works
-from leakscan.record.works import AsgiWork, WsgiWork, route_of
+from leakscan.record.works import AsgiWork, CeleryWork, TaskWork, WsgiWork, route_of
 
 SUBMIT = ThreadPoolExecutor.submit
 
@@ -232,6 +232,130 @@ def test_the_body_of_a_wsgi_application_belongs_to_its_request(recorded):
     assert born_in(between) == ""
 
 
+def test_tasks_of_celery_are_works_by_their_name_and_eager_ones_lie_inside(recorded):
+    celery = pytest.importorskip("celery")
+    app = celery.Celery("shop", broker="memory://", backend="cache+memory://")
+    app.conf.task_always_eager = True
+    made = []
+
+    @app.task(name="shop.mail")
+    def mail():
+        made.append(Thing())
+
+    @app.task(name="shop.order", autoretry_for=(KeyError,), max_retries=1, retry_backoff=False)
+    def order(fails):
+        made.append(Thing())
+        mail.delay()
+        made.append(Thing())
+        if fails:
+            raise ValueError(fails)
+
+    follower = CeleryWork()
+    order.delay(fails=False)
+    order.delay(fails=True)
+    outside = Thing()
+    follower.stop()
+    order.delay(fails=False)
+    of_order = ["shop.order", "shop.mail", "shop.order"]
+    assert [born_in(each) for each in made] == [*of_order, *of_order, "", "", ""]
+    assert born_in(outside) == "" and follower._entered == {}
+
+
+def test_a_worker_of_celery_with_threads_names_each_task(recorded):
+    pytest.importorskip("celery")
+    from celery import Celery
+    from celery.contrib.testing.worker import start_worker
+
+    app = Celery("shop", broker="memory://", backend="cache+memory://")
+    made = {}
+
+    def each(name):
+        @app.task(name=name)
+        def run(number):
+            made[name, number] = Thing()
+
+        return run
+
+    tasks = [each(f"shop.{name}") for name in ("a", "b", "c")]
+    follower = CeleryWork()
+    with start_worker(app, pool="threads", concurrency=3, perform_ping_check=False, shutdown_timeout=60):
+        asked = [task.delay(number) for number in range(10) for task in tasks]
+        for each_asked in asked:
+            each_asked.get(timeout=60)
+    follower.stop()
+    assert {key: born_in(thing) for key, thing in made.items()} == {key: key[0] for key in made}
+    assert len(made) == 30
+
+
+def test_tasks_of_a_loop_are_works_by_the_name_of_their_function(recorded):
+    made: dict[str, Thing] = {}
+
+    async def child():
+        await asyncio.sleep(0)
+        made["child"] = Thing()
+
+    async def poll_feed():
+        made["poll"] = Thing()
+        await asyncio.create_task(child())
+        await asyncio.to_thread(lambda: made.update(thread=Thing()))
+        await asyncio.get_running_loop().run_in_executor(None, lambda: made.update(pool=Thing()))
+
+    async def request():
+        await asyncio.sleep(0)
+        made["request"] = Thing()
+
+    async def main():
+        factory = asyncio.get_running_loop().get_task_factory()
+        follower = TaskWork()
+        poll = asyncio.create_task(poll_feed(), name="poll")
+        with leakscan.work("POST /chat"):
+            inner = asyncio.create_task(request())
+        await asyncio.gather(poll, inner)
+        follower.stop()
+        assert asyncio.get_running_loop().get_task_factory() is factory
+        made["main"] = Thing()
+
+    asyncio.run(main())
+    said = {name: born_in(thing).rpartition(".")[2] for name, thing in made.items()}
+    assert said == {
+        **dict.fromkeys(("poll", "child", "thread", "pool"), "poll_feed"),
+        "request": "POST /chat",
+        "main": "",
+    }
+
+
+def test_a_hundred_thousand_requests_keep_their_counts_and_the_table_its_size(recorded):
+    """An hour of a service, compressed: twelve routes, tasks of their own, a pool, one route that keeps."""
+    kept: list[Thing] = []
+    routes = [f"GET /r{number}" for number in range(12)]
+
+    async def request(route: str, pool: ThreadPoolExecutor | None) -> None:
+        with leakscan.work(route):
+            thing = Thing()
+            if pool is not None:
+                await asyncio.get_running_loop().run_in_executor(pool, Thing)
+            if route == routes[7]:
+                kept.append(thing)
+
+    async def serve(pool: ThreadPoolExecutor) -> None:
+        for start in range(0, 50_000, 1000):
+            numbers = range(start, start + 1000)
+            await asyncio.gather(*(request(routes[n % 12], None if n % 50 else pool) for n in numbers))
+
+    before = 0
+    with ThreadPoolExecutor(3) as pool:
+        for half in range(2):
+            asyncio.run(serve(pool))
+            if not half:
+                before = _native.births_usage()[1]
+                for thing in kept[::500]:
+                    assert born_in(thing) == routes[7]
+                kept.clear()
+    assert _native.births_usage()[1] < before * 1.5 + 2**20
+    assert {born_in(thing) for thing in kept} == {routes[7]} and len(kept) == 4167
+
+
+# The last: after it the table of this process is full.
 def test_who_asks_for_too_many_works_has_the_rest_in_one(tmp_path):
     numbers = {_native.works_number(f"tenant {number}") for number in range(65_300)}
     assert max(numbers) == 65_001

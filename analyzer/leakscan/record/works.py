@@ -3,6 +3,8 @@
     with leakscan.work("POST /chat"): ...      follows `await`, tasks, callbacks and thread pools
     app = leakscan.AsgiWork(app)               one work for each request, named after method and path
     app = leakscan.WsgiWork(app)
+    leakscan.CeleryWork()             in a worker of Celery: one for each task, named after it
+    leakscan.TaskWork()               in a running event loop: one for each task outside of any work
 
 This runs in the program itself. As long as no births are recorded it costs two calls for each request, and
 changes nothing.
@@ -14,11 +16,14 @@ import concurrent.futures.thread
 import contextlib
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextvars import ContextVar, Token
+from contextvars import ContextVar, Token, copy_context
 from types import TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from leakscan import _native
+
+if TYPE_CHECKING:
+    import asyncio
 
 _current: Final[ContextVar[int]] = ContextVar("leakscan work", default=0)
 _table: Final = _native.works_open(_current)
@@ -154,6 +159,95 @@ class _Body:
             close = getattr(self._body, "close", None)
             if close is not None:
                 close()
+
+
+class CeleryWork:
+    """Tasks of Celery are works from now on, in this worker process; `name(task)` names one, "" is none.
+
+    By default the task's own name. Workers that fork (prefork) inherit it; an eager task is a work inside the
+    one that calls it.
+    """
+
+    def __init__(self, name: Callable[[Any], str] | None = None) -> None:
+        from celery import signals  # type: ignore[import-untyped]  # who calls this has Celery
+
+        self.name = name or _celery_name
+        # One for each task that runs: an eager task runs inside of another one.
+        self._entered: dict[str, work] = {}
+        self._signals = ((signals.task_prerun, self._begins), (signals.task_postrun, self._ends))
+        for signal, receiver in self._signals:
+            signal.connect(receiver, weak=False)
+
+    def stop(self) -> None:
+        """Tasks that begin from now on are no works."""
+        for signal, receiver in self._signals:
+            signal.disconnect(receiver)
+
+    # Any: what Celery passes.
+    def _begins(self, task_id: str = "", task: Any = None, **_: Any) -> None:
+        name = self.name(task) if _native.works_recorded() else ""
+        if name:
+            self._entered[task_id] = entered = work(name)
+            entered.__enter__()
+
+    def _ends(self, task_id: str = "", **_: Any) -> None:
+        entered = self._entered.pop(task_id, None)
+        if entered is not None:
+            entered.__exit__(None, None, None)
+
+
+class TaskWork:
+    """Tasks of this event loop that begin outside of any work are works; `name(coroutine)` names one.
+
+    By default the name of the coroutine's function, as `poll_feed`. Tasks that such a task starts are of its
+    work; "" is no work.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop | None = None, name: Callable[[Any], str] | None = None
+    ) -> None:
+        import asyncio
+
+        self.name = name or _coroutine_name  # Any: whatever the program awaits
+        self._loop = loop or asyncio.get_running_loop()
+        self._task = asyncio.Task
+        self._before = self._loop.get_task_factory()
+        self._made = self._make
+        self._loop.set_task_factory(self._made)
+
+    def stop(self) -> None:
+        """Tasks that begin from now on are named no more."""
+        if self._loop.get_task_factory() == self._made:
+            self._loop.set_task_factory(self._before)
+
+    def _make(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
+        context = options.get("context")
+        under_way = _current.get() if context is None else context.get(_current, 0)
+        name = self.name(coroutine) if _native.works_recorded() and not under_way else ""
+        if name:
+            options["context"] = context = copy_context() if context is None else context
+            context.run(_begin_for_good, name)
+        if self._before is not None:
+            return self._before(loop, coroutine, **options)
+        return self._task(coroutine, loop=loop, **options)
+
+
+def _begin_for_good(name: str) -> None:
+    """In a context of its own, which ends with the task."""
+    if not _as_it_was:
+        follow_executors()
+    number = _number_of(name)
+    _current.set(number)
+    _native.works_begin(number)
+
+
+def _celery_name(task: Any) -> str:  # Any: a task of Celery
+    return str(getattr(task, "name", ""))
+
+
+def _coroutine_name(coroutine: Any) -> str:  # Any: whatever the program awaits
+    name = getattr(coroutine, "__qualname__", "")
+    return name if type(name) is str else ""
 
 
 def _asgi_name(scope: Any) -> str:  # Any: what a server passes

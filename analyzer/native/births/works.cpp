@@ -14,8 +14,10 @@ using record::load;
 namespace detail {
 State state;
 
+namespace {
+
 // Allocates nothing: the variable's hash is kept in it, and it is compared by identity.
-std::uint16_t look_up(const void* thread, Known& known) {
+void look_up(const void* thread, Known& known) {
     PyObject* value = nullptr;
     long number = 0;
     if (state.get_variable(state.table->variable, nullptr, &value) == 0 && value != nullptr) {
@@ -25,6 +27,19 @@ std::uint16_t look_up(const void* thread, Known& known) {
     if (number < 0 || number >= static_cast<long>(kRows)) number = 0;
     known = {thread, load<std::uint64_t>(thread, L->ts_id), load<std::uint64_t>(thread, L->ts_context_version),
              state.table->changes, static_cast<std::uint16_t>(number)};
+}
+
+}  // namespace
+
+__attribute__((noinline)) std::uint16_t find(const void* thread) {
+    if (load<const void*>(thread, state.of_interpreter) != state.interpreter) return 0;
+    const auto word = reinterpret_cast<std::uintptr_t>(thread);
+    Known& known = state.known[(word >> 6 ^ word >> 12) % kKnown];
+    const bool is_known = known.thread == thread && known.version == load<std::uint64_t>(thread, state.of_version) &&
+                          known.id == load<std::uint64_t>(thread, state.of_id) &&
+                          known.changes == state.table->changes;
+    if (!is_known) look_up(thread, known);
+    state.last = known;
     return known.number;
 }
 }  // namespace detail
@@ -113,6 +128,7 @@ bool start() {
     state.of_id = L->ts_id;
     state.of_version = L->ts_context_version;
     std::memset(state.known, 0, sizeof state.known);
+    state.last = {};
     for (std::uint32_t i = 0; i < shown->rows; ++i) shown->row[i].begun = 0;
     shown->row[kFolded].begun = 0;
     shown->is_recorded = 1;

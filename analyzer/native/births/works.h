@@ -67,11 +67,13 @@ struct State {
     void* (*thread_state)();
     int (*get_variable)(PyObject*, PyObject*, PyObject**);
     std::ptrdiff_t of_interpreter, of_id, of_version;  // in a thread's state
+    Known last;  // mostly the same thread asks again, in the same context
     Known known[kKnown];
 };
 extern State state;
 
-std::uint16_t look_up(const void* thread, Known& known);
+// Of another thread, or another context, than was asked for last.
+std::uint16_t find(const void* thread);
 }  // namespace detail
 
 // The number of the work under way, 0 for none. From the hook only, once `start` has found a table.
@@ -79,15 +81,15 @@ inline std::uint16_t now() {
     using record::load;
     detail::State& state = detail::state;
     const void* const thread = state.thread_state();
-    if (thread == nullptr || load<const void*>(thread, state.of_interpreter) != state.interpreter) return 0;
-    const auto word = reinterpret_cast<std::uintptr_t>(thread);
-    detail::Known& known = state.known[(word >> 6 ^ word >> 12) % detail::kKnown];
-    if (__builtin_expect(known.thread == thread && known.version == load<std::uint64_t>(thread, state.of_version) &&
-                             known.id == load<std::uint64_t>(thread, state.of_id) &&
-                             known.changes == state.table->changes,
+    if (thread == nullptr) return 0;
+    // Never a thread of another interpreter: those are not remembered.
+    const detail::Known& last = state.last;
+    if (__builtin_expect(last.thread == thread && last.version == load<std::uint64_t>(thread, state.of_version) &&
+                             last.id == load<std::uint64_t>(thread, state.of_id) &&
+                             last.changes == state.table->changes,
                          1))
-        return known.number;
-    return detail::look_up(thread, known);
+        return last.number;
+    return detail::find(thread);
 }
 
 // The table that is recorded into; null when works are not.
