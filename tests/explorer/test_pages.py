@@ -178,6 +178,9 @@ def test_a_capsule_shows_its_answers_and_says_that_it_has_no_heap(tmp_path: Path
     file = tmp_path / "leak.capsule"
     file.write_text(capsule_text(capsule_of([folder])))
     explorer = Explorer([file])
+    explorer.prepare()
+    assert list(explorer.rest()) == []
+    explorer.warm()
     pages = crawled(explorer)
     assert "LEAK  20 Output survive" in pages[f"{BASE}/"].body
     files = {f"{BASE}/style.css", f"{BASE}/icon.svg"}

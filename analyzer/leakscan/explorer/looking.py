@@ -117,6 +117,8 @@ class Explorer:
 
     def warm(self) -> None:
         """The answers to what the leaks' pages link to: patterns over millions of objects take a second."""
+        if self.heap is None:
+            return  # a capsule has its answers already
         _ = self.unused_rows
         if self.findings:
             _ = self.growth
