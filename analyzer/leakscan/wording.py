@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-_UNITS: Final = ("kB", "MB", "GB", "TB", "PB", "EB")
+UNITS: Final = ("kB", "MB", "GB", "TB", "PB", "EB")
 
 
 def visible(text: str) -> str:
@@ -26,9 +26,9 @@ def size_text(size_bytes: int | float) -> str:
     if abs(size_bytes) < 999.5:
         return f"{size_bytes:.0f} B"
     power = 1
-    while abs(size_bytes) / 1000**power >= 999.5 and power < len(_UNITS):
+    while abs(size_bytes) / 1000**power >= 999.5 and power < len(UNITS):
         power += 1
-    return f"{three_digits(size_bytes / 1000**power)} {_UNITS[power - 1]}"
+    return f"{three_digits(size_bytes / 1000**power)} {UNITS[power - 1]}"
 
 
 def three_digits(value: float) -> str:

@@ -111,6 +111,12 @@ def test_the_next_command_repeats_the_mode():
     assert next_command(findings, 60) == "leakscan capture streamlab:stream_once --runs 60 --mode abandon"
 
 
+def test_the_next_command_can_be_pasted_whatever_the_target_is_called():
+    findings = replace(samples.INCONCLUSIVE, target="my tests/test_a.py::test_it[a b]", mode="consume")
+    command = "leakscan capture 'my tests/test_a.py::test_it[a b]' --runs 60"
+    assert next_command(findings, 60) == command
+
+
 def test_there_is_no_next_command_without_a_target():
     assert next_command(replace(samples.TWO_HOLDERS, target=""), 60) == ""
 

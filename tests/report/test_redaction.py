@@ -159,6 +159,7 @@ def test_an_unknown_level_is_a_clear_error(command: CommandLine, leak: Path):
     "sentence",
     [
         "bound 128 visible, full",
+        "3 survive: 1 per run, every run. 1.98 kB retained, 396 B per run.",
         "2 tasks of the runs have not ended: work in flight, or tasks that never end",
     ],
 )

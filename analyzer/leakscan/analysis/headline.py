@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -62,7 +63,7 @@ def next_command(findings: Findings, runs_needed: int, *, waits: bool = False) -
     return (
         f"leakscan capture {options} {command}"
         if command
-        else f"leakscan capture {findings.target} {options}"
+        else f"leakscan capture {shlex.quote(findings.target)} {options}"
     )
 
 

@@ -53,7 +53,7 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
-class SlotFacts:
+class NamedSlot:
     """A named slot. `definitions`: its owner, for an instance its class and the bases in their order.
 
     `type_name` is what lies in the slot, "" for anything. `is_complete` is false when a class among the bases
@@ -75,7 +75,7 @@ class SlotReader:
     graph: HeapGraph
     parent_ref: U32
 
-    def facts_of(self, ref: int) -> Iterator[SlotFacts]:
+    def facts_of(self, ref: int) -> Iterator[NamedSlot]:
         """The slot that this reference is in, and then what that slot lies in, as far as names lead."""
         graph = self.graph
         source = source_of(graph, ref)
@@ -83,11 +83,11 @@ class SlotReader:
         start = self._parent(source) if is_entry else ref
         yield from self._climb(start)
 
-    def facts_of_object(self, obj: int) -> Iterator[SlotFacts]:
+    def facts_of_object(self, obj: int) -> Iterator[NamedSlot]:
         """The slot in which this object lies."""
         yield from self._climb(self._parent(obj))
 
-    def _climb(self, ref: int | None) -> Iterator[SlotFacts]:
+    def _climb(self, ref: int | None) -> Iterator[NamedSlot]:
         graph = self.graph
         for _ in range(_LONGEST_CLIMB):
             if ref is None:
@@ -101,7 +101,7 @@ class SlotReader:
                 return
             ref = self._parent(owner)
 
-    def _named(self, ref: int) -> tuple[SlotFacts | None, int]:
+    def _named(self, ref: int) -> tuple[NamedSlot | None, int]:
         """The slot of this reference when it has a name, and the object that owns it."""
         graph = self.graph
         kind, source, label = graph.kind(ref), source_of(graph, ref), graph.label(ref)
@@ -121,17 +121,17 @@ class SlotReader:
             return None, source
         return self._of_owner(owner, label, held), owner
 
-    def _of_owner(self, owner: int, name: str, held: str) -> SlotFacts | None:
+    def _of_owner(self, owner: int, name: str, held: str) -> NamedSlot | None:
         graph = self.graph
         type_name = graph.type_name(owner)
         if type_name == "module":
             place = graph.location_of(owner)
             if place is None:
                 return None
-            return SlotFacts(Owner.MODULE, name, held, (Definition(place.file, ""),))
+            return NamedSlot(Owner.MODULE, name, held, (Definition(place.file, ""),))
         if int(graph.flags[owner]) & ObjectFlag.TYPE:
             found = self._definition(owner)
-            return None if found is None else SlotFacts(Owner.CLASS, name, held, (found,))
+            return None if found is None else NamedSlot(Owner.CLASS, name, held, (found,))
         if type_name == "function":
             return self._of_function(Owner.FUNCTION, owner, name, held)
         cls = int(graph.types.objects[int(graph.type_ids[owner])])
@@ -140,13 +140,13 @@ class SlotReader:
         classes = [one for one in order_of(graph, cls) if self._is_written(one)]
         definitions = [self._definition(one) for one in classes]
         known = tuple(one for one in definitions if one is not None)
-        return SlotFacts(Owner.INSTANCE, name, held, known, len(known) == len(definitions)) if known else None
+        return NamedSlot(Owner.INSTANCE, name, held, known, len(known) == len(definitions)) if known else None
 
-    def _of_function(self, owner: Owner, obj: int, name: str, held: str) -> SlotFacts | None:
+    def _of_function(self, owner: Owner, obj: int, name: str, held: str) -> NamedSlot | None:
         found = self._code_of(obj)
-        return None if found is None else SlotFacts(owner, name, held, (found,))
+        return None if found is None else NamedSlot(owner, name, held, (found,))
 
-    def _of_cell(self, cell: int, held: str) -> SlotFacts | None:
+    def _of_cell(self, cell: int, held: str) -> NamedSlot | None:
         """A closure's cell, by the function whose it is; or a local that functions inside share."""
         graph, ref = self.graph, self._parent(cell)
         if ref is None:
@@ -159,7 +159,7 @@ class SlotReader:
             return None
         return self._of_function(Owner.CLOSURE, function, name, held)
 
-    def _of_cache(self, wrapper: int, label: str) -> SlotFacts | None:
+    def _of_cache(self, wrapper: int, label: str) -> NamedSlot | None:
         if label != "cache":
             return None
         for ref in self._refs(wrapper):
@@ -168,16 +168,16 @@ class SlotReader:
                 return self._of_function(Owner.CACHE, target, "", "")
         return None
 
-    def _of_default(self, ref: int, held: str) -> SlotFacts | None:
+    def _of_default(self, ref: int, held: str) -> NamedSlot | None:
         graph, source = self.graph, source_of(self.graph, ref)
         function, parent = self._table_owner(source), self._parent(source)
         if function is None or parent is None or (found := self._code_of(function)) is None:
             return None
         match graph.label(parent), graph.kind(ref):
             case "__defaults__", Kind.INDEX:
-                return SlotFacts(Owner.DEFAULT, "", held, (found,), position=int(graph.ref_labels[ref]))
+                return NamedSlot(Owner.DEFAULT, "", held, (found,), position=int(graph.ref_labels[ref]))
             case "__kwdefaults__", Kind.KEY_STR:
-                return SlotFacts(Owner.DEFAULT, graph.label(ref), held, (found,))
+                return NamedSlot(Owner.DEFAULT, graph.label(ref), held, (found,))
             case _:
                 return None
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from leakscan.analysis.lines.bindings import Binding, Function, Tree, last_name, sets_by_text
 from leakscan.analysis.lines.makes import makes
-from leakscan.analysis.lines.slotfacts import Definition, Owner, SlotFacts, SlotReader
+from leakscan.analysis.lines.slotfacts import Definition, NamedSlot, Owner, SlotReader
 from leakscan.heap.graph import U32, HeapGraph, Location
 from leakscan.heap.source_files import SourceText
 
@@ -51,7 +51,7 @@ class SourceLines:
     def _reader(self) -> SlotReader:
         return SlotReader(self.graph, self.parent_ref)
 
-    def _first(self, facts: Iterable[SlotFacts]) -> Location | None:
+    def _first(self, facts: Iterable[NamedSlot]) -> Location | None:
         """The innermost slot's line; of one in a library's object, where the program makes that object."""
         fallback: Location | None = None
         for level, one in enumerate(facts):
@@ -67,7 +67,7 @@ class SourceLines:
                 break
         return fallback
 
-    def _made_at(self, facts: SlotFacts, *, only_if_told: bool) -> Location | None:
+    def _made_at(self, facts: NamedSlot, *, only_if_told: bool) -> Location | None:
         """The one place that makes this slot. `only_if_told`: the text must name the type as well."""
         is_vague = only_if_told or not facts.is_complete
         found: list[tuple[Definition, list[Binding]]] = []
@@ -139,7 +139,7 @@ class SourceLines:
         return joined
 
 
-def _bindings(tree: Tree, facts: SlotFacts, definition: Definition) -> list[Binding] | None:
+def _bindings(tree: Tree, facts: NamedSlot, definition: Definition) -> list[Binding] | None:
     """What binds the slot's name, None when its owner is not in this file."""
     if facts.owner is Owner.MODULE or definition.qualname == "<module>":
         return tree.of_module(facts.name)
@@ -153,7 +153,7 @@ def _bindings(tree: Tree, facts: SlotFacts, definition: Definition) -> list[Bind
     return None if function is None else _of_function(tree, facts, function)
 
 
-def _of_function(tree: Tree, facts: SlotFacts, function: Function) -> list[Binding] | None:
+def _of_function(tree: Tree, facts: NamedSlot, function: Function) -> list[Binding] | None:
     match facts.owner:
         case Owner.LOCAL:
             return tree.of_function(function, facts.name)
@@ -181,7 +181,7 @@ def _class(tree: Tree, definition: Definition) -> ast.ClassDef | None:
     return found[0] if len(found) == 1 else None
 
 
-def _is_bound_by_text(tree: Tree, facts: SlotFacts, definition: Definition) -> bool:
+def _is_bound_by_text(tree: Tree, facts: NamedSlot, definition: Definition) -> bool:
     if facts.owner is Owner.MODULE:
         return sets_by_text(tree.module)
     if facts.owner in (Owner.CLASS, Owner.INSTANCE):

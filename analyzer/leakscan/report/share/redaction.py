@@ -19,6 +19,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Final, TypeVar
 
+from leakscan.wording import UNITS
+
 Result = TypeVar("Result")
 
 
@@ -260,7 +262,7 @@ def _public() -> frozenset[str]:
 @cache
 def own_words() -> frozenset[str]:
     """The plain words that leakscan's own sentences are made of, read from their source."""
-    found: set[str] = set()
+    found: set[str] = {"B", *UNITS}
     for package in ("analysis", "answers", "report", "cli"):
         for text in _sources(files("leakscan").joinpath(package)):
             found.update(_words_in(text))

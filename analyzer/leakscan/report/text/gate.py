@@ -15,7 +15,8 @@ def sentence(gated: Gated) -> str:
         return visible(leak.evidence)
     where = f", held by {leak.holder.label}" if leak.holder else f", held by {leak.path.root}"
     cut = leak.cut.members if leak.cut is not None else ()
-    remedy = f"; to free them cut {' and '.join(member.pattern for member in cut)}" if cut else ""
+    them = "it" if leak.count == 1 else "them"
+    remedy = f"; to free {them} cut {' and '.join(member.pattern for member in cut)}" if cut else ""
     mode = f" (mode {gated.mode})" if gated.mode not in ("", "consume") else ""
     what = f"{count_text(leak.count)} {leak.name or leak.type_name}"
     if leak.growth_bytes:
