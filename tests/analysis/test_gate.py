@@ -16,6 +16,7 @@ from leakscan.analysis.gate import (
     Status,
     baseline_text,
     check_budgets,
+    check_works,
     gate,
     parse_baseline,
     parse_budget,
@@ -181,6 +182,17 @@ def test_a_budget_of_a_type_that_no_object_has_is_an_error_with_the_nearest(what
     with pytest.raises(UsageError, match=f"budget {what}: no object") as raised:
         check_budgets([Budget(what, 1.0, None)], ["chat.Session", "dict"])
     assert raised.value.hint == f"nearest: {nearest}"
+
+
+def test_a_budget_of_a_route_is_an_error_where_everything_is_of_node():
+    route, others = (
+        Budget("POST /chat", 1.0, None),
+        [Budget(what, 1.0, None) for what in ("Session", "total")],
+    )
+    with pytest.raises(UsageError, match="budget POST /chat: Node does not say"):
+        check_works([*others, route], ["v8"])
+    check_works([*others, route], ["v8", "cpython 3.13"])
+    check_works(others, ["v8"])
 
 
 def test_one_object_that_grows_is_said_to_grow():

@@ -110,6 +110,17 @@ def parse_budget(text: str) -> Budget:
     return Budget(match["what"], float(match["number"]), None)
 
 
+def check_works(budgets: Sequence[Budget], runtimes: Iterable[str]) -> None:
+    """UsageError: a budget is of a work, and all that was captured is of Node, which knows none."""
+    named = [budget.what for budget in budgets if not _TYPE.fullmatch(budget.what) and budget.what != ANY]
+    runtimes = list(runtimes)
+    if named and runtimes and all(runtime.startswith("v8") for runtime in runtimes):
+        raise UsageError(
+            f"budget {named[0]}: Node does not say in which request an object was made",
+            hint="name a class, or capture one route at a time",
+        )
+
+
 def check_budgets(budgets: Sequence[Budget], type_names: Iterable[str]) -> None:
     """UsageError: a budget is of a type that is none of `type_names`; with the nearest one.
 

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from leakscan.analysis.gate import Budget, Gate, KnownLeak, check_budgets, gate
+from leakscan.analysis.gate import Budget, Gate, KnownLeak, check_budgets, check_works, gate
 from leakscan.analysis.results.findings import Findings
 from leakscan.answers.analyse import analysed
 from leakscan.answers.capsules import capsule_at
@@ -70,6 +70,7 @@ def findings_to_check(
 
 def _check_types(directory: Path, findings: Sequence[Findings], budgets: Sequence[Budget]) -> None:
     """Whole snapshots are read for it only where the findings do not name what a budget names."""
+    check_works(budgets, [found.runtime for found in findings])
     names = {leak.type_name for found in findings for leak in found.leaks}
     names |= {row.type_name for found in findings for row in found.growth}
     names |= {share.name for found in findings for share in found.works}
