@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from findings_samples import CLEAN, MODEL_OUTPUT, SPANS, TWO_HOLDERS
-from leakscan.analysis.results.findings import Findings, Leak
+from leakscan.analysis.results.findings import Findings, Leak, Verdict
 from leakscan.analysis.results.workers import WorkerMemory
 from leakscan.analysis.workers import answer_of_workers
 from leakscan.report.text.findings import TextOptions
@@ -70,3 +70,12 @@ def test_the_answer_says_how_much_of_the_growth_was_in_common_before():
     assert "1.00 MB -> 9.00 MB of their own" in text
     assert "5.00 MB of the growth are pages that they had in common before" in text
     assert answer.merged.memory == answer.memory
+
+
+def test_a_worker_that_saw_too_little_is_said_to_be_undecided():
+    unsure = replace(BIG, verdict=Verdict.INCONCLUSIVE)
+    answer = answer_of_workers([worker("w1", SMALL), worker("w2", unsure)], [])
+    (shared,) = answer.leaks
+    assert (shared.leak, shared.undecided, shared.counts) == (SMALL, 1, (5, 9))
+    text = " ".join(plain(workers_text(answer, TextOptions())).split())
+    assert "2 of 2 workers, leak (1 of them undecided): 14" in text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leakscan.analysis.results.findings import Findings, Leak
+from leakscan.analysis.results.findings import Findings, Leak, Verdict
 from leakscan.analysis.results.workers import MergedWorkers, SharedLeak, WorkerMemory
 
 
@@ -47,12 +47,15 @@ def answer_of_workers(
 
 def _shared(rows: list[tuple[Findings, Leak]]) -> SharedLeak:
     ordered = sorted(rows, key=lambda row: row[0].mode)
-    heaviest = max(ordered, key=lambda row: (_bytes(row[1]), row[0].mode))[1]
+    # One that was judged speaks for those that were not.
+    judged = [row for row in ordered if row[1].verdict is not Verdict.INCONCLUSIVE] or ordered
+    heaviest = max(judged, key=lambda row: (_bytes(row[1]), row[0].mode))[1]
     return SharedLeak(
         leak=heaviest,
         workers=tuple(findings.mode for findings, _ in ordered),
         counts=tuple(leak.count for _, leak in ordered),
         bytes=sum(_bytes(leak) for _, leak in ordered),
+        undecided=sum(leak.verdict is Verdict.INCONCLUSIVE for _, leak in ordered),
     )
 
 

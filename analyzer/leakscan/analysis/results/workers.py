@@ -9,12 +9,16 @@ from leakscan.analysis.results.findings import Leak
 
 @dataclass(frozen=True, slots=True)
 class SharedLeak:
-    """A leak by its signature, and what it is in each worker that has it; `leak` is the heaviest."""
+    """A leak by its signature, and what it is in each worker that has it; `leak` is the heaviest.
+
+    In `undecided` of them too little was seen for a verdict.
+    """
 
     leak: Leak
     workers: tuple[str, ...]
     counts: tuple[int, ...]
     bytes: int
+    undecided: int = 0
 
 
 @dataclass(frozen=True, slots=True)

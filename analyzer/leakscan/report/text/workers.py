@@ -72,6 +72,8 @@ def _told(shared: SharedLeak, answer: WorkersAnswer) -> str:
         for worker, number in zip(shared.workers[:_MOST_NAMED], shared.counts, strict=False)
     )
     each += ", ..." * (len(shared.workers) > _MOST_NAMED)
+    if shared.undecided and shared.undecided < len(shared.workers):
+        verdict += f" ({shared.undecided} of them undecided)"
     return visible(
         f"{len(shared.workers)} of {answer.count} workers, {verdict}: {count_text(count)} {name},"
         f" {size_text(shared.bytes)} in all, {where(shared.leak)} ({each})"
