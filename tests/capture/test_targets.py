@@ -336,3 +336,15 @@ def test_a_callable_in_a_test_that_needs_something_is_said_before_it_runs():
 
     with pytest.raises(CaptureError, match="cannot be called without what"):
         leakscan.assert_no_leaks(once, runs=2)  # type: ignore[arg-type]  # that is the mistake
+
+
+@pytest.mark.parametrize("way", ["def once(): keep(); sys.exit()", "async def once(): keep(); sys.exit(0)"])
+def test_a_target_that_exits_without_an_error_has_done_its_run(captured, way: str):
+    source = f"import sys\nKEPT = []\nclass Seen: pass\ndef keep(): KEPT.append(Seen())\n{way}\n"
+    answer = analysed_capture(captured(source, "once"))
+    assert [(leak.count, leak.type_name) for leak in answer.leaks] == [(5, "program.Seen")], answer.headline
+
+
+def test_a_target_that_exits_with_an_error_is_told(captured):
+    with pytest.raises(CaptureError, match="SystemExit in warm-up run 1: 3"):
+        captured("import sys\ndef once(): sys.exit(3)\n", "once")

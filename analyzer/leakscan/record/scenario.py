@@ -43,7 +43,17 @@ class Scenario:
         return None if self._owns_main else self._call
 
     def run(self) -> str:
-        """Do one run; how it ended. Exceptions of the target pass through."""
+        """Do one run; how it ended. Exceptions of the target pass through, but for a plain `sys.exit()`."""
+        try:
+            return self._run()
+        except SystemExit as left:
+            # What a command of click and many a `main()` end with.
+            if left.code not in (None, 0):
+                raise
+            self._name_kind("async function" if self._is_called_in_loop else "", "")
+            return "exited"
+
+    def _run(self) -> str:
         if self._is_called_in_loop:
             return str(self.run_in_loop(self._call_and_drive()))
         try:
