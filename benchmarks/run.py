@@ -20,6 +20,7 @@ BENCHMARKS = (
     "bench_walk.py",
     "bench_diff.py",
     "bench_births.py",
+    "bench_blame.py",
     "bench_kernels.py",
     "bench_v8.py",
     "bench_query.py",

@@ -19,8 +19,12 @@ _HOLDERS: Final = 1000
 _MOST_RUNS: Final = 20
 _DEEPEST_TREE: Final = 9
 """Nodes of a context's tree above each other, the tree itself included."""
-_SWELL: Final = frozenset({"bytearray", "array.array", "_io.BytesIO"})
+_SWELL: Final = frozenset(
+    {"bytearray", "array.array", "_io.BytesIO", "list", "dict", "set", "collections.deque"}
+)
 """What gets larger where it lies; text and bytes are replaced by longer ones."""
+_MADE_ANEW: Final = 4
+"""Objects above one another that are replaced each time what swells in them is."""
 
 
 def blame_of(captured: Capture, findings: Findings) -> Blame | None:
@@ -75,6 +79,8 @@ def _holders(after: HeapGraph, pattern: str, *, swells: bool) -> list[tuple[int,
     for at in newest_first.tolist():
         source, target = int(sources[at]), int(after.ref_targets[refs[at]])
         label = None if is_of_many else _name(after, int(refs[at]))
+        if swells and after.type_name(target) not in _SWELL:
+            source, label = _old_holder(after, source, label)
         if swells and after.type_name(target) in _SWELL:
             ranked.setdefault(target, None)
         elif after.kind(int(refs[at])) == Kind.CONTEXT:
@@ -84,6 +90,25 @@ def _holders(after: HeapGraph, pattern: str, *, swells: bool) -> list[tuple[int,
         if len(ranked) >= _HOLDERS:
             break
     return [(int(after.addresses[source]), label) for source, label in ranked.items()]
+
+
+def _old_holder(after: HeapGraph, source: int, label: str | None) -> tuple[int, str | None]:
+    """The holder that was there before the runs, where what swells lies in objects that are made anew."""
+    import numpy as np
+
+    from leakscan.analysis.graph.refs import sources_of
+    from leakscan.heap.kinds import Kind
+
+    at, name = source, label
+    for _ in range(_MADE_ANEW):
+        if after.births is None or not int(after.births[at]):
+            return at, name
+        refs = np.flatnonzero(after.ref_targets == at).astype(np.uint32)
+        named = [ref for ref in refs.tolist() if after.kind(ref) != Kind.LOCAL and _name(after, ref)]
+        if not named:
+            break
+        at, name = int(sources_of(after, np.array(named[:1], np.uint32))[0]), _name(after, named[0])
+    return source, label
 
 
 def _contexts_of(after: HeapGraph, node: int) -> list[int]:
