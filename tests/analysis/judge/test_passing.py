@@ -99,3 +99,22 @@ def test_what_lies_in_several_places_and_goes_from_none_is_told_in_the_fullest()
     some_went = tuple(count + (run < 9) for run, count in enumerate(counts))
     found = judgements(EVERY_FIFTH[1:3], EVERY_FIFTH[3:], some_went, before=batch, kept=first)
     assert found[ARCHIVE].verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_list_that_is_made_anew_with_each_batch_keeps_what_was_moved_to_it():
+    old = "buffer -[91]-> a; a: app.Session; buffer -[92]-> b; b: app.Session"
+    for runs, split, verdict in ((20, 14, Verdict.LEAK), (12, 7, Verdict.INCONCLUSIVE)):
+        grown = "\n".join((lie("archive", range(1, split)), lie("buffer", range(split, runs + 1))))
+        moved = "archive -[91]-> a; a: app.Session; archive -[92]-> b; b: app.Session"
+        after = WRITER.replace("archive: list", f"archive: list birth={split - 1}")
+        graphs = [
+            heap(text, meta={"births": True}) for text in (f"{WRITER}\n{old}", f"{after}\n{moved}\n{grown}")
+        ]
+        counts = {"app.Session": tuple(range(2, runs + 3))}
+        judged = told(*graphs, runs=runs, type_counts=counts).judged
+        found = {one.slot.pattern: one.judgement.by_type for one in judged}
+        (row,) = found[BUFFER]
+        assert (found["Writer.archive"][row].verdict, found[BUFFER][row].verdict) == (
+            verdict,
+            Verdict.BOUNDED,
+        )

@@ -28,6 +28,8 @@ _FEW: Final = 4
 """Runs that arrived for each of the first that did not, at least."""
 _SURE: Final = 40
 """Runs after which no pool is full at just the right moment."""
+_ENOUGH_FOR_A_NAME: Final = 20
+"""Runs in which a name that only keeps the last batch has shown it."""
 _STAYS: Final = "stays"
 _PASSES_ON: Final = Judgement(
     Verdict.BOUNDED, "on their way: what is older has been moved to where it stays", reason="passes_on"
@@ -82,7 +84,10 @@ def _ways(
     found: dict[int, Judgement] = {}
     for slot, born in births.items():
         until = runs_with_births(born)[-1]
-        if entries[slot].gone or not ENOUGH_RUNS <= until < len(born) <= 2 * until:
+        # A name whose list is made anew with each batch has let go of none that is in the new one.
+        is_name = entries[slot].places > 0
+        goes = entries[slot].gone and not is_name
+        if goes or not ENOUGH_RUNS <= until < len(born) <= 2 * until:
             continue
         younger = [other for other, late in births.items() if not any(late[:until])]
         together = tuple(map(sum, zip(born, *(births[other] for other in younger), strict=True)))
@@ -90,7 +95,8 @@ def _ways(
         # The very first may lie in what was there before the runs: in a batch that was moved as a whole.
         if _FEW * (first - 1) > until or not is_regular(together[first - 1 :]) or not younger:
             continue
-        found[slot] = _stays(born, is_sure=not loses or len(born) >= _SURE)
+        is_sure = len(born) >= _SURE or not (loses or (is_name and len(born) < _ENOUGH_FOR_A_NAME))
+        found[slot] = _stays(born, is_sure=is_sure)
         found |= dict.fromkeys(younger, _PASSES_ON)
     return found
 

@@ -223,7 +223,8 @@ def _only_recent(history: History) -> Judgement | None:
         or comb(lasting, len(born)) / comb(history.runs, len(born)) >= _CHANCE
     ):
         return None
-    if lost_nothing(history, born[0]) and lasting >= ENOUGH_RUNS and not history.released:
+    moved_on = not history.places and 2 * history.entries_gone > (history.entries_before or 0)
+    if lost_nothing(history, born[0]) and lasting >= ENOUGH_RUNS and not (history.released or moved_on):
         return None
     if dropped := dropped_before(history, born[0]):
         return undecided(
