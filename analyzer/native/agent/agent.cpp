@@ -21,7 +21,6 @@
 #include <dlfcn.h>
 #include <link.h>
 #include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -32,7 +31,6 @@ namespace agent {
 namespace {
 
 constexpr char kFileName[] = "/leakscan-agent.so";
-constexpr std::size_t kStackBytes = 512 * 1024;
 constexpr double kChildSeconds = 3600;
 
 char folder[kPathBytes];  // the library's own, as this process sees it
@@ -327,18 +325,7 @@ __attribute__((constructor)) void begin() {
     if (length >= sizeof folder) return;
     std::memcpy(folder, library.dli_fname, length);
     folder[length] = 0;
-    // The program's signals are for its own threads.
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_attr_t detached;
-    pthread_attr_init(&detached);
-    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&detached, kStackBytes);
-    pthread_t thread;
-    pthread_create(&thread, &detached, leakscan_agent_thread, nullptr);
-    pthread_attr_destroy(&detached);
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    start_thread(leakscan_agent_thread, nullptr);
 }
 
 }  // namespace

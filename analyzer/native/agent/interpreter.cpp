@@ -3,7 +3,11 @@
 #if defined(__linux__)
 
 #include <dlfcn.h>
+#include <pthread.h>
+#include <signal.h>
 #include <time.h>
+
+#include <cstddef>
 
 namespace agent {
 
@@ -11,6 +15,22 @@ double monotonic_seconds() {
     timespec at;
     clock_gettime(CLOCK_MONOTONIC, &at);
     return static_cast<double>(at.tv_sec) + static_cast<double>(at.tv_nsec) * 1e-9;
+}
+
+bool start_thread(void* (*main)(void*), void* argument) {
+    constexpr std::size_t kStackBytes = 512 * 1024;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_t detached;
+    pthread_attr_init(&detached);
+    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&detached, kStackBytes);
+    pthread_t thread;
+    const bool is_started = pthread_create(&thread, &detached, main, argument) == 0;
+    pthread_attr_destroy(&detached);
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return is_started;
 }
 
 void* symbol(const char* name) { return dlsym(RTLD_DEFAULT, name); }

@@ -6,6 +6,10 @@ namespace agent {
 
 double monotonic_seconds();
 
+// Starts a thread of leakscan's own, detached and with every signal blocked: the program's are for its own threads.
+// False when there is none to be had.
+bool start_thread(void* (*main)(void*), void* argument);
+
 void* symbol(const char* name);
 
 bool is_finalizing();

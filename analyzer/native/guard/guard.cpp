@@ -33,7 +33,6 @@ namespace {
 
 using agent::monotonic_seconds;
 
-constexpr std::size_t kStackBytes = 512 * 1024;
 constexpr double kLongPause = 0.2, kYoungPause = 0.05, kShortPause = 0.02, kYoungSeconds = 5;
 constexpr double kChildSeconds = 600, kRetrySeconds = 1, kChildDelay = 1, kFindSeconds = 3;
 constexpr double kLeastSlowness = 1.2,
@@ -147,19 +146,8 @@ const char* Guard::start_thread() {
     counted_blocks_ = counted_at_ = 0;
     slope_.clear();
     is_awake_ = 0;
-    // The program's signals are for its own threads.
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_attr_t detached;
-    pthread_attr_init(&detached);
-    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&detached, kStackBytes);
-    pthread_t thread;
     is_running_ = true;
-    if (pthread_create(&thread, &detached, main, this)) is_running_ = false;
-    pthread_attr_destroy(&detached);
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    if (!agent::start_thread(main, this)) is_running_ = false;
     return is_running_ ? nullptr : "no-thread";
 }
 
@@ -440,7 +428,8 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
     // Memory may be gone in one stroke, and nothing grow for a while: with no answer yet all that is left is tried, for
     // the child is broken off first.
     is_desperate_ = is_tight && room < next.bytes_of_tight_child();
-    if (is_desperate_ && (has_after_ || stage_ == Stage::WAITS || now.kills_group || room < kLastRoomKept + kLeastChild))
+    if (is_desperate_ &&
+        (has_after_ || stage_ == Stage::WAITS || now.kills_group || room < kLastRoomKept + kLeastChild))
         return refuse("too little memory is left", Taken::NO_ROOM);
     if (!has_room_on_disk(next.blocks)) return refuse("too little room is left on the disk", Taken::FAILED);
     char path[kPathBytes + 32], partial[kPathBytes + 40];
@@ -502,7 +491,8 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
     const bool is_whole = !std::strcmp(ended.status, "ok");
     const double slowness = took / Cost::usual_seconds(next.blocks);
     // A small heap is written faster than its share of a big one.
-    if ((is_whole && !hurries_) || slowness > slowness_) slowness_ = slowness > kLeastSlowness ? slowness : kLeastSlowness;
+    if ((is_whole && !hurries_) || slowness > slowness_)
+        slowness_ = slowness > kLeastSlowness ? slowness : kLeastSlowness;
     struct stat written{};
     stat(partial, &written);
     // Before the snapshot has its name: the process may end right after it has.

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from leakscan.capture.native_module import native_path
 from leakscan.capture.process.agent import Agent, Answer, TargetGone, TookTooLong
@@ -173,17 +173,7 @@ class Attachment:
                 if forked.number("needed"):
                     raise _no_room(self.pid, forked, room, rss_bytes)
                 _check_forked(self.pid, forked)
-                try:
-                    packing = Packing(file)
-                    ended = self._agent.receive(
-                        packing,
-                        most_bytes=_LEAST_LIMIT + _LIMIT_FACTOR * rss_bytes,
-                        stall_seconds=max(_STALL_SECONDS, self._timeout),
-                        watch=self._check_room_is_left,
-                    )
-                except (TargetGone, TookTooLong) as error:
-                    raise self._gone_or_stuck(error, "while it sent its heap") from None
-                packing.close()
+                ended = self._received(file, rss_bytes)
             _check_ended(self.pid, ended)
             warnings = _check_whole(self.pid, partial)
             os.replace(partial, path)
@@ -203,6 +193,27 @@ class Attachment:
             memory=_allocator_figures(ended),
             warnings=(*warnings, *self._lost_births(forked)),
         )
+
+    def _received(self, file: BinaryIO, rss_bytes: int) -> Answer:
+        packing = Packing(file)
+        seconds = max(_STALL_SECONDS, self._timeout)
+        try:
+            ended = self._agent.receive(
+                packing,
+                most_bytes=_LEAST_LIMIT + _LIMIT_FACTOR * rss_bytes,
+                stall_seconds=seconds,
+                watch=self._check_room_is_left,
+            )
+        except TargetGone as error:
+            raise self._gone_or_stuck(error, "while it sent its heap") from None
+        except TookTooLong:
+            self._is_stuck = True
+            raise AttachError(
+                f"process {self.pid} sent nothing of its heap for {seconds:g} s",
+                hint="its recording child does not get to run; it ends by itself. --timeout waits longer",
+            ) from None
+        packing.close()
+        return ended
 
     def _lost_births(self, forked: Answer) -> tuple[str, ...]:
         was_armed, self.is_armed = self.is_armed, bool(forked.number("births"))
