@@ -292,7 +292,7 @@ def children_not_waited_for(g):
         import subprocess, warnings
         warnings.simplefilter("ignore", ResourceWarning)
         def {g.step}(i):
-            subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+            subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         """,
         {"Popen": 1},
         [[r"\b_active\b"]],

@@ -143,13 +143,13 @@ def patched_for_a_while(g):
 
 @innocent
 def children_waited_for(g):
-    """A child now and then, waited for."""
+    """A child now and then, waited for; by its path, as a search for it makes `warnings` forget what it gave."""
     return g.innocent(
         f"""
         import subprocess
         def {g.step}(i):
             if i % 5 == 0:
-                subprocess.run(["true"], check=True)
+                subprocess.run(["/bin/true"], check=True)
         """,
         [],
     )
