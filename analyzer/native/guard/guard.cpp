@@ -461,6 +461,7 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
         else
             unarmed = births::arm(false, false, "");
         owns_births_ = !unarmed;
+        has_forgotten_ = false;
         ticks_.start(got, resident);
     }
     const bool is_dated = owns_births_ && births::armed();
@@ -489,6 +490,8 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
     }
     const double took = monotonic_seconds() - got;
     const bool is_whole = !std::strcmp(ended.status, "ok");
+    // They are begun anew with the next one; until then their memory is the program's.
+    if (is_baseline && !is_whole) forget_births();
     const double slowness = took / Cost::usual_seconds(next.blocks);
     // A small heap is written faster than its share of a big one.
     if ((is_whole && !hurries_) || slowness > slowness_)

@@ -368,3 +368,23 @@ def test_attach_leaves_one_guard_and_says_so(
     assert said == (0, f"process {target.pid} is guarded: its box will be in {boxes}\n", "")
     assert again[:2] == (2, "")
     assert "cannot be guarded: a guard runs there already" in again[2]
+
+
+def test_a_baseline_that_could_not_be_written_gives_its_memory_back_and_is_begun_anew(boxes: Path):
+    program = """
+import os, resource, signal, sys, time, leakscan
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+folder, (soft, hard) = sys.argv[1], resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+leakscan.guard(folder)
+def journal():
+    boxes = [os.path.join(folder, box, "guard.jsonl") for box in os.listdir(folder)]
+    return "".join(open(path).read() for path in boxes if os.path.exists(path))
+while '"failed"' not in journal(): time.sleep(0.01)
+while "births-forgotten" not in journal(): time.sleep(0.01)
+resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+while '"snapshot"' not in journal(): time.sleep(0.01)
+"""
+    result = run(sys.executable, "-c", program, str(boxes))
+    assert result.returncode == 0, result.stderr
+    assert read_box(boxes_in(boxes)[0]).has_births
