@@ -74,7 +74,9 @@ def paths_to_type(
     graph = with_one_row_for_each_name(graph)
     asked = np.zeros(graph.object_count, np.bool_)
     asked[objects if objects is not None else _of_types(graph, type_name)] = True
-    asked &= (graph.flags & np.uint8(ObjectFlag.OWN | ObjectFlag.SYNTHETIC)) == 0
+    # Objects may be what a runtime makes for itself; a type means the program's.
+    left_out = ObjectFlag.OWN if objects is not None else ObjectFlag.OWN | ObjectFlag.SYNTHETIC
+    asked &= (graph.flags & np.uint8(left_out)) == 0
     reach = _explore(graph, asked)
     new = new_graph(reach)
     names = SlotNames(graph, reach.modules.type_tiers, reach.paths.parent_ref)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,9 @@ from leakscan.analysis.objects.around import view
 from leakscan.analysis.objects.called import find_meant, find_references
 from leakscan.analysis.objects.heap import Heap
 from leakscan.analysis.objects.labelled import find_known, labelled
+from leakscan.answers.paths import paths
 from leakscan.errors import UsageError
+from leakscan.heap.writer import write
 from leakscan.report.text.inspect import holder_text
 
 DRAWN = """
@@ -97,3 +101,11 @@ def test_an_object_or_a_type_means_all_references_that_keep_it():
 def test_a_reference_that_nobody_has_is_the_error_of_its_pattern():
     with pytest.raises(UsageError, match="nobody"):
         find_references(Heap(heap(CALLED)), "flow.nobody value")
+
+
+def test_the_ways_to_a_slot_are_told_where_no_type_is_called_so(tmp_path: Path):
+    write(heap(DRAWN), tmp_path / "one.heap")
+    (group,) = paths(tmp_path / "one.heap", "Workflow.rows").groups
+    assert (group.type_name, group.count) == ("list", 1)
+    with pytest.raises(UsageError, match="has a type called"):
+        paths(tmp_path / "one.heap", "Workflow.nobody")
