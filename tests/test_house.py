@@ -31,7 +31,12 @@ def test_the_import_contract_holds():
     assert result.returncode == 0, result.stdout
 
 
-OF_THE_PROGRAM = {("suite.py", "pytest"), ("suite.py", "_pytest"), ("sitecustomize.py", "sitecustomize")}
+OF_THE_PROGRAM = {
+    ("suite.py", "pytest"),
+    ("suite.py", "_pytest"),
+    ("sitecustomize.py", "sitecustomize"),
+    ("works.py", "celery"),
+}
 """Packages of the program under test that a file of the recorder drives, and their files."""
 
 
