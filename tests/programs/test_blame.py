@@ -111,6 +111,7 @@ sys.path.insert(0, {package!r})
 from leakscan.record.writers import blame
 trail, context = contextvars.ContextVar("trail", default=()), contextvars.copy_context()
 other = contextvars.ContextVar("other")
+words = io.StringIO()
 body, numbers, file, later = bytearray(), array.array("q"), io.BytesIO(), []
 asked, told = queue.SimpleQueue(), queue.SimpleQueue()
 def run():
@@ -120,6 +121,9 @@ def run():
     del body[:10]
     numbers.append(1)
     file.write(b"x" * 5000)
+    words.write("words")
+    words.seek(0)
+    words.read()
     asked.put(1)
     told.get()
 def enter():
@@ -131,9 +135,9 @@ def work():
         later.append(object())
         told.put(1)
 threading.Thread(target=work, daemon=True).start()
-holders = [id(context), id(body), id(numbers), id(file), id(later)]
-labels = ["trail", None, None, None, None]
-seen = blame(list(zip(range(5), holders, labels)), run, runs=20)
+holders = [id(context), id(body), id(numbers), id(file), id(later), id(words)]
+labels = ["trail", None, None, None, None, None]
+seen = blame(list(zip(range(6), holders, labels)), run, runs=20)
 assert seen["failed"] == "", seen
 lines = open(__file__).read().splitlines()
 print(sorted({{(slot, lines[line - 1].strip()) for slot, _, line, *_ in seen["written"]}}))
@@ -155,15 +159,17 @@ OWN_LINES = [
     (3, 'file.write(b"x" * 5000)'),
 ]
 
+LAST_LINE = (5, 'words.write("words")')
+
 
 @pytest.mark.parametrize("python", newer())
 def test_contexts_what_swells_and_a_thread_that_runs_already_tell_their_line(python, tmp_path):
-    assert lines_of_others(python, tmp_path) == [*OWN_LINES, (4, "later.append(object())")]
+    assert lines_of_others(python, tmp_path) == [*OWN_LINES, (4, "later.append(object())"), LAST_LINE]
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="threads that ran before are seen from 3.12 on")
 def test_what_a_thread_stores_that_is_not_seen_is_nobodys_and_not_the_line_that_waits_for_it(tmp_path):
-    assert lines_of_others(sys.executable, tmp_path) == OWN_LINES
+    assert lines_of_others(sys.executable, tmp_path) == [*OWN_LINES, LAST_LINE]
 
 
 PROGRAM = """

@@ -60,6 +60,8 @@ def looked_at(slot: int, holder: Any, label: str | None) -> Iterator[InDict | Pr
     elif (size := _size(kind)) is not None:
         # It grows by as much as is written into it: each time is one store.
         yield Probe(slot, functools.partial(size, holder), is_size_of_one=True)
+    elif "_io" in sys.modules and issubclass(kind, sys.modules["_io"].StringIO):
+        yield Probe(slot, _furthest(holder), is_size_of_one=True)
     elif issubclass(kind, queue.SimpleQueue):
         yield Probe(slot, functools.partial(queue.SimpleQueue.qsize, holder), is_sized=True)
     elif issubclass(kind, types.ModuleType):
@@ -175,6 +177,19 @@ def _size(kind: type) -> Callable[[Any], int] | None:
         length: Callable[[Any], int] = array.array.__len__
         return length
     return None
+
+
+def _furthest(text: Any) -> Callable[[], int]:
+    """The end of a StringIO as far as it was written: its furthest position. Reading it again is no store."""
+    tell: Callable[[Any], int] = sys.modules["_io"].StringIO.tell
+    furthest = 0
+
+    def read() -> int:
+        nonlocal furthest
+        furthest = max(furthest, tell(text))
+        return furthest
+
+    return read
 
 
 def _variables(context: contextvars.Context, label: str | None) -> tuple[int, ...]:
