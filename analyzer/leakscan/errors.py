@@ -35,6 +35,10 @@ class RecordError(LeakscanError):
     """The recorder could not take the snapshot (fork failed, disk full, child died)."""
 
 
+class MeasuresItself(RecordError):
+    """What is run and measured measures leaks itself: both cannot date what it leaves."""
+
+
 class AttachError(LeakscanError):
     """A running process cannot be attached to, or did not answer; it goes on as before."""
 

@@ -389,6 +389,31 @@ def test_the_fixture_measures_a_part_of_a_test(suite):
     result.assert_outcomes(passed=1)
 
 
+def test_what_a_test_measures_itself_counts_where_all_of_it_is_marked(suite):
+    result = suite(
+        """
+        import leakscan
+        import pytest
+
+        pytestmark = pytest.mark.leakscan(runs=6)
+        KEPT = []
+
+        class Session:
+            pass
+
+        def test_passes():
+            leakscan.assert_no_leaks(Session, runs=6)
+
+        def test_fails():
+            leakscan.assert_no_leaks(lambda: KEPT.append(Session()), runs=6)
+        """
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        ["*test_passes: leaks were not looked for in the whole of it: it measures a part of itself"]
+    )
+
+
 def test_tests_of_anyio_and_pytest_asyncio_are_measured_too(suite):
     pytest.importorskip("pytest_asyncio")
     result = suite(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from leakscan.errors import LeakscanError
+from leakscan.errors import LeakscanError, MeasuresItself
 from leakscan.pytest_plugin.analyst import Analyst, is_elsewhere
 from leakscan.pytest_plugin.asked import MARKER, Asked, asked_of
 from leakscan.pytest_plugin.ending import ALLOWED, LEAK, Kept, lines_of_leaks, said_at_end
@@ -147,6 +147,10 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
                 f"leaks were not looked for: a run failed. {failure}" if str(failure) else ""
             )
             return
+    except MeasuresItself:
+        # The ordinary run follows, and with it what the test asks itself.
+        item.stash[_REMARK] = "leaks were not looked for in the whole of it: it measures a part of itself"
+        return
     except LeakscanError as error:
         # The suite goes on: one test that cannot be measured fails, and says why.
         item.stash[_OUTCOME] = f"leaks could not be looked for: {error.message}\n{error.hint}".rstrip()

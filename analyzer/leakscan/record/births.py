@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import os
 import sys
+from array import array
+from typing import Final
 
 from leakscan import _native
-from leakscan.errors import RecordError
+from leakscan.errors import MeasuresItself, RecordError
 
 OWN = 0xFFFE
 WAITING = 0xFFFD
@@ -23,6 +25,23 @@ LAST_RUN_NARROW = 0xFC
 LAST_RUN = 0xFFFC
 OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 """Frames of leakscan are never the site of an allocation: their caller is."""
+
+
+_TIMES_ARMED: Final = array("q", (0,))
+
+
+def times_armed() -> int:
+    """How often in this process: see `check_still_ours`."""
+    return _TIMES_ARMED[0]
+
+
+def check_still_ours(times: int) -> None:
+    """MeasuresItself: somebody has armed since `times_armed` was `times`, what ran in between."""
+    if _TIMES_ARMED[0] != times:
+        raise MeasuresItself(
+            "the run looks for leaks itself (assert_no_leaks), and only one of the two can be recorded",
+            hint="measure what it measures, or leave that out of the run",
+        )
 
 
 def arm(*, runs: int | None = None, sites: bool = False) -> None:
@@ -35,6 +54,7 @@ def arm(*, runs: int | None = None, sites: bool = False) -> None:
         raise RecordError(
             f"births of {runs} runs do not fit: at most {LAST_RUN}", hint="capture fewer runs at a time"
         )
+    _TIMES_ARMED[0] += 1
     works = sys.modules.get("leakscan.record.works")
     if works is not None:
         works.follow_executors()

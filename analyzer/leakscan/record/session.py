@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from leakscan import _native
+from leakscan.record.births import check_still_ours, times_armed
 from leakscan.record.children import child_processes
 from leakscan.record.events import EventSink
 from leakscan.record.failures import text_of
@@ -184,7 +185,7 @@ class Session:
     def _one_run(self, run: int, *, is_warmup: bool) -> None:
         assert self._scenario is not None
         self._events.write("run_start", run=run, warmup=is_warmup)
-        start = time.perf_counter()
+        start, armed = time.perf_counter(), times_armed()
         if not is_warmup:
             self._recorder.begin_run(run)
         try:
@@ -195,6 +196,7 @@ class Session:
             if os.getpid() != self._pid:
                 self._end_child(run)
             hold_interrupts()
+        check_still_ours(armed)
         uncollected: list[str] = []
         is_weighed = run == self.runs and not is_warmup and self._collected >= WORTH_WEIGHING
         weigh = (lambda: uncollected.append(self._recorder.census_within(run))) if is_weighed else None
