@@ -7,6 +7,7 @@ line. Names that come from data are entries: new properties of one old object wi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -19,12 +20,12 @@ from leakscan.analysis.dialects.slotnames import TRIE_NODES, SlotNames
 from leakscan.analysis.dialects.slots_v8 import is_hash_table, spelled_alike
 from leakscan.analysis.graph.kernels import NO
 from leakscan.analysis.graph.modules import Tier
-from leakscan.analysis.graph.refs import distinct, kinds_of, refs_from
+from leakscan.analysis.graph.refs import distinct, kinds_of, refs_with_sources
 from leakscan.analysis.slots.joined import together, told_apart
 from leakscan.analysis.slots.reach import NewGraph, Reach
 from leakscan.analysis.slots.slot import Slot, SlotKind, SlotTable
 from leakscan.analysis.slots.timers import CANCELLED_TIMERS, cancelled_timers
-from leakscan.heap.graph import U32
+from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import Kind, ObjectFlag, RootKind
 
 Bools = npt.NDArray[np.bool_]
@@ -210,18 +211,15 @@ def _new_properties(
     parts = np.split(named, np.flatnonzero(np.diff(sources[named])) + 1)
     parts = [part for part in parts if len(part) >= _FEWEST_EVENTS]
     earlier.look_up(np.array([sources[part[0]] for part in parts], np.uint32))
-    for mine in parts:
-        holder = int(sources[mine[0]])
-        known = earlier.of(holder)
-        if known is None:
+    known = [earlier.of(int(sources[part[0]])) for part in parts]
+    names = {label: graph.strings[label] for label in distinct(graph.ref_labels[refs[named]]).tolist()}
+    had = _names_held(earlier.before, [obj for obj in known if obj is not None], frozenset(names.values()))
+    for mine, there in zip(parts, known, strict=True):
+        if there is None:
             continue
-        before = earlier.before
-        old = refs_from(before, np.array([known], np.uint32))
-        old_names = {
-            before.strings[label]
-            for label in distinct(before.ref_labels[old[np.isin(kinds_of(before, old), _NAMED)]]).tolist()
-        }
-        fresh = mine[[graph.label(int(refs[at])) not in old_names for at in mine]]
+        holder = int(sources[mine[0]])
+        labels = graph.ref_labels[refs[mine]].tolist()
+        fresh = mine[[names[label] not in had[there] for label in labels]]
         values = graph.ref_targets[refs[fresh]]
         births = distinct(reach.survivors.births_of(values[reach.survivors.is_new[values]]))
         if len(fresh) < _FEWEST_PROPERTIES and len(births[births > 0]) < _FEWEST_EVENTS:
@@ -231,6 +229,19 @@ def _new_properties(
             len(fresh) and np.bincount(types).max() >= _OF_ONE_KIND * len(fresh)
         ):
             found[fresh] = True
+    return found
+
+
+def _names_held(graph: HeapGraph, objects: Sequence[int], asked: frozenset[str]) -> dict[int, set[str]]:
+    """Which of the asked names each of these objects holds something by. One pass over their references."""
+    found: dict[int, set[str]] = {obj: set() for obj in objects}
+    refs, owners = refs_with_sources(graph, np.array(list(found), np.uint32))
+    is_name = np.isin(kinds_of(graph, refs), _NAMED)
+    labels, owners = graph.ref_labels[refs[is_name]], owners[is_name]
+    texts = {label: graph.strings[label] for label in distinct(labels).tolist()}
+    for owner, label in zip(owners.tolist(), labels.tolist(), strict=True):
+        if texts[label] in asked:
+            found[owner].add(texts[label])
     return found
 
 
