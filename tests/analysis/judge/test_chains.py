@@ -30,3 +30,13 @@ def test_links_between_the_entries_fill_with_the_cache():
 
 def test_links_to_more_than_the_entries_are_no_part_of_it():
     assert Verdict.LEAK in verdicts(in_the_dict=range(2, 21)).values()
+
+
+def test_what_keeps_the_entries_besides_is_no_link_between_them():
+    kept = "m -['KEPT']-> kept; kept: list"
+    rows = [CACHE, kept]
+    for run in range(1, RUNS + 1):
+        rows.append(f"l{run}: list birth={run}; links -['{run}']-> l{run}; kept -[{run}]-> l{run}")
+    graphs = [heap(text, meta={"births": True}) for text in (f"{CACHE}\n{kept}", "\n".join(rows))]
+    judged = told(*graphs, runs=RUNS).judged
+    assert {one.slot.pattern: one.judgement.verdict for one in judged}["app.KEPT[*]"] is Verdict.LEAK

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from drawn_leaks import told
 from heaps import heap
-from leakscan.analysis.judge.history import Judgement
+from leakscan.analysis.judge.emptied import emptied_in_step
+from leakscan.analysis.judge.history import History, Judgement
 from leakscan.analysis.results.findings import Verdict
 
 RUNS = 20
@@ -118,3 +119,36 @@ def test_a_list_that_is_made_anew_with_each_batch_keeps_what_was_moved_to_it():
             verdict,
             Verdict.BOUNDED,
         )
+
+
+def test_where_one_place_is_a_leak_by_itself_no_other_is_told_for_it():
+    beside = "\n".join(f"buffer -[{run}]-> t{run}; t{run}: app.Session birth={run}" for run in GROWS[1:])
+    found = judgements(range(1, 21), range(0), tuple(2 * count for count in GROWS), kept=beside)
+    assert (found[ARCHIVE].rate, found[BUFFER].rate) == (1.0, 1.0)
+
+
+def test_places_that_all_let_go_of_something_are_not_told_for_another():
+    batch = "archive -[90]-> batch; batch: dict"
+    went = "batch -[92]-> a; a: app.Other; archive -[93]-> b; b: app.Other; buffer -[91]-> c; c: app.Other"
+    counts = (0, 0, 0, *(1,) * 5, *(2,) * 5, *(3,) * 5, 4, 4, 4)
+    found = judgements(
+        EVERY_FIFTH[1:3],
+        EVERY_FIFTH[3:],
+        counts,
+        before=f"{batch}; {went}",
+        kept=f"{batch}\n{lie('batch', EVERY_FIFTH[:1])}",
+    )
+    assert found[ARCHIVE].verdict is Verdict.INCONCLUSIVE
+
+
+def test_four_runs_are_too_few_to_tell_what_stays_somewhere():
+    found = judgements(range(1, 3), range(3, 5), GROWS[:5])
+    assert {one.reason for one in found.values()} & {"stays"} == set()
+
+
+def test_of_what_is_emptied_in_step_the_last_five_times_are_listed():
+    births = (0,) * 28 + (1, 1)
+    counts = (0, *(1, 2, 3, 0) * 7, 1, 2)
+    judgement = emptied_in_step(History(births, counts))
+    assert judgement is not None
+    assert "in runs 12, 16, 20, 24 and 28" in judgement.evidence
