@@ -178,6 +178,12 @@ def test_what_only_python_has_is_refused_before_the_runs(tmp_path, capsys, flag)
     assert (code, f"{flag} is for Python scenarios" in said, (tmp_path / "leak").exists()) == (2, True, False)
 
 
+@pytest.mark.parametrize("flag", ["--values", "--sites", "--setup=start", "--until-sure"])
+def test_what_a_running_node_cannot_be_asked_for_is_refused(tmp_path, capsys, flag):
+    code = main(["capture", "--pid", "1", flag, "-o", str(tmp_path / "leak")])
+    assert (code, f"{flag.partition('=')[0]} is for scenarios" in capsys.readouterr().err) == (2, True)
+
+
 def test_a_missing_node_is_named(tmp_path):
     (tmp_path / "a.mjs").touch()
     with pytest.raises(UnsupportedInterpreter, match="no 'no-such-node'"):

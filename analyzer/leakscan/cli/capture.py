@@ -38,6 +38,10 @@ def capture(asked: CaptureOptions) -> int:
             raise UsageError(
                 "a scenario, --inspect and --pid are three things to capture", hint="name one of them"
             )
+        if flags := [*asked.only_for_python, *asked.only_for_scenarios]:
+            raise UsageError(
+                f"{flags[0]} is for scenarios; a running Node writes its heap as it is", hint="leave it out"
+            )
         from leakscan.cli.capture_inspected import capture_inspected
 
         return capture_inspected(asked)

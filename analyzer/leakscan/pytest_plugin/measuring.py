@@ -13,6 +13,7 @@ from leakscan.pytest_plugin.analyst import Analyst
 from leakscan.pytest_plugin.asked import Asked
 from leakscan.pytest_plugin.ending import Kept
 from leakscan.pytest_plugin.runs import run_once, tidy, warm
+from leakscan.record import births
 from leakscan.record.first_look import what_is_left
 from leakscan.record.growth import AFTER, BEFORE, record_growth
 from leakscan.record.left import Left
@@ -31,10 +32,15 @@ class Measuring:
         self._known: list[tuple[str, Answer | None, Left, int]] = []
 
     def answer(self, item: pytest.Function, asked: Asked, mode: str) -> Answer | None:
-        """What the analyst says of one mode; None when the test leaves nothing."""
+        """What the analyst says of one mode; None when the test leaves nothing.
+
+        Raises RunFailed, and MeasuresItself where the test records births of its own.
+        """
 
         def run() -> None:
+            armed = births.times_armed()
             run_once(item)
+            births.check_still_ours(armed)
 
         run.__module__, run.__qualname__ = item.module.__name__, item.name
         fields: dict[str, Any] = {

@@ -49,7 +49,7 @@ def what_is_left(
     What is made once may stay after the first call. Two calls in a row without growth are enough; the first
     is one of them only when no block of it is alive. `tidy` is called after each: what it makes in the place
     of what the call made is not the call's. What was alive before is kept out of the collections until the
-    end. What `is_known` is told after fewer calls. Raises MeasuresItself when `run` records births, too.
+    end. What `is_known` is told after fewer calls.
     """
     # Without births the counts of blocks must do.
     with contextlib.suppress(RecordError):
@@ -99,9 +99,7 @@ class _Look:
 
     def _call(self, number: int) -> None:
         _begin(number)
-        armed = births.times_armed()
         self._run()
-        births.check_still_ours(armed)
         gc.collect(1)
         _begin(births.OWN)
         self._tidy()
