@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from stuck_programs import CAN_WAKE, DOUBT, LIVE_PLACES, NEVER, PRIMITIVES, Program
+from stuck_programs import CAN_WAKE, DOUBT, LIVE_PLACES, NEVER, OBJECTS, PRIMITIVES, Program
 
 ANY = "any"
 """Nothing is asked of this task: another one that can wake may cancel it."""
@@ -21,14 +21,9 @@ _PLACES = (
     *("async_generator", "held_from_c", "exception", "queue_of_worker", "slots", "call_soon_chain"),
 )
 """Of LIVE_PLACES those that have room for many of one program."""
-_HEAD = """
-class Session:
-    def __init__(self, **names): self.__dict__.update(names)
-    def fire(self): pass
-class Finalized(Session):
-    def __del__(self): str(self.p)
-live, table, NAME = Session(refs=[]), {{}}, {name!r}
-async def via(source, put):
+_HEAD = (
+    OBJECTS
+    + """async def via(source, put):
     await source
     put(1)
 async def released(source, p):
@@ -41,6 +36,7 @@ async def manager(source):
     await source
     yield 1
 """
+)
 
 
 @dataclass(frozen=True)

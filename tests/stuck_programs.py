@@ -235,7 +235,16 @@ TRIO_PLACES = (
     *("del_in_garbage", "atexit", "proxy_dict", "slots", "method", "module", "thread_local"),
 )
 
-_HEAD = """
+OBJECTS = """class Session:
+    def __init__(self, **names): self.__dict__.update(names)
+    def fire(self): pass
+class Finalized(Session):
+    def __del__(self): str(self.p)
+live, table, NAME = Session(refs=[]), {{}}, {name!r}
+"""
+"""What each program of a grid or a nesting is around, by `name`: what stays, and where it is kept."""
+_HEAD = (
+    """
 async def waiter_{name}(p):
     {body}
 async def inner(p):
@@ -252,13 +261,9 @@ async def piped(source):
 async def manager(p):
     await inner(p)
     yield p
-class Session:
-    def __init__(self, **names): self.__dict__.update(names)
-    def fire(self): pass
-class Finalized(Session):
-    def __del__(self): str(self.p)
-live, table, NAME = Session(refs=[]), {{}}, {name!r}
-async def start(keep, keep_task):
+"""
+    + OBJECTS
+    + """async def start(keep, keep_task):
     p = {made}
     {keeping}
     await asyncio.sleep(0)
@@ -266,6 +271,7 @@ async def start(keep, keep_task):
 {place}
     del p
 """
+)
 _KEEPING = (
     "keep(waiter_{name}(p))",
     "t = asyncio.create_task(waiter_{name}(p)); kept_list.append(t); del t",
