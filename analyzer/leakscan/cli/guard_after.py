@@ -22,7 +22,6 @@ _BYTES_BESIDE: Final = 100_000_000
 _BYTES_A_BYTE: Final = 4
 """Of memory for each byte of both snapshots as the guard writes them; a shallow look takes half."""
 LEFT_FOR_LATER: Final = 3
-_SNAPSHOTS: Final = ("before.heap", "after.heap")
 
 
 class Look(Enum):
@@ -36,9 +35,10 @@ class Look(Enum):
 def main(folder: Path, command: str, room: Room | None, *, is_alone: bool) -> int:
     """A capsule of every box that waits for one, handed to `command`; LEFT_FOR_LATER: memory is too short."""
     from leakscan.capture.directory.finished import waiting_boxes
+    from leakscan.capture.directory.guarded import SNAPSHOTS
 
     for box in waiting_boxes(folder):
-        size = sum((box / name).stat().st_size for name in _SNAPSHOTS)
+        size = sum((box / name).stat().st_size for name in SNAPSHOTS)
         look = look_for(size, room, is_alone=is_alone)
         if look is Look.LATER:
             print(f"{box}: too little memory is left for its capsule now", file=sys.stderr)

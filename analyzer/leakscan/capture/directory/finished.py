@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from leakscan.capture.directory.guarded import AFTER_HEAP, BEFORE_HEAP, GUARD_FILE, boxes_in, read_box
+from leakscan.capture.directory.guarded import GUARD_FILE, SNAPSHOTS, boxes_in, read_box
+from leakscan.capture.proc_stat import stat_fields
 from leakscan.errors import CaptureError
 from leakscan.heap.packing import Packing
 
@@ -26,7 +27,7 @@ def waiting_boxes(folder: Path, *, proc: Path = _PROC) -> list[Path]:
 
 
 def _is_waiting(box: Path, proc: Path) -> bool:
-    if not all((box / name).is_file() for name in (BEFORE_HEAP, AFTER_HEAP)):
+    if not all((box / name).is_file() for name in SNAPSHOTS):
         return False
     if any((box / name).exists() for name in (CAPSULE_FILE, FAILED_FILE)):
         return False
@@ -40,7 +41,7 @@ def _is_waiting(box: Path, proc: Path) -> bool:
 def _is_alive(pid: int, started: int, proc: Path) -> bool:
     """Whether that very process still runs: its number may be another's by now."""
     try:
-        fields = (proc / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+        fields = stat_fields(proc / str(pid))
     except OSError:
         return False
     return fields[0] not in ("Z", "X") and (not started or int(fields[19]) == started)
@@ -58,7 +59,7 @@ def keep_capsule(box: Path, text: str) -> Path:
 
 def pack_snapshots(box: Path) -> int:
     """Compress both snapshots where they lie; bytes that became free. OSError."""
-    return sum(_pack(box, name) for name in (BEFORE_HEAP, AFTER_HEAP))
+    return sum(_pack(box, name) for name in SNAPSHOTS)
 
 
 def _pack(box: Path, name: str) -> int:

@@ -20,6 +20,7 @@ GUARD_FILE: Final = "guard.jsonl"
 _MOST_BYTES: Final = 1_000_000
 BEFORE_HEAP: Final = "before.heap"
 AFTER_HEAP: Final = "after.heap"
+SNAPSHOTS: Final = (BEFORE_HEAP, AFTER_HEAP)
 
 Line = Mapping[str, Any]  # Any: JSON values, of a process that may be anybody's
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from pathlib import Path
 from typing import Final
+
+from leakscan.capture.proc_stat import stat_fields
 
 _MOST_NAMED: Final = 3
 _CALLS: Final = {
@@ -40,8 +43,7 @@ def what_threads_do(pid: int) -> str:
 def _activity(pid: int, thread: str) -> str:
     folder = f"/proc/{pid}/task/{thread}"
     try:
-        with open(f"{folder}/stat", encoding="utf-8", errors="replace") as file:
-            state = file.read().rpartition(")")[2].split()[0]
+        state = stat_fields(Path(folder))[0]
         with open(f"{folder}/syscall", encoding="ascii") as file:
             words = file.read().split()
     except OSError:

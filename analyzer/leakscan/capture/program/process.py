@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import leakscan
 from leakscan.capture.native_module import native_path
+from leakscan.capture.proc_stat import stat_fields
 from leakscan.capture.scenario.target_process import GRACE_SECONDS, POLL_SECONDS, stderr_descriptor
 from leakscan.errors import CaptureError
 
@@ -274,7 +275,6 @@ def _short_folder() -> str | None:
 
 def _is_running(pid: int) -> bool:
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        return stat_fields(Path(f"/proc/{pid}"))[:1] != ["Z"]
     except OSError:
         return False
-    return text.rpartition(")")[2].split()[:1] != ["Z"]
