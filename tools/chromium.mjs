@@ -47,8 +47,20 @@ export async function open(...more) {
       const gone = new Promise((ended) => browser.on('exit', ended));
       browser.kill();
       await gone;
-      // Processes of the browser that end last may still write to it.
-      fs.rmSync(profile, { recursive: true, force: true, maxRetries: 50, retryDelay: 200 });
+      await removed(profile);
     },
   };
+}
+
+// Processes of the browser that end last may still write to its profile. The `maxRetries` of rmSync try a folder
+// again but not the files that are new in it, so a single late file made it wait for minutes.
+async function removed(profile) {
+  for (let left = 100; ; left -= 1) {
+    try {
+      return fs.rmSync(profile, { recursive: true, force: true });
+    } catch (error) {
+      if (error.code !== 'ENOTEMPTY' || left === 0) throw error;
+      await new Promise((later) => { setTimeout(later, 50); });
+    }
+  }
 }
