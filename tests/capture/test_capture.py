@@ -16,6 +16,7 @@ import pytest
 
 from leakscan import _native
 from leakscan import diff as leakscan_diff
+from leakscan.answers.sources import pair_in
 from leakscan.capture import MoreRuns, Settings, capture, capture_modes, read_capture, read_captures
 from leakscan.cli import main
 from leakscan.errors import CaptureError, UnsupportedInterpreter, UsageError
@@ -571,6 +572,8 @@ def test_a_capture_that_was_killed_is_readable_and_says_so(program):
         "the end: the capture is still running, or was killed before it could say so",
     )
     assert captured.before.exists()
+    with pytest.raises(CaptureError, match="the capture is running still, or was killed"):
+        pair_in(Path("leak"))
 
 
 def test_a_census_line_that_was_cut_is_left_out(program):

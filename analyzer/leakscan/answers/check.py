@@ -92,7 +92,7 @@ def _of_directory(directory: Path) -> list[Findings]:
     for each in captures:
         if each.status not in ("complete", "not-applicable"):
             raise CaptureError(
-                f"{each.directory} is {each.status}: a gate needs a complete capture",
+                f"{each.directory} is {each.standing}: a gate needs a complete capture",
                 hint=f"leakscan diff {each.directory} shows what there is",
             )
     return analysed([directory])[0]

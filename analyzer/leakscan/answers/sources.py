@@ -79,10 +79,9 @@ def pair_in(path: Path) -> tuple[Path, Path]:
     bare = bare_snapshots(path)
     if len(bare) > 1:
         return bare[0], bare[-1]
-    source = source_of(read_capture(_one_box(path)))
-    if source.after is None:
-        raise CaptureError(f"{path} has no snapshot after its runs", hint="capture again with --overwrite")
-    return source.before, source.after
+    capture = read_capture(_one_box(path))
+    source = source_of(capture)
+    return source.before, source.after or capture.after
 
 
 def pair_of(paths: list[Path]) -> tuple[Path | None, Path]:

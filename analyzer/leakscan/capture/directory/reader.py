@@ -116,6 +116,11 @@ class Capture:
         return "interval" if self.mode == ATTACH_MODE else "run"
 
     @property
+    def standing(self) -> str:
+        """`status` for a sentence: a directory cannot tell a capture that runs from one that was killed."""
+        return "running still, or was killed" if self.status == "running" else self.status
+
+    @property
     def before(self) -> Path:
         """The baseline. CaptureError: it was not taken."""
         return self._snapshot(BEFORE)
@@ -137,10 +142,10 @@ class Capture:
             )
         why = f": {self.failure.message}" if self.failure is not None else ""
         raise CaptureError(
-            f"{self.directory} has no {stem}{SUFFIXES[self.runtime]}; the capture is {self.status}{why}",
+            f"{self.directory} has no {stem}{SUFFIXES[self.runtime]}; the capture is {self.standing}{why}",
             hint="attach once more with the same -o"
             if self.mode == ATTACH_MODE
-            else "capture again with --overwrite",
+            else f"`leakscan diff {self.directory}` shows what was counted; --overwrite captures again",
         )
 
 
