@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from heaps import heap
+from leakscan.analysis.births.earlier import Earlier
 from leakscan.analysis.births.survivors import find_survivors
 
 
@@ -107,3 +108,27 @@ def test_without_births_an_object_that_only_moved_keeps_its_own():
     pool -[0]-> a; a: app.Session addr=0x500; a -[.data]-> data; data: dict addr=0x600
     """)
     assert after.spell(find_survivors(before, after).objects) == []
+
+
+def test_an_object_that_was_given_another_class_is_the_old_one():
+    before = heap("root -> a, m; a: app.Row addr=0x500 birth=0; m: module addr=0x700 birth=0")
+    after = heap(
+        "root -> a, m, t; a: app.NewRow addr=0x500 birth=0; m: app.Lazy addr=0x700 birth=0; t: list birth=2"
+    )
+    assert after.spell(find_survivors(before, after).objects) == ["t"]
+    earlier = Earlier(before, after)
+    assert [earlier.of(after["a"]), earlier.of(after["m"])] == [before["a"], before["m"]]
+
+
+def test_without_births_another_class_at_an_address_is_another_object():
+    before = heap("root -> a; a: app.Row addr=0x500")
+    after = heap("root -> a; a: app.RowOfToday addr=0x500")
+    assert after.spell(find_survivors(before, after).objects) == ["a"]
+    assert Earlier(before, after).of(after["a"]) is None
+
+
+def test_a_block_that_was_handed_out_again_is_another_object_whatever_its_class():
+    before = heap("root -> a; a: app.Row addr=0x500 birth=0")
+    after = heap("root -> a; a: app.RowOfToday addr=0x500 birth=3")
+    assert after.spell(find_survivors(before, after).objects) == ["a"]
+    assert Earlier(before, after).of(after["a"]) is None

@@ -34,6 +34,7 @@ from leakscan.record.clearing import (
     MEMBER,
     ROOT,
     SLOT,
+    TYPE,
     UNNAMED,
 )
 from leakscan.record.cutting import prove
@@ -145,6 +146,15 @@ def test_the_memo_of_a_pickler_is_emptied():
     del node
     result = prove([(id(pickler), UNNAMED, "", address)], [(address, 0, True)])
     assert counts(result) == (1, 1, [])
+
+
+def test_an_object_gets_the_oldest_class_back_that_it_can_have():
+    holder = Node()
+    for _ in range(3):
+        holder.__class__ = type("Layer", (type(holder),), {})
+    layers = [id(one) for one in type(holder).__mro__[:3]]
+    result = prove([(id(holder), TYPE, "", layers[0])], [(one, 0, True) for one in layers])
+    assert counts(result) == (3, 3, [])
 
 
 def test_what_cannot_be_cleared_is_said():

@@ -20,7 +20,7 @@ from typing import Any, Final
 # Kinds of reference (docs/format.md): `heap.kinds` is not loaded in the observed process.
 ATTRIBUTE, SLOT, KEY_STR, KEY_INT, KEY_OTHER, KEY, INDEX, MEMBER, DICT = 1, 2, 3, 4, 5, 6, 7, 8, 9
 UNNAMED = 0
-LOCAL, STACK, AWAIT, CONTEXT = 10, 11, 12, 15
+LOCAL, STACK, AWAIT, TYPE, CONTEXT = 10, 11, 12, 13, 15
 ROOT: Final = 255
 """Not of the file: a root is cleared, by its label."""
 
@@ -255,6 +255,20 @@ def _attributes(holder: Any, label: str, target: int) -> bool:
     return True
 
 
+def _class(holder: Any, label: str, target: int) -> bool:
+    """Give an object whose class was assigned the oldest class that it can have."""
+    kind = type(holder)
+    if id(kind) != target:
+        return False
+    for older in reversed(kind.__mro__[1:]):
+        try:
+            holder.__class__ = older
+        except TypeError:  # of another layout, or of C
+            continue
+        return True
+    return False
+
+
 def _local(holder: Any, label: str, target: int) -> bool:
     """A local of a suspended generator or coroutine, or of a frame that was kept."""
     frame = holder if isinstance(holder, types.FrameType) else _frame_of(holder)
@@ -352,5 +366,6 @@ _CLEARERS: Final[dict[int, Callable[[Any, str, int], bool]]] = {
     MEMBER: _member,
     DICT: _attributes,
     LOCAL: _local,
+    TYPE: _class,
     CONTEXT: _context,
 }

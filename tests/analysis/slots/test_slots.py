@@ -6,6 +6,8 @@ import pytest
 
 from drawn_leaks import told
 from heaps import heap
+from leakscan.analysis.dialects.pattern_text import parse_pattern
+from leakscan.analysis.dialects.patterns import match_pattern
 from leakscan.analysis.judge.judged import JudgedSlot
 
 APP = "module app -> m; m: module name=app; m -['S']-> s; s: app.State; s -[.list]-> list; list: list"
@@ -60,3 +62,19 @@ def test_the_former_values_of_a_name_are_counted_in_hundreds_of_objects():
     after = points + "".join(f"; p{n} -[.x]-> n{n}; n{n}: app.X birth=1" for n in range(300))
     (judged,) = told(heap(before, meta={"births": True}), heap(after), runs=20).judged
     assert (judged.entries.before, judged.entries.after) == (100, 300)
+
+
+def test_the_class_that_an_object_was_given_is_written_after_the_place_of_the_object():
+    rows = "; ".join(f"list -[{n}]-> r{n}; r{n}: app.Row birth=0 addr=0x{n + 1}000" for n in range(2))
+    rows += "; m -['CURRENT']-> c; c: app.Row birth=0 addr=0x9000"
+    before = f"{APP}; {rows}"
+    given = "; ".join(
+        f"{name} -[__class__]-> t{name}; t{name}: type birth={birth} name=New{name}"
+        for birth, name in enumerate(("r0", "r1", "c"), start=1)
+    )
+    after = f"{APP}; {rows.replace('app.Row', 'app.New')}; {given}"
+    graphs = [heap(before), heap(after)]
+    found = {one.slot.pattern: len(one.slot.refs) for one in told(*graphs, runs=20).judged}
+    assert found == {"State.list[*].__class__": 2, "app.CURRENT.__class__": 1}
+    matched = match_pattern(graphs[1], parse_pattern("State.list[*].__class__"))
+    assert len(matched.refs) == 2

@@ -320,3 +320,20 @@ def weak_cache(g):
         """,
         [cache],
     )
+
+
+@innocent
+def swapped_class(g):
+    """One object that is given a class of its own again and again, the last one alone is alive."""
+    thing, current = g.borrow(), g.name("current_{}")
+    base = f"{current.title().replace('_', '')}Base"
+    return g.innocent(
+        f"""
+        class {base}: pass
+        {current} = {base}()
+        def {g.step}(i):
+            {current}.__class__ = type("{base}Of", ({base},), {{"made": {thing.new("i")}}})
+        """,
+        [current],
+        keeps=1,
+    )

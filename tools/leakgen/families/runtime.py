@@ -203,3 +203,22 @@ def stored_by_task(g):
         f"{results}.clear()",
         slack=2,
     )
+
+
+@leak
+def layered_classes(g):
+    """An object that each request gives a class derived from the one it has."""
+    thing, current = g.thing(bare=True), g.name("current_{}")
+    base = f"{current.title().replace('_', '')}Base"
+    return g.leak(
+        f"""
+        class {base}: pass
+        {current} = {base}()
+        def {g.step}(i):
+            for k in {g.each}:
+                {current}.__class__ = type("{base}Of", (type({current}),), {{"made": {thing.new()}}})
+        """,
+        thing,
+        [[current + r"\.__class__"]],
+        f"{current}.__class__ = {base}",
+    )

@@ -1,6 +1,7 @@
 """The objects of an earlier snapshot that are the objects of a later one: same address, same type.
 
-A `__dict__` that an object did not have yet is that object: its attributes lay inside it.
+An object may have been given another class since, which births tell. A `__dict__` that an object did not
+have yet is that object: its attributes lay inside it.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from typing import Final
 
 import numpy as np
 
+from leakscan.analysis.births.identity import Mask, can_change_class
 from leakscan.analysis.graph.kernels import NO
 from leakscan.analysis.graph.refs import distinct, sources_of
 from leakscan.heap.graph import U32, HeapGraph
-from leakscan.heap.kinds import KIND_MASK, Kind
+from leakscan.heap.kinds import BIRTH_BASELINE, KIND_MASK, Kind
 
 _AT_ONCE: Final = 1 << 20
 """Objects of the earlier snapshot that are compared in one step, which bounds the memory of it."""
@@ -50,11 +52,24 @@ class Earlier:
             at = np.minimum(np.searchsorted(addresses, there), len(addresses) - 1)
             met = np.flatnonzero(addresses[at] == there)
             for earlier, obj in zip((met + start).tolist(), asked[order[at[met]]].tolist(), strict=True):
-                if self.before.type_name(earlier) == self.after.type_name(obj):
+                if self.before.type_name(earlier) == self.after.type_name(obj) or self._changed(earlier, obj):
                     self._known[obj] = earlier
         self._look_up_owners(
             [obj for obj in asked.tolist() if self._known[obj] == NO and self.after.type_name(obj) == "dict"]
         )
+
+    def _changed(self, earlier: int, obj: int) -> bool:
+        """Whether this block was never handed out again, so that its object was given another class."""
+        return (
+            self.after.has_births
+            and int(self.after.births[obj]) == BIRTH_BASELINE
+            and bool(self._classes[0][self.before.type_ids[earlier]])
+            and bool(self._classes[1][self.after.type_ids[obj]])
+        )
+
+    @cached_property
+    def _classes(self) -> tuple[Mask, Mask]:
+        return can_change_class(self.before), can_change_class(self.after)
 
     def _look_up_owners(self, dicts: list[int]) -> None:
         """For dicts that were not there: what they are the `__dict__` of, if that was."""

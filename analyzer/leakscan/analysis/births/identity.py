@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from leakscan.analysis.graph.refs import sources_of
 from leakscan.heap.graph import U32, U64, HeapGraph
-from leakscan.heap.kinds import KIND_MASK, NO_OBJECT, Kind
+from leakscan.heap.kinds import BIRTH_BASELINE, KIND_MASK, NO_OBJECT, Kind, TypeFlag
 
 Mask = npt.NDArray[np.bool_]
 Objects = npt.NDArray[np.intp]
@@ -39,6 +39,28 @@ def known_by_place(before: HeapGraph, after: HeapGraph, objects: Objects) -> Mas
             _place_keys(after.addresses[part], rows_after[after.type_ids[part]]), known
         )
     return found
+
+
+def known_by_block(before: HeapGraph, after: HeapGraph, objects: Objects) -> Mask:
+    """Which of these were at their address before and have another class since (`obj.__class__ = New`).
+
+    Only objects of classes, and modules, can change theirs (`object_set_class` of CPython 3.11-3.15), and
+    none of them comes out of a free list, so that a birth from before the runs is theirs.
+    """
+    can_change = can_change_class(after)[after.type_ids[objects]]
+    asked = np.flatnonzero(can_change & (after.births[objects] == BIRTH_BASELINE))
+    found = np.zeros(len(objects), np.bool_)
+    if after.has_births and len(asked):
+        there = before.addresses[can_change_class(before)[before.type_ids]]
+        found[asked] = np.isin(after.addresses[objects[asked]], there)
+    return found
+
+
+def can_change_class(graph: HeapGraph) -> Mask:
+    """For each row of the type table whether its objects may be given another class."""
+    can = np.array([name == "module" for name in graph.type_names], np.bool_)
+    can |= (graph.types.flags & np.uint8(TypeFlag.HEAP)) != 0
+    return can
 
 
 def known_by_neighbours(before: HeapGraph, after: HeapGraph, objects: Objects) -> Mask:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from leakscan.analysis.births.identity import known_by_neighbours, known_by_place
+from leakscan.analysis.births.identity import known_by_block, known_by_neighbours, known_by_place
 from leakscan.heap.graph import U16, U32, HeapGraph
 from leakscan.heap.kinds import BIRTH_OWN, BIRTH_WAITING, Kind, ObjectFlag, RootFlag, RootKind
 from leakscan.heap.v8_births import last_id
@@ -68,6 +68,7 @@ def find_survivors(before: HeapGraph, after: HeapGraph) -> Survivors:
     undated = np.flatnonzero(~is_dated & ~excluded)
     is_new = is_dated
     is_known = known_by_place(before, after, undated)
+    is_known[~is_known] = known_by_block(before, after, undated[~is_known])
     if not after.has_births:
         is_known[is_known] = known_by_neighbours(before, after, undated[is_known])
     if not (before.births == BIRTH_WAITING).any():

@@ -90,6 +90,10 @@ class SlotNames:
             return f"{listed}[*]"
         step = self._numbered_step(ref) or self._step(ref, every=every)
         source = source_of(self.graph, ref)
+        held_by = int(self.parent_ref[source])
+        if kind == Kind.TYPE and self.graph.runtime == "cpython" and held_by != NO_OBJECT:
+            # The class it was given is new: the object is known from what holds it.
+            source, step = source_of(self.graph, held_by), self._step(held_by, every=False) + step
         if self.graph.runtime == "v8" and is_link(self.graph, ref):
             # A list is known from what holds its first link, not from the class of its links.
             held_by = int(self.parent_ref[self._start_of_chain(source)])
@@ -303,6 +307,8 @@ class SlotNames:
                 return _named(graph.label(ref))
             case Kind.DICT:
                 return ""
+            case Kind.TYPE:
+                return ".__class__"
             case Kind.KEY_STR | Kind.KEY | Kind.KEY_INT | Kind.INDEX | Kind.KEY_OTHER | Kind.MEMBER if every:
                 return self._every(source)
             case Kind.KEY_STR | Kind.KEY:

@@ -127,7 +127,8 @@ def _alike(
     kind = kinds.astype(np.uint64)
     kind[is_entry | is_property] = 255
     owner, is_class = _owners(reach, sources)
-    owner = np.where(is_class & ~(is_entry | is_property), owner, sources)
+    # The class that an object was given says nothing about where the object lies.
+    owner = np.where(is_class & ~(is_entry | is_property) & (kinds != Kind.TYPE), owner, sources)
     # The number of a class is negative, so that its upper half covers the kind: an attribute of its objects
     # is one, whether it lies inside of them or in a `__dict__`.
     keys = (kind << np.uint64(32)) | owner.astype(np.uint64)
