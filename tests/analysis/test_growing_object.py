@@ -236,3 +236,32 @@ def test_many_new_buffers_in_one_old_table_are_looked_for_in_it_once():
     found = find_growing_objects(graphs[0], reach, names, type_bytes={"str": steady(90_000, 2000)}, runs=RUNS)
     assert [one.leak.holder.label for one in found] == ["State.text"]
     assert time.process_time() - begun < 3
+
+
+EMPTY = "module app -> m -[.S]-> state; m: module name=app; state: app.State"
+FILLED = f"{EMPTY}; state -[.text]-> text; text: str size=24000 birth={{}}"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "told"),
+    [
+        ([90_000 + 2000 * max(0, run - 8) for run in range(RUNS + 1)], ["State.text"]),
+        ([90_000 + 24_000 * (run >= 9) for run in range(RUNS + 1)], []),
+        ([90_000 + (run >= 1) * (24_000 - 9000 * (run % 3 == 1)) for run in range(RUNS + 1)], []),
+        ([90_000 + 5000 * run for run in range(RUNS + 1)], []),
+    ],
+    ids=["a log", "made once", "the last answer", "others of the type grow more"],
+)
+def test_what_grows_in_a_place_that_was_empty_before_is_told_from_what_is_put_there(
+    sizes: list[int], told: list[str]
+):
+    found = findings(EMPTY, FILLED.format(20), {"str": sizes})
+    assert [leak.holder.label for leak in found.leaks if leak.growth_bytes] == told
+
+
+def test_new_texts_in_places_that_were_empty_do_not_grow_one_for_another():
+    rows = "; ".join(f"list -[{n}]-> r{n}; r{n}: app.Row" for n in range(20))
+    before = f"{EMPTY}; state -[.rows]-> list; list: list; {rows}"
+    texts = "; ".join(f"r{n} -[.text]-> t{n}; t{n}: str size=3000 birth={n + 1}" for n in range(20))
+    found = findings(before, f"{before}; {texts}", {"str": steady(90_000, 3000)})
+    assert [leak for leak in found.leaks if leak.growth_bytes] == []

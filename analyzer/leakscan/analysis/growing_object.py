@@ -59,6 +59,8 @@ class _Grown:
     """what has a name: the object itself, or what holds it where no name leads to it"""
     parts: frozenset[int]
     """the object and the others of its type that grow with it"""
+    began_in_the_runs: bool = False
+    """nothing was in its place before them: how big it was at first is for the census to say"""
 
     @property
     def growth(self) -> int:
@@ -103,8 +105,7 @@ def find_growing_objects(
     for one in grown_objects:
         by_type.setdefault(reach.graph.type_name(one.obj), []).append(one)
     found = []
-    for type_name, members in by_type.items():
-        rises = _rises(reach, type_bytes.get(type_name, ()), type_name, members, runs)
+    for members, rises in _judged_together(reach, by_type, type_bytes, runs, least):
         total = sum(one.growth for one in members)
         verdict = _verdict(rises, total)
         if verdict is None:
@@ -122,6 +123,33 @@ def find_growing_objects(
         replace(one, leak=replace(one.leak, cut=cut_of_object(graph, reach.life, names, obj)))
         for obj, one in found[:_LISTED]
     ]
+
+
+def _judged_together(
+    reach: Reach,
+    by_type: Mapping[str, Sequence[_Grown]],
+    type_bytes: Mapping[str, Sequence[int]],
+    runs: int,
+    least: int,
+) -> list[tuple[list[_Grown], list[int]]]:
+    """(objects of a type, what its bytes rose by in each run on their account).
+
+    What began in the runs is looked at alone, from the run on in which it was there first.
+    """
+    found = []
+    for type_name, members in by_type.items():
+        if known := [one for one in members if not one.began_in_the_runs]:
+            found.append((known, _rises(reach, type_bytes.get(type_name, ()), type_name, known, runs)))
+        for one in members:
+            if one.began_in_the_runs:
+                rises = _rises(reach, type_bytes.get(type_name, ()), type_name, [one], runs)
+                began = next((run for run, rise in enumerate(rises) if rise > 0), len(rises))
+                first, later = sum(rises[began : began + 1]), rises[began + 1 :]
+                # What else grows of the type would make it look as if this one did.
+                is_it = abs(sum(rises) - one.growth) <= _GOES_ON * one.growth
+                if is_it and 0 < first <= one.growth - least:
+                    found.append(([replace(one, size_before=first)], [0] * (began + 1) + later))
+    return found
 
 
 def _grown(before: HeapGraph, reach: Reach) -> list[_Grown]:
@@ -184,13 +212,14 @@ def _in_their_place(before: HeapGraph, reach: Reach, objects: U32) -> list[_Grow
     held = cache(lambda holder: _held_by_slot(before, holder))
     found: dict[tuple[int, str], _Grown] = {}
     for obj, holder, refs in ways:
-        earlier = known.of(holder)
+        earlier = place = known.of(holder)
         for ref in refs:
             earlier = None if earlier is None else held(earlier).get(_slot_of(graph, ref))
-        if earlier is None:
+        if place is None or (earlier is None and is_container(graph.type_name(obj))):
             continue
         told_as = _named(graph, refs)
-        one = _Grown(obj, int(before.sizes[earlier]), int(graph.sizes[obj]), told_as, frozenset((obj,)))
+        size = 0 if earlier is None else int(before.sizes[earlier])
+        one = _Grown(obj, size, int(graph.sizes[obj]), told_as, frozenset((obj,)), earlier is None)
         key = told_as, graph.type_name(obj)
         found[key] = one if key not in found else _together(found[key], one)
     return list(found.values())
