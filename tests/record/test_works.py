@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import contextvars
 import gc
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures.thread import ThreadPoolExecutor
@@ -15,10 +16,11 @@ import pytest
 import leakscan
 from leakscan import _native
 from leakscan.heap.reader import load
-from leakscan.record import births, works
+from leakscan.record import births, works, works_threads
 from leakscan.record.works import AsgiWork, CeleryWork, TaskWork, WsgiWork, route_of
 
-SUBMIT = ThreadPoolExecutor.submit
+AS_THEY_WERE = (ThreadPoolExecutor.submit, threading.Thread.start, threading.Thread._set_ident)
+"""What hands a work over to threads while births are recorded."""
 
 
 class Thing:
@@ -85,6 +87,57 @@ def test_it_follows_tasks_callbacks_and_threads_of_pools(recorded):
     inside = ("task", "callback", "to_thread", "pool", "loop's pool", "submit")
     assert {name: born_in(made[name]) for name in inside} == dict.fromkeys(inside, "A")
     assert (born_in(made["outside"]), born_in(made["outside in the pool"])) == ("", "")
+
+
+def test_it_follows_threads_and_the_threads_that_they_start(recorded):
+    made: dict[str, Thing] = {}
+
+    def make(key: str) -> None:
+        made[key] = Thing()
+
+    def start_another() -> None:
+        make("thread")
+        inner = threading.Thread(target=make, args=("of a thread",))
+        inner.start()
+        inner.join()
+
+    class Own(threading.Thread):
+        def run(self) -> None:
+            make("subclass")
+
+    context = contextvars.copy_context()
+    with leakscan.work("A"):
+        threads = [threading.Thread(target=start_another), threading.Timer(0, make, ("timer",)), Own()]
+        if sys.version_info >= (3, 14):
+            threads.append(threading.Thread(target=make, args=("in a context",), context=context))
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    outside = threading.Thread(target=make, args=("outside",))
+    outside.start()
+    outside.join()
+    assert born_in(made.pop("outside")) == ""
+    assert {key: born_in(thing) for key, thing in made.items()} == dict.fromkeys(made, "A")
+    assert len(made) == len(threads) + 1
+
+
+def test_a_thread_that_serves_everybody_is_of_no_work(recorded):
+    pool = ThreadPoolExecutor(1)
+    with leakscan.work("A"):
+        assert born_in(pool.submit(Thing).result()) == "A"
+    assert born_in(pool.submit(Thing).result()) == ""
+    pool.shutdown()
+
+
+def test_a_thread_that_cannot_start_leaves_nothing(recorded):
+    with leakscan.work("A"):
+        thread = threading.Thread(target=Thing)
+        thread.start()
+        thread.join()
+        with pytest.raises(RuntimeError):
+            thread.start()
+    assert works_threads._starting == {}
 
 
 def test_threads_that_take_turns_keep_their_own(recorded):
@@ -157,14 +210,18 @@ def test_counts_begin_anew_when_births_are_armed(tmp_path):
         assert graph.works_begun[names.index("again")] == 1
 
 
+def as_they_are() -> tuple[object, ...]:
+    return (ThreadPoolExecutor.submit, threading.Thread.start, threading.Thread._set_ident)
+
+
 def test_without_births_nothing_is_changed_and_nothing_is_left():
-    assert ThreadPoolExecutor.submit is SUBMIT
+    assert as_they_are() == AS_THEY_WERE
     with leakscan.work("A"):
-        assert works._current.get() == 0
+        assert works.current.get() == 0
     births.arm(runs=5)
-    assert ThreadPoolExecutor.submit is not SUBMIT
+    assert not set(as_they_are()) & set(AS_THEY_WERE)
     births.disarm()
-    assert ThreadPoolExecutor.submit is SUBMIT
+    assert as_they_are() == AS_THEY_WERE
 
 
 def test_a_work_that_outlives_the_recording_ends_in_peace(recorded):

@@ -57,7 +57,7 @@ def arm(*, runs: int | None = None, sites: bool = False) -> None:
     _TIMES_ARMED[0] += 1
     works = sys.modules.get("leakscan.record.works")
     if works is not None:
-        works.follow_executors()
+        works.follow()
     try:
         _native.births_arm(
             8 if runs is not None and runs <= LAST_RUN_NARROW else 16, sites, os.fsencode(OWN_FOLDER)

@@ -1,6 +1,6 @@
 """Whose request: `leakscan.work` names the work under way, and births carry its number.
 
-    with leakscan.work("POST /chat"): ...      follows `await`, tasks, callbacks and thread pools
+    with leakscan.work("POST /chat"): ...      follows `await`, tasks, callbacks and threads
     app = leakscan.AsgiWork(app)               one work for each request, named after method and path
     app = leakscan.WsgiWork(app)
     leakscan.CeleryWork()             in a worker of Celery: one for each task, named after it
@@ -12,21 +12,21 @@ changes nothing.
 
 from __future__ import annotations
 
-import concurrent.futures.thread
-import contextlib
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextvars import ContextVar, Token, copy_context
+from contextvars import Token, copy_context
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from leakscan import _native
+from leakscan.record.works_threads import Within, current, follow, leave, stop
 
 if TYPE_CHECKING:
     import asyncio
 
-_current: Final[ContextVar[int]] = ContextVar("leakscan work", default=0)
-_table: Final = _native.works_open(_current)
+__all__ = ["AsgiWork", "CeleryWork", "TaskWork", "WsgiWork", "follow", "route_of", "stop", "work"]
+
+_table: Final = _native.works_open(current)
 """By which a recorder that came from outside finds the variable and the names."""
 _numbers: Final[dict[str, int]] = {}
 """One int for each name: a new one for each request would be one more object that lives with its tasks."""
@@ -50,13 +50,11 @@ class work:
 
     def __enter__(self) -> None:
         if not _native.works_recorded():
-            if _as_it_was:
-                stop()
+            stop()
             return
-        if not _as_it_was:
-            follow_executors()
+        follow()
         number = _number_of(self._name)
-        self._token = _current.set(number)
+        self._token = current.set(number)
         _native.works_begin(number)
 
     def __exit__(
@@ -64,7 +62,7 @@ class work:
     ) -> None:
         token, self._token = self._token, None
         if token is not None:
-            _leave(token)
+            leave(token)
 
 
 def _number_of(name: str) -> int:
@@ -74,31 +72,6 @@ def _number_of(name: str) -> int:
         if len(_numbers) < _MOST_NAMES:
             _numbers[str(name)] = number
     return number
-
-
-def _leave(token: Token[int]) -> None:
-    # A generator may end in another context than it began in: that one has nothing to reset.
-    with contextlib.suppress(ValueError):
-        _current.reset(token)
-    _native.works_changed()
-
-
-class _Within:
-    """A piece of a work that was counted when it began."""
-
-    __slots__ = ("_number", "_token")
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-        self._token: Token[int] | None = None
-
-    def __enter__(self) -> None:
-        self._token = _current.set(self._number)
-        _native.works_changed()
-
-    def __exit__(self, *failure: object) -> None:
-        if self._token is not None:
-            _leave(self._token)
 
 
 class AsgiWork:
@@ -133,7 +106,7 @@ class WsgiWork:
         if not name:
             return self.app(environ, start_response)
         with work(name):
-            number = _current.get()
+            number = current.get()
             body = self.app(environ, start_response)
         # A list is made already; what makes its parts later makes them in this work, too.
         return body if isinstance(body, (list, tuple)) else _Body(body, number)
@@ -149,13 +122,13 @@ class _Body:
         return self
 
     def __next__(self) -> bytes:
-        with _Within(self._number):
+        with Within(self._number):
             if self._parts is None:
                 self._parts = iter(self._body)
             return next(self._parts)
 
     def close(self) -> None:
-        with _Within(self._number):
+        with Within(self._number):
             close = getattr(self._body, "close", None)
             if close is not None:
                 close()
@@ -222,7 +195,7 @@ class TaskWork:
 
     def _make(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
         context = options.get("context")
-        under_way = _current.get() if context is None else context.get(_current, 0)
+        under_way = current.get() if context is None else context.get(current, 0)
         name = self.name(coroutine) if _native.works_recorded() and not under_way else ""
         if name:
             options["context"] = context = copy_context() if context is None else context
@@ -234,10 +207,9 @@ class TaskWork:
 
 def _begin_for_good(name: str) -> None:
     """In a context of its own, which ends with the task."""
-    if not _as_it_was:
-        follow_executors()
+    follow()
     number = _number_of(name)
-    _current.set(number)
+    current.set(number)
     _native.works_begin(number)
 
 
@@ -268,45 +240,3 @@ def route_of(path: str) -> str:
 
 def _is_identity(part: str) -> bool:
     return bool(_IDENTITY.fullmatch(part)) and not _VERSION.fullmatch(part)
-
-
-class _Carried:
-    """A call in a pool's thread, in the work that handed it over; the pool does not copy the context."""
-
-    __slots__ = ("_call", "_number")
-
-    def __init__(self, call: Callable[..., Any], number: int) -> None:
-        self._call = call  # Any: the program's own call
-        self._number = number
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with _Within(self._number):
-            return self._call(*args, **kwargs)
-
-
-_pool: Final = concurrent.futures.thread.ThreadPoolExecutor
-_as_it_was: Final[list[Callable[..., Any]]] = []  # Any: as in _Carried
-"""`submit` of the pool while ours stands in its place; empty otherwise."""
-
-
-def _submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:  # Any: as in _Carried
-    number = _current.get()
-    return _original(self, _Carried(fn, number) if number else fn, *args, **kwargs)
-
-
-_original: Final = _pool.submit
-
-
-def follow_executors() -> None:
-    """From now on a pool's threads do their calls in the work that handed them over. Births are recorded."""
-    if not _as_it_was and _pool.submit is _original:
-        _as_it_was.append(_original)
-        _pool.submit = _submit  # type: ignore[method-assign]  # for as long as births are recorded
-
-
-def stop() -> None:
-    """Births are no longer recorded: leave nothing in the program."""
-    # Who has wrapped it since keeps ours, which only passes calls on when there is no work.
-    if _as_it_was and _pool.submit is _submit:
-        _pool.submit = _original  # type: ignore[method-assign]  # as it was
-    _as_it_was.clear()
