@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -13,6 +14,9 @@ import pytest
 # the tests start: those that press it would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# numpy starts a thread of OpenBLAS for each core: a third of what importing it costs, and nothing uses one.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # The files of the tests are compiled once and not by each worker of each run, whatever the environment says;
 # what the tests themselves import is left as it was.

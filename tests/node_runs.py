@@ -1,9 +1,10 @@
-"""Captures of JavaScript scenarios: which Node, and one capture from a text."""
+"""Captures of JavaScript scenarios: which Node, one capture from a text, several programs in one process."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,20 @@ def captured(
         settings=settings or Settings(runs=8, warmup=2, settle_seconds=0.5, timeout_seconds=30),
         overwrite=True,
     )
+
+
+def captured_together(folder: Path, programs: Path, names: Iterable[str], settings: Settings) -> Capture:
+    """One capture whose runs call each of these exports, and read the streams that they return.
+
+    Starting Node and writing its heap takes as long as twenty programs of a few lines.
+    """
+    text = f"""
+    import * as programs from "{programs}";
+    export async function run() {{
+      for (const name of {sorted(names)}) {{
+        const made = await programs[name]();
+        if (made?.[Symbol.asyncIterator]) for await (const part of made) void part;
+      }}
+    }}
+    """
+    return captured(folder, text, settings=settings)

@@ -89,6 +89,7 @@ export function private_field() {
   registry.add(new Thing());
 }
 
+const abandoned = [];
 export async function abandoned_generator() {
   async function* stream() {
     const thing = new Thing();
@@ -100,7 +101,7 @@ export async function abandoned_generator() {
   }
   const iterator = stream();
   await iterator.next();
-  list.push(iterator);
+  abandoned.push(iterator);
 }
 
 const controller = new AbortController();

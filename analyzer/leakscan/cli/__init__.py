@@ -69,6 +69,9 @@ def run() -> NoReturn:
         # What an encoding lacks (a pipe on Windows, PYTHONIOENCODING=ascii) is written as its escape.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    # numpy would start a thread of OpenBLAS for each core, and no command uses one. In C's environment only:
+    # what a command starts is given os.environ.
+    os.putenv("OPENBLAS_NUM_THREADS", os.environ.get("OPENBLAS_NUM_THREADS", "1"))
     code = main()
     if code == exits.INTERRUPTED:
         # An interrupt that came while text was compiled, as dataclasses are, stays noted in CPython (3.8 on,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -121,7 +122,7 @@ def _process_to_watch(what: list[str]) -> tuple[int, subprocess.Popen[bytes] | N
     if len(what) == 1 and what[0].isdigit():
         return int(what[0]), None
     try:
-        started = subprocess.Popen(what, stdout=sys.stderr)
+        started = subprocess.Popen(what, stdout=sys.stderr, env=os.environ)
     except OSError as error:
         raise CaptureError(
             f"cannot start {what[0]}: {error.strerror}", hint="give a PID, or a command after --"

@@ -57,6 +57,7 @@ class Target:
             self._process = subprocess.Popen(
                 [*command, json.dumps({**config, **fds})],
                 stdin=subprocess.DEVNULL,
+                env=os.environ,
                 # Our stdout is for the answer; the target's output goes where progress goes.
                 stdout=stderr_descriptor(),
                 pass_fds=list(fds.values()),
