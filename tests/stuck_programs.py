@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-NEVER, CAN_WAKE, DOUBT = "never", "can-wake", "doubt"
-"""DOUBT: whatever is said, it is no accusation."""
+NEVER, CAN_WAKE, DOUBT, LATER = "never", "can-wake", "doubt", "later"
+"""DOUBT: whatever is said, it is no accusation. LATER: never, which is found in 3.14 and later; or nothing is said."""
 
 
 @dataclass(frozen=True)
@@ -178,13 +178,20 @@ THREAD_LIVE = (
     "generator",
     "held_from_c",
 )
-"""A thread that waits with a time limit, or inside a lock of its own, is not accused either."""
+"""A thread that waits with a time limit is not accused, one inside a lock or queue of C not in every version."""
 THREAD_UNTOLD = {
-    "timed": ("threading.Event()", "p.wait(1000)"),
-    "timed_queue": ("queue.Queue()", "p.get(timeout=1000)"),
-    "lock": ("locked(threading.Lock())", "p.acquire()"),
-    "simple_queue": ("queue.SimpleQueue()", "p.get()"),
-    "sleeps": ("threading.Event()", "time.sleep(1000)"),
+    "timed": ("threading.Event()", "p.wait(1000)", DOUBT),
+    "timed_queue": ("queue.Queue()", "p.get(timeout=1000)", DOUBT),
+    "timed_lock": ("locked(threading.Lock())", "p.acquire(timeout=1000)", DOUBT),
+    "timed_lock_by_place": ("locked(threading.Lock())", "p.acquire(True, 1000)", DOUBT),
+    "timed_simple_queue": ("queue.SimpleQueue()", "p.get(True, 1000)", DOUBT),
+    "timed_join": ("thread_of(threading.Event().wait)", "p.join(1000)", DOUBT),
+    "lock": ("locked(threading.Lock())", "p.acquire()", LATER),
+    "lock_true": ("locked(threading.Lock())", "p.acquire(True)", LATER),
+    "with_lock": ("locked(threading.Lock())", "with p: pass", LATER),
+    "simple_queue": ("queue.SimpleQueue()", "p.get()", LATER),
+    "join": ("thread_of(threading.Event().wait)", "p.join()", NEVER),
+    "sleeps": ("threading.Event()", "time.sleep(1000)", DOUBT),
 }
 
 TRIO = {
@@ -360,8 +367,8 @@ def _threads() -> Iterator[Program]:
     ):
         expected = NEVER if place in THREAD_STUCK else CAN_WAKE
         yield _thread(f"thread_{primitive}_{place}", made, wait, places[place], expected)
-    for primitive, (made, wait) in THREAD_UNTOLD.items():
-        yield _thread(f"thread_{primitive}", made, wait, "", DOUBT)
+    for primitive, (made, wait, expected) in THREAD_UNTOLD.items():
+        yield _thread(f"thread_{primitive}", made, wait, "", expected)
 
 
 def _thread(name: str, made: str, wait: str, kept: str, expected: str) -> Program:
@@ -612,6 +619,42 @@ def stuck(pair): pair[0].wait()
 async def start(keep, keep_task):
     p = asyncio.get_running_loop().create_future(); keep(waiter_NAME(p))
     start_thread(stuck, (threading.Event(), p)); await asyncio.sleep(0.02)
+""",
+    ),
+    "thread_joins_one_that_sleeps": (
+        CAN_WAKE,
+        """
+def waiter_NAME(thread): thread.join()
+async def start(keep, keep_task): start_thread(waiter_NAME, thread_of(time.sleep, 1000)); await asyncio.sleep(0.02)
+""",
+    ),
+    "threads_join_one_whose_event_is_known": (
+        CAN_WAKE,
+        """
+def waiter_NAME(thread): thread.join()
+async def start(keep, keep_task):
+    live.event = threading.Event(); first = thread_of(live.event.wait)
+    start_thread(waiter_NAME, thread_of(waiter_NAME, first)); await asyncio.sleep(0.02)
+""",
+    ),
+    "lock_of_thread_that_sleeps": (
+        DOUBT,
+        """
+def waiter_NAME(p): p.acquire()
+def owner(p):
+    with p: time.sleep(1000)
+async def start(keep, keep_task):
+    p = threading.Lock(); start_thread(owner, p); await asyncio.sleep(0.02)
+    start_thread(waiter_NAME, p); await asyncio.sleep(0.02)
+""",
+    ),
+    "two_in_one_lock": (
+        DOUBT,
+        """
+def waiter_NAME(p): p.acquire()
+async def start(keep, keep_task):
+    p = locked(threading.Lock()); start_thread(waiter_NAME, p); start_thread(waiter_NAME, p)
+    await asyncio.sleep(0.02)
 """,
     ),
     "executor_job_stuck": (
@@ -929,6 +972,7 @@ def wrong_answers(chosen: list[Program], found: Any) -> list[tuple[str, str, lis
         NEVER: lambda said: "never" in said,
         CAN_WAKE: lambda said: said <= {"can-wake"},
         DOUBT: lambda said: "never" not in said,
+        LATER: lambda said: said <= {"never"},
     }
     return [
         (one.name, one.expected, sorted(answers.get(one.name, ())))

@@ -169,7 +169,13 @@ def busy_pool() -> Any:
 
 
 def start_thread(function: Any, p: object) -> None:
-    threading.Thread(target=function, args=(p,), daemon=True).start()
+    thread_of(function, p)
+
+
+def thread_of(function: Any, *args: object) -> threading.Thread:
+    thread = threading.Thread(target=function, args=args, daemon=True)
+    thread.start()
+    return thread
 
 
 def pipe() -> int:

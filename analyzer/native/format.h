@@ -63,6 +63,7 @@ enum ObjectFlag : std::uint8_t {
     SYNTHETIC = 16,
     UNREADABLE = 32,
     OWN = 64,
+    WAITED_FOR = 128,
 };
 enum TypeFlag : std::uint8_t {
     TYPE_HEAP = 1,

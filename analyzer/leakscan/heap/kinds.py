@@ -104,6 +104,8 @@ class ObjectFlag(IntFlag):
     """a fault while it was read: its references are missing"""
     OWN = 64
     """leakscan's own"""
+    WAITED_FOR = 128
+    """a lock of `_thread` or a `SimpleQueue` that a thread waits for (3.14 and later)"""
 
 
 class TypeFlag(IntFlag):

@@ -24,7 +24,7 @@ struct Layout {
     int function_bytes = -1, func_globals = -1, func_builtins = -1, func_name = -1;
     int func_qualname = -1, func_code = -1, func_defaults = -1, func_kwdefaults = -1;
     int func_closure = -1, func_doc = -1, func_dict = -1, func_module = -1, func_annotations = -1;
-    int func_typeparams = -1, func_annotate = -1, code_consts = -1, code_names = -1;
+    int lock_state = -1, func_typeparams = -1, func_annotate = -1, code_consts = -1, code_names = -1;
     int code_exceptiontable = -1, code_flags = -1, code_stacksize = -1, code_firstlineno = -1;
     int code_nlocalsplus = -1, code_nlocals = -1, code_nfreevars = -1, code_localsplusnames = -1;
     int code_localspluskinds = -1, code_filename = -1, code_name = -1, code_qualname = -1;
@@ -160,6 +160,8 @@ inline constexpr std::ptrdiff_t kKeyBehindHash = 8;               // PyDictKeyEn
 inline constexpr std::ptrdiff_t kValueBehindKey = 8;              // in both
 inline constexpr std::ptrdiff_t kGcPrevious = -8, kGcNext = -16;  // PyGC_Head, before the object
 inline constexpr std::ptrdiff_t kIntTag = 16;                     // PyLongObject.long_value.lv_tag, 3.12+
+inline constexpr std::uint8_t kHeldAndWaited = 3;                 // both bits of a PyMutex, 3.14+
+inline constexpr std::uint8_t kHasThreadsWaiting = 1;             // of a SimpleQueue, at the same place
 inline constexpr int kIntTagBits = 3;                             // of sign, below the number of digits
 // Where an instance keeps its attributes, before the object: the dict, in 3.12 perhaps tagged values, in 3.11 the
 // values beside it.

@@ -49,6 +49,8 @@ struct TypePlan {
     bool python_class;  // instances are traversed by subtype_traverse
     bool checked;       // run tp_traverse and compare
     bool managed_dict, inline_values, own;
+    // Of the state of a lock or a SimpleQueue: all set while a thread waits for it.
+    std::uint8_t waited_bits;
     bool opaque;  // C memory that no tp_traverse tells of: its words are looked at after the walk
     const char* await_label;
     Field* fields;

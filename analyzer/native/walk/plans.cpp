@@ -224,6 +224,11 @@ void fill_plan(Walk& walk, TypePlan* plan) {
     plan->await_label = named(solid, "coroutine")         ? "cr_await"
                         : named(solid, "async_generator") ? "ag_await"
                                                           : "gi_yieldfrom";
+    plan->waited_bits = 0;
+    if (L->lock_state >= 0) {
+        const bool is_lock = named(type, "_thread.lock") || named(type, "_thread.RLock");
+        plan->waited_bits = is_lock ? kHeldAndWaited : named(type, "_queue.SimpleQueue") ? kHasThreadsWaiting : 0;
+    }
     plan->managed_dict = type->flags & tpflag::MANAGED_DICT;
     plan->inline_values = L->minor >= 13 && (type->flags & tpflag::INLINE_VALUES);
     plan->checked = !trusted && type->traverse && (type->flags & tpflag::HAVE_GC);

@@ -280,6 +280,8 @@ void Walk::process(const Object* object) {
         if (!(reinterpret_cast<const TypeObject*>(object)->flags & tpflag::HEAP)) row_refcount_ = format::kImmortal;
     }
     if (plan->own) current_flags_ |= format::OWN;
+    if (plan->waited_bits && (load<std::uint8_t>(object, L->lock_state) & plan->waited_bits) == plan->waited_bits)
+        current_flags_ |= format::WAITED_FOR;
     if (plan->opaque && !is_tight_) opaque_.push(current_);
     row_size_ = shallow_size(object, plan);
     row_blocks_ = block_bytes(object, plan, row_size_);

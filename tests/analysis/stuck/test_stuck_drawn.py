@@ -266,6 +266,100 @@ def test_main_threads_and_those_with_a_limit_or_on_their_way_are_not_asked_about
     assert stuck(drawn).waiting == 0
 
 
+def inside(call: str, of: str, *more: str, python: str = "3.14.2") -> Stuck:
+    """A thread in a method of C, with its arguments on the value stack above the method and its object."""
+    drawn = f"""
+    thread T -> top; top: <frame> name=work at=/srv/app.py:30; top -[frame f_back]-> run
+    run -[frame f_back]-> base; top -[local lock]-> x; top -[stack 0]-> call; top -[stack 1]-> x
+    call: method_descriptor name={call}; run: <frame> name=Thread.run
+    base: <frame> name=Thread._bootstrap; base -[local self]-> th; x: {of}
+    th: threading.Thread
+    """
+    graph = heap("\n".join((APP, drawn, *more)), meta={"python": python})
+    return find_stuck(graph, Analysed(graph).life)
+
+
+WAITED = "_thread.lock flags=waited_for"
+
+
+@pytest.mark.parametrize(
+    ("call", "of"),
+    [
+        ("lock.acquire", WAITED),
+        ("lock.__enter__", WAITED),
+        ("RLock.acquire", "_thread.RLock flags=waited_for"),
+        ("SimpleQueue.get", "_queue.SimpleQueue flags=waited_for"),
+    ],
+)
+def test_a_thread_waits_for_ever_in_a_lock_or_queue_of_c_that_nobody_else_knows(call: str, of: str):
+    assert inside(call, of).never == 1
+    assert inside(call, of, "top -[stack 2]-> yes").never == 1
+    assert inside(call, of, "m -[.KEPT]-> x").never == 0
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        inside("lock.acquire", "_thread.lock"),
+        inside("lock.release", WAITED),
+        inside("lock.acquire", WAITED, "top -[stack 2]-> limit; limit: int"),
+        inside(
+            "SimpleQueue.get", "_queue.SimpleQueue flags=waited_for", "top -[stack 2]-> keys; keys: tuple"
+        ),
+        inside("lock.acquire", WAITED, python="3.13.9"),
+        inside("lock.acquire", WAITED, python="unknown"),
+    ],
+    ids=["not waited for", "another call", "a limit", "names of arguments", "3.13", "no version"],
+)
+def test_who_may_be_on_its_way_out_of_a_lock_is_not_asked_about(found: Stuck):
+    assert found.waiting == 0
+
+
+def test_two_threads_in_one_lock_are_not_asked_about_since_one_may_have_it():
+    second = """
+    thread U -> t2; t2: <frame> name=work; t2 -[frame f_back]-> b2; t2 -[stack 0]-> call; t2 -[stack 1]-> x
+    b2: <frame> name=Thread._bootstrap; b2 -[local self]-> th2; th2: threading.Thread
+    """
+    assert inside("lock.acquire", WAITED, second).waiting == 0
+
+
+JOIN = "join: <frame> name=Thread.join at=/usr/lib/python3.13/threading.py:1092"
+
+
+def joining(*more: str, frames: str = JOIN, of: str = "th") -> Stuck:
+    """A thread that joins `th`, the one in `condition.wait()`, or another one."""
+    start = "deeper" if "deeper" in frames else "join"
+    return stuck(
+        thread(),
+        f"thread J -> {start}; {frames}; join -[frame f_back]-> jw -[frame f_back]-> jb",
+        f"join -[local self]-> {of}",
+        "jw: <frame> name=last at=/srv/app.py:40; jb: <frame> name=Thread._bootstrap",
+        "jb -[local self]-> jt; jt: threading.Thread",
+        *more,
+    )
+
+
+def test_who_joins_a_thread_that_never_ends_never_wakes_either():
+    deeper = "join: <frame> name=Thread.join at=/lib/threading.py:1119; deeper -[frame f_back]-> join"
+    deeper += "; deeper: <frame> name=Thread._wait_for_tstate_lock"
+    for found in (joining(), joining(frames=deeper)):
+        last = next(group for group in found.groups if group.name == "last")
+        assert (found.never, last.reason) == (2, Reason.WAITS_FOR_STUCK)
+        assert [found.groups[at].name for at in last.waits_for_groups] == ["work"]
+
+
+def test_who_joins_a_thread_that_can_end_or_has_a_limit_is_not_accused():
+    assert joining("m -[.COND]-> cond").never == 0
+    assert joining("join -[local timeout]-> limit; limit: float").never == 1
+    own = "join: <frame> name=Thread.join at=/srv/app.py:3"
+    assert joining(frames=own).never == 1
+
+
+def test_who_joins_a_thread_that_has_ended_is_on_its_way():
+    found = joining("gone: threading.Thread", of="gone")
+    assert {group.name: group.answer for group in found.groups}["last"] is Answer.CAN_WAKE
+
+
 TRIO = """
 root -> rn; rn: trio._core._run.Runner; rn -[.tasks]-> all; all: set; all -[{}]-> t; all -[{}]-> main
 rn -[.main_task]-> main; main: trio.lowlevel.Task; main -[.coro]-> mc; mc: coroutine name=main

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leakscan.analysis.graph.refs import frames_below
 from leakscan.analysis.results.waits import Waiter
 from leakscan.analysis.stuck.fields import Fields
+from leakscan.analysis.stuck.threads import waiting_threads
 from leakscan.analysis.stuck.together import callbacks_of, waited_together
 from leakscan.heap.graph import HeapGraph
-from leakscan.heap.kinds import ObjectFlag, RootKind
+from leakscan.heap.kinds import ObjectFlag
 
 _MAIN_CALLBACKS = frozenset({"_run_until_complete_cb", "done_cb"})
 
@@ -29,11 +29,17 @@ class Actor:
     loop: int = -1
     root: int = -1
     """position of a thread's root"""
+    joins: bool = False
+    """a thread that waits for the end of another one"""
 
 
 def find_actors(graph: HeapGraph, fields: Fields) -> list[Actor]:
     """Everything in the snapshot that is known to wait. What the outside wakes by itself is left out."""
-    return [*_asyncio_tasks(graph, fields), *_trio_tasks(graph, fields), *_threads(graph, fields)]
+    threads = [
+        Actor(Waiter.THREAD, each.thread, each.waits_for, each.top, root=each.root, joins=each.joins)
+        for each in waiting_threads(graph, fields)
+    ]
+    return [*_asyncio_tasks(graph, fields), *_trio_tasks(graph, fields), *threads]
 
 
 def _asyncio_tasks(graph: HeapGraph, fields: Fields) -> list[Actor]:
@@ -51,7 +57,9 @@ def _asyncio_tasks(graph: HeapGraph, fields: Fields) -> list[Actor]:
 
 
 def tasks_awaited(graph: HeapGraph, fields: Fields, actor: Actor) -> list[int]:
-    """The tasks that this one waits for: one, or those that a gather, wait or group waits for."""
+    """The tasks that this one waits for, one or those of a gather, wait or group; the thread it joins."""
+    if actor.joins:
+        return [actor.waits_for]
     together = waited_together(graph, fields, actor.waits_for)
     if together is not None:
         return [each for each in together.pending if graph.type_name(each).endswith("Task")]
@@ -78,37 +86,3 @@ def _trio_tasks(graph: HeapGraph, fields: Fields) -> list[Actor]:
             continue
         found.append(Actor(Waiter.TRIO_TASK, task, task, coroutine))
     return found
-
-
-def _threads(graph: HeapGraph, fields: Fields) -> list[Actor]:
-    found = []
-    for root in range(len(graph.roots)):
-        if graph.root_kind(root) != RootKind.THREAD or int(graph.roots.flags[root]):
-            continue
-        top = int(graph.roots.targets[root])
-        lock, frames = _waits_in_condition(graph, fields, top), frames_below(graph, top)
-        if lock is None or _function(graph, frames[-1]) != "Thread._bootstrap":
-            continue  # the main thread: a signal interrupts it
-        thread = fields.get(frames[-1], "self")
-        if thread is not None:
-            found.append(Actor(Waiter.THREAD, thread, lock, top, root=root))
-    return found
-
-
-def _function(graph: HeapGraph, frame: int) -> str:
-    return graph.name_of(frame) or ""
-
-
-def _waits_in_condition(graph: HeapGraph, fields: Fields, frame: int) -> int | None:
-    """The lock that a thread waits for in `threading.Condition.wait()` without a time limit.
-
-    Once notified, the lock is no longer among the waiters: that thread is on its way. A thread inside
-    `lock.acquire()` of its own cannot be told from one that runs.
-    """
-    if _function(graph, frame).rpartition(".")[2] != "wait" or fields.get(frame, "timeout") is not None:
-        return None
-    condition, lock = fields.get(frame, "self"), fields.get(frame, "waiter")
-    if condition is None or lock is None or graph.type_name(condition) != "threading.Condition":
-        return None
-    waiters = fields.get(condition, "_waiters")
-    return lock if waiters is not None and lock in fields.targets(waiters) else None

@@ -43,6 +43,8 @@ class World:
     seen: Bools
     closed: frozenset[int] = frozenset()
     broken_with: Mapping[int, int] = field(default_factory=dict)
+    joined: frozenset[int] = frozenset()
+    """Threads whose end another one waits for: those that are not blocked can end, or have ended."""
     several: dict[int, Together | None] = field(default_factory=dict)
 
     def settle(self) -> None:
@@ -125,11 +127,11 @@ class World:
 
     def _can_end(self, waited: int, depth: int = 0) -> bool:
         """Whether a future, a gather or a task can be done by somebody."""
-        if waited in self.blocked and self.blocked[waited].waiter is Waiter.TASK:
+        if waited in self.blocked and self.blocked[waited].waiter in (Waiter.TASK, Waiter.THREAD):
             return False
         together = self.together(waited)
         if together is None:
-            return bool(self.seen[waited]) or self._is_done_task(waited)
+            return bool(self.seen[waited]) or waited in self.joined or self._is_done_task(waited)
         if not together.pending or depth > _DEEPEST:
             return True
         endings = [self._can_end(each, depth + 1) for each in together.pending]
@@ -178,6 +180,7 @@ def begin(graph: HeapGraph, life: Liveness, fields: Fields, actors: Sequence[Act
         not_counted(graph, fields, actors),
         np.zeros(graph.object_count, np.bool_),
         broken_with=broken_with(graph, fields),
+        joined=frozenset(actor.waits_for for actor in actors if actor.joins),
         closed=frozenset(obj for obj, actor in blocked.items() if _is_closed(fields, actor.loop)),
     )
     broken = [lots for task, lots in world.broken_with.items() if task not in blocked]
