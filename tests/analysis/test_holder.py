@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pytest
+
 from drawn_leaks import reached
 from drawn_runs import Analysed
 from heaps import heap
@@ -100,6 +102,11 @@ def test_the_bound_of_an_lru_cache_is_one_the_runtime_keeps():
 def test_the_bound_of_a_deque_is_its_own():
     found = facts("recent")
     assert (found.bound, found.bound_is_enforced) == (50, True)
+
+
+@pytest.mark.parametrize(("number", "bound"), [(2**31 - 2, 2**31 - 2), (2**31 - 1, None)])
+def test_as_large_a_number_as_fits_is_no_bound(number: int, bound: int | None):
+    assert facts("runs", added=f"workflow: app.flows.Workflow bound={number}").bound == bound
 
 
 def test_a_number_beside_the_container_is_a_bound_that_may_not_be_kept():

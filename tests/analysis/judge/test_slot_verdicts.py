@@ -134,3 +134,27 @@ def test_the_bound_of_many_bounded_containers_is_that_of_all_of_them():
     )
     found = verdicts(half_full, before=f"{APP}\n{sessions}")
     assert found == {"Session.last[*]": Verdict.FILLING}
+
+
+@pytest.mark.parametrize(
+    ("births", "still", "verdict"),
+    [
+        ((20, 19, 18), True, Verdict.BOUNDED),
+        ((20, 19, 18), False, Verdict.INCONCLUSIVE),
+        ((20, 19, 17), True, Verdict.INCONCLUSIVE),
+    ],
+    ids=["in step", "more and more links", "one is older than the links"],
+)
+def test_what_hangs_on_the_links_of_a_chain_goes_with_them(
+    births: tuple[int, ...], still: bool, verdict: Verdict
+):
+    head = f"{APP}; s -[.head]-> l0; l0: app.Link"
+    links = " -[.prev]-> ".join(f"l{n}" for n in range(4))
+    chain = "; ".join(f"l{n}: app.Link birth={21 - n}; l{n} -[.at]-> f{n}; f{n}: float" for n in range(1, 4))
+    dated = "; ".join(f"f{n}: float birth={birth}" for n, birth in enumerate(births, start=1))
+    before = f"{head}; l0 -[.prev]-> old; old: app.Link"
+    after = f"{head}; {links}; {chain}; {dated}"
+    counts = {"app.Link": [4] * 21 if still else [1] * 18 + [2, 3, 4]}
+    graphs = [heap(text, meta={"births": True}) for text in (before, after)]
+    found = {one.slot.pattern: one for one in told(*graphs, runs=RUNS, type_counts=counts).judged}
+    assert found["Link.prev"].judgement.verdict is verdict

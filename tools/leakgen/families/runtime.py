@@ -219,6 +219,6 @@ def layered_classes(g):
                 {current}.__class__ = type("{base}Of", (type({current}),), {{"made": {thing.new()}}})
         """,
         thing,
-        [[current + r"\.__class__"]],
+        [[current + r"'?\.__class__"]],
         f"{current}.__class__ = {base}",
     )

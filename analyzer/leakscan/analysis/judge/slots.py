@@ -17,6 +17,7 @@ from leakscan.analysis.judge.ranks import ORDER, rank
 from leakscan.analysis.judge.rules import judge, judge_growth, judge_undated
 from leakscan.analysis.results.findings import Verdict
 from leakscan.analysis.slots.entries import Entries
+from leakscan.analysis.slots.slot import SlotKind
 
 ACCUMULATING: Final = frozenset(ORDER[:3])
 """What goes on growing, or may: such a slot must go; the others let go by themselves."""
@@ -54,6 +55,7 @@ def judge_slot(
     """The worst verdict of any population of slot `number`; undecided ones count when they matter."""
     by_type = {each.type_row: judge_population(holding, census, entries, each) for each in populations}
     by_type |= _in_step_with_the_entries(holding.reach.graph.type_names, entries, populations, by_type)
+    by_type |= _in_step_with_the_links(holding, number, populations, by_type)
     if NUMBER not in entries.by_type and not holding.lists_numbers(number):
         by_type |= _numbers_in_fields(holding, by_type)
     return worst_of(holding, populations, by_type)
@@ -125,6 +127,28 @@ def _in_step_with_the_entries(
         if not each.undated
         and by_type[each.type_row].verdict in (Verdict.LEAK, Verdict.INCONCLUSIVE)
         and not any(count and not in_lead for count, in_lead in zip(each.births, runs, strict=True))
+    }
+
+
+def _in_step_with_the_links(
+    holding: Holding, number: int, populations: Sequence[Population], by_type: Mapping[int, Judgement]
+) -> dict[int, Judgement]:
+    """What hangs on the links of a chain behind one name goes with them, when their number stands still."""
+    slot, graph = holding.table.slots[number], holding.reach.graph
+    if slot.kind is not SlotKind.NAME:
+        return {}
+    rows = set(graph.type_ids[graph.ref_targets[slot.refs]].tolist())
+    links = [each for each in populations if each.type_row in rows and each.is_whole and each.births]
+    if not links or any(by_type[each.type_row].reason != "replaced" for each in links):
+        return {}
+    runs = [any(counts) for counts in zip(*(each.births for each in links), strict=True)]
+    return {
+        each.type_row: by_type[links[0].type_row]
+        for each in populations
+        if by_type[each.type_row].verdict is Verdict.INCONCLUSIVE
+        and each.births
+        and not each.undated
+        and not any(count and not in_link for count, in_link in zip(each.births, runs, strict=True))
     }
 
 

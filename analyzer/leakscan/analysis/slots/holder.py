@@ -38,6 +38,8 @@ _ENFORCED: Final = frozenset(
 
 cachetools 3 to 8: `Cache.__setitem__` throws out what is too much before it puts anything in. SQLAlchemy 1.3
 to 2.1: `_manage_size` throws out the oldest when there is half as much again."""
+_NO_BOUND: Final = 2**31 - 1
+"""As large a number as fits says that there is none: `multiprocessing.Queue()` has SEM_VALUE_MAX."""
 
 
 def is_container(type_name: str) -> bool:
@@ -51,7 +53,7 @@ def bound_of(names: SlotNames, obj: int) -> tuple[int | None, bool]:
     """The bound seen on the object or on what owns it, and whether the runtime keeps it."""
     for owner in names.owners_of(obj):
         bound = names.graph.bounds.get(owner)
-        if bound is not None:
+        if bound is not None and bound < _NO_BOUND:
             return bound, names.graph.type_name(owner) in _ENFORCED
     return None, False
 
