@@ -173,7 +173,7 @@ def test_what_a_thread_stores_that_is_not_seen_is_nobodys_and_not_the_line_that_
 
 
 PROGRAM = """
-import sys
+import gc, sys, threading
 sys.path.insert(0, {package!r})
 from leakscan.record.writers import blame
 kept, listed = {{}}, []
@@ -182,28 +182,60 @@ def run():
     number = next(numbers)
     kept[number] = object()
     listed.append(object())
+    asked.release()
     if number == 3: raise ValueError(number)
+asked, ended, traces = threading.Semaphore(0), [], []
+def work():
+    while not ended:
+        asked.acquire()
+        traces.append(sys.gettrace())
+other = threading.Thread(target=work, daemon=True)
+other.start()
+def state():
+    hooks = [sys.gettrace(), sys.getprofile(), threading._trace_hook, threading._profile_hook]
+    collector = [gc.isenabled(), gc.get_threshold(), list(gc.callbacks)]
+    return [*hooks, *collector, threading.Thread.start, sys.get_asyncgen_hooks(), sys.meta_path[:]]
+before = state()
 try:
     blame([(0, id(kept), None), (1, id(listed), None)], run, runs=9)
 except ValueError:
     pass
-assert all(sys.monitoring.get_tool(number) is None for number in range(6))
+assert state() == before
 seen = blame([(0, id(kept), None), (1, id(listed), None)], run, runs=2)
 assert [row[4] for row in seen["written"]] == [2, 2], seen
+assert state() == before
+ended.append(True)
+asked.release()
+other.join()
+assert traces[-1] is None
+if sys.version_info < (3, 12):
+    sys.exit(print([0, 1, 0]))
+monitoring = sys.monitoring
+for tool in range(6):
+    assert monitoring.get_tool(tool) is None
+    monitoring.use_tool_id(tool, "a probe")
+    assert monitoring.get_events(tool) == 0
+    assert [monitoring.get_local_events(tool, each.__code__) for each in (run, work)] == [0, 0]
+    assert monitoring.register_callback(tool, monitoring.events.LINE, None) is None
+    assert monitoring.register_callback(tool, monitoring.events.CALL, None) is None
+    monitoring.free_tool_id(tool)
 from ctypes import PYFUNCTYPE, c_int, c_void_p, pythonapi
 signature = PYFUNCTYPE(c_int, c_int, c_void_p, c_void_p, c_void_p)
 pythonapi.PyDict_AddWatcher.argtypes = [signature]
-callback = signature(lambda *_: 0)
-print([pythonapi.PyDict_AddWatcher(callback) for _ in range(2)])
+told = []
+callback = signature(lambda *_: told.append(1) or 0)
+places = [pythonapi.PyDict_AddWatcher(callback) for _ in range(2)]
+kept["later"] = 1  # a dict that were still watched would tell the next one who takes the place
+print([*places, len(told)])
 """
 
 
-@pytest.mark.parametrize("python", newer())
+@pytest.mark.parametrize("python", newer(11))
 def test_nothing_is_left_behind_also_after_a_run_that_fails(python):
     program = PROGRAM.format(package=str(ROOT / "analyzer"))
     done = subprocess.run([python, "-c", program], capture_output=True, text=True, check=False, timeout=120)
     # The first two places for watchers that CPython's own JIT leaves free are free again.
     assert (done.returncode, done.stderr) == (0, "")
-    first, second = eval(done.stdout)
-    assert second == first + 1
+    first, second, told = eval(done.stdout)
+    assert (second, told) == (first + 1, 0)
     gc.collect()
