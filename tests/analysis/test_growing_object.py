@@ -249,8 +249,9 @@ FILLED = f"{EMPTY}; state -[.text]-> text; text: str size=24000 birth={{}}"
         ([90_000 + 24_000 * (run >= 9) for run in range(RUNS + 1)], []),
         ([90_000 + (run >= 1) * (24_000 - 9000 * (run % 3 == 1)) for run in range(RUNS + 1)], []),
         ([90_000 + 5000 * run for run in range(RUNS + 1)], []),
+        ([90_000 + 300 * run + 18_000 * (run >= 15) for run in range(RUNS + 1)], []),
     ],
-    ids=["a log", "made once", "the last answer", "others of the type grow more"],
+    ids=["a log", "made once", "the last answer", "others grow more", "made once beside others that grow"],
 )
 def test_what_grows_in_a_place_that_was_empty_before_is_told_from_what_is_put_there(
     sizes: list[int], told: list[str]
@@ -264,4 +265,11 @@ def test_new_texts_in_places_that_were_empty_do_not_grow_one_for_another():
     before = f"{EMPTY}; state -[.rows]-> list; list: list; {rows}"
     texts = "; ".join(f"r{n} -[.text]-> t{n}; t{n}: str size=3000 birth={n + 1}" for n in range(20))
     found = findings(before, f"{before}; {texts}", {"str": steady(90_000, 3000)})
+    assert [leak for leak in found.leaks if leak.growth_bytes] == []
+
+
+def test_texts_in_a_list_are_told_by_their_number_and_not_by_their_size():
+    before = f"{EMPTY}; state -[.rows]-> list; list: list"
+    after = f"{before}; list -[0]-> t; t: str size=24000 birth=20"
+    found = findings(before, after, {"str": [90_000 + 2000 * max(0, run - 8) for run in range(RUNS + 1)]})
     assert [leak for leak in found.leaks if leak.growth_bytes] == []

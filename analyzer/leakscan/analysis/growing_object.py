@@ -31,6 +31,7 @@ from leakscan.analysis.results.findings import Holder, Leak, Verdict
 from leakscan.analysis.slots.holder import is_container, place_of
 from leakscan.analysis.slots.reach import Reach
 from leakscan.analysis.slots.slot import Slot, SlotKind
+from leakscan.analysis.slots.slots import DATA_KINDS
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import Kind, ObjectFlag, RootKind
 from leakscan.wording import size_text
@@ -147,7 +148,8 @@ def _judged_together(
                 first, later = sum(rises[began : began + 1]), rises[began + 1 :]
                 # What else grows of the type would make it look as if this one did.
                 is_it = abs(sum(rises) - one.growth) <= _GOES_ON * one.growth
-                if is_it and 0 < first <= one.growth - least:
+                was_made_at_once = 2 * max(rises, default=0) > one.growth
+                if is_it and not was_made_at_once and 0 < first <= one.growth - least:
                     found.append(([replace(one, size_before=first)], [0] * (began + 1) + later))
     return found
 
@@ -215,7 +217,7 @@ def _in_their_place(before: HeapGraph, reach: Reach, objects: U32) -> list[_Grow
         earlier = place = known.of(holder)
         for ref in refs:
             earlier = None if earlier is None else held(earlier).get(_slot_of(graph, ref))
-        if place is None or (earlier is None and is_container(graph.type_name(obj))):
+        if place is None or (earlier is None and not _is_one_by_name(reach, holder, refs[0], obj)):
             continue
         told_as = _named(graph, refs)
         size = 0 if earlier is None else int(before.sizes[earlier])
@@ -223,6 +225,13 @@ def _in_their_place(before: HeapGraph, reach: Reach, objects: U32) -> list[_Grow
         key = told_as, graph.type_name(obj)
         found[key] = one if key not in found else _together(found[key], one)
     return list(found.values())
+
+
+def _is_one_by_name(reach: Reach, holder: int, ref: int, obj: int) -> bool:
+    """Whether a name of something old leads to the object: entries are told by their number, not their size."""
+    graph = reach.graph
+    is_entry = graph.kind(ref) in DATA_KINDS and not reach.is_namespace[holder]
+    return not is_entry and not is_container(graph.type_name(obj))
 
 
 def _named(graph: HeapGraph, refs: Sequence[int]) -> int:

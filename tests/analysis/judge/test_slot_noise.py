@@ -137,6 +137,21 @@ def test_weak_references_go_with_what_they_refer_to(target: str, callback: str, 
 
 
 @pytest.mark.parametrize(
+    ("live", "accused"),
+    [("", "State.refs"), ("list -[1#]-> l#;", "State.list")],
+    ids=["which nothing else keeps", "which lives as well"],
+)
+def test_a_weak_reference_whose_callback_leads_to_what_it_refers_to_keeps_it(live: str, accused: str):
+    grown = (
+        f"{live} refs -[#]-> w#; w#: weakref.ReferenceType birth=#; w# -[~]-> l#; l#: app.Live birth=#; "
+        "w# -[slot __callback__]-> f#; f#: function birth=#; f# -[slot __defaults__]-> d# -[0]-> l#; "
+        "d#: tuple birth=#"
+    )
+    (leak,) = found(WATCHED, grown, runs=RUNS).leaks
+    assert (leak.type_name, leak.holder.label) == ("app.Live", accused)
+
+
+@pytest.mark.parametrize(
     ("kind", "count", "noise"),
     [("str", "immortal", True), ("list", "immortal", False), ("str", "+1", False)],
 )

@@ -183,7 +183,7 @@ def lazy_imports(g):
             "zipapp",
             "sqlite3",
             "difflib",
-            "cgitb",
+            "colorsys",
             "imaplib",
             "pydoc",
             "decimal",

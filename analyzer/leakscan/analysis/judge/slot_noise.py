@@ -14,7 +14,7 @@ from leakscan.analysis.dialects.slots_v8 import LISTED
 from leakscan.analysis.graph import kernels
 from leakscan.analysis.graph.kernels import NO
 from leakscan.analysis.graph.modules import Tier
-from leakscan.analysis.graph.refs import kinds_of, refs_from, sources_of
+from leakscan.analysis.graph.refs import distinct, kinds_of, refs_from, sources_of
 from leakscan.analysis.judge.noise import noise_rule
 from leakscan.analysis.judge.noise_table import HELD_BY
 from leakscan.analysis.judge.test_runner import TEST_RUNNER, is_file_of_the_runner
@@ -182,4 +182,24 @@ def _are_live_weak_references(reach: Reach, objects: U32) -> bool:
         )
         if not is_new or not has_callback(graph, obj):
             return False
-    return bool(len(objects))
+    return bool(len(objects)) and not _keep_what_they_refer_to(reach, objects)
+
+
+def _keep_what_they_refer_to(reach: Reach, references: U32) -> bool:
+    """Whether a callback of these weak references leads to what they refer to, and nothing else keeps that."""
+    graph = reach.graph
+    refs = refs_from(graph, references)
+    is_weak = kinds_of(graph, refs) == Kind.WEAK
+    targets, by_callback = graph.ref_targets[refs[is_weak]], refs[~is_weak]
+    seen = np.zeros(graph.object_count, np.bool_)
+    level = graph.ref_targets[by_callback]
+    while len(level := distinct(level[reach.survivors.is_new[level] & ~seen[level]])):
+        seen[level] = True
+        onward = refs_from(graph, level)
+        level = graph.ref_targets[onward[~reach.life.weak[onward]]]
+    if not seen[targets].any():
+        return False
+    skip = reach.life.weak.copy()
+    skip[by_callback] = True
+    alive = kernels.reachable(reach.life.csr, roots=graph.roots.targets, skip=skip)
+    return not alive[targets[seen[targets]]].all()
