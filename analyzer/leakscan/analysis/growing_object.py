@@ -228,7 +228,7 @@ def _in_their_place(before: HeapGraph, reach: Reach, objects: U32) -> list[_Grow
 
 
 def _is_one_by_name(reach: Reach, holder: int, ref: int, obj: int) -> bool:
-    """Whether a name of something old leads to the object: entries are told by their number, not their size."""
+    """Whether a name of something old leads to it: entries are told by their number, not their size."""
     graph = reach.graph
     is_entry = graph.kind(ref) in DATA_KINDS and not reach.is_namespace[holder]
     return not is_entry and not is_container(graph.type_name(obj))

@@ -186,7 +186,7 @@ def _are_live_weak_references(reach: Reach, objects: U32) -> bool:
 
 
 def _keep_what_they_refer_to(reach: Reach, references: U32) -> bool:
-    """Whether a callback of these weak references leads to what they refer to, and nothing else keeps that."""
+    """Whether a callback of these weak references leads to what they refer to, and it alone keeps that."""
     graph = reach.graph
     refs = refs_from(graph, references)
     is_weak = kinds_of(graph, refs) == Kind.WEAK
