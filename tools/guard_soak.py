@@ -269,8 +269,8 @@ def main() -> int:
                 "told_holder": holder,
                 "right": is_right,
                 "journal": [
-                    {k: line.get(k) for k in ("event", "file", "reason", "status", "interval", "seconds",
-                     "pause_seconds", "blocks", "needed_bytes", "room_bytes", "tight", "hurried")}
+                    {k: line.get(k) for k in ("time_unix", "event", "file", "reason", "status", "interval",
+                     "seconds", "pause_seconds", "blocks", "needed_bytes", "room_bytes", "tight", "hurried")}
                     for line in lines[1:]
                 ],
             }  # fmt: skip

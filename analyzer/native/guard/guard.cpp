@@ -38,6 +38,8 @@ constexpr double kChildSeconds = 600, kRetrySeconds = 1, kChildDelay = 1, kFindS
 constexpr double kLeastSlowness = 1.2,
                  kUsualSlowness = 1.5;  // until the baseline has shown how long a snapshot takes here
 constexpr Bytes kRoomKept = 2 << 20, kLastRoomKept = 512 << 10, kDiskKept = 50'000'000;
+// How long the program must be able to grow on while a further snapshot is written, and before the marks are given back.
+constexpr double kBreakSeconds = 0.25, kForgetSeconds = 1;
 // What a child without a table takes of its own for a small heap: 2.7 MB measured.
 constexpr Bytes kLeastChild = 5 << 19;
 constexpr Bytes kFileBytesABlock = 64;
@@ -72,6 +74,7 @@ class Guard {
     void take_last(const Reading& now, double at, const char* reason);
     void end_by_term(const Reading& now, double at);
     bool is_worth_another(const Reading& now, const Cost& next) const;
+    bool is_ending(const Reading& now) const;
     Taken take(const char* file, const char* reason, const Reading& now);
     bool has_room_on_disk(Bytes blocks);
     Cost cost(Bytes resident);
@@ -306,8 +309,7 @@ void Guard::watch(const Reading& now, double at) {
     const Cost next = cost(resident);
     const Bytes needed = next.bytes() * (now.kills_group ? 2 : 1), used = now.used();
     const Bytes threshold = now.threshold(percent_);
-    // The rest of the memory is the program's, as if nobody had counted births: what could be taken has been by now.
-    if (now.room < now.limit / 100 * (100 - percent_) / 2 && (has_after_ || tries_ > 0)) forget_births();
+    if (is_ending(now)) forget_births();
     if (stage_ == Stage::IS_SPENT) {
         pause_ = kYoungPause;
         if (used < threshold / 100 * 80 && now.room > 2 * needed)
@@ -341,6 +343,14 @@ bool Guard::is_worth_another(const Reading& now, const Cost& next) const {
            now.room > next.bytes_of_tight_child();
 }
 
+// The rest of the memory is the program's, as if nobody had counted births: what could be taken has been by now.
+bool Guard::is_ending(const Reading& now) const {
+    if (now.room < now.limit / 100 * (100 - percent_) / 2) return has_after_ || tries_ > 0;
+    // Not before: what was loaded in one go at the start has a pace, too, and ends by itself.
+    return has_after_ && now.used() >= now.threshold(percent_) &&
+           static_cast<double>(now.room) < slope_.bytes_a_second() * kForgetSeconds;
+}
+
 void Guard::take_last(const Reading& now, double at, const char* reason) {
     tried_ = at;
     const Taken taken = take("after.heap", reason, now);
@@ -350,6 +360,9 @@ void Guard::take_last(const Reading& now, double at, const char* reason) {
     else
         tries_++;
     if (taken == Taken::DONE || tries_ >= kMostTries) stage_ = Stage::IS_SPENT;
+    // Not at the next look: memory was taken while the snapshot was written, and a table may double in between.
+    Reading left;
+    if (limits_.narrowest(&left) && is_ending(left)) forget_births();
 }
 
 // The program's own handler runs meanwhile; where it has none, it ends when the snapshot is whole or time is up.
@@ -389,7 +402,9 @@ bool Guard::has_room_on_disk(Bytes blocks) {
 bool Guard::may_go_on(void* self) {
     const auto& guard = *static_cast<Guard*>(self);
     Reading now;
-    const Bytes kept = guard.is_desperate_ ? kLastRoomKept : kRoomKept;
+    Bytes kept = guard.is_desperate_ ? kLastRoomKept : kRoomKept;
+    // One that there is already is not worth the program's memory: its marks must be given back before the end.
+    if (guard.has_after_) kept += static_cast<Bytes>(guard.writing_.bytes_a_second * kBreakSeconds);
     return !guard.limits_.narrowest(&now) || now.room >= kept * (now.kills_group ? 2 : 1);
 }
 
@@ -466,12 +481,12 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
     }
     const bool is_dated = owns_births_ && births::armed();
     const int intervals = is_baseline ? 0 : is_dated ? ticks_.divide(got, resident) : 1;
-    record::Started child;
+    record::Started child{};
     {
         agent::Meta meta(static_cast<unsigned>(intervals), redacts_keys_, is_dated);
         const int flags = record::kFlagAgent | record::kFlagSmallCache | (redacts_keys_ ? record::kFlagRedactKeys : 0) |
                           (is_dated ? 0 : record::kFlagUndated) | (is_tight ? record::kFlagTight : 0) |
-                          (room < 2 * next.bytes() ? record::kFlagNoTexts : 0);
+                          (room < 2 * next.bytes() ? record::kFlagNoTexts : record::kFlagAmple);
         child = record::start(
             {heap, flags, meta.text(), meta.bytes(), "", 0, is_dated && !is_baseline ? ticks_.interval_of() : nullptr});
     }
@@ -509,6 +524,8 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
     if (unarmed) journal_.text("without_births", unarmed);
     journal_.seconds("waited_seconds", got - asked);
     journal_.seconds("pause_seconds", pause);
+    journal_.seconds("fork_seconds", child.fork_seconds);
+    journal_.seconds("ready_seconds", child.ready_seconds);
     journal_.seconds("seconds", took);
     journal_.number("bytes", is_whole ? static_cast<long long>(written.st_size) : 0);
     journal_.number("blocks", next.blocks);

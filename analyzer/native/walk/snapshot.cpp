@@ -237,6 +237,12 @@ void be_the_first_to_go() {
 #endif
 }
 
+double monotonic_seconds() {
+    timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return static_cast<double>(at.tv_sec) + static_cast<double>(at.tv_nsec) * 1e-9;
+}
+
 // A word that parent and child share: the program may go on when the child has made itself the first to go.
 class Readiness {
   public:
@@ -254,8 +260,10 @@ class Readiness {
     }
     // At most 20 ms: a child that does not get to run takes no memory either.
     void wait() const {
+        constexpr double kMostSeconds = 0.02;
         const timespec pause{0, 100'000};
-        for (int left = 200; word_ && left > 0 && !__atomic_load_n(word_, __ATOMIC_ACQUIRE); left--)
+        const double until = monotonic_seconds() + kMostSeconds;
+        while (word_ && !__atomic_load_n(word_, __ATOMIC_ACQUIRE) && monotonic_seconds() < until)
             nanosleep(&pause, nullptr);
     }
 
@@ -337,7 +345,7 @@ void prepare() {
 }
 
 Started start(const Request& request) {
-    if (const char* reason = layout_select()) return {-1, 0, reason};
+    if (const char* reason = layout_select()) return {-1, 0, reason, 0, 0};
     is_filtered = request.flags & kFlagFiltered;
     prepare();
     if (births::armed()) births::verify();
@@ -346,7 +354,7 @@ Started start(const Request& request) {
     gathered.segments = scratch<Segment>(kMaxSegments);
     if (!gathered.segments || !gather_threads(gathered, request.flags & kFlagAgent)) {
         gathered.release();
-        return {-1, ENOMEM, nullptr};
+        return {-1, ENOMEM, nullptr, 0, 0};
     }
     gather_heads(gathered);
 #if defined(__linux__)  // elsewhere what C variables hold is "held from C", without their library's name
@@ -382,21 +390,23 @@ Started start(const Request& request) {
     sigaddset(&faults, kHurry);
     sigprocmask(SIG_SETMASK, &all, &before);
     Readiness readiness;
+    const double forked_at = monotonic_seconds();
     const long pid = request.flags & kFlagInProcess ? 0 : start_child();
     if (pid == 0) child(gathered, faults, readiness);
     const int error = errno;
-    if (pid > 0) readiness.wait();
+    const double returned_at = monotonic_seconds();
+    if (pid > 0 && !(request.flags & kFlagAmple)) readiness.wait();
+    const double ready_at = monotonic_seconds();
     sigprocmask(SIG_SETMASK, &before, nullptr);
     gathered.release();
-    return {pid, error, nullptr};
+    return {pid, error, nullptr, returned_at - forked_at, ready_at - returned_at};
 }
 
 Ended wait_for(long pid, double timeout_seconds, const Watch* watch) {
     int status = 0;
     bool late = false, is_broken_off = false, is_told_to_hurry = false;
     double broken_off_at = 0;
-    timespec start;
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    const double start = monotonic_seconds();
     timespec pause{0, 200'000};
 #if defined(__linux__)
     constexpr int kOptions = __WALL;
@@ -407,10 +417,7 @@ Ended wait_for(long pid, double timeout_seconds, const Watch* watch) {
         const int waited = waitpid(static_cast<pid_t>(pid), &status, kOptions | WNOHANG);
         if (waited == pid) break;
         if (waited < 0 && errno != EINTR) return {"lost", errno};
-        timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        const double elapsed =
-            static_cast<double>(now.tv_sec - start.tv_sec) + static_cast<double>(now.tv_nsec - start.tv_nsec) * 1e-9;
+        const double elapsed = monotonic_seconds() - start;
         if (timeout_seconds >= 0 && elapsed > timeout_seconds && !late) {
             late = true;
             kill(static_cast<pid_t>(pid), SIGKILL);

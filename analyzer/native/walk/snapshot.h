@@ -11,9 +11,10 @@ namespace record {
 // written goes to the disk at once, for its pages count as memory where there is little left. kFlagUndated: births are
 // somebody else's. kFlagNoTexts: no hashes of texts, which take 16 bytes each. kFlagTight: no table of the objects
 // either: walked twice, with bits alone (marks.h). kFlagValues: what texts say that occur more than once, too.
+// kFlagAmple: memory cannot run out before the child has made itself the first to go, and nobody waits for that.
 inline constexpr int kFlagCensus = 1, kFlagRedactKeys = 2, kFlagInProcess = 4, kFlagAgent = 8, kFlagFiltered = 16,
                      kFlagSmallCache = 32, kFlagUndated = 64, kFlagNoTexts = 128, kFlagTight = 256,
-                     kFlagValues = 512;
+                     kFlagValues = 512, kFlagAmple = 1024;
 
 struct Request {
     int fd;
@@ -30,6 +31,8 @@ struct Started {
     long pid;            // of the child; negative: there is none
     int error;           // then the errno of the fork
     const char* reason;  // or why this interpreter cannot be recorded
+    double fork_seconds;  // the fork alone, and until the child has made itself the first that the kernel takes
+    double ready_seconds;
 };
 
 // Forks a child that walks the frozen heap and writes it. Needs the GIL.

@@ -96,6 +96,16 @@ def test_births_of_a_box_are_told_as_intervals(boxes: Path):
     assert all(leak.births[:-1])  # the last snapshot may follow right upon the one before
 
 
+def test_the_program_stands_still_for_the_fork_and_hardly_longer(boxes: Path):
+    """Where there is room it does not wait for the child to run: milliseconds on a busy machine."""
+    assert leak_by_itself(boxes).returncode == 0
+    [box] = boxes_in(boxes)
+    lines = [json.loads(line) for line in (box / "guard.jsonl").read_text().splitlines()]
+    taken = [line for line in lines if line["event"] == "snapshot"]
+    assert taken[0]["ready_seconds"] < 0.0005
+    assert min(line["pause_seconds"] - line["fork_seconds"] - line["ready_seconds"] for line in taken) < 0.005
+
+
 def test_only_one_guard_runs_in_a_process(boxes: Path):
     program = "import sys, leakscan; leakscan.guard(sys.argv[1]); leakscan.guard(sys.argv[1])"
     result = run(sys.executable, "-c", program, str(boxes))
