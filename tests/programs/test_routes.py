@@ -14,7 +14,7 @@ import pytest
 from jsonschema import validate
 
 from attach_targets import needs_attach, running
-from leakscan.analysis.gate import gate, parse_budget
+from leakscan.analysis.gate import Gate, gate, parse_budget
 from leakscan.analysis.results.findings import Findings, Verdict
 from leakscan.answers.analyse import analysed_one
 from leakscan.capture import Settings, capture
@@ -23,6 +23,7 @@ from leakscan.report.share.json import findings_json
 from leakscan.report.share.markdown import markdown_report
 from leakscan.report.share.redaction import Redaction, redacted
 from leakscan.report.text.findings import TextOptions, findings_text
+from leakscan.report.text.gate import gate_text
 from leakscan.report.text.lines import plain
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,10 +96,14 @@ def test_on_every_python_at_least_99_in_100_are_right(tmp_path, python):
 
 
 def test_a_budget_of_a_route_is_by_request(found):
+    def asked(text: str) -> Gate:
+        return gate([found], today=TODAY, budgets=[parse_budget(text)])
+
     def passes(text: str) -> bool:
-        return gate([found], today=TODAY, budgets=[parse_budget(text)]).passes
+        return asked(text).passes
 
     assert passes("POST /chat=1MB") and passes("POST /chat=7")
+    assert "(1.00 MB per request of POST /chat allowed)" in gate_text(asked("POST /chat=1MB"))
     assert not passes("POST /chat=1kB") and not passes("POST /chat=6") and not passes("GET /health=1MB")
 
 

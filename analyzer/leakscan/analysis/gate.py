@@ -250,11 +250,12 @@ def _gated(
     row = known.get(leak.signature)
     if row is not None and (row.expires is None or today <= row.expires):
         return Gated(leak, found.mode, Status.KNOWN, row.reason)
-    budget = next((b for b in budgets if _keeps(leak, found, b)), None) or _budget_of_works(
-        leak, found, budgets
-    )
+    budget = next((b for b in budgets if _keeps(leak, found, b)), None)
+    of_works = None if budget is not None else _budget_of_works(leak, found, budgets)
     if budget is not None:
-        return Gated(leak, found.mode, Status.WITHIN_BUDGET, _allowed(budget))
+        return Gated(leak, found.mode, Status.WITHIN_BUDGET, _allowed(budget, each="run"))
+    if of_works is not None:
+        return Gated(leak, found.mode, Status.WITHIN_BUDGET, _allowed(of_works, each="request"))
     if row is not None:
         return Gated(leak, found.mode, Status.EXPIRED, f"{row.expires}: {row.reason}")
     return Gated(leak, found.mode, Status.NEW, "")
@@ -294,10 +295,9 @@ def _is_type(leak: Leak, name: str) -> bool:
     return leak.type_name == name or leak.type_name.endswith("." + name)
 
 
-def _allowed(budget: Budget) -> str:
-    if budget.per_run is not None:
-        return f"{rate_text(budget.per_run)} per run of {budget.what} allowed"
-    return f"{size_text(budget.bytes_per_run or 0.0)} per run of {budget.what} allowed"
+def _allowed(budget: Budget, *, each: str) -> str:
+    amount = size_text(budget.bytes_per_run or 0.0) if budget.per_run is None else rate_text(budget.per_run)
+    return f"{amount} per {each} of {budget.what} allowed"
 
 
 def _headline(gated: Sequence[Gated], findings: Sequence[Findings], stuck: Sequence[StuckWait]) -> str:
