@@ -31,7 +31,7 @@ IN_FILES: Final = {
 ASKED: Final = [name for name in IN_FILES if FULL or name == "test_sess.py"]
 
 
-RUNS: Final = 20 if FULL else 6
+RUNS: Final = 20 if FULL else 5
 """Of the files that are copied: the answer does not depend on it."""
 
 

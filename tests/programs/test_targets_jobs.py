@@ -20,7 +20,8 @@ from leakscan.capture.program.serving import by_requests, requests_to, server_of
 from verdicts import INNOCENT
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "tasks-and-commands.md"
-SETTINGS = Settings(runs=12, warmup=5)
+RUNS = 6
+SETTINGS = Settings(runs=RUNS, warmup=3)
 PLANTED = {
     "celery": "SEEN.append(Seen())",
     "django": "SEEN.append(Seen())",
@@ -50,7 +51,7 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Tak
             answer = analysed_capture(take(tmp_path / f"leak-{is_planted}"))
             told = [(leak.count, leak.type_name.rpartition(".")[2]) for leak in answer.leaks[:1]]
             if is_planted:
-                assert told == [(12, "Seen")], answer.headline
+                assert told == [(RUNS, "Seen")], answer.headline
             else:
                 assert answer.verdict in INNOCENT, answer.headline
 
@@ -72,7 +73,7 @@ def called(package: str, name: str) -> Take:
 
 
 def test_a_task_of_celery_is_called(check: Callable[[str, Take], None]):
-    settings = Settings(runs=12, warmup=5, arguments={"text": "hello"})
+    settings = Settings(runs=RUNS, warmup=3, arguments={"text": "hello"})
     check("celery", lambda output: capture("tasks:handle", output=output, settings=settings))
 
 

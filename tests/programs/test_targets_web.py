@@ -15,7 +15,7 @@ from leakscan.errors import LeakscanError
 from verdicts import INNOCENT
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "web-application.md"
-RUNS = 6
+RUNS = 5
 LEAKS = {
     "fastapi": "app.state.seen.append(Seen())",
     "starlette": "app.state.seen.append(Seen())",
@@ -42,7 +42,7 @@ def test_the_recipe_finds_a_planted_leak_and_is_silent_on_its_fixed_twin(
         for name, text in recipe(framework).items():
             assert planted or LEAKS[framework] in text or name != "app.py"
             Path(name).write_text(text if planted else text.replace(LEAKS[framework], "Seen()"))
-        settings = Settings(runs=RUNS, warmup=5)
+        settings = Settings(runs=RUNS, warmup=3)
         found = capture("scenario.py:once", output=tmp_path / "leak", settings=settings, overwrite=True)
         answer = analysed_capture(found)
         told = [(leak.count, leak.type_name.rpartition(".")[2]) for leak in answer.leaks[:1]]
@@ -59,7 +59,7 @@ def test_an_application_is_sent_requests_without_a_scenario(
     if framework == "django":
         text += "\nfrom django.core.wsgi import get_wsgi_application\napp = get_wsgi_application()\n"
     request = 'POST /chat {"text": "hi"}' if framework in ("fastapi", "flask") else "/chat"
-    settings = Settings(runs=RUNS, warmup=5, requests=(parse_request(request),))
+    settings = Settings(runs=RUNS, warmup=3, requests=(parse_request(request),))
     for verdict, code in (
         (f"LEAK  {RUNS} Seen", text),
         ("NO LEAK", text.replace(LEAKS[framework], "Seen()")),
