@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 import findings_samples as samples
-from leakscan.analysis.compare import Change, compare
+from leakscan.analysis.compare import Change, Outcome, compare
 from leakscan.analysis.results.findings import Findings, Leak, Verdict
 
 LEAK = samples.MODEL_OUTPUT
@@ -25,17 +25,17 @@ def changes(after: Findings, before: Findings = BASELINE) -> list[Change]:
 
 def test_a_leak_that_is_gone_is_a_fix():
     found = compare(BASELINE, candidate())
-    assert (found.headline, found.is_fixed, found.is_no_worse) == ("PASS  fixed: 1 gone", True, True)
+    assert (found.outcome, found.is_fixed, found.is_no_worse) == (Outcome.FIXED, True, True)
 
 
 def test_the_same_rate_is_the_same_leak():
     found = compare(BASELINE, candidate(LEAK))
-    assert (found.headline, found.is_fixed, found.is_no_worse) == ("FAIL  not fixed: 1 same", False, True)
+    assert (found.outcome, found.is_fixed, found.is_no_worse) == (Outcome.NOT_FIXED, False, True)
 
 
 def test_a_new_leak_is_worse():
     found = compare(BASELINE, candidate(LEAK, samples.SPANS))
-    assert (found.headline, found.is_no_worse) == ("FAIL  worse: 1 new, 1 same", False)
+    assert (found.outcome, found.is_no_worse) == (Outcome.WORSE, False)
 
 
 def test_rates_are_compared_and_not_counts():

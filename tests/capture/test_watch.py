@@ -19,6 +19,7 @@ from leakscan.capture.directory.reader import read_capture
 from leakscan.capture.process.attach import Attachment
 from leakscan.capture.process.vitals import Process, ProcessGone, Vitals
 from leakscan.capture.watch.actions import SERIES_INTERVALS, Action, Actor, parse_action
+from leakscan.capture.watch.moments import moments
 from leakscan.capture.watch.watch import (
     Acted,
     Alarm,
@@ -325,3 +326,16 @@ def test_an_action_without_a_threshold_is_an_error(child):
         "",
         "error: --do needs a threshold\nhint: add --rss 1GB or --growth 50MB/30s\n",
     )
+
+
+def test_looks_that_something_took_the_time_of_are_left_out():
+    waited: list[float] = []
+    looks = moments(every_seconds=0.05, for_seconds=10, wait=waited.append)
+    next(looks)
+    until = time.monotonic() + 0.2  # a snapshot, of four looks
+    while time.monotonic() < until:
+        pass
+    next(looks)
+    next(looks)
+    # One look at once, and the next one in its time.
+    assert (waited[0], 0 < waited[1] <= 0.05) == (0.0, True)

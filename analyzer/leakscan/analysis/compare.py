@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -27,6 +28,17 @@ class Change(StrEnum):
     UNPROVED = "unproved"
     """not seen in the candidate, which has too few runs for it to show"""
     GONE = "gone"
+
+
+class Outcome(StrEnum):
+    """What two captures say together."""
+
+    NO_LEAK = "no leak"
+    """on neither side"""
+    FIXED = "fixed"
+    WORSE = "worse"
+    NOT_FIXED = "not fixed"
+    UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,7 @@ class Comparison:
     bytes_per_run_after: float
     is_fixed: bool
     is_no_worse: bool
+    outcome: Outcome
     headline: str
     notes: tuple[str, ...]
 
@@ -103,6 +116,7 @@ def compare(baseline: Findings, candidate: Findings) -> Comparison:
     )
     worse = any(row.change in (Change.NEW, Change.LARGER) for row in changes)
     is_fixed = not after and not undecided
+    outcome = _outcome(changes, is_fixed=is_fixed, undecided=undecided)
     return Comparison(
         baseline.headline,
         candidate.headline,
@@ -111,7 +125,8 @@ def compare(baseline: Findings, candidate: Findings) -> Comparison:
         sum(_bytes_per_run(leak, candidate) for leak in after),
         is_fixed,
         is_no_worse=not worse and not undecided,
-        headline=_headline(changes, is_fixed=is_fixed, undecided=undecided),
+        outcome=outcome,
+        headline=_headline(outcome, changes),
         notes=_notes(baseline, candidate),
     )
 
@@ -236,22 +251,30 @@ def _bytes_per_run(leak: Leak, findings: Findings) -> float:
     return leak.exclusive_bytes / max(1, findings.runs)
 
 
-def _headline(changes: list[LeakChange], *, is_fixed: bool, undecided: bool) -> str:
-    counts = {change: sum(row.change is change for row in changes) for change in Change}
-    listed = ", ".join(f"{count} {change.value}" for change, count in counts.items() if count)
-    if not changes:
-        return (
-            "UNDECIDED  no leak on either side, and the candidate is inconclusive"
-            if undecided
-            else ("PASS  neither side leaks")
-        )
+def listed(changes: Sequence[LeakChange]) -> str:
+    """How many leaks changed in which way: `1 new, 2 gone`."""
+    counts = Counter(row.change for row in changes)
+    return ", ".join(f"{counts[change]} {change.value}" for change in Change if counts[change])
+
+
+def _outcome(changes: list[LeakChange], *, is_fixed: bool, undecided: bool) -> Outcome:
     if is_fixed:
-        return f"PASS  fixed: {listed}"
-    if counts[Change.NEW] or counts[Change.LARGER]:
-        return f"FAIL  worse: {listed}"
-    if undecided:
-        return f"UNDECIDED  {listed}"
-    return f"FAIL  not fixed: {listed}"
+        return Outcome.FIXED if changes else Outcome.NO_LEAK
+    if any(row.change in (Change.NEW, Change.LARGER) for row in changes):
+        return Outcome.WORSE
+    return Outcome.UNDECIDED if undecided else Outcome.NOT_FIXED
+
+
+def _headline(outcome: Outcome, changes: list[LeakChange]) -> str:
+    match outcome:
+        case Outcome.NO_LEAK:
+            return "PASS  neither side leaks"
+        case Outcome.FIXED:
+            return f"PASS  fixed: {listed(changes)}"
+        case Outcome.UNDECIDED:
+            nothing = "no leak on either side, and the candidate is inconclusive"
+            return f"UNDECIDED  {listed(changes) or nothing}"
+    return f"FAIL  {outcome.value}: {listed(changes)}"
 
 
 def _notes(baseline: Findings, candidate: Findings) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ def compare(
     Captures of several modes are compared mode by mode. Exit code 0: the candidate passes. 1: it leaks.
     2: too few runs to say, or a mode that only one of the two has.
     """
-    from leakscan.analysis.compare import ComparisonByMode
+    from leakscan.analysis.compare import ComparisonByMode, Outcome
     from leakscan.answers.compare import compare as compare_captures
     from leakscan.report.share.json import document
     from leakscan.report.text.compare import compare_modes_text, compare_text
@@ -48,7 +48,7 @@ def compare(
     else:
         write(text, sys.stdout, screen)
     failing = [one for one in compared if not (one.is_fixed or (no_worse and one.is_no_worse))]
-    if any(not one.headline.startswith("UNDECIDED") for one in failing):
+    if any(one.outcome is not Outcome.UNDECIDED for one in failing):
         return exits.LEAKS_FOUND
     if failing or not is_whole:
         return exits.CANNOT_RUN

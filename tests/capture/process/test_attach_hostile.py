@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from attach_targets import needs_attach, needs_program, needs_root, running, snapshot_of
 from leakscan.capture.process.agent import Agent, TookTooLong, parse_answer
-from leakscan.capture.process.attach import Attachment, _check_whole
+from leakscan.capture.process.answered import check_whole
+from leakscan.capture.process.attach import Attachment
 from leakscan.capture.process.memory_map import Memory, mappings_of
 from leakscan.capture.process.symbols import Image, NotAnImage
 from leakscan.errors import AttachError, LeakscanError
@@ -99,7 +100,7 @@ def test_more_than_a_heap_can_be_is_refused():
 def test_bytes_that_are_no_snapshot_are_not_kept(tmp_path: Path):
     (tmp_path / "x").write_bytes(b"LEAKSCAN" + bytes(5000))
     with pytest.raises(AttachError, match="what process 7 sent is not a snapshot"):
-        _check_whole(7, tmp_path / "x")
+        check_whole(7, tmp_path / "x")
 
 
 class Drawn(Memory):

@@ -19,6 +19,6 @@ def test_clients_lose_nothing_and_the_service_keeps_nothing():
     pytest.importorskip("starlette")
     pytest.importorskip("uvicorn")
     pytest.importorskip("httpx")
-    command = [sys.executable, str(SOAK), "--attaches", "3", "--window", "2", "--untimed"]
+    command = [sys.executable, str(SOAK), "--attaches", "3", "--window", "1", "--untimed"]
     result = subprocess.run(command, check=False, capture_output=True, text=True)
     assert json.loads(result.stdout)["complaints"] == []

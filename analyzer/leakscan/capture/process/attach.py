@@ -19,8 +19,25 @@ from typing import BinaryIO, Final
 
 from leakscan.capture.native_module import native_path
 from leakscan.capture.process.agent import Agent, Answer, TargetGone, TookTooLong
+from leakscan.capture.process.answered import (
+    UNGUARDED,
+    allocator_figures,
+    check_ended,
+    check_forked,
+    check_whole,
+    no_room,
+    refusal,
+)
 from leakscan.capture.process.filters import check_filter
-from leakscan.capture.process.headroom import Room, room_of, rss_of
+from leakscan.capture.process.headroom import (
+    ROOM_HINT,
+    ROOM_KEPT,
+    ROOM_TO_ENTER,
+    beside_the_table,
+    least_room,
+    room_of,
+    rss_of,
+)
 from leakscan.capture.process.private_folder import PrivateFolder
 from leakscan.capture.process.refusals import check_descriptors, check_may_attach, identity_of
 from leakscan.capture.process.vitals import Process, ProcessGone
@@ -29,9 +46,6 @@ from leakscan.errors import (
     AttachError,
     LeakscanError,
     NoRoom,
-    RecordError,
-    SnapshotError,
-    UnsupportedInterpreter,
 )
 from leakscan.heap.packing import Packing
 from leakscan.wording import size_text
@@ -40,15 +54,6 @@ DEFAULT_TIMEOUT_SECONDS: Final = 30.0
 _STALL_SECONDS: Final = 60.0
 _LEAVE_SECONDS: Final = 5.0
 _HELLO_SECONDS: Final = 5.0
-_ROOM_TO_ENTER: Final = 6 << 20
-"""The library, its thread's stack, and what opening it touches: 2 MB measured."""
-_ROOM_KEPT: Final = 3 << 20
-_CHILD_BYTES: Final = 8 << 20
-"""Of the recording child, beside 16 bytes an object: its columns and tables."""
-_TIGHT_BYTES: Final = 6 << 20
-"""Of a child that walks twice and keeps bits alone, beside a tenth of what the program uses: half of that
-was measured, half is for what is written meanwhile."""
-_ROOM_HINT: Final = "give it more memory, or attach earlier: `leakscan watch PID --rss SIZE --do series=D`"
 _LEAST_LIMIT: Final = 1 << 30
 _LIMIT_FACTOR: Final = 8
 """A snapshot takes at most 60 bytes for an object, which takes 16 at least; the rest is for its names."""
@@ -147,7 +152,7 @@ class Attachment:
         way.open_library(folder, until=until)
         hello = self._hello(until)
         if reason := hello.text("reason"):
-            raise _refusal(self.pid, reason)
+            raise refusal(self.pid, reason)
         self.is_armed = bool(hello.number("armed"))
         self.interval = hello.number("run")
 
@@ -166,16 +171,16 @@ class Attachment:
                 os.fchmod(file.fileno(), 0o600)
                 order = "snapshot" + " redact" * redact_keys + " aside" * is_aside
                 if room is not None:
-                    order += f" room={max(0, room.safe_bytes - _beside_the_table(rss_bytes))}"
-                    order += " tight" * (room.safe_bytes >= _least_room(rss_bytes))
+                    order += f" room={max(0, room.safe_bytes - beside_the_table(rss_bytes))}"
+                    order += " tight" * (room.safe_bytes >= least_room(rss_bytes))
                 self._agent.order(order)
                 forked = self._answer("forked", time.monotonic() + self._timeout)
                 if forked.number("needed"):
-                    raise _no_room(self.pid, forked, room, rss_bytes)
-                _check_forked(self.pid, forked)
+                    raise no_room(self.pid, forked, room, rss_bytes)
+                check_forked(self.pid, forked)
                 ended = self._received(file, rss_bytes)
-            _check_ended(self.pid, ended)
-            warnings = _check_whole(self.pid, partial)
+            check_ended(self.pid, ended)
+            warnings = check_whole(self.pid, partial)
             os.replace(partial, path)
         except OSError as error:
             raise AttachError(f"cannot write {path}: {error.strerror}", hint="choose another -o") from error
@@ -190,7 +195,7 @@ class Attachment:
             pause_seconds=forked.seconds("pause_seconds"),
             seconds=time.monotonic() - start,
             bytes=path.stat().st_size,
-            memory=_allocator_figures(ended),
+            memory=allocator_figures(ended),
             warnings=(*warnings, *self._lost_births(forked)),
         )
 
@@ -247,7 +252,7 @@ class Attachment:
         answer = self._answer("guarded", time.monotonic() + self._timeout)
         if reason := answer.text("reason"):
             raise AttachError(
-                f"process {self.pid} cannot be guarded: {_UNGUARDED.get(reason, reason[:200])}",
+                f"process {self.pid} cannot be guarded: {UNGUARDED.get(reason, reason[:200])}",
                 hint="-o names a folder that the process itself may write",
             )
 
@@ -280,7 +285,7 @@ class Attachment:
         except (TargetGone, TookTooLong) as error:
             raise self._gone_or_stuck(error, "before it could be looked at") from None
         if answer.word == "refused":
-            raise _refusal(self.pid, answer.text("reason"))
+            raise refusal(self.pid, answer.text("reason"))
         return answer
 
     def _hello(self, until: float) -> Answer:
@@ -329,20 +334,20 @@ class Attachment:
 
     def _check_room_to_enter(self) -> None:
         room = room_of(self.pid)
-        if room is not None and room.safe_bytes < _ROOM_TO_ENTER:
+        if room is not None and room.safe_bytes < ROOM_TO_ENTER:
             raise NoRoom(
                 f"too little memory is left to look into process {self.pid}: {room.text}; entering it takes"
-                f" {size_text(_ROOM_TO_ENTER)}",
-                hint=_ROOM_HINT,
+                f" {size_text(ROOM_TO_ENTER)}",
+                hint=ROOM_HINT,
             )
 
     def _check_room_is_left(self) -> None:
         """While the child lives, each page that the program writes is copied once."""
         room = room_of(self.pid)
-        if room is not None and room.safe_bytes < _ROOM_KEPT:
+        if room is not None and room.safe_bytes < ROOM_KEPT:
             raise NoRoom(
                 f"the snapshot of process {self.pid} was broken off before memory ran out: {room.text}",
-                hint=_ROOM_HINT,
+                hint=ROOM_HINT,
             )
 
     def _wait_until_it_left(self) -> None:
@@ -354,32 +359,6 @@ class Attachment:
             pause = min(pause * 2, 0.05)
 
 
-_UNGUARDED: Final = {
-    "running": "a guard runs there already",
-    "not-writable": "it may not write that folder",
-    "name-too-long": "the folder's name is too long",
-    "no-thread": "its thread could not be started",
-}
-
-
-def _beside_the_table(rss_bytes: int) -> int:
-    """Of the child: columns, page tables, and the pages that a program writes while it is looked at."""
-    return _CHILD_BYTES + rss_bytes // 64
-
-
-def _least_room(rss_bytes: int) -> int:
-    """With no table: bits for the objects, page tables, and the pages that a program writes meanwhile."""
-    return _TIGHT_BYTES + rss_bytes // 10
-
-
-def _no_room(pid: int, forked: Answer, room: Room | None, rss_bytes: int) -> NoRoom:
-    return NoRoom(
-        f"too little memory is left for a snapshot of process {pid}: {room.text if room else 'unknown'}; its"
-        f" {forked.number('objects')} blocks need about {size_text(_least_room(rss_bytes))}",
-        hint=_ROOM_HINT,
-    )
-
-
 def _has_agent_thread(pid: int) -> bool:
     with contextlib.suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):
@@ -387,73 +366,6 @@ def _has_agent_thread(pid: int) -> bool:
                 if Path(f"/proc/{pid}/task/{thread}/comm").read_text() == THREAD_NAME + "\n":
                     return True
     return False
-
-
-def _refusal(pid: int, reason: str) -> LeakscanError:
-    if reason == "free-threaded":
-        return UnsupportedInterpreter(
-            f"process {pid} runs a free-threaded build of CPython",
-            hint="leakscan records builds with the interpreter's lock",
-        )
-    if reason == "not-initialized":
-        return AttachError(
-            f"Python is not running yet, or no longer, in process {pid}", hint="try again in a moment"
-        )
-    if reason == "busy":
-        return AttachError(
-            f"another leakscan is attached to process {pid}", hint="wait until its series or snapshot is done"
-        )
-    if reason == "finalizing":
-        return AttachError(f"process {pid} is ending: its Python is being taken down")
-    return AttachError(f"the agent in process {pid} refused: {reason[:200]}")
-
-
-def _allocator_figures(ended: Answer) -> dict[str, int]:
-    names = ("malloc_used", "malloc_free", "malloc_mapped", "malloc_main_used")
-    figures = {f"{name}_bytes": ended.number(name) for name in names if name in ended.fields}
-    return {"allocated_blocks": ended.number("blocks"), **figures}
-
-
-def _check_forked(pid: int, forked: Answer) -> None:
-    if reason := forked.text("reason"):
-        raise UnsupportedInterpreter(f"process {pid} cannot be recorded: {reason[:200]}")
-    if forked.number("pid") <= 0:
-        raise RecordError(
-            f"process {pid} could not fork: {os.strerror(forked.number('errno') & 0xFFF)}",
-            hint="free memory, or raise its limit on processes",
-        )
-
-
-def _check_ended(pid: int, ended: Answer) -> None:
-    status, code = ended.text("status"), ended.number("code")
-    if status == "ok":
-        return
-    if status == "no-memory" or (status == "crashed" and code == signal.SIGKILL):
-        raise NoRoom(
-            f"the recording child of process {pid} got no memory, or the kernel took it to free some",
-            hint=f"the process itself is unharmed; {_ROOM_HINT}",
-        )
-    if status == "crashed":
-        raise RecordError(
-            f"the recording child of process {pid} ended early (signal {code})",
-            hint="the process itself is unharmed; please report this with its Python version",
-        )
-    raise RecordError(
-        f"the recording child of process {pid} could not finish ({status[:40]} {code})",
-        hint="it needs about 16 bytes of memory per object",
-    )
-
-
-def _check_whole(pid: int, path: Path) -> tuple[str, ...]:
-    """The warnings in it."""
-    from leakscan.heap.reader import load
-
-    try:
-        return load(path, columns=()).warnings
-    except SnapshotError as error:
-        raise AttachError(
-            f"what process {pid} sent is not a snapshot: {error.message}", hint="nothing was kept"
-        ) from error
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from leakscan.capture.process.attached_tree import AttachedTree
 from leakscan.capture.process.vitals import Process, ProcessGone, Vitals
 from leakscan.capture.process.workers import workers_below
 from leakscan.capture.watch.actions import SERIES_INTERVALS, Action, Actor
+from leakscan.capture.watch.moments import moments
 from leakscan.capture.watch.watch import Acted, Alarm, Breaker, Ended, Rules
 from leakscan.capture.watch.watch import as_json as of_one
 from leakscan.errors import CaptureError, LeakscanError
@@ -65,21 +66,14 @@ def watch_tree(
     Signals and commands are for the worker that passed the threshold; `snapshot=` and `series=` look at all.
     """
     seen = _Seen(supervisor, rules, _TreeSeries(supervisor.pid, rules.series_seconds))
-    deadline = due = time.monotonic()
-    deadline += for_seconds
     try:
-        while True:
+        for _ in moments(every_seconds=every_seconds, for_seconds=for_seconds, wait=wait):
             try:
                 supervisor.check()
             except ProcessGone:
                 yield Ended(time.time())
                 return
             yield from seen.look()
-            now = time.monotonic()
-            due = max(due + every_seconds, now)  # looks that a series took the time of are left out
-            if now >= deadline:
-                return
-            wait(max(0.0, min(due, deadline) - now))
     finally:
         seen.close()
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass, field
 
 from leakscan.capture.process.vitals import Process, ProcessGone, Vitals
 from leakscan.capture.watch.actions import Action, Actor
+from leakscan.capture.watch.moments import moments
 from leakscan.errors import UsageError
 from leakscan.units import parse_seconds, parse_size
 from leakscan.wording import size_text
@@ -135,23 +136,15 @@ def watch(
     """
     actor = Actor(process, rules.series_seconds)
     try:
-        yield from _looks(process, rules, actor, every_seconds, for_seconds, wait)
+        due = moments(every_seconds=every_seconds, for_seconds=for_seconds, wait=wait)
+        yield from _looks(process, rules, actor, due)
     finally:
         actor.close()
 
 
-def _looks(
-    process: Process,
-    rules: Rules,
-    actor: Actor,
-    every_seconds: float,
-    for_seconds: float,
-    wait: Callable[[float], object],
-) -> Generator[Event, None, None]:
+def _looks(process: Process, rules: Rules, actor: Actor, due: Iterator[None]) -> Generator[Event, None, None]:
     breaker = Breaker(rules)
-    deadline = time.monotonic() + for_seconds
-    due = time.monotonic()
-    while True:
+    for _ in due:
         try:
             vitals = process.vitals()
         except ProcessGone:
@@ -167,11 +160,6 @@ def _looks(
             yield Alarm(vitals.time_unix, reason, outcome)
         for step in actor.due(time.monotonic()):
             yield Acted(time.time(), step)
-        due += every_seconds
-        now = time.monotonic()
-        if now >= deadline:
-            return
-        wait(max(0.0, min(due, deadline) - now))
 
 
 def as_json(event: Event) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leakscan.analysis.compare import Change, Comparison, ComparisonByMode, LeakChange
+from leakscan.analysis.compare import Change, Comparison, ComparisonByMode, LeakChange, listed
 from leakscan.report.names import TypeNames, short_names
 from leakscan.report.text.lines import Line, Span, line, shortened, wrapped
 from leakscan.report.text.terminal import Screen
@@ -27,7 +27,7 @@ def compare_text(comparison: Comparison, screen: Screen, *, accepts_same: bool =
     width = screen.width
     headline = comparison.headline
     if accepts_same and comparison.is_no_worse and not comparison.is_fixed:
-        headline = f"PASS  no worse: {headline.rpartition(': ')[2]}"
+        headline = f"PASS  no worse: {listed(comparison.changes)}"
     lines = _headline(comparison, headline, screen)
     lines += wrapped(visible(comparison.baseline_headline), width, first="      before  ", indent=" " * 14)
     lines += wrapped(visible(comparison.candidate_headline), width, first="      after   ", indent=" " * 14)
