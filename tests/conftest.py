@@ -34,6 +34,7 @@ QUICK: Final = frozenset(
         "test_buffers",
         "test_shallow",
         "test_v8_written_twice",
+        "test_v8_open",
         "test_stuck_v8",
         "test_passing",
         "test_chains",

@@ -67,7 +67,7 @@ def write_path(writing: Writing, reason: Reason) -> Path:
 
 def root_text(reach: Reach, path: RawPath) -> str:
     """`module streamlab.workflow`, `thread 'MainThread'`, `atexit callbacks`, `held from C`."""
-    label = reach.root_labels[path.root]
+    label = reach.handles.get(path.root, reach.root_labels[path.root])
     if _root_kind(reach, path) == RootKind.STATIC_TYPE:
         return f"type {label}"
     if _root_kind(reach, path) != RootKind.MODULE or label == GLOBAL:

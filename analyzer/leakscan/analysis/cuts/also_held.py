@@ -68,7 +68,7 @@ class OtherHolders:
         rooted = np.delete(graph.roots.targets, roots)
         for row in np.flatnonzero(np.isin(graph.roots.targets, led_to[np.isin(led_to, rooted)])).tolist():
             if row not in roots:
-                held[f"root {graph.root_label(row)!r}"] += 1
+                held[names.root_pattern(row)] += 1
         found = sorted(held.items(), key=lambda slot: (-slot[1], slot[0]))
         return AlsoHeld(len(led_to), tuple(found[:_MOST_SLOTS]), len(into) > _LOOKED_AT)
 

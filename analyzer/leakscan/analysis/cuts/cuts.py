@@ -17,7 +17,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from leakscan.analysis.dialects.pattern_text import quoted
 from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.graph import kernels
 from leakscan.analysis.graph.kernels import NO, OUTSIDE, SHARED, Csr
@@ -263,7 +262,7 @@ def prepare_cuts(region: Region, names: SlotNames, *, slots: Iterable[CutSlot] =
     """Everything `cut_for` needs. `slots` are those already named; what they leave is named here."""
     none = np.zeros(0, np.uint32)
     named = _entry_slots(region, names, list(slots))
-    roots = _root_slots(region, np.concatenate([slot.root_rows for slot in named]) if named else none)
+    roots = _root_slots(region, names, np.concatenate([slot.root_rows for slot in named]) if named else none)
     inner, slot_of_edge = _inner_slots(region, names)
     slot_of_edge[slot_of_edge != NO] += np.uint32(len(named) + len(roots))
     slot_of_entry = _numbered(region.entry_refs, [slot.refs for slot in named], 0)
@@ -330,16 +329,15 @@ def _named_by_source(graph: HeapGraph, names: SlotNames, refs: U32) -> list[tupl
     return written
 
 
-def _root_slots(region: Region, named: U32) -> list[CutSlot]:
+def _root_slots(region: Region, names: SlotNames, named: U32) -> list[CutSlot]:
     graph = region.graph
     rows = region.root_rows[~np.isin(region.root_rows, named)]
     rows = rows[graph.roots.kinds[rows] != RootKind.MODULE]
-    labels = graph.roots.labels[rows]
+    by_pattern: dict[str, list[int]] = {}
+    for row in rows.tolist():
+        by_pattern.setdefault(names.root_pattern(row), []).append(row)
     none = np.zeros(0, np.uint32)
-    return [
-        CutSlot(f"root {quoted(graph.strings[label])}", none, rows[labels == label])
-        for label in distinct(labels).tolist()
-    ]
+    return [CutSlot(text, none, np.array(found, np.uint32)) for text, found in by_pattern.items()]
 
 
 def _inner_slots(region: Region, names: SlotNames) -> tuple[list[CutSlot], U32]:

@@ -17,6 +17,7 @@
              | .register()  of a FinalizationRegistry
              | local [1] | local [*]       of a suspended function
              Node's timers[*], Node's immediates[*] are what `setTimeout` and its like have started
+             Node's open Server[*], Node's ES modules[*] are what Node holds from C++
 
 A dotted name may leave out leading modules: `Workflow` is every class of that name. What a reader
 need not see (`__dict__`, the tuple and cell of a closure) is passed without being written.
@@ -30,6 +31,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from leakscan.analysis.dialects.handles_v8 import NODE_HEADS
 from leakscan.analysis.dialects.slots_v8 import LISTED
 from leakscan.errors import UsageError
 from leakscan.heap.secrets import masked
@@ -90,7 +92,7 @@ _ARGUMENT: Final = rf"(?:{_QUOTED}|\*|-?\d+|<[^<>]*>|Symbol\([^()]*\))"
 _WEAK_VALUE: Final = re.escape(WEAK_MAP_VALUE)
 HEAD: Final = re.compile(
     rf"(?P<word>type|context variable|thread local|root|module)\s+(?P<quoted>{_QUOTED})"
-    rf"|(?P<node>{'|'.join(LISTED)})"
+    rf"|(?P<node>{'|'.join(LISTED)}|{NODE_HEADS})"
     rf"|(?:(?P<module>module)\s+)?(?P<dotted>{_NAME}(?:\.{_NAME}(?![\w$]*\())*)(?::(?P<member>{_NAME}))?"
 )
 _STEP: Final = re.compile(

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from leakscan.analysis.dialects.functions import functions_of_module
+from leakscan.analysis.dialects.handles_v8 import rows_called
 from leakscan.analysis.dialects.pattern_text import HeadKind, Pattern, PatternStep, StepKind
 from leakscan.analysis.dialects.patterns_v8 import call_refs, with_folded
-from leakscan.analysis.dialects.slots_v8 import refs_in_list
+from leakscan.analysis.dialects.slots_v8 import ES_MODULES, LISTED, refs_in_list, refs_to_modules
 from leakscan.analysis.graph.refs import kinds_of, refs_from, strings_ending, strings_equal
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import NO_OBJECT, Kind, RootKind
@@ -84,10 +85,14 @@ def _match_reading(graph: HeapGraph, head: HeadKind, name: str, steps: tuple[Pat
     if head is HeadKind.NODE:
         if [step.kind for step in steps[:1]] != [StepKind.ANY]:
             return Matched(_none(), _none())
-        listed = refs_in_list(graph, name)
+        rows = _none() if name in LISTED else rows_called(graph, name)
+        listed = refs_in_list(graph, name) if name in LISTED else _none()
+        if name == ES_MODULES:
+            listed = refs_to_modules(graph)
         if len(steps) == 1:
-            return Matched(listed, _none())
-        objects, steps = np.unique(graph.ref_targets[listed]), steps[1:]
+            return Matched(listed, rows)
+        objects = np.unique(np.concatenate((graph.ref_targets[listed], graph.roots.targets[rows])))
+        steps = steps[1:]
     elif head is HeadKind.ROOT:
         labels = strings_equal(graph.strings, name)
         roots = np.flatnonzero(np.isin(graph.roots.labels, labels)).astype(np.uint32)

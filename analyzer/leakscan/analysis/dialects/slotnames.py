@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
+import numpy as np
+
 from leakscan.analysis.dialects.functions import FUNCTIONS, code_place
+from leakscan.analysis.dialects.handles_v8 import handle_names
+from leakscan.analysis.dialects.named_steps import attribute_step, property_step
 from leakscan.analysis.dialects.pattern_text import quoted
-from leakscan.analysis.dialects.segments_v8 import property_text
 from leakscan.analysis.dialects.slots_v8 import (
     CELL,
     CELLS,
@@ -37,20 +40,6 @@ _V8_FUNCTIONS: Final = frozenset(("Function", "async function"))
 _PROCESS: Final = "process"
 """The type of Node's object of that name, which is a getter of the global object."""
 _LONGEST_CHAIN: Final = 10_000
-
-
-def _named(label: str) -> str:
-    """An attribute; what `setattr` made of no identifier is written like a key."""
-    return (
-        f".{label}" if label.isidentifier() or (label[:1], label[-1:]) == ("<", ">") else f"[{quoted(label)}]"
-    )
-
-
-def _property(label: str) -> str:
-    if label.startswith("[["):
-        return f".{label}"
-    text = property_text(label)
-    return f"[{quoted(label)}]" if text.startswith("['") else text
 
 
 @dataclass(frozen=True)
@@ -278,10 +267,20 @@ class SlotNames:
         return False
 
     def _root_head(self, obj: int) -> str:
-        for row, target in enumerate(self.graph.roots.targets.tolist()):
-            if target == obj and self.graph.root_kind(row) != RootKind.MODULE:
-                return f"root {quoted(self.graph.root_label(row))}"
+        for row in np.flatnonzero(self.graph.roots.targets == obj).tolist():
+            if self.graph.root_kind(row) != RootKind.MODULE:
+                return self.root_pattern(row)
         return self._dotted(self.graph.type_name(obj))
+
+    def root_pattern(self, row: int) -> str:
+        """How a root is written; of Node's handles, what is open."""
+        handle = self.handles.get(row)
+        return f"{handle}[*]" if handle else f"root {quoted(self.graph.root_label(row))}"
+
+    @cached_property
+    def handles(self) -> dict[int, str]:
+        """Rows of the root table that Node has open, by what they are called."""
+        return handle_names(self.graph)
 
     def _numbered_step(self, ref: int) -> str:
         """`.handler_*` for a name that was made by counting, and for the name itself; "" for any other."""
@@ -300,11 +299,11 @@ class SlotNames:
             return self._v8_step(ref, kind, every=every)
         match kind:
             case Kind.ATTRIBUTE | Kind.AWAIT:
-                return _named(graph.label(ref))
+                return attribute_step(graph.label(ref))
             case Kind.SLOT:
                 return self._slot_step(ref)
             case Kind.KEY_STR if self._is_namespace(source):
-                return _named(graph.label(ref))
+                return attribute_step(graph.label(ref))
             case Kind.DICT:
                 return ""
             case Kind.TYPE:
@@ -345,7 +344,7 @@ class SlotNames:
                 is_first = graph.type_name(source_of(graph, ref)) != CELL
                 return REGISTERED if is_first else ""
             case Kind.ATTRIBUTE | Kind.SLOT:
-                return _property(graph.label(ref))
+                return property_step(graph.label(ref))
             case Kind.MEMBER:
                 return ".has(*)"
             case Kind.KEY if graph.type_name(source_of(graph, ref)) != "Map":

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from leakscan.analysis.graph.refs import source_of
+from leakscan.analysis.graph.refs import refs_from, source_of
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import KIND_MASK, Kind
 
@@ -42,6 +42,14 @@ _ON: Final = re.compile(r"\._events(?:\.|\[')([^.\[\]' ]+)(?:'\])?(?:\[(?:\*|\d+
 _EVENT_TARGET: Final = re.compile(
     r"\[Symbol\(kEvents\)\]\.get\(('(?:[^'\\]|\\.)*')\)(?:\.(?:next|previous|callback|listener)\b)*"
 )
+ES_MODULES: Final = "Node's ES modules"
+"""What was imported: Node keeps a module, and what its specifier was resolved to, for as long as it lives."""
+MODULE_CACHES: Final = ("LoadCache", "ResolveCache", "ModuleMap")
+"""Maps of Node's loader (`lib/internal/modules/esm/module_map.js`, 18 to 26)."""
+_IN_CACHE: Final = re.compile(
+    r"^.*\.#?(?:load|resolve)Cache\.get\((?:'(?:[^'\\]|\\.)*'|\*)\)(?:\[(?:'(?:[^'\\]|\\.)*'|\*)\])?"
+    r"(?:\.(?:javascript|json|wasm)\b)?"
+)
 _TIMERS: Final = re.compile(
     r"^.* closure '(?:timerListMap|timerListQueue|priorityQueue)'(?:\.#?\w*heap\w*)?(?:\[(?:\d+|\*)\])?"
     r"(?:\._idle(?:Next|Prev))*"
@@ -55,6 +63,7 @@ def as_written(text: str) -> str:
     """A pattern, or what it begins with, as the source says it."""
     text = _ON.sub(r".on('\1')", text)
     text = _EVENT_TARGET.sub(r".addEventListener(\1)", text)
+    text = _IN_CACHE.sub(f"{ES_MODULES}[*]", text) if "Cache.get(" in text else text
     text = _TIMERS.sub("Node's timers[*]", text)
     return _IMMEDIATES.sub("Node's immediates[*]", text)
 
@@ -94,6 +103,22 @@ def spelled_alike(graph: HeapGraph, refs: U32, sources: U32, is_asked: Bools) ->
     _, of_key, counts = np.unique(keys, return_inverse=True, return_counts=True)
     found[named] = counts[of_key] > 1
     return found
+
+
+def refs_to_modules(graph: HeapGraph) -> U32:
+    """References by which the loader keeps modules: entries of its caches, and those of their tables."""
+    rows = [row for row, name in enumerate(graph.type_names) if name in MODULE_CACHES]
+    caches = np.flatnonzero(np.isin(graph.type_ids, rows)).astype(np.uint32)
+    found = entries = _entries(graph, caches, (Kind.KEY_STR,))
+    tables = np.unique(graph.ref_targets[entries])
+    found = np.union1d(found, _entries(graph, tables, (Kind.ATTRIBUTE, Kind.KEY_STR)))
+    return found.astype(np.uint32)
+
+
+def _entries(graph: HeapGraph, objects: U32, kinds: tuple[Kind, ...]) -> U32:
+    refs = refs_from(graph, objects)
+    inside: U32 = refs[np.isin(graph.ref_kinds[refs] & np.uint8(KIND_MASK), kinds)]
+    return inside
 
 
 def refs_in_list(graph: HeapGraph, name: str) -> U32:

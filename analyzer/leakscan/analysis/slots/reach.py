@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from leakscan.analysis.births.survivors import Mask, Survivors
+from leakscan.analysis.dialects.handles_v8 import handle_names
 from leakscan.analysis.dialects.numbered import numbered_names
 from leakscan.analysis.graph import costs, kernels
 from leakscan.analysis.graph.garbage import Liveness
@@ -56,6 +57,11 @@ class Reach:
         found[graph.ref_targets[(graph.ref_kinds & np.uint8(KIND_MASK)) == Kind.DICT]] = True
         found[self.modules.objects] = True
         return found
+
+    @cached_property
+    def handles(self) -> dict[int, str]:
+        """Rows of the root table that Node has open, by what they are called."""
+        return handle_names(self.graph)
 
     @cached_property
     def numbered(self) -> dict[int, str]:

@@ -17,7 +17,7 @@ from leakscan.analysis.births.earlier import Earlier
 from leakscan.analysis.dialects.pattern_text import quoted
 from leakscan.analysis.dialects.segment import normalised
 from leakscan.analysis.dialects.slotnames import TRIE_NODES, SlotNames
-from leakscan.analysis.dialects.slots_v8 import is_hash_table, spelled_alike
+from leakscan.analysis.dialects.slots_v8 import ES_MODULES, is_hash_table, spelled_alike
 from leakscan.analysis.graph.kernels import NO
 from leakscan.analysis.graph.modules import Tier
 from leakscan.analysis.graph.refs import distinct, kinds_of, refs_with_sources
@@ -252,13 +252,16 @@ _FIXED_MEMORY: Final = "C variable of "
 
 def _root_slots(reach: Reach, new: NewGraph) -> list[Slot]:
     """What roots hold directly: one slot for each name, and where the name says nothing for each type."""
-    graph = reach.graph
+    graph, handles = reach.graph, reach.handles
     groups: dict[tuple[object, ...], list[int]] = {}
-    for row in new.root_rows.tolist():
+    open_now = [row for row in handles if reach.is_held[reach.root_targets[row]]]
+    for row in distinct(np.concatenate((new.root_rows, np.array(open_now, np.uint32)))).tolist():
         kind, label = reach.root_kinds[row], normalised(reach.root_labels[row])
         target = int(reach.root_targets[row])
         key: tuple[object, ...] = (kind, label)
-        if kind in _UNRELATED or label.startswith(_FIXED_MEMORY):
+        if row in handles:
+            key = (handles[row],)
+        elif kind in _UNRELATED or label.startswith(_FIXED_MEMORY):
             key = (kind, label, int(graph.type_ids[target]), _keys_of(reach, target))
         groups.setdefault(key, []).append(row)
     slots = []
@@ -266,10 +269,13 @@ def _root_slots(reach: Reach, new: NewGraph) -> list[Slot]:
     for rows in groups.values():
         cheapest = min(rows, key=lambda row: (int(reach.root_costs[row]), row))
         is_module = reach.root_kinds[cheapest] == RootKind.MODULE and graph.runtime == "cpython"
+        pattern = "sys.modules[*]" if is_module else f"root {quoted(normalised(reach.root_labels[cheapest]))}"
+        if cheapest in handles:
+            pattern = f"{handles[cheapest]}[*]"
         slots.append(
             Slot(
-                "sys.modules[*]" if is_module else f"root {quoted(normalised(reach.root_labels[cheapest]))}",
-                SlotKind.ENTRIES if is_module else SlotKind.ROOT,
+                pattern,
+                SlotKind.ENTRIES if is_module or pattern == f"{ES_MODULES}[*]" else SlotKind.ROOT,
                 none,
                 np.array(sorted(rows), np.uint32),
                 -1,

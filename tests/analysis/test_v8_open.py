@@ -1,0 +1,116 @@
+"""What Node holds from C++ is told as the program knows it, and written as one slot that can be cut."""
+
+import io
+from dataclasses import replace
+
+import pytest
+
+from drawn_v8 import RUNS, findings, program
+from leakscan.analysis.cuts.whatif import what_if
+from leakscan.analysis.graph.garbage import liveness
+from leakscan.heap.reader import load
+from v8_files import written
+
+
+def node_program():
+    d = program()
+    d.node("handles", "synthetic", "(Global handles)", size=0)
+    d.node("environment", "native", "Node / Environment")
+    d.edge("gc", "element", 2, "handles")
+    d.edge("gc", "element", 3, "environment")
+    return d
+
+
+def servers(runs, *, has_roots_of_its_own):
+    """Each run listens: a handle leads to its server, which has a Job. Node 20 has more roots for it."""
+    d = node_program()
+    for run in range(runs):
+        handle, native = f"handle {run}", f"native {run}"
+        d.node(handle, "object", "TCP")
+        d.node(f"server {run}", "object", "Server")
+        d.node(f"job {run}", "object", "Job", place=(7, 5))
+        d.node(native, "synthetic" if has_roots_of_its_own else "native", "Node / TCPServerWrap", size=0)
+        d.edge("handles", "element", run, handle)
+        d.edge(handle, "internal", "javascript_to_native", native)
+        d.edge(handle, "property", "<symbol owner_symbol>", f"server {run}")
+        d.edge(f"server {run}", "property", "job", f"job {run}")
+        if has_roots_of_its_own:
+            d.edge("gc", "element", 10 + run, native)
+            d.node(f"beyond {run}", "object", "Array")
+            d.edge(native, "element", 1, handle)
+            d.edge(native, "element", 2, f"beyond {run}")
+            d.edge(f"beyond {run}", "element", 0, f"job {run}")
+    return d
+
+
+def ports(runs):
+    """What has no owner is told as its own class; a function that C++ refers to is nothing open."""
+    d = node_program()
+    d.node("hook", "closure", "hook", size=64)
+    d.edge("handles", "element", 1000, "hook")
+    for run in range(runs):
+        d.node(f"port {run}", "object", "MessagePort")
+        d.node(f"native {run}", "native", "Node / MessagePort")
+        d.node(f"job {run}", "object", "Job", place=(7, 5))
+        d.edge("handles", "element", run, f"port {run}")
+        d.edge(f"port {run}", "internal", "javascript_to_native", f"native {run}")
+        d.edge(f"port {run}", "property", "job", f"job {run}")
+    return d
+
+
+def imports(runs):
+    """Each run imports a module anew: Node's loader has its job, and V8 what it exports."""
+    d = node_program()
+    d.node("loader", "object", "ModuleLoader")
+    d.node("cache", "object", "LoadCache")
+    # V8's hash table of 8 buckets and 16 entries: 3 words, the buckets, and 3 for each entry.
+    d.node("table", "array", "", size=16 + 8 * (3 + 8 + 3 * 16))
+    d.edge("global", "property", "loader", "loader")
+    d.edge("loader", "property", "loadCache", "cache")
+    d.edge("cache", "internal", "table", "table")
+    for run in range(runs):
+        key, module, body = f"file:///app/plugin.mjs?v={run}", f"module {run}", f"body {run}"
+        d.node(f"key {run}", "string", key)
+        d.node(module, "object", "system / SourceTextModule")
+        d.node(body, "closure", "", size=64, place=(8 + run, 0))
+        d.node(f"shared {run}", "code", "(shared function info)")
+        d.node(f"script {run}", "code", key)
+        d.node(f"scope {run}", "object", "system / Context")
+        d.node(f"job {run}", "object", "Job", place=(7, 5))
+        d.edge("table", "internal", str(3 * run + 11), f"key {run}")
+        d.edge("table", "internal", str(3 * run + 12), module)
+        d.edge(module, "hidden", 1, body)
+        d.edge(body, "internal", "shared", f"shared {run}")
+        d.edge(f"shared {run}", "internal", "script_or_debug_info", f"script {run}")
+        d.edge(body, "internal", "context", f"scope {run}")
+        d.edge(f"scope {run}", "context", "job", f"job {run}")
+    return d
+
+
+@pytest.mark.parametrize(
+    ("drawn", "slot"),
+    [
+        (lambda runs: servers(runs, has_roots_of_its_own=False), "Node's open Server[*]"),
+        (lambda runs: servers(runs, has_roots_of_its_own=True), "Node's open Server[*]"),
+        (ports, "Node's open MessagePort[*]"),
+        (imports, "Node's ES modules[*]"),
+    ],
+    ids=["handles with an owner", "roots of Node 20", "handles without an owner", "modules"],
+)
+def test_what_node_holds_from_cpp_is_one_slot_that_frees_the_jobs(drawn, slot):
+    [leak] = findings(drawn).leaks
+    assert (leak.count, leak.type_name, leak.rate) == (RUNS, "Job", 1.0)
+    assert [member.pattern for member in leak.cut.members] == [slot]
+    graph = load(io.BytesIO(written(drawn(RUNS).content())))
+    freed = {name: count for name, count, _ in what_if(graph, liveness(graph), cut=[slot]).freed_types}
+    assert freed["Job"] == RUNS
+
+
+def test_a_handle_is_a_root_of_c_where_the_heap_is_not_of_node():
+    def drawn(runs):
+        d = ports(runs)
+        d.nodes = [replace(node, name=node.name.replace("Node / ", "Blink / ")) for node in d.nodes]
+        return d
+
+    [leak] = findings(drawn).leaks
+    assert [member.pattern for member in leak.cut.members] == ["root '(Global handles)'"]
