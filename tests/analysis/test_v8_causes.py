@@ -14,6 +14,10 @@ from leakscan.heap.reader import load
 from v8_files import written
 
 
+def told(found):
+    return [(leak.count, leak.type_name) for leak in found.leaks]
+
+
 def chain(runs, *, by_scope=False, newest_first=True):
     """A list of Frames, or closures each of whose scopes holds the one before and a Frame."""
     d = program()
@@ -94,7 +98,7 @@ def test_engine_objects_alone_are_told_only_when_they_go_on_growing():
     passing = findings(lambda runs: scopes(runs, entries=1))
     assert (passing.verdict.value, passing.leaks) == ("clean", ())
     growing = findings(lambda runs: scopes(runs, entries=runs))
-    assert [(leak.count, leak.type_name) for leak in growing.leaks] == [(RUNS, "system / Context")]
+    assert told(growing) == [(RUNS, "system / Context")]
 
 
 def hung(runs, *links, hook, others=()):
@@ -178,7 +182,7 @@ def ticking(runs):
 )
 def test_a_chain_of_the_runtime_is_written_as_the_source_says_it_and_read_again(drawn, slot):
     found = findings(drawn)
-    assert [(leak.count, leak.type_name) for leak in found.leaks] == [(RUNS, "Thing")]
+    assert told(found) == [(RUNS, "Thing")]
     assert found.leaks[0].cut is not None
     assert [member.pattern for member in found.leaks[0].cut.members] == [slot]
     graph = load(io.BytesIO(written(drawn(RUNS).content())))
@@ -233,36 +237,45 @@ def test_numbers_in_fields_are_as_many_as_there_are_fields():
 
 def test_numbers_in_a_list_that_is_made_anew_with_one_more_are_a_leak():
     found = findings(samples)
-    assert [(leak.count, leak.type_name) for leak in found.leaks] == [(12, "(number)")]
+    assert told(found) == [(12, "(number)")]
 
 
 def test_what_new_entries_take_over_from_old_ones_is_a_leak():
     found = findings(lambda runs: timers(runs, taken_over=True))
-    assert [(leak.count, leak.type_name) for leak in found.leaks] == [(12, "Note"), (12, "Line")]
+    assert told(found) == [(12, "Note"), (12, "Line")]
+
+
+def exported(d, name, variable):
+    """What a module exports lies in a cell, behind its name in a hash table."""
+    d.node("name", "string", name)
+    d.node("cell", "object", "system / Cell")
+    d.edge("exports", "internal", "3", "name")
+    d.edge("exports", "internal", "4", "cell")
+    d.edge("cell", "internal", "value", variable)
+    return d
+
+
+def with_jobs(d, runs):
+    for run in range(runs):
+        d.node(f"job {run}", "object", "Job", size=32)
+        d.edge("list", "element", run, f"job {run}")
+    return d
 
 
 def exporting(runs):
-    """A module whose registry is exported: it lies in a cell, behind its name in a hash table."""
+    """A module whose registry is exported."""
     d = program()
     d.node("module", "object", "system / SourceTextModule")
     d.node("body", "closure", "", size=64, place=(7, 0))
     d.node("exports", "array", "")
-    d.node("name", "string", "registry")
-    d.node("cell", "object", "system / Cell")
     d.node("map", "object", "Registry", size=32)
     d.node("list", "object", "Array")
     d.edge("body", "internal", "shared", "shared")
     d.edge("gc", "element", 1, "module")
     d.edge("module", "hidden", 1, "body")
     d.edge("module", "hidden", 2, "exports")
-    d.edge("exports", "internal", "3", "name")
-    d.edge("exports", "internal", "4", "cell")
-    d.edge("cell", "internal", "value", "map")
     d.edge("map", "property", "jobs", "list")
-    for run in range(runs):
-        d.node(f"job {run}", "object", "Job", size=32)
-        d.edge("list", "element", run, f"job {run}")
-    return d
+    return with_jobs(exported(d, "registry", "map"), runs)
 
 
 def test_an_exported_variable_is_called_by_its_name_and_has_no_line():
@@ -277,19 +290,11 @@ def requiring(runs):
     d.node("module", "object", "system / SyntheticModule")
     d.node("url", "string", "file:///app/store.cjs")
     d.node("exports", "array", "")
-    d.node("name", "string", "jobs")
-    d.node("cell", "object", "system / Cell")
     d.node("list", "object", "Array")
     d.edge("gc", "element", 1, "module")
     d.edge("module", "hidden", 1, "exports")
     d.edge("module", "hidden", 2, "url")
-    d.edge("exports", "internal", "3", "name")
-    d.edge("exports", "internal", "4", "cell")
-    d.edge("cell", "internal", "value", "list")
-    for run in range(runs):
-        d.node(f"job {run}", "object", "Job", size=32)
-        d.edge("list", "element", run, f"job {run}")
-    return d
+    return with_jobs(exported(d, "jobs", "list"), runs)
 
 
 def test_an_export_of_a_common_js_module_is_a_variable_of_that_module():
@@ -333,4 +338,4 @@ def test_a_chain_in_three_bare_snapshots_is_a_leak_by_its_exact_multiples(newest
         for taken in (1, 2, 3)
     ]
     found = series(graphs, runs_each=17)
-    assert [(leak.count, leak.type_name) for leak in found.leaks] == [(34, "Frame")]
+    assert told(found) == [(34, "Frame")]

@@ -12,7 +12,7 @@ from leakscan.answers.analyse import analysed_capture
 from leakscan.capture import Settings, capture
 from leakscan.capture.scenario.requests import parse_request
 from leakscan.errors import LeakscanError
-from verdicts import INNOCENT
+from verdicts import first_leak
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "web-application.md"
 RUNS = 5
@@ -44,9 +44,7 @@ def test_the_recipe_finds_a_planted_leak_and_is_silent_on_its_fixed_twin(
             Path(name).write_text(text if planted else text.replace(LEAKS[framework], "Seen()"))
         settings = Settings(runs=RUNS, warmup=3)
         found = capture("scenario.py:once", output=tmp_path / "leak", settings=settings, overwrite=True)
-        answer = analysed_capture(found)
-        told = [(leak.count, leak.type_name.rpartition(".")[2]) for leak in answer.leaks[:1]]
-        assert told == [(RUNS, "Seen")] if planted else answer.verdict in INNOCENT, answer.headline
+        assert first_leak(analysed_capture(found)) == ((RUNS, "Seen") if planted else None)
 
 
 @pytest.mark.parametrize("framework", kinds(LEAKS, "starlette", "flask"))
@@ -60,13 +58,10 @@ def test_an_application_is_sent_requests_without_a_scenario(
         text += "\nfrom django.core.wsgi import get_wsgi_application\napp = get_wsgi_application()\n"
     request = 'POST /chat {"text": "hi"}' if framework in ("fastapi", "flask") else "/chat"
     settings = Settings(runs=RUNS, warmup=3, requests=(parse_request(request),))
-    for verdict, code in (
-        (f"LEAK  {RUNS} Seen", text),
-        ("NO LEAK", text.replace(LEAKS[framework], "Seen()")),
-    ):
+    for leak, code in (((RUNS, "Seen"), text), (None, text.replace(LEAKS[framework], "Seen()"))):
         Path("app.py").write_text(code)
         found = capture("app.py:app", output=tmp_path / "leak", settings=settings, overwrite=True)
-        assert analysed_capture(found).headline.startswith(verdict)
+        assert first_leak(analysed_capture(found)) == leak
 
 
 @pytest.mark.parametrize(("framework", "kind"), [("fastapi", "an ASGI"), ("flask", "a WSGI")])
