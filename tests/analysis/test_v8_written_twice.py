@@ -7,6 +7,7 @@ import pytest
 from drawn_v8 import RUNS, findings, program
 from leakscan.analysis.cuts.whatif import what_if
 from leakscan.analysis.graph.garbage import liveness
+from leakscan.analysis.series import series
 from leakscan.heap.reader import load
 from leakscan.heap.v8_names import ACCESSORS
 from v8_files import written
@@ -147,3 +148,18 @@ def timers_with_layouts(runs):
 def test_what_the_engine_made_in_one_run_does_not_speak_for_a_slot_that_is_written_like_it():
     found = findings(timers_with_layouts)
     assert [(leak.count, leak.type_name) for leak in found.leaks] == [(RUNS, "Thing")]
+
+
+def test_a_text_that_grows_is_as_many_as_its_evidence_says_between_bare_snapshots():
+    def drawn(runs):
+        d = program()
+        d.node("text 0", "string", "start")
+        for run in range(1, runs + 1):
+            d.node(f"text {run}", "concatenated string", "(concatenated string)")
+            d.edge(f"text {run}", "internal", "first", f"text {run - 1}")
+        d.edge("registry", "property", "text", f"text {runs}")
+        return d
+
+    loaded = (load(io.BytesIO(written(drawn(runs).content()))) for runs in (11, 22, 33))
+    [leak] = series(loaded, runs_each=11).leaks
+    assert (leak.count, leak.evidence) == (22, "exactly 1 each time, 22 times")

@@ -103,6 +103,7 @@ def write_causes(
             found.append(
                 (rank(worst), replace(cause, objects=objects) if asked is not None else cause, worst)
             )
+    run_count = told.census.runs_each * holding.runs
     found.sort(key=lambda row: (row[0], -row[1].weight))
     most = limits.leaks or causes_traced(len(new.objects) + len(new.refs))
     groups, unwritten, unacquitted = [], 0, len(holding.untold)
@@ -115,13 +116,13 @@ def write_causes(
         heads = (
             cause.objects
             if asked is not None
-            else heads_of(reach, clusters, cause.objects, cause.core, is_worst)
+            else heads_of(reach, clusters, cause.objects, cause.core, is_worst, run_count=run_count)
         )
         heads = heads if asked is not None else without_keys(holding, cause, heads)
         group = write_cause(holding, cause, heads, limit=limits.paths)
         if group is None and len(led := _led_to(holding, cause, objects)):
             # What goes with another object is not reached by a path; what it goes with is.
-            heads = heads_of(reach, clusters, led, led, is_worst)
+            heads = heads_of(reach, clusters, led, led, is_worst, run_count=run_count)
             group = write_cause(holding, cause, heads, limit=limits.paths)
         if group is None:
             unwritten += len(cause.objects)

@@ -67,21 +67,30 @@ class _Member:
     is_actor: bool
 
 
-def heads_of(reach: Reach, clusters: Clusters, objects: U32, core: U32, worst: Mapping[int, bool]) -> U32:
+def heads_of(
+    reach: Reach,
+    clusters: Clusters,
+    objects: U32,
+    core: U32,
+    worst: Mapping[int, bool],
+    *,
+    run_count: int = 0,
+) -> U32:
     """The objects (of the new graph, ascending) that the cause is named after: all of one type.
 
     `worst` says of each type row whether it is as bad as the cause itself. Application classes come before
     those of libraries, those before the builtin objects that lie in the slot; among equals the outermost one
-    that is a part worth naming. A small part with a name says more than a large one without.
+    that is a part worth naming. A small part with a name says more than a large one without. `run_count`:
+    how many runs there were where births only say between which snapshots.
     """
     for least in (_WORTH_NAMING, 0.0):
         for candidates in (core, objects):
             members = _members(reach, clusters, candidates, objects)
             named = _best_named(members, worst, least=least)
             if named is not None:
-                return _of_type(reach, clusters, objects, named)
+                return _of_type(reach, clusters, objects, named, run_count)
     members = _members(reach, clusters, objects, objects)
-    return _of_type(reach, clusters, objects, _outermost(members, worst))
+    return _of_type(reach, clusters, objects, _outermost(members, worst), run_count)
 
 
 def _best_named(members: Sequence[_Member], worst: Mapping[int, bool], *, least: float) -> int | None:
@@ -175,10 +184,11 @@ def _members(reach: Reach, clusters: Clusters, objects: U32, whole: U32) -> list
     return found
 
 
-def _of_type(reach: Reach, clusters: Clusters, objects: U32, type_row: int) -> U32:
+def _of_type(reach: Reach, clusters: Clusters, objects: U32, type_row: int, run_count: int) -> U32:
     chosen: U32 = objects[reach.graph.type_ids[clusters.new.objects[objects]] == type_row]
     separate: U32 = chosen[_is_separate(reach, clusters, chosen)]
-    return separate
+    # What the runs between two snapshots hung on one another is a thing of each, a text that grows say.
+    return chosen if len(separate) < run_count <= len(chosen) else separate
 
 
 def _is_topmost(reach: Reach, clusters: Clusters, objects: U32) -> Bools:
