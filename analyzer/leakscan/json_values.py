@@ -49,12 +49,12 @@ def as_plain(value: object) -> Any:  # Any: JSON values
     return value
 
 
-def read_as(kind: type[Result], value: object, place: str = "", *, limits: Limits = STRANGERS) -> Result:
+def read_as(kind: type[Result], value: object, where: str = "", *, limits: Limits = STRANGERS) -> Result:
     """`value`, as JSON gave it, as a `kind`. NotAnAnswer: a key, a type or a size is not as it must be.
 
     Nothing in the text chooses what is built: only the annotations of `kind` do.
     """
-    result: Result = _Reader(limits).read(kind, value, place or kind.__name__)
+    result: Result = _Reader(limits).read(kind, value, where or kind.__name__)
     return result
 
 
@@ -62,57 +62,57 @@ class _Reader:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
 
-    def read(self, kind: Any, value: Any, place: str) -> Any:  # Any: type expressions and JSON values
+    def read(self, kind: Any, value: Any, where: str) -> Any:  # Any: type expressions and JSON values
         origin, arguments = typing.get_origin(kind), typing.get_args(kind)
         if origin in (types.UnionType, typing.Union):
             inner = [each for each in arguments if each is not types.NoneType]
-            return None if value is None else self.read(inner[0], value, place)
+            return None if value is None else self.read(inner[0], value, where)
         if origin is tuple:
-            return self._tuple(arguments, value, place)
+            return self._tuple(arguments, value, where)
         if origin is Mapping:
-            return self._mapping(arguments[1], value, place)
+            return self._mapping(arguments[1], value, where)
         if is_dataclass(kind):
-            return self._dataclass(kind, value, place)
+            return self._dataclass(kind, value, where)
         if isinstance(kind, type) and issubclass(kind, Enum):
-            _expect(isinstance(value, str) and value in [each.value for each in kind], place, kind.__name__)
+            _expect(isinstance(value, str) and value in [each.value for each in kind], where, kind.__name__)
             return kind(value)
         if kind is float:
-            _expect(type(value) in (int, float), place, "a number")
-            _expect(abs(value) < LARGEST_NUMBER and isfinite(value), place, "a number of a usual size")
+            _expect(type(value) in (int, float), where, "a number")
+            _expect(abs(value) < LARGEST_NUMBER and isfinite(value), where, "a number of a usual size")
             return float(value)
         if kind is int:
             is_usual = type(value) is int and abs(value) < LARGEST_NUMBER
-            _expect(is_usual, place, "a whole number of a usual size")
+            _expect(is_usual, where, "a whole number of a usual size")
         elif kind is str:
             is_usual = type(value) is str and len(value) <= self._limits.longest_text
-            _expect(is_usual, place, "a text of a usual length")
+            _expect(is_usual, where, "a text of a usual length")
         else:
-            _expect(kind is bool and type(value) is bool, place, "true or false")
+            _expect(kind is bool and type(value) is bool, where, "true or false")
         return value
 
-    def _tuple(self, arguments: tuple[Any, ...], value: Any, place: str) -> tuple[Any, ...]:
+    def _tuple(self, arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
         is_usual = type(value) is list and len(value) <= self._limits.longest_list
-        _expect(is_usual, place, "a list of a usual length")
+        _expect(is_usual, where, "a list of a usual length")
         if arguments[-1] is Ellipsis:
-            return tuple(self.read(arguments[0], item, f"{place}[{at}]") for at, item in enumerate(value))
-        _expect(len(value) == len(arguments), place, f"a list of {len(arguments)}")
+            return tuple(self.read(arguments[0], item, f"{where}[{at}]") for at, item in enumerate(value))
+        _expect(len(value) == len(arguments), where, f"a list of {len(arguments)}")
         pairs = zip(arguments, value, strict=True)
-        return tuple(self.read(each, item, f"{place}[{at}]") for at, (each, item) in enumerate(pairs))
+        return tuple(self.read(each, item, f"{where}[{at}]") for at, (each, item) in enumerate(pairs))
 
-    def _mapping(self, kind: Any, value: Any, place: str) -> dict[str, Any]:
+    def _mapping(self, kind: Any, value: Any, where: str) -> dict[str, Any]:
         is_usual = type(value) is dict and len(value) <= self._limits.longest_list
-        _expect(is_usual, place, "an object of a usual size")
-        return {name: self.read(kind, item, f"{place}.{name}") for name, item in value.items()}
+        _expect(is_usual, where, "an object of a usual size")
+        return {name: self.read(kind, item, f"{where}.{name}") for name, item in value.items()}
 
-    def _dataclass(self, kind: Any, value: Any, place: str) -> Any:  # Any: a dataclass, JSON values
-        _expect(type(value) is dict, place, "an object")
+    def _dataclass(self, kind: Any, value: Any, where: str) -> Any:  # Any: a dataclass, JSON values
+        _expect(type(value) is dict, where, "an object")
         hints = _hints(kind)
         unknown = sorted(set(value) - set(hints))
-        _expect(not unknown or self._limits.ignores_unknown, place, f"an object without {unknown[:1]}")
+        _expect(not unknown or self._limits.ignores_unknown, where, f"an object without {unknown[:1]}")
         missing = [each.name for each in fields(kind) if each.name not in value and not _has_default(each)]
-        _expect(not missing, place, f"an object with {missing[:1]}")
+        _expect(not missing, where, f"an object with {missing[:1]}")
         known = [name for name in value if name in hints]
-        return kind(**{name: self.read(hints[name], value[name], f"{place}.{name}") for name in known})
+        return kind(**{name: self.read(hints[name], value[name], f"{where}.{name}") for name in known})
 
 
 def _has_default(field: Any) -> bool:  # Any: Field of any type
@@ -124,6 +124,6 @@ def _hints(kind: Any) -> dict[str, Any]:  # Any: a dataclass; its annotations
     return typing.get_type_hints(kind)
 
 
-def _expect(condition: bool, place: str, what: str) -> None:
+def _expect(condition: bool, where: str, what: str) -> None:
     if not condition:
-        raise NotAnAnswer(f"{place} is not {what}", hint="make it again with `leakscan bundle`")
+        raise NotAnAnswer(f"{where} is not {what}", hint="make it again with `leakscan bundle`")

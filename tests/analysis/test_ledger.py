@@ -10,7 +10,7 @@ import pytest
 from drawn_ledgers import AT_REST, KB, MB, MOVES, STEADY, drawn
 from leakscan.analysis.ledger.ledger import Rounds, beyond_the_heap, memory_ledger
 from leakscan.analysis.results.findings import Verdict
-from leakscan.analysis.results.memory import Cause, MemoryLedger, NativeSite
+from leakscan.analysis.results.memory import MemoryLedger, MemoryVerdict, NativeSite
 
 
 def ledger(**series: Sequence[int]) -> MemoryLedger:
@@ -35,13 +35,13 @@ def test_rows_and_residue_add_up_to_the_whole(kind):
 @pytest.mark.parametrize(
     ("kinds", "cause"),
     [
-        (["objects"], Cause.HEAP),
-        (["native"], Cause.NATIVE),
-        (["stacks"], Cause.NATIVE),
-        (["glibc_slack"], Cause.SLACK),
-        (["pymalloc_slack", "thread_arena_slack"], Cause.SLACK),
-        (["mappings"], Cause.MAPPINGS),
-        (["objects", "native"], Cause.SEVERAL),
+        (["objects"], MemoryVerdict.HEAP),
+        (["native"], MemoryVerdict.NATIVE),
+        (["stacks"], MemoryVerdict.NATIVE),
+        (["glibc_slack"], MemoryVerdict.SLACK),
+        (["pymalloc_slack", "thread_arena_slack"], MemoryVerdict.SLACK),
+        (["mappings"], MemoryVerdict.MAPPINGS),
+        (["objects", "native"], MemoryVerdict.SEVERAL),
     ],
 )
 def test_the_cause_is_named(kinds, cause):
@@ -61,15 +61,15 @@ def test_the_cause_is_named(kinds, cause):
     ],
 )
 def test_growth_that_does_not_go_on_is_no_cause(series):
-    assert ledger(native=series).cause is Cause.NONE
+    assert ledger(native=series).cause is MemoryVerdict.NONE
 
 
 def test_growth_in_steps_goes_on():
-    assert ledger(pymalloc_slack=[run // 3 * 3 * MB for run in range(13)]).cause is Cause.SLACK
+    assert ledger(pymalloc_slack=[run // 3 * 3 * MB for run in range(13)]).cause is MemoryVerdict.SLACK
 
 
 def test_two_runs_are_a_difference_and_no_slope():
-    assert ledger(native=[0, 4 * MB, 8 * MB]).cause is Cause.UNDECIDED
+    assert ledger(native=[0, 4 * MB, 8 * MB]).cause is MemoryVerdict.UNDECIDED
 
 
 def test_what_rounds_beside_a_growing_heap_is_no_native_leak():
@@ -79,7 +79,7 @@ def test_what_rounds_beside_a_growing_heap_is_no_native_leak():
 
 def test_a_small_part_of_the_growth_does_not_make_it_several():
     found = ledger(objects=[run * 40 * KB for run in range(9)], pymalloc_slack=[4 * b for b in STEADY])
-    assert (found.cause, found.causes) == (Cause.SLACK, ("pymalloc_slack", "objects"))
+    assert (found.cause, found.causes) == (MemoryVerdict.SLACK, ("pymalloc_slack", "objects"))
 
 
 def test_pages_without_new_address_space_are_residue_and_not_a_mapping():
@@ -126,7 +126,7 @@ def test_an_allocator_that_does_not_tell_is_one_row_and_no_verdict():
     rounds = drawn(native=STEADY)
     figures = [{k: v for k, v in each.items() if not k.startswith("malloc_")} for each in rounds.figures]
     found = memory_ledger(Rounds(figures=figures, allocator="libjemalloc.so.2"))
-    assert (found.causes, found.cause) == (("malloc",), Cause.UNDECIDED)
+    assert (found.causes, found.cause) == (("malloc",), MemoryVerdict.UNDECIDED)
     assert beyond_the_heap(Verdict.CLEAN, found) is Verdict.INCONCLUSIVE
     assert "libjemalloc.so.2" in found.advice[0]
     assert sum(row.delta for row in found.rows) == found.delta
@@ -228,13 +228,13 @@ def test_half_of_the_growth_must_be_steady(jump: int, expected: bool):
     assert goes_on([run * MB for run in range(8)] + [(8 + jump) * MB]) is expected
 
 
-@pytest.mark.parametrize(("runs", "cause"), [(2, Cause.UNDECIDED), (3, Cause.NATIVE)])
-def test_three_runs_are_a_slope(runs: int, cause: Cause):
+@pytest.mark.parametrize(("runs", "cause"), [(2, MemoryVerdict.UNDECIDED), (3, MemoryVerdict.NATIVE)])
+def test_three_runs_are_a_slope(runs: int, cause: MemoryVerdict):
     assert ledger(native=[run * MB for run in range(runs + 1)]).cause is cause
 
 
-@pytest.mark.parametrize(("per_run", "cause"), [(90, Cause.NATIVE), (110, Cause.SEVERAL)])
-def test_what_grows_by_less_than_a_tenth_of_the_fastest_is_no_cause(per_run: int, cause: Cause):
+@pytest.mark.parametrize(("per_run", "cause"), [(90, MemoryVerdict.NATIVE), (110, MemoryVerdict.SEVERAL)])
+def test_what_grows_by_less_than_a_tenth_of_the_fastest_is_no_cause(per_run: int, cause: MemoryVerdict):
     assert ledger(native=STEADY, mappings=[run * per_run * KB for run in range(9)]).cause is cause
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from leakscan.analysis.judge.projection import by_process
 from leakscan.analysis.results.findings import Projection
-from leakscan.analysis.results.memory import Cause, MemoryLedger, MemoryRow
+from leakscan.analysis.results.memory import MemoryLedger, MemoryRow, MemoryVerdict
 
 TOLD = (Projection(100, 1_000, 900, 1_100, 100), Projection(1_000, 10_000, 9_000, 11_000, 1_000))
 
@@ -17,7 +17,7 @@ def ledger(native_per_run: float, *, goes_on: bool = True) -> MemoryLedger:
         MemoryRow("native", 0, 20_000, native_per_run, goes_on),
         MemoryRow("glibc_slack", 0, 90_000, 4_500.0, True),
     )
-    return MemoryLedger(Cause.HEAP, (), 20, 0, 110_200, rows, 0, "glibc", 0, 0, ())
+    return MemoryLedger(MemoryVerdict.HEAP, (), 20, 0, 110_200, rows, 0, "glibc", 0, 0, ())
 
 
 def test_a_process_that_grows_a_hundred_times_as_fast_tells_what_lies_ahead():

@@ -7,7 +7,7 @@ from dataclasses import replace
 from findings_samples import MODEL_OUTPUT
 from leakscan.analysis.ledger.native_owner import NOBODY_KNOWS, with_native_owner
 from leakscan.analysis.results.findings import Verdict
-from leakscan.analysis.results.memory import Cause, MemoryLedger, MemoryRow
+from leakscan.analysis.results.memory import MemoryLedger, MemoryRow, MemoryVerdict
 
 CLIENTS = replace(MODEL_OUTPUT, signature="c11e4701", count=20, native_types=(("ssl.SSLContext", 20),))
 PARSERS = replace(CLIENTS, signature="ba55e5ab", native_types=(("lxml.etree.Parser", 40),))
@@ -15,7 +15,9 @@ PARSERS = replace(CLIENTS, signature="ba55e5ab", native_types=(("lxml.etree.Pars
 
 def ledger(*, grown: int = 17_000_000, goes_on: bool = True) -> MemoryLedger:
     rows = (MemoryRow("native", 0, grown, grown / 20, goes_on),)
-    return MemoryLedger(Cause.NATIVE, ("native",), 20, 0, grown, rows, 0, "glibc", 0, 0, (NOBODY_KNOWS,))
+    return MemoryLedger(
+        MemoryVerdict.NATIVE, ("native",), 20, 0, grown, rows, 0, "glibc", 0, 0, (NOBODY_KNOWS,)
+    )
 
 
 def test_they_go_with_the_one_leak_that_has_objects_of_a_compiled_module():

@@ -79,7 +79,7 @@ def attach(
 
         return attach_tree(
             pid,
-            _place(pid, output, is_series=True, overwrite=overwrite),
+            _output_path(pid, output, is_series=True, overwrite=overwrite),
             arm=arm,
             rounds=1 if minutes is None else _intervals(minutes, every) + 1,
             every_seconds=every * 60,
@@ -97,15 +97,15 @@ def attach(
         raise UsageError("--arm and --disarm are two calls", hint="--arm, some time, a second call, --disarm")
     said = _Said(as_json)
     try:
-        place = _place(pid, output, is_series=minutes is not None, overwrite=overwrite)
+        path = _output_path(pid, output, is_series=minutes is not None, overwrite=overwrite)
         with interrupts_as_exceptions(), Attachment(pid, via=via, timeout_seconds=timeout) as target:
             if minutes is not None:
-                return _series(target, place, minutes, every, redact_keys, overwrite, said)
-            is_file = place.suffix == _SUFFIX
+                return _series(target, path, minutes, every, redact_keys, overwrite, said)
+            is_file = path.suffix == _SUFFIX
             if arm:
                 target.arm(for_capture=not is_file)
             if not disarm or output is not None:
-                _snapshot(target, place, redact_keys, overwrite, said)
+                _snapshot(target, path, redact_keys, overwrite, said)
             if arm:
                 target.keep_armed()
             if disarm:
@@ -137,32 +137,32 @@ def _guard(pid: int, output: Path | None, *, redact_keys: bool, via: str, timeou
     return 0
 
 
-def _place(pid: int, output: Path | None, *, is_series: bool, overwrite: bool) -> Path:
+def _output_path(pid: int, output: Path | None, *, is_series: bool, overwrite: bool) -> Path:
     from leakscan.errors import UsageError
 
-    place = output if output is not None else Path(f"attach-{pid}")
-    if place.suffix != _SUFFIX:
-        if place.exists() and not place.is_dir():
-            raise UsageError(f"{place} is a file", hint=f"name a directory, or a file that ends in {_SUFFIX}")
-        return place
+    path = output if output is not None else Path(f"attach-{pid}")
+    if path.suffix != _SUFFIX:
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"{path} is a file", hint=f"name a directory, or a file that ends in {_SUFFIX}")
+        return path
     if is_series:
-        raise UsageError(f"a series fills a directory; {place} is one file", hint="-o leak/")
-    if place.is_dir():
-        raise UsageError(f"{place} is a directory", hint="choose another -o")
-    if place.exists() and not overwrite:
-        raise UsageError(f"{place} already exists", hint="choose another -o, or add --overwrite")
-    if not place.absolute().parent.is_dir():
-        raise UsageError(f"there is no folder {place.parent}", hint="choose another -o")
-    return place
+        raise UsageError(f"a series fills a directory; {path} is one file", hint="-o leak/")
+    if path.is_dir():
+        raise UsageError(f"{path} is a directory", hint="choose another -o")
+    if path.exists() and not overwrite:
+        raise UsageError(f"{path} already exists", hint="choose another -o, or add --overwrite")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent}", hint="choose another -o")
+    return path
 
 
-def _snapshot(target: Attachment, place: Path, redact_keys: bool, overwrite: bool, said: _Said) -> None:
+def _snapshot(target: Attachment, path: Path, redact_keys: bool, overwrite: bool, said: _Said) -> None:
     from leakscan.capture.process.attached import AttachedCapture
 
-    if place.suffix == _SUFFIX:
-        said.taken(target, target.snapshot(place, redact_keys=redact_keys, is_aside=True), None)
+    if path.suffix == _SUFFIX:
+        said.taken(target, target.snapshot(path, redact_keys=redact_keys, is_aside=True), None)
         return
-    capture = AttachedCapture(place, target, overwrite=overwrite)
+    capture = AttachedCapture(path, target, overwrite=overwrite)
     taken = capture.take(target, redact_keys=redact_keys)
     capture.close("complete")
     said.taken(target, taken, capture)
@@ -181,7 +181,7 @@ def _intervals(minutes: float, every: float) -> int:
 
 def _series(
     target: Attachment,
-    place: Path,
+    path: Path,
     minutes: float,
     every: float,
     redact_keys: bool,
@@ -191,7 +191,7 @@ def _series(
     from leakscan.capture.process.attached import AttachedCapture
 
     intervals = _intervals(minutes, every)
-    capture = AttachedCapture(place, target, overwrite=overwrite)
+    capture = AttachedCapture(path, target, overwrite=overwrite)
     is_ours = not capture.has_snapshots and target.arm(for_capture=True)
     status = ""
     try:

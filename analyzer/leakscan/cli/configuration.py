@@ -155,19 +155,19 @@ def _from_file(settings: list[Setting], folder: Path) -> Defaults:
     commands = {setting.command for setting in settings}
     general = {key: value for key, value in table.items() if key not in commands}
     shared = [setting for setting in settings if setting.general_variable]
-    _take(configured, shared, general, place=f"{path}: [tool.leakscan]", also=commands)
+    _take(configured, shared, general, where=f"{path}: [tool.leakscan]", also=commands)
     for command in sorted(commands & set(table)):
         if not isinstance(table[command], dict):
             raise UsageError(
                 f"{path}: tool.leakscan.{command} is not a table", hint=f"[tool.leakscan.{command}]"
             )
         own = [setting for setting in settings if setting.command == command]
-        _take(configured, own, table[command], place=f"{path}: [tool.leakscan.{command}]", also=set())
+        _take(configured, own, table[command], where=f"{path}: [tool.leakscan.{command}]", also=set())
     return configured
 
 
 def _take(
-    configured: Defaults, settings: list[Setting], table: dict[str, Any], *, place: str, also: set[str]
+    configured: Defaults, settings: list[Setting], table: dict[str, Any], *, where: str, also: set[str]
 ) -> None:
     for key, value in table.items():
         written = key.replace("_", "-")
@@ -175,14 +175,14 @@ def _take(
         if not meant:
             near = _nearest(written, sorted({each.key for each in settings} | also), cutoff=0.5)
             raise UsageError(
-                f"{place} has no key {key!r}",
+                f"{where} has no key {key!r}",
                 hint=f"nearest: {near[0]}" if near else "docs/reference/configuration.md has all keys",
             )
         for setting in meant:
-            configured.setdefault(setting.command, {})[setting.parameter] = _checked(setting, value, place)
+            configured.setdefault(setting.command, {})[setting.parameter] = _checked(setting, value, where)
 
 
-def _checked(setting: Setting, value: Any, place: str) -> Any:  # Any: TOML values
+def _checked(setting: Setting, value: Any, where: str) -> Any:  # Any: TOML values
     if setting.is_flag:
         fits = isinstance(value, bool)
     elif setting.is_list:
@@ -191,5 +191,5 @@ def _checked(setting: Setting, value: Any, place: str) -> Any:  # Any: TOML valu
         fits = isinstance(value, (str, int, float)) and not isinstance(value, bool)
     if not fits:
         wanted = "true or false" if setting.is_flag else "a list of texts" if setting.is_list else "one value"
-        raise UsageError(f"{place}: {setting.key} is not {wanted}", hint=f"--{setting.key}: {setting.help}")
+        raise UsageError(f"{where}: {setting.key} is not {wanted}", hint=f"--{setting.key}: {setting.help}")
     return value

@@ -78,21 +78,21 @@ def _makes_context(call: object) -> bool:
 
 
 def _load(target: str) -> tuple[ModuleType, Callable[..., Any]]:
-    place, colon, attributes = target.rpartition(":")
-    if not colon or not place or not attributes:
+    source, colon, attributes = target.rpartition(":")
+    if not colon or not source or not attributes:
         raise CaptureError(
             f"{target!r} does not name a scenario",
             hint="write package.module:callable or path/to/file.py:callable",
         )
-    if place.endswith(".py") or os.sep in place:
-        module_name, folder = _module_of_path(place)
+    if source.endswith(".py") or os.sep in source:
+        module_name, folder = _module_of_path(source)
         _see(os.getcwd(), folder)
-        sys.argv[0] = place
+        sys.argv[0] = source
     else:
-        module_name = place
+        module_name = source
         _see(os.getcwd())
-        sys.argv[0] = place
-    module: ModuleType = _import(module_name, place)
+        sys.argv[0] = source
+    module: ModuleType = _import(module_name, source)
     found: Any = module
     for name in attributes.split("."):
         found = _attribute(found, name, target)
@@ -138,7 +138,7 @@ def _module_of_path(path: str) -> tuple[str, str]:
     return name, folder
 
 
-def _import(module_name: str, place: str) -> Any:  # Any: a module
+def _import(module_name: str, source: str) -> Any:  # Any: a module
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
@@ -148,7 +148,7 @@ def _import(module_name: str, place: str) -> Any:  # Any: a module
         hint = "run from the project's folder, set PYTHONPATH, or write path/to/file.py:callable"
         if missing.partition(".")[0] == "leakscan":
             hint = "leakscan's own modules cannot be a target"
-        raise CaptureError(f"there is no module {missing!r} (target {place!r})", hint=hint) from None
+        raise CaptureError(f"there is no module {missing!r} (target {source!r})", hint=hint) from None
 
 
 def _attribute(owner: Any, name: str, target: str) -> Any:  # Any: a module or what is inside it

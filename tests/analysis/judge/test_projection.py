@@ -9,7 +9,7 @@ import pytest
 
 from leakscan.analysis.judge.projection import by_process, project
 from leakscan.analysis.results.findings import Projection
-from leakscan.analysis.results.memory import Cause, MemoryLedger, MemoryRow
+from leakscan.analysis.results.memory import MemoryLedger, MemoryRow, MemoryVerdict
 
 
 def test_one_run_gives_no_projection_and_two_give_one():
@@ -50,6 +50,6 @@ def test_more_runs_give_a_narrower_interval():
 )
 def test_each_kind_of_memory_that_is_not_given_back_sets_the_pace(kind: str):
     rows = (MemoryRow(kind, 0, 20_000, 1_000.0, True),)
-    ledger = MemoryLedger(Cause.HEAP, (), 20, 0, 20_000, rows, 0, "glibc", 0, 0, ())
+    ledger = MemoryLedger(MemoryVerdict.HEAP, (), 20, 0, 20_000, rows, 0, "glibc", 0, 0, ())
     (point,) = by_process((Projection(100, 1_000, 900, 1_100, 100),), ledger)
     assert (point.bytes, point.basis) == (100_000, "process")

@@ -136,8 +136,8 @@ class CutSearch:
     ) -> Cut:
         """What these slots free, each alone and all together. `sinks` are region numbers."""
         rows = [self._member(slot, sinks) for slot in members]
-        place = {pattern: number for number, pattern in enumerate(known)}
-        rows.sort(key=lambda row: (-row.frees_alone, place.get(row.pattern, len(place)), row.pattern))
+        rank = {pattern: number for number, pattern in enumerate(known)}
+        rows.sort(key=lambda row: (-row.frees_alone, rank.get(row.pattern, len(rank)), row.pattern))
         if len(rows) == 1:
             return Cut(tuple(rows), rows[0].frees_alone, len(sinks), rows[0].frees_alone_bytes, is_minimal)
         freed = self._freed_by(members)
@@ -273,7 +273,7 @@ def prepare_cuts(region: Region, names: SlotNames, *, slots: Iterable[CutSlot] =
 
 
 def _numbered(places: U32, groups: list[U32], first: int) -> U32:
-    """For each place the number of the group that it is in, counted from `first`; NO for none."""
+    """For each item the number of the group that it is in, counted from `first`; NO for none."""
     numbers = np.full(len(places), NO, np.uint32)
     for number, members in enumerate(groups, first):
         at = np.searchsorted(places, members)

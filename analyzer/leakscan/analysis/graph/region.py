@@ -100,12 +100,12 @@ class Region:
         return marks
 
 
-def _marked(places: U32, chosen: U32) -> Bools:
-    """Which of the ascending `places` are among `chosen`; cheap when few are chosen."""
-    marks = np.zeros(len(places), np.bool_)
-    if len(places):
-        at = np.minimum(np.searchsorted(places, chosen), len(places) - 1)
-        marks[at[places[at] == chosen]] = True
+def _marked(ascending: U32, chosen: U32) -> Bools:
+    """Which of `ascending` are among `chosen`; cheap when few are chosen."""
+    marks = np.zeros(len(ascending), np.bool_)
+    if len(ascending):
+        at = np.minimum(np.searchsorted(ascending, chosen), len(ascending) - 1)
+        marks[at[ascending[at] == chosen]] = True
     return marks
 
 

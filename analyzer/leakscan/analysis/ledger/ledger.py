@@ -16,7 +16,7 @@ from typing import Final
 from leakscan.analysis.judge.pace import ENOUGH_RUNS
 from leakscan.analysis.ledger.native_owner import NOBODY_KNOWS
 from leakscan.analysis.results.findings import Verdict
-from leakscan.analysis.results.memory import Cause, FileGrowth, MemoryLedger, MemoryRow, NativeSite
+from leakscan.analysis.results.memory import FileGrowth, MemoryLedger, MemoryRow, MemoryVerdict, NativeSite
 
 Figures = Mapping[str, int]
 
@@ -48,19 +48,19 @@ _BESIDE_OBJECTS: Final = 0.05
 """Native growth beside a growing heap: less than this part of it is rounding, and hidden parts of objects."""
 _MINOR: Final = 0.1
 _CAUSES: Final = {
-    "objects": Cause.HEAP,
-    "native": Cause.NATIVE,
-    "pymalloc_slack": Cause.SLACK,
-    "glibc_slack": Cause.SLACK,
-    "thread_arena_slack": Cause.SLACK,
-    "mappings": Cause.MAPPINGS,
-    "mapped_files": Cause.MAPPINGS,
-    "shared_memory": Cause.MAPPINGS,
-    "stacks": Cause.NATIVE,
-    "malloc": Cause.UNDECIDED,
-    "heap_slack": Cause.SLACK,
-    "buffers": Cause.NATIVE,
-    "outside_v8": Cause.UNDECIDED,
+    "objects": MemoryVerdict.HEAP,
+    "native": MemoryVerdict.NATIVE,
+    "pymalloc_slack": MemoryVerdict.SLACK,
+    "glibc_slack": MemoryVerdict.SLACK,
+    "thread_arena_slack": MemoryVerdict.SLACK,
+    "mappings": MemoryVerdict.MAPPINGS,
+    "mapped_files": MemoryVerdict.MAPPINGS,
+    "shared_memory": MemoryVerdict.MAPPINGS,
+    "stacks": MemoryVerdict.NATIVE,
+    "malloc": MemoryVerdict.UNDECIDED,
+    "heap_slack": MemoryVerdict.SLACK,
+    "buffers": MemoryVerdict.NATIVE,
+    "outside_v8": MemoryVerdict.UNDECIDED,
 }
 _NEEDED: Final = ("rss_bytes", "other_anonymous_bytes", "object_block_bytes", "pool_resident_bytes")
 _NEEDED_OF_V8: Final = (
@@ -133,13 +133,13 @@ def beyond_the_heap(heap: Verdict, memory: MemoryLedger | None) -> Verdict:
     if memory is None or memory.runs < ENOUGH_RUNS or heap is Verdict.LEAK:
         return heap
     found = {_CAUSES[row.kind] for row in major_causes(memory)}
-    if found & {Cause.NATIVE, Cause.MAPPINGS}:
+    if found & {MemoryVerdict.NATIVE, MemoryVerdict.MAPPINGS}:
         return Verdict.NATIVE
     if heap not in (Verdict.CLEAN, Verdict.WARM_UP, Verdict.BOUNDED):
         return heap
-    if Cause.UNDECIDED in found:
+    if MemoryVerdict.UNDECIDED in found:
         return Verdict.INCONCLUSIVE
-    return Verdict.SLACK if Cause.SLACK in found else heap
+    return Verdict.SLACK if MemoryVerdict.SLACK in found else heap
 
 
 def major_causes(memory: MemoryLedger) -> list[MemoryRow]:
@@ -268,13 +268,13 @@ def _causes(rows: Sequence[MemoryRow]) -> list[MemoryRow]:
     return [row for row in growing if row.kind == "objects" or row.per_run > _BESIDE_OBJECTS * objects]
 
 
-def _verdict(rows: Sequence[MemoryRow], causes: Sequence[MemoryRow], runs: int) -> Cause:
+def _verdict(rows: Sequence[MemoryRow], causes: Sequence[MemoryRow], runs: int) -> MemoryVerdict:
     if runs < FEWEST_RUNS and any(row.delta >= _LEAST.get(row.kind, row.delta + 1) for row in rows):
-        return Cause.UNDECIDED
+        return MemoryVerdict.UNDECIDED
     if not causes:
-        return Cause.NONE
+        return MemoryVerdict.NONE
     found = {_CAUSES[row.kind] for row in _major(causes)}
-    return found.pop() if len(found) == 1 else Cause.SEVERAL
+    return found.pop() if len(found) == 1 else MemoryVerdict.SEVERAL
 
 
 def _told_sites(sites: Sequence[NativeSite]) -> tuple[NativeSite, ...]:

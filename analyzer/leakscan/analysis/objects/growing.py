@@ -66,11 +66,11 @@ class GrowthTree:
         before, after = self._before.graph, self.heap.graph
         is_new = find_survivors(before, after).is_new
         order = np.argsort(before.addresses, kind="stable")
-        places = np.searchsorted(before.addresses[order], after.addresses)
+        at = np.searchsorted(before.addresses[order], after.addresses)
         found = np.full(after.object_count, _NONE, np.int64)
         if not before.object_count:
             return found
-        twins = order[np.minimum(places, before.object_count - 1)]
+        twins = order[np.minimum(at, before.object_count - 1)]
         # Several classes may have one name.
         rows: dict[str, int] = {}
         of_before = np.array([rows.setdefault(name, len(rows)) for name in before.type_names], np.int64)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Cause(StrEnum):
+class MemoryVerdict(StrEnum):
     """What the growth of a process comes from."""
 
     NONE = "none"
@@ -67,7 +67,7 @@ class NativeSite:
 class MemoryLedger:
     """Resident and swapped memory of the process, row by row; rows and residue add up to the whole."""
 
-    cause: Cause
+    cause: MemoryVerdict
     causes: tuple[str, ...]
     """kinds of the rows that go on growing, the fastest first"""
     runs: int
