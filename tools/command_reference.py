@@ -5,13 +5,16 @@ Usage: command_reference.py [--check]   (--check: exit 1 when a page is not what
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
-import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 from leakscan import __version__
 from leakscan.cli import COMMANDS
+from leakscan.cli import main as run_command
 from leakscan.cli.configuration import PLUGIN, Setting, settings_of
 from leakscan.cli.tree import build_tree
 
@@ -55,17 +58,14 @@ comparison failed, 2 it could not run (`error:` and `hint:` say why), 130 interr
 """
 
 
+@cache
 def help_text(*arguments: str) -> str:
     """`leakscan ARGUMENTS --help` at 80 columns."""
-    code = "import sys; from leakscan.cli import main; sys.exit(main())"
-    result = subprocess.run(
-        [sys.executable, "-c", code, *arguments, "--help"],
-        check=True,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"},
-    )
-    return result.stdout.strip()
+    os.environ.update(COLUMNS="80", NO_COLOR="1", TERM="dumb")
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        run_command([*arguments, "--help"])
+    return printed.getvalue().strip()
 
 
 def page() -> str:

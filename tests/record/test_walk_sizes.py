@@ -8,7 +8,7 @@ import threading
 import types
 import xml.etree.ElementTree as ElementTree
 from collections import OrderedDict, deque, namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -119,6 +119,14 @@ MAKERS: dict[str, Callable[[], Any]] = {
     "class": lambda: type("Made", (), {"__slots__": ("a", "b"), "__doc__": "words " * 20}),
     "number from bytes": lambda: int.from_bytes(b"\x0f" * 8, "big"),
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _only_what_is_new_is_collected() -> Iterator[None]:
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def bytes_of_objects(path: Path) -> tuple[int, int]:
