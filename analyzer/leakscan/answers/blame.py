@@ -35,6 +35,10 @@ def blame_of(captured: Capture, findings: Findings) -> Blame | None:
     after = load(captured.after)
     leaks = findings.leaks[:_LEAKS]
     slots = [(leak, pattern) for leak in leaks for pattern in _patterns(leak)]
+    asked = tuple((leak.signature, pattern) for leak, pattern in slots)
+    if after.runtime == "v8":
+        # A snapshot after the further runs says where their entries were made: nothing is watched.
+        return Blame(asked, (), min(_MOST_RUNS, captured.runs_completed)) if asked else None
     holders = [
         (number, address, label)
         for number, (leak, pattern) in enumerate(slots)
@@ -42,7 +46,6 @@ def blame_of(captured: Capture, findings: Findings) -> Blame | None:
     ]
     if not holders:
         return None
-    asked = tuple((leak.signature, pattern) for leak, pattern in slots)
     return Blame(asked, tuple(holders), min(_MOST_RUNS, captured.runs_completed))
 
 
@@ -147,7 +150,7 @@ def blamed(findings: Findings, blame: Blamed) -> Findings:
         total = of[row.signature, row.pattern]
         caller = (row.caller_file, row.caller_line, row.caller_function)
         place = (row.pattern, row.file, row.line, row.function, row.count, total, row.runs)
-        writer = Writer(*place, *caller, row.task)
+        writer = Writer(*place, *caller, row.task, made=findings.runtime.startswith("v8"))
         rows.setdefault(row.signature, []).append(writer)
     warnings = findings.warnings
     if blame.failed:

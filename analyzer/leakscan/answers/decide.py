@@ -7,24 +7,27 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from leakscan.analysis.results.findings import Cut, Findings
-    from leakscan.capture import Blame, Capture, MoreRuns, Prove
+    from leakscan.capture import Blame, Capture, MadeIn, MoreRuns, Prove
 
 
 def decision(
     *, most_runs: int, is_proof_wanted: bool, is_blame_wanted: bool = False
-) -> Callable[[Capture], MoreRuns | Prove | Blame | None]:
+) -> Callable[[Capture], MoreRuns | Prove | Blame | MadeIn | None]:
     """Ask for more runs until the verdict is decided or `most_runs` are done, then for what is wanted.
 
     One experiment first, then, as the last thing, who fills the containers.
     """
 
-    def decide(captured: Capture) -> MoreRuns | Prove | Blame | None:
+    def decide(captured: Capture) -> MoreRuns | Prove | Blame | MadeIn | None:
         from leakscan.analysis.results.findings import Verdict
         from leakscan.answers.analyse import analysed_capture
         from leakscan.answers.blame import blame_of
+        from leakscan.answers.made_in import made_in
         from leakscan.capture import MoreRuns
 
-        if captured.blame is not None or (captured.proof is not None and not is_blame_wanted):
+        if captured.blame is not None:
+            return made_in(captured)
+        if captured.proof is not None and not is_blame_wanted:
             return None
         findings = analysed_capture(captured)
         if captured.proof is not None:

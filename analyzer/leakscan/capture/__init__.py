@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from leakscan.capture.directory.reader import Capture, Census, read_capture, read_captures
-    from leakscan.capture.scenario.decision import Blame, Decide, MoreRuns, Prove
+    from leakscan.capture.scenario.decision import TRACED_FILE, Blame, Decide, MadeIn, MoreRuns, Prove
     from leakscan.capture.scenario.run import ModeDoesNotApply, capture, capture_modes
     from leakscan.capture.scenario.settings import MODES, Progress, Settings
 
 __all__ = [
     "MODES",
+    "TRACED_FILE",
     "Blame",
     "Capture",
     "Census",
     "Decide",
+    "MadeIn",
     "ModeDoesNotApply",
     "MoreRuns",
     "Progress",
@@ -32,7 +34,7 @@ __all__ = [
 ]
 _WHERE: Final = {
     "directory.reader": ("Capture", "Census", "read_capture", "read_captures"),
-    "scenario.decision": ("Blame", "Decide", "MoreRuns", "Prove"),
+    "scenario.decision": ("TRACED_FILE", "Blame", "Decide", "MadeIn", "MoreRuns", "Prove"),
     "scenario.run": ("ModeDoesNotApply", "capture", "capture_modes"),
     "scenario.settings": ("MODES", "Progress", "Settings"),
 }

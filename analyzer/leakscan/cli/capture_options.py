@@ -200,7 +200,6 @@ class CaptureOptions:
         """The flags given that V8 offers nothing for."""
         asked = {
             "--prove": self.prove,
-            "--blame": self.blame,
             "--native": self.native,
             "--sites": self.sites,
             "--trim-probe": self.trim_probe,

@@ -147,6 +147,8 @@ class Writer:
     caller_function: str = ""
     task: str = ""
     """coroutine of the asyncio task that did it"""
+    made: bool = False
+    """Node: where the function begins that made the entry; another one may have stored it"""
 
 
 @dataclass(frozen=True, slots=True)

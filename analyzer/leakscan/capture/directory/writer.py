@@ -242,7 +242,12 @@ class CaptureWriter:
         assert asked is not None, "a blame that nobody asked for"
         slots = dict(enumerate(asked.slots))
         written = tuple(Written(*slots[slot], *row) for slot, *row in event["written"])
-        self._set(blame=replace(asked, written=written, failed=event["failed"]))
+        self.tell_blame(written, event["failed"])
+
+    def tell_blame(self, written: tuple[Written, ...], failed: str) -> None:
+        """What was seen of the slots that were asked about."""
+        assert self._run.blame is not None, "a blame that nobody asked for"
+        self._set(blame=replace(self._run.blame, written=written, failed=failed))
         self.write()
 
     def _on_error(self, event: Event) -> None:

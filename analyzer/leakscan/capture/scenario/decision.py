@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from leakscan.capture.directory.reader import Capture
+from leakscan.capture.directory.run_file import Written
+
+TRACED_FILE: Final = "traced.heapsnapshot"
+"""Is there only until the capture ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,5 +50,13 @@ class Blame:
     runs: int
 
 
-Decide = Callable[[Capture], MoreRuns | Prove | Blame | None]
+@dataclass(frozen=True, slots=True)
+class MadeIn:
+    """What the snapshot of a traced Node, `TRACED_FILE`, says about the slots of its `Blame`."""
+
+    written: tuple[Written, ...]
+    failed: str
+
+
+Decide = Callable[[Capture], MoreRuns | Prove | Blame | MadeIn | None]
 """Called with the capture as it is each time the target has done what was asked; None ends it."""

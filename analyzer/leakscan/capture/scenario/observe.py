@@ -11,7 +11,7 @@ import leakscan
 from leakscan.capture.directory.writer import CaptureWriter
 from leakscan.capture.interpreter import Interpreter
 from leakscan.capture.native_module import native_path
-from leakscan.capture.scenario.decision import Blame, Decide, MoreRuns, Prove
+from leakscan.capture.scenario.decision import TRACED_FILE, Blame, Decide, MadeIn, MoreRuns, Prove
 from leakscan.capture.scenario.settings import Progress, Settings, session_config
 from leakscan.capture.scenario.target_process import Target, Timed, passing_on_interrupts
 from leakscan.errors import LeakscanError
@@ -28,6 +28,7 @@ def driver_config(
         **session_config(target, mode, settings, directory, owns_main=True),
         "is_interactive": is_interactive,
         "count_after": _runs_to_count(settings.runs),
+        "traced_file": TRACED_FILE,
         "package_dir": str(Path(leakscan.__file__).parent),
         "native_path": native_path(),
     }
@@ -124,6 +125,8 @@ class Observation:
             self._writer.ask_for_blame(asked.slots, asked.runs)
             target.command({"command": "blame", "holders": asked.holders, "runs": asked.runs})
         else:
+            if isinstance(asked, MadeIn):
+                self._writer.tell_blame(asked.written, asked.failed)
             target.command({"command": "end"})
 
     def _report(self, kind: str) -> None:

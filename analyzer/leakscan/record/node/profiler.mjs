@@ -31,6 +31,12 @@ export class HeapProfiler {
     return Number(heapSnapshotObjectId);
   }
 
+  // From now on snapshots say in which functions each new object was made. Ids of before mean nothing any more.
+  traceAllocations() {
+    this.#ask("HeapProfiler.stopTrackingHeapObjects", { reportProgress: false });
+    this.#ask("HeapProfiler.startTrackingHeapObjects", { trackAllocations: true });
+  }
+
   // The inspector keeps what was logged, arguments and all, for a front end that may come.
   forgetConsole() {
     this.#ask("Runtime.discardConsoleEntries");

@@ -52,9 +52,9 @@ export class Session {
     while (status === "complete" && this.#config.is_interactive) {
       this.#say({ event: "waiting" });
       const { command, runs } = this.#ask();
-      if (command !== "more") break;
-      this.#runs = runs;
-      status = await this.#attempt(() => this.#measure());
+      if (command !== "more" && command !== "blame") break;
+      if (command === "more") this.#runs = runs;
+      status = await this.#attempt(() => (command === "more" ? this.#measure() : this.#trace(runs)));
     }
     if (this.#wantsLast && (status === "interrupted" || status === "failed")) {
       this.#say({ event: "stopping" });
@@ -130,6 +130,25 @@ export class Session {
     await this.#finish();
   }
 
+
+  // Runs that are not measured, and a snapshot that says where their objects were made.
+  async #trace(runs) {
+    this.#phase = "blame";
+    let failed = "";
+    try {
+      this.#heap.traceAllocations();
+      for (let run = this.#completed + 1; run <= this.#completed + runs; run++) {
+        await this.#unlessStopped(() => this.#scenario.run(run));
+        await this.#unlessStopped(turns);
+      }
+      // No collection before V8's own: some versions forget in it where objects were made.
+      writeHeapSnapshot(path.join(this.#config.output, this.#config.traced_file));
+    } catch (error) {
+      if (error instanceof Interrupted) throw error;
+      failed = described(error).message;
+    }
+    this.#say({ event: "blamed", written: [], failed });
+  }
 
   async #finish() {
     this.#phase = "settle";

@@ -52,10 +52,14 @@ def cut_lines(leak: Leak, *, indent: str, width: int, says_held_from_c: bool = T
 
 
 def written_lines(leak: Leak, *, indent: str, width: int) -> list[Line]:
-    """`written by  streamlab/workflow.py:41  Workflow.start_run  (20 of 20)`, one line for each place."""
+    """`written by  streamlab/workflow.py:41  Workflow.start_run  (20 of 20)`, one line for each place.
+
+    In Node `made in`: the function in which the entry was made.
+    """
     lines: list[Line] = []
     for number, writer in enumerate(leak.written_by[:_WRITERS_SHOWN]):
-        lead = Span("written by  " if number == 0 else " " * 12, "faint")
+        what = "made in     " if writer.made else "written by  "
+        lead = Span(what if number == 0 else " " * len(what), "faint")
         by = f" from {place(writer.caller_file, writer.caller_line)}" if writer.caller_file else ""
         share = f"  {visible(writer.function)}{by}  ({count_text(writer.count)} of {count_text(writer.of)})"
         # The holder's own slot is said in the line above.
