@@ -284,11 +284,11 @@ def test_an_exported_variable_is_called_by_its_name_and_has_no_line():
     assert (leak.holder.file, leak.holder.line) == ("/app/flow.mjs", 0)
 
 
-def requiring(runs):
+def requiring(runs, *, file="/app/store.cjs"):
     """A CommonJS module that an ES module imports: V8 keeps its exports in cells, and no code with them."""
     d = program()
     d.node("module", "object", "system / SyntheticModule")
-    d.node("url", "string", "file:///app/store.cjs")
+    d.node("url", "string", f"file://{file}")
     d.node("exports", "array", "")
     d.node("list", "object", "Array")
     d.edge("gc", "element", 1, "module")
@@ -297,8 +297,9 @@ def requiring(runs):
     return with_jobs(exported(d, "jobs", "list"), runs)
 
 
-def test_an_export_of_a_common_js_module_is_a_variable_of_that_module():
-    [leak] = findings(requiring).leaks
+@pytest.mark.parametrize("file", ["/app/store.cjs", "/app/node_modules/shop/store.cjs"])
+def test_an_export_of_a_common_js_module_is_a_variable_of_that_module(file):
+    [leak] = findings(lambda runs: requiring(runs, file=file)).leaks
     assert [member.pattern for member in leak.cut.members] == ["module 'store.cjs' closure 'jobs'[*]"]
 
 

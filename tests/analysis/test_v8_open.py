@@ -87,6 +87,29 @@ def imports(runs):
     return d
 
 
+def required(runs):
+    """Each run puts something in a list that a CommonJS module exports."""
+    d = node_program()
+    d.node("loader", "closure", "Module", size=64, place=(9, 9))
+    d.node("loader shared", "code", "(shared function info)")
+    d.node("loader script", "code", "node:internal/modules/cjs/loader")
+    d.edge("loader", "internal", "shared", "loader shared")
+    d.edge("loader shared", "internal", "script_or_debug_info", "loader script")
+    d.node("loaded", "object", "Object")
+    d.node("loaded module", "object", "Module", place=(9, 9))
+    d.node("exports", "object", "Object")
+    d.node("list", "object", "Array")
+    d.edge("global", "property", "loader", "loader")
+    d.edge("loader", "property", "_cache", "loaded")
+    d.edge("loaded", "property", "/app/lib/jobs.js", "loaded module")
+    d.edge("loaded module", "property", "exports", "exports")
+    d.edge("exports", "property", "jobs", "list")
+    for run in range(runs):
+        d.node(f"job {run}", "object", "Job", place=(7, 5))
+        d.edge("list", "element", run, f"job {run}")
+    return d
+
+
 @pytest.mark.parametrize(
     ("drawn", "slot"),
     [
@@ -94,8 +117,9 @@ def imports(runs):
         (lambda runs: servers(runs, has_roots_of_its_own=True), "Node's open Server[*]"),
         (ports, "Node's open MessagePort[*]"),
         (imports, "Node's ES modules[*]"),
+        (required, "require.cache['/app/lib/jobs.js'].exports.jobs[*]"),
     ],
-    ids=["handles with an owner", "roots of Node 20", "handles without an owner", "modules"],
+    ids=["handles with an owner", "roots of Node 20", "handles without an owner", "modules", "required"],
 )
 def test_what_node_holds_from_cpp_is_one_slot_that_frees_the_jobs(drawn, slot):
     [leak] = findings(drawn).leaks

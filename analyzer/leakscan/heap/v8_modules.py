@@ -86,15 +86,12 @@ def modules_of(
 def _of_common_js(
     raw: RawSnapshot, strings: Strings, references: References, is_cell: Bools, is_name: Bools
 ) -> Iterator[tuple[str, int]]:
-    """(file, cell of an export) of the program's own CommonJS modules that an ES module imports.
-
-    Those of packages are known from where they are used.
-    """
+    """(file, cell of an export) of the CommonJS modules that an ES module imports, also of packages."""
     for node in np.flatnonzero(np.isin(raw.node_names, strings.all(SYNTHETIC_MODULE))).tolist():
         refs = range(int(references.first[node]), int(references.first[node + 1]))
         inside = [int(references.targets[ref]) for ref in refs]
         file = next((file_of(strings[int(raw.node_names[part])]) for part in inside if is_name[part]), "")
-        if not file.startswith("/") or DRIVER in file or "/node_modules/" in file:
+        if not file.startswith("/") or DRIVER in file:
             continue
         for part in inside:
             if not is_name[part]:

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from leakscan.analysis.dialects.slots_v8 import ES_MODULES
+from leakscan.analysis.dialects.slots_v8 import ES_MODULES, REQUIRED
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import RootKind
 from leakscan.heap.v8_names import GLOBAL
@@ -23,7 +23,7 @@ _OWNER: Final = "<symbol owner_symbol>"
 _MODULES: Final = ("ModuleWrap", "system / SourceTextModule", "system / SyntheticModule")
 _OPEN: Final = "Node's open "
 _CLASS: Final = re.compile(r"[^\W\d][\w$]*")
-NODE_HEADS: Final = rf"{ES_MODULES}|{_OPEN}{_CLASS.pattern}"
+NODE_HEADS: Final = rf"{ES_MODULES}|{_OPEN}{_CLASS.pattern}|{re.escape(REQUIRED)}(?=\[)"
 """How a pattern of these begins."""
 _WRAPPERS: Final = "javascript_to_native"
 """Name of the edge from an object to what Node has in C++ (V8's `javascript_to_native_`), from Node 18 on."""

@@ -18,6 +18,7 @@
              | local [1] | local [*]       of a suspended function
              Node's timers[*], Node's immediates[*] are what `setTimeout` and its like have started
              Node's open Server[*], Node's ES modules[*] are what Node holds from C++
+             require.cache['/app/cache.js'].exports     what CommonJS modules export
 
 A dotted name may leave out leading modules: `Workflow` is every class of that name. What a reader
 need not see (`__dict__`, the tuple and cell of a closure) is passed without being written.

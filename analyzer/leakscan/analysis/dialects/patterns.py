@@ -13,7 +13,14 @@ from leakscan.analysis.dialects.functions import functions_of_module
 from leakscan.analysis.dialects.handles_v8 import rows_called
 from leakscan.analysis.dialects.pattern_text import HeadKind, Pattern, PatternStep, StepKind
 from leakscan.analysis.dialects.patterns_v8 import call_refs, with_folded
-from leakscan.analysis.dialects.slots_v8 import ES_MODULES, LISTED, refs_in_list, refs_to_modules
+from leakscan.analysis.dialects.slots_v8 import (
+    ES_MODULES,
+    LISTED,
+    REQUIRED,
+    refs_in_list,
+    refs_to_modules,
+    required,
+)
 from leakscan.analysis.graph.refs import kinds_of, refs_from, strings_ending, strings_equal
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import NO_OBJECT, Kind, RootKind
@@ -83,6 +90,8 @@ def readings(pattern: Pattern) -> list[tuple[str, tuple[PatternStep, ...]]]:
 
 def _match_reading(graph: HeapGraph, head: HeadKind, name: str, steps: tuple[PatternStep, ...]) -> Matched:
     if head is HeadKind.NODE:
+        if name == REQUIRED:
+            return _match_steps(graph, required(graph), steps)
         if [step.kind for step in steps[:1]] != [StepKind.ANY]:
             return Matched(_none(), _none())
         rows = _none() if name in LISTED else rows_called(graph, name)
@@ -106,6 +115,10 @@ def _match_reading(graph: HeapGraph, head: HeadKind, name: str, steps: tuple[Pat
         objects = np.unique(graph.ref_targets[refs])
     else:
         objects = _named_objects(graph, head, name)
+    return _match_steps(graph, objects, steps)
+
+
+def _match_steps(graph: HeapGraph, objects: U32, steps: tuple[PatternStep, ...]) -> Matched:
     refs = _none()
     for number, step in enumerate(steps):
         if number:

@@ -19,10 +19,13 @@ from leakscan.analysis.dialects.slots_v8 import (
     INNARDS,
     REACTION,
     REGISTERED,
+    REQUIRED,
     as_written,
     is_link,
+    is_program_function,
     leads_to_reaction,
     list_of_node,
+    required,
 )
 from leakscan.analysis.graph.modules import Tier
 from leakscan.analysis.graph.refs import module_places, source_of, type_rows
@@ -36,7 +39,6 @@ _IN_THREAD_LOCAL: Final = (Kind.UNNAMED, Kind.KEY_OTHER, Kind.SLOT, Kind.DICT)
 TRIE_NODES: Final = "hamt"
 """How the names of the types begin in whose objects a context keeps its variables."""
 _LONGEST_CLIMB: Final = 24
-_V8_FUNCTIONS: Final = frozenset(("Function", "async function"))
 _PROCESS: Final = "process"
 """The type of Node's object of that name, which is a getter of the global object."""
 _LONGEST_CHAIN: Final = 10_000
@@ -164,13 +166,15 @@ class SlotNames:
     def _head(self, obj: int) -> str:
         """What a reader calls this object, "" when it is better known from what holds it."""
         graph = self.graph
-        if graph.runtime == "v8" and (obj in self._globals or self._is_program_function(obj)):
+        if graph.runtime == "v8" and (obj in self._globals or is_program_function(graph, obj)):
             name = graph.name_of(obj) or ""
             if obj not in self._globals:
                 return self._dotted(name)
             return f"module {quoted(name)}" if name else v8_names.GLOBAL
         if int(graph.flags[obj]) & ObjectFlag.TYPE:
             return self._dotted(self._class_of_type(obj) or graph.name_of(obj) or "")
+        if graph.runtime == "v8" and obj in self._required:
+            return REQUIRED
         type_name = graph.type_name(obj)
         if type_name == "module":
             return graph.name_of(obj) or ""
@@ -183,20 +187,13 @@ class SlotNames:
         return ""
 
     @cached_property
+    def _required(self) -> frozenset[int]:
+        return frozenset(required(self.graph).tolist())
+
+    @cached_property
     def _globals(self) -> frozenset[int]:
         roots = self.graph.roots
         return frozenset(roots.targets[roots.kinds == RootKind.MODULE].tolist())
-
-    def _is_program_function(self, obj: int) -> bool:
-        """A function of the program with a name, or one of its async functions and generators under way."""
-        graph = self.graph
-        if graph.type_name(obj) not in _V8_FUNCTIONS or not graph.name_of(obj):
-            return False
-        place = graph.location_of(obj)
-        # What is under way has no place of its own.
-        if place is None:
-            return graph.type_name(obj) != "Function"
-        return not place.file.startswith(v8_names.INTERNAL_SCRIPTS) and "/node_modules/" not in place.file
 
     def _is_own_module(self, obj: int) -> bool:
         place = self.graph.location_of(obj) if self.graph.type_name(obj) == "module" else None

@@ -12,9 +12,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from leakscan.analysis.graph.refs import refs_from, source_of
+from leakscan.analysis.graph.refs import refs_from, source_of, strings_equal
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import KIND_MASK, Kind
+from leakscan.heap.v8_names import INTERNAL_SCRIPTS
 
 Bools = npt.NDArray[np.bool_]
 
@@ -37,6 +38,7 @@ INNARDS: Final = frozenset(
 )
 """Classes of Node's own scripts (18 to 26) of which no program is made: known from what holds them."""
 
+_FUNCTIONS: Final = frozenset(("Function", "async function"))
 _LINKS: Final = ("_idleNext", "_idlePrev", "head", "tail")
 _ON: Final = re.compile(r"\._events(?:\.|\[')([^.\[\]' ]+)(?:'\])?(?:\[(?:\*|\d+)\])?")
 _EVENT_TARGET: Final = re.compile(
@@ -46,6 +48,8 @@ ES_MODULES: Final = "Node's ES modules"
 """What was imported: Node keeps a module, and what its specifier was resolved to, for as long as it lives."""
 MODULE_CACHES: Final = ("LoadCache", "ResolveCache", "ModuleMap")
 """Maps of Node's loader (`lib/internal/modules/esm/module_map.js`, 18 to 26)."""
+REQUIRED: Final = "require.cache"
+"""What was required: CommonJS modules by their files. Node's `Module._cache` is the same object."""
 _IN_CACHE: Final = re.compile(
     r"^.*\.#?(?:load|resolve)Cache\.get\((?:'(?:[^'\\]|\\.)*'|\*)\)(?:\[(?:'(?:[^'\\]|\\.)*'|\*)\])?"
     r"(?:\.(?:javascript|json|wasm)\b)?"
@@ -113,6 +117,33 @@ def refs_to_modules(graph: HeapGraph) -> U32:
     tables = np.unique(graph.ref_targets[entries])
     found = np.union1d(found, _entries(graph, tables, (Kind.ATTRIBUTE, Kind.KEY_STR)))
     return found.astype(np.uint32)
+
+
+def required(graph: HeapGraph) -> U32:
+    """The object that has the CommonJS modules that were required, by their files."""
+    labels = strings_equal(graph.strings, "_cache")
+    refs = np.flatnonzero(np.isin(graph.ref_labels, labels)).astype(np.uint32)
+    found = [int(graph.ref_targets[ref]) for ref in refs.tolist() if _is_of_loader(graph, ref)]
+    return np.unique(np.array(found, np.uint32))
+
+
+def _is_of_loader(graph: HeapGraph, ref: int) -> bool:
+    source = source_of(graph, ref)
+    if graph.kind(ref) != Kind.ATTRIBUTE or graph.name_of(source) != "Module":
+        return False
+    place = graph.location_of(source)
+    return place is not None and place.file.startswith(INTERNAL_SCRIPTS)
+
+
+def is_program_function(graph: HeapGraph, obj: int) -> bool:
+    """A function of the program with a name, or one of its async functions and generators under way."""
+    if graph.type_name(obj) not in _FUNCTIONS or not graph.name_of(obj):
+        return False
+    place = graph.location_of(obj)
+    # What is under way has no place of its own.
+    if place is None:
+        return graph.type_name(obj) != "Function"
+    return not place.file.startswith(INTERNAL_SCRIPTS) and "/node_modules/" not in place.file
 
 
 def _entries(graph: HeapGraph, objects: U32, kinds: tuple[Kind, ...]) -> U32:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.heap.graph import Location
 from leakscan.heap.kinds import ObjectFlag
+from leakscan.heap.v8_names import INTERNAL_SCRIPTS
 
 Bools = npt.NDArray[np.bool_]
 
@@ -65,7 +66,10 @@ def place_of(names: SlotNames, obj: int, ref: int | None = None) -> Location | N
     owners = names.owners_of(obj)
     for owner in owners:
         place = names.graph.location_of(owner)
-        if place is not None:
+        # Where Node makes its `Module` objects says nothing of what one of them exports.
+        if place is not None and not (
+            names.graph.type_name(owner) == "Module" and place.file.startswith(INTERNAL_SCRIPTS)
+        ):
             return place
     return _module_place(names, owners[-1])
 
