@@ -75,13 +75,15 @@ def test_the_fixed_twin_has_nothing_to_blame(tmp_path, python):
 
 
 OLD = """
-import sys
+import asyncio, sys
 sys.path.insert(0, {package!r})
 from leakscan.record.writers import blame
 kept, listed, numbers = {{}}, [None] * 50, iter(range(50))
 class Owner: __slots__ = ("last",)
-owner = Owner()
-owner.last = None
+class Layered: pass
+owner, layered, loop = Owner(), Layered(), asyncio.new_event_loop()
+owner.last, closing = None, loop.create_future()
+closing.add_done_callback(print)
 def run():
     number = next(numbers)
     kept[number] = object()
@@ -89,7 +91,10 @@ def run():
     owner.last = (owner.last, number)
     kept[-1] = 0
     del kept[-1]
-seen = blame([(0, id(kept), None), (1, id(listed), None), (2, id(owner), "last")], run, runs=10)
+    layered.__class__ = type("Layer", (type(layered),), {{}})
+    closing.add_done_callback(object)
+one_by_one = [(2, id(owner), "last"), (3, id(layered), "__class__"), (4, id(closing), "_callbacks")]
+seen = blame([(0, id(kept), None), (1, id(listed), None), *one_by_one], run, runs=10)
 assert seen["failed"] == "", seen
 first = run.__code__.co_firstlineno
 assert sys.gettrace() is None
@@ -102,7 +107,7 @@ def test_items_that_are_replaced_and_slots_tell_their_line_on_every_version(pyth
     program = OLD.format(package=str(ROOT / "analyzer"))
     done = subprocess.run([python, "-c", program], capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
-    assert eval(done.stdout) == [(0, 2), (1, 3), (2, 4)]
+    assert eval(done.stdout) == [(0, 2), (1, 3), (2, 4), (3, 7), (4, 8)]
 
 
 OTHERS = """

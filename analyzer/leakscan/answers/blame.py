@@ -134,6 +134,8 @@ def _name(after: HeapGraph, ref: int) -> str | None:
     """The name of a reference that is known by one: an attribute, a variable."""
     from leakscan.heap.kinds import Kind
 
+    if after.kind(ref) == Kind.TYPE:
+        return "__class__"
     named = (Kind.ATTRIBUTE, Kind.SLOT, Kind.KEY_STR, Kind.CONTEXT, Kind.LOCAL, Kind.CLOSURE)
     return after.label(ref) if after.kind(ref) in named else None
 

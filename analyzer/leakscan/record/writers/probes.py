@@ -82,6 +82,9 @@ def _named(holder: dict[Any, Any], label: str | None) -> str | None:
 
 
 def _of_instance(slot: int, holder: Any, label: str | None) -> Iterator[InDict | Probe]:
+    if label == "__class__":
+        yield Probe(slot, lambda: id(type(holder)))
+        return
     member = _member(holder, label)
     if member is not None:
         yield Probe(slot, functools.partial(_value, member, holder))
@@ -196,5 +199,12 @@ def _variables(context: contextvars.Context, label: str | None) -> tuple[int, ..
     return tuple(id(context.get(each)) for each in context if label in (None, each.name))
 
 
-def _referents(holder: Any) -> tuple[int, ...]:
-    return tuple(map(id, gc.get_referents(holder)[:_MOST_COMPARED]))
+def _referents(holder: Any) -> list[tuple[int, int]]:
+    """Addresses of what it refers to, and lengths of lists that only it has: the callbacks of a future."""
+    referents = gc.get_referents(holder)[:_MOST_COMPARED]
+    return [(id(each), len(each) if _is_only_here(each) else 0) for each in referents]
+
+
+def _is_only_here(found: Any) -> bool:
+    # The holder, the list of what it refers to, a variable there and one here, and the argument of the call.
+    return type(found) is list and sys.getrefcount(found) <= 5
