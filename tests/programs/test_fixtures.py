@@ -20,7 +20,7 @@ from leakscan.capture import Settings, capture
 from verdicts import INNOCENT
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
-RUNS = 6
+RUNS = 5
 CASES = [
     (scenario, mode)
     for file in sorted(FIXTURES.glob("*/expected.toml"))

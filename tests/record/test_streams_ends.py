@@ -6,6 +6,7 @@ import asyncio
 import gc
 import subprocess
 import sys
+import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -229,8 +230,34 @@ def test_a_backlog_is_given_time_to_drain():
     assert (before, after) == (1, 0)
 
 
+def test_waiting_for_a_backlog_collects_a_big_heap_now_and_then_only():
+    big = [[number] for number in range(600_000)]
+    spent: list[float] = []
+
+    def hear(phase: str, _: dict[str, int]) -> None:
+        now = time.thread_time()
+        spent.append(-now if phase == "start" else now)
+
+    async def leaves_work_behind() -> None:
+        kept.append(asyncio.get_running_loop().create_task(asyncio.sleep(0.6)))
+
+    kept: list[asyncio.Task[None]] = []
+    scenario = Scenario(leaves_work_behind, mode="consume", chunks=3)
+    scenario.run()
+    gc.callbacks.append(hear)
+    try:
+        waited, _ = drain(scenario, tasks_at_rest=0, at_most_seconds=60)
+    finally:
+        gc.callbacks.remove(hear)
+    left = tasks_in_flight(scenario.loop)
+    scenario.close()
+    assert (left, len(big), sum(spent) < 0.4 * waited) == (0, 600_000, True)
+
+
 HANGS = """
 import asyncio
+import gc
+import time
 from leakscan.record.scenario import Scenario
 from leakscan.record.settle import drain
 

@@ -18,6 +18,9 @@ MOST_COLLECTIONS = 8
 LEAST_CONTROL = 3
 """Rounds without work before the baseline: what measuring allocates for good is older than it then."""
 POLL_SECONDS = 0.02
+WAIT_PER_COLLECTION = 10.0
+"""Of a big heap a collection takes longer than the pause between two looks: this many times as long is waited
+before the next one, so that waiting does not keep a core busy."""
 
 
 async def run_ready_callbacks() -> str:
@@ -78,22 +81,37 @@ def drain(scenario: Scenario, *, tasks_at_rest: int, at_most_seconds: float) -> 
     or a thread behind them, or threads that are freeing memory.
     """
     start = time.monotonic()
+    until = start + at_most_seconds
     collected = settle(scenario)
+    collected_at = time.monotonic()
+    took = collected_at - start
     is_moving = _loop_moves(scenario, tasks_at_rest) if scenario.loop is not None else threads_move()
-    while is_moving() and time.monotonic() - start < at_most_seconds:
-        _pause(scenario)
+    is_collected = True
+    while True:
+        while is_moving() and time.monotonic() < until:
+            is_collected = time.monotonic() + POLL_SECONDS - collected_at >= WAIT_PER_COLLECTION * took
+            # As long as if it were collected: looks ask whether memory has fallen since the last one.
+            _pause(scenario, POLL_SECONDS if is_collected else POLL_SECONDS + took)
+            if is_collected:
+                began = time.monotonic()
+                collected += settle(scenario)
+                collected_at = time.monotonic()
+                took = collected_at - began
+        if is_collected:
+            return time.monotonic() - start, collected
+        # What the collector ends may begin something.
         collected += settle(scenario)
-    return time.monotonic() - start, collected
+        is_collected = True
 
 
-def _pause(scenario: Scenario) -> None:
+def _pause(scenario: Scenario, seconds: float) -> None:
     if scenario.loop is None:
-        time.sleep(POLL_SECONDS)
+        time.sleep(seconds)
         return
     import asyncio
 
     async def sleep() -> str:
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(seconds)
         return ""
 
     scenario.run_in_loop(sleep())
