@@ -87,6 +87,27 @@ def imports(runs):
     return d
 
 
+def connections(runs):
+    """Each run leaves a connection open: a handle with a socket, and a parser, which may be one of before."""
+    d = node_program()
+    for run in range(-2, runs):
+        d.node(f"parser {run}", "object", "HTTPParser", id=None if run < 0 else 5001 + 20 * run)
+        d.edge("handles", "element", 1000 + run, f"parser {run}")
+    for run in range(runs):
+        parser = f"parser {run - 2}"
+        d.node(f"handle {run}", "object", "TCP", id=5003 + 20 * run)
+        d.node(f"native {run}", "native", "Node / TCPSocketWrap", id=5005 + 20 * run)
+        d.node(f"socket {run}", "object", "Socket", id=5007 + 20 * run)
+        d.node(f"job {run}", "object", "Job", place=(7, 5), id=5009 + 20 * run)
+        d.edge("handles", "element", run, f"handle {run}")
+        d.edge(f"handle {run}", "internal", "javascript_to_native", f"native {run}")
+        d.edge(f"handle {run}", "property", "<symbol owner_symbol>", f"socket {run}")
+        d.edge(f"socket {run}", "property", "job", f"job {run}")
+        d.edge(parser, "property", "socket", f"socket {run}")
+        d.edge(parser, "property", "onIncoming", f"job {run}")
+    return d
+
+
 def required(runs):
     """Each run puts something in a list that a CommonJS module exports."""
     d = node_program()
@@ -116,10 +137,18 @@ def required(runs):
         (lambda runs: servers(runs, has_roots_of_its_own=False), "Node's open Server[*]"),
         (lambda runs: servers(runs, has_roots_of_its_own=True), "Node's open Server[*]"),
         (ports, "Node's open MessagePort[*]"),
+        (connections, "Node's open Socket[*]"),
         (imports, "Node's ES modules[*]"),
         (required, "require.cache['/app/lib/jobs.js'].exports.jobs[*]"),
     ],
-    ids=["handles with an owner", "roots of Node 20", "handles without an owner", "modules", "required"],
+    ids=[
+        "handles with an owner",
+        "roots of Node 20",
+        "handles without an owner",
+        "connections",
+        "modules",
+        "required",
+    ],
 )
 def test_what_node_holds_from_cpp_is_one_slot_that_frees_the_jobs(drawn, slot):
     [leak] = findings(drawn).leaks

@@ -22,6 +22,8 @@ _BY_NODE: Final = "Node / "
 _OWNER: Final = "<symbol owner_symbol>"
 _MODULES: Final = ("ModuleWrap", "system / SourceTextModule", "system / SyntheticModule")
 _OPEN: Final = "Node's open "
+PARSER: Final = "HTTPParser"
+"""Node's for a connection, which goes with its socket: Node takes those of before for new sockets again."""
 _CLASS: Final = re.compile(r"[^\W\d][\w$]*")
 NODE_HEADS: Final = rf"{ES_MODULES}|{_OPEN}{_CLASS.pattern}|{re.escape(REQUIRED)}(?=\[)"
 """How a pattern of these begins."""
@@ -62,6 +64,11 @@ def handle_names(graph: HeapGraph) -> dict[int, str]:
     return found
 
 
+def is_open(pattern: str) -> bool:
+    """Whether this is what Node has open, and nothing in it."""
+    return pattern.startswith(_OPEN) and pattern.endswith("[*]") and "." not in pattern
+
+
 def rows_called(graph: HeapGraph, name: str) -> U32:
     """Rows of the root table that `Node's open Server` stands for."""
     named = handle_names(graph)
@@ -78,8 +85,8 @@ def _told_as(graph: HeapGraph, obj: int) -> str:
         label = graph.label(ref)
         is_wrapper |= label == _WRAPPERS
         target = int(graph.ref_targets[ref])
-        if label == _OWNER:
+        if label == _OWNER or (type_name == PARSER and label == "socket"):
             owner = graph.type_name(target)
     name = owner if _CLASS.fullmatch(owner) else type_name
-    is_handle = is_wrapper or bool(owner) or type_name == "HTTPParser"
+    is_handle = is_wrapper or bool(owner) or type_name == PARSER
     return f"{_OPEN}{name}" if is_handle and _CLASS.fullmatch(name) and name not in _PLAIN else ""

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from leakscan.analysis.dialects.functions import FUNCTIONS, code_place
-from leakscan.analysis.dialects.handles_v8 import handle_names
+from leakscan.analysis.dialects.handles_v8 import PARSER, handle_names
 from leakscan.analysis.dialects.named_steps import attribute_step, property_step
 from leakscan.analysis.dialects.pattern_text import quoted
 from leakscan.analysis.dialects.slots_v8 import (
@@ -79,8 +79,10 @@ class SlotNames:
             return f"context variable {quoted(self.graph.label(ref))}"
         if self.graph.runtime == "v8" and (listed := list_of_node(self.graph, ref)):
             return f"{listed}[*]"
-        step = self._numbered_step(ref) or self._step(ref, every=every)
         source = source_of(self.graph, ref)
+        if self.graph.type_name(source) == PARSER and source in self._open:
+            return f"{self._open[source]}[*]"
+        step = self._numbered_step(ref) or self._step(ref, every=every)
         held_by = int(self.parent_ref[source])
         if kind == Kind.TYPE and self.graph.runtime == "cpython" and held_by != NO_OBJECT:
             # The class it was given is new: the object is known from what holds it.
@@ -185,6 +187,10 @@ class SlotNames:
         if int(self.type_tiers[int(graph.type_ids[obj])]) == Tier.APPLICATION:
             return "" if graph.runtime == "v8" and type_name in INNARDS else self._class_name(obj)
         return ""
+
+    @cached_property
+    def _open(self) -> dict[int, str]:
+        return {int(self.graph.roots.targets[row]): handle for row, handle in self.handles.items()}
 
     @cached_property
     def _required(self) -> frozenset[int]:
@@ -390,7 +396,5 @@ class SlotNames:
         return ref != NO_OBJECT and self.graph.kind(ref) == Kind.DICT
 
     def _is_closure(self, obj: int) -> bool:
-        ref = int(self.parent_ref[obj])
-        if ref == NO_OBJECT or self.graph.kind(ref) != Kind.SLOT:
-            return False
-        return self.graph.label(ref) == "__closure__"
+        ref, graph = int(self.parent_ref[obj]), self.graph
+        return ref != NO_OBJECT and graph.kind(ref) == Kind.SLOT and graph.label(ref) == "__closure__"

@@ -10,6 +10,7 @@ import numpy as np
 
 from leakscan.analysis.births.earlier import Earlier
 from leakscan.analysis.births.survivors import births_of
+from leakscan.analysis.dialects.handles_v8 import is_open
 from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.dialects.slots_v8 import CELL, LISTED, REGISTERED
 from leakscan.analysis.graph.refs import kinds_of, refs_from, sources_of
@@ -72,7 +73,7 @@ def count_entries(earlier: Earlier, reach: Reach, names: SlotNames, slot: Slot, 
     is_value = kinds != Kind.KEY
     values = slot.refs[is_value] if is_value.any() else slot.refs
     births = _births(reach, np.concatenate((graph.ref_targets[values], reach.root_targets[slot.rows])), runs)
-    if slot.kind is SlotKind.ROOT or not len(slot.holders):
+    if slot.kind is SlotKind.ROOT or not len(slot.holders) or is_open(slot.pattern):
         # A word of fixed memory has room for one object.
         label = reach.root_labels[int(slot.rows[0])] if len(slot.rows) else ""
         is_fixed = label.startswith(FIXED_MEMORY) and label != INTERNED

@@ -17,7 +17,7 @@ from leakscan.analysis.births.earlier import Earlier
 from leakscan.analysis.dialects.pattern_text import quoted
 from leakscan.analysis.dialects.segment import normalised
 from leakscan.analysis.dialects.slotnames import TRIE_NODES, SlotNames
-from leakscan.analysis.dialects.slots_v8 import ES_MODULES, is_hash_table, spelled_alike
+from leakscan.analysis.dialects.slots_v8 import is_hash_table, spelled_alike
 from leakscan.analysis.graph.kernels import NO
 from leakscan.analysis.graph.modules import Tier
 from leakscan.analysis.graph.refs import distinct, kinds_of, refs_with_sources
@@ -275,7 +275,7 @@ def _root_slots(reach: Reach, new: NewGraph) -> list[Slot]:
         slots.append(
             Slot(
                 pattern,
-                SlotKind.ENTRIES if is_module or pattern == f"{ES_MODULES}[*]" else SlotKind.ROOT,
+                SlotKind.ENTRIES if is_module or cheapest in handles else SlotKind.ROOT,
                 none,
                 np.array(sorted(rows), np.uint32),
                 -1,
