@@ -111,6 +111,26 @@ def test_the_pools_of_python_are_seen_from_outside(child):
         assert process.vitals().python_bytes > 500_000
 
 
+def test_terabytes_that_are_only_reserved_take_no_look_each():
+    program = """
+import mmap
+flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0x4000)
+kept = mmap.mmap(-1, 16 << 40, flags=flags)
+print("ready", flush=True)
+input()
+"""
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        if child.stdout.readline() != b"ready\n":
+            pytest.skip("nothing of this size can be reserved here")
+        with closing(Process(child.pid)) as process:
+            before = time.process_time()
+            assert process.vitals().python_bytes > 500_000
+            assert time.process_time() - before < 2
+        child.kill()
+
+
 def test_a_process_without_python_has_no_pools():
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as cat, closing(Process(cat.pid)) as process:
         assert process.vitals().python_bytes is None

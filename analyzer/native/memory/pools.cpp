@@ -38,8 +38,17 @@ bool is_pool(const PoolHeader& pool, std::uint64_t address) {
            (!pool.free_block || pool.free_block - address < kPool);
 }
 
+// Arenas are filled from their start: an area beyond all memory is address space that something has reserved, and a look
+// at each of its pages would take minutes (16 TB for a sanitizer).
+std::uint64_t most_area_bytes() {
+    static const std::uint64_t memory =
+        static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+    return 2 * memory;
+}
+
 bool may_hold_pools(const Area& area) {
     if (!area.readable || !area.writable || area.shared || area.inode) return false;
+    if (area.end - area.start > most_area_bytes()) return false;
     return !area.path[0] || !std::strncmp(area.path, "[anon", 5);
 }
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -58,10 +59,21 @@ def test_a_zombie():
         os.waitid(os.P_PID, target.pid, os.WEXITED | os.WNOWAIT)
         with pytest.raises(LeakscanError) as raised:
             Attachment(target.pid).__enter__()
-    assert raised.value.message in (
-        f"there is no process {target.pid}",
-        f"process {target.pid} has already ended",
-    )
+    assert raised.value.message == f"process {target.pid} has already ended"
+
+
+def test_a_process_whose_main_thread_has_ended():
+    program = """
+        import ctypes, threading
+        threading.Thread(target=sys.stdin.readline).start()
+        print('ready')
+        ctypes.CDLL(None).pthread_exit(None)
+    """
+    with running(program) as target:
+        until = time.monotonic() + 30
+        while target.state != "Z" and time.monotonic() < until:
+            os.sched_yield()
+        assert refusal(target.pid) == "the main thread of process PID has ended while others go on"
 
 
 def test_a_stopped_process_stays_stopped():

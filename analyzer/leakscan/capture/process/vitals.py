@@ -48,6 +48,24 @@ class ProcessGone(Exception):
     """The process ended, or its PID now belongs to another one."""
 
 
+def _gone(pid: int) -> CaptureError:
+    """Why it is none that can be looked at: it ended long ago, only just, or in part."""
+    try:
+        threads = len(os.listdir(f"/proc/{pid}/task"))
+    except OSError:
+        return CaptureError(
+            f"there is no process {pid}", hint="`ps -ef` lists the processes; PIDs change at a restart"
+        )
+    if threads > 1:
+        return CaptureError(
+            f"the main thread of process {pid} has ended while others go on",
+            hint="the kernel no longer shows its memory; a main thread that waits for the others can be looked at",
+        )
+    return CaptureError(
+        f"process {pid} has already ended", hint="it only waits for its parent to notice (a zombie)"
+    )
+
+
 class Process:
     """A process named by PID *and* start time, so that a reused PID is never mistaken for it."""
 
@@ -60,9 +78,7 @@ class Process:
             self._handle = os.pidfd_open(pid)
             self.name = self._read("comm").strip()
         except (ProcessGone, ProcessLookupError) as error:
-            raise CaptureError(
-                f"there is no process {pid}", hint="`ps -ef` lists the processes; PIDs change at a restart"
-            ) from error
+            raise _gone(pid) from error
         except OSError as error:
             if error.errno != errno.ENOSYS:
                 raise
