@@ -33,7 +33,7 @@ fi
 echo "== ASan and UBSan: $*"
 # CPython itself leaves memory at exit, hence no leak check; the interpreter's blocks come from malloc,
 # where ASan sees them. Under it every process needs more memory than is promised. The observed thread's stack is read from outside: no use-after-return check.
-LD_PRELOAD="$asan $ubsan" PYTHONMALLOC=malloc LEAKSCAN_SANITIZED=1 \
+LD_PRELOAD="$asan $ubsan" PYTHONMALLOC=malloc SANITIZED=1 \
     ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:allocator_may_return_null=1:handle_segv=0:verify_asan_link_order=0 \
     UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
     "$python" -m pytest -q -p no:cacheprovider "$@" \

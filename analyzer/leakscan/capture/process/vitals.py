@@ -59,7 +59,7 @@ def _gone(pid: int) -> CaptureError:
     if threads > 1:
         return CaptureError(
             f"the main thread of process {pid} has ended while others go on",
-            hint="the kernel no longer shows its memory; a main thread that waits for the others can be looked at",
+            hint="the kernel shows its memory no more; one that waits for its threads can be looked at",
         )
     return CaptureError(
         f"process {pid} has already ended", hint="it only waits for its parent to notice (a zombie)"
