@@ -1,6 +1,7 @@
 #include "memory/pools.h"
 
 #include "births/shadow.h"
+#include "cpython/layout.h"
 #include "memory/maps.h"
 
 #include <fcntl.h>
@@ -57,14 +58,23 @@ struct Search {
     PoolTotals* totals;
 };
 
+// By words that a sanitizer does not look at: what lies there may be anything, its own zones included.
+PoolHeader header_at(std::uint64_t address) {
+    std::uintptr_t words[sizeof(PoolHeader) / sizeof(std::uintptr_t)];
+    for (std::size_t at = 0; at < sizeof(PoolHeader); at += sizeof(std::uintptr_t))
+        words[at / sizeof(std::uintptr_t)] = word_at(reinterpret_cast<const void*>(address), at);
+    PoolHeader pool;
+    std::memcpy(&pool, words, sizeof(pool));
+    return pool;
+}
+
 void look_into(const Area& area, void* context) {
     auto& search = *static_cast<Search*>(context);
     if (!may_hold_pools(area)) return;
     const std::uint64_t page = search.pages.page_bytes();
     for (std::uint64_t at = (area.start + kPool - 1) & ~(kPool - 1); at + kPool <= area.end; at += kPool) {
         if (!search.pages.may_be_written(reinterpret_cast<const void*>(at))) continue;
-        PoolHeader pool;
-        std::memcpy(&pool, reinterpret_cast<const void*>(at), sizeof(pool));
+        const PoolHeader pool = header_at(at);
         if (!is_pool(pool, at)) continue;
         search.totals->pools++;
         search.totals->used += pool.used_blocks * (pool.size_class + 1) * kGranule;
