@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from drawn_leaks import told
 from heaps import heap
 from leakscan.analysis.judge.emptied import emptied_in_step
@@ -152,3 +154,19 @@ def test_of_what_is_emptied_in_step_the_last_five_times_are_listed():
     judgement = emptied_in_step(History(births, counts))
     assert judgement is not None
     assert "in runs 12, 16, 20, 24 and 28" in judgement.evidence
+
+
+@pytest.mark.parametrize(
+    ("level_since", "archived", "verdict"),
+    [
+        (11, range(16, 18), Verdict.BOUNDED),
+        (12, range(16, 18), Verdict.INCONCLUSIVE),
+        (11, range(10, 12), Verdict.INCONCLUSIVE),
+    ],
+    ids=["for ten runs", "for nine", "one is older"],
+)
+def test_what_two_places_keep_of_the_last_runs_is_bounded_when_their_number_stands_still(
+    level_since: int, archived: range, verdict: Verdict
+):
+    counts = tuple(5 if run >= level_since - 1 else run // 3 for run in range(RUNS + 1))
+    assert verdicts(archived, range(18, 21), counts)[ARCHIVE] is verdict

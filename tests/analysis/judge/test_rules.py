@@ -239,3 +239,26 @@ def test_one_without_a_birth_did_not_come_in_two_runs():
         Verdict.BOUNDED,
         Verdict.INCONCLUSIVE,
     ]
+
+
+@pytest.mark.parametrize(
+    ("births", "verdict"),
+    [
+        ((0, 0, 1, 1, 1, 1, 1, 0, 0, 0), Verdict.INCONCLUSIVE),
+        ((0, 0, 1, 1, 0, 1, 1, 0, 0, 0), Verdict.LEAK),
+        ((0, 0, 1, 1, 1, 1, 1, 0, 0), Verdict.LEAK),
+        ((*[0] * 7, *[1] * 10, 0, 0, 0), Verdict.LEAK),
+        ((*[0] * 6, *[1] * 11, 0, 0, 0), Verdict.INCONCLUSIVE),
+        ((0, *[1] * 8, 0, 0, 0, 0), Verdict.BOUNDED),
+    ],
+    ids=[
+        "a batch",
+        "not in each run",
+        "a silence of two",
+        "chance of one in nine",
+        "of one in fifteen",
+        "a long silence",
+    ],
+)
+def test_one_stretch_that_is_over_is_no_pace_of_a_leak(births: tuple[int, ...], verdict: Verdict):
+    assert judge(History(births, lost=(0,) * (len(births) + 1))).verdict is verdict

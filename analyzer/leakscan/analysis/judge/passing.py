@@ -16,7 +16,7 @@ import numpy as np
 from leakscan.analysis.causes.holding import Holding, Population
 from leakscan.analysis.judge.emptied import emptied_in_step
 from leakscan.analysis.judge.history import History, Judgement
-from leakscan.analysis.judge.pace import ENOUGH_RUNS, is_regular, runs_with_births, steady_rate
+from leakscan.analysis.judge.pace import ENOUGH_RUNS, is_regular, runs_with_births, standstill_of, steady_rate
 from leakscan.analysis.judge.phrases import undecided
 from leakscan.analysis.judge.rules import judge
 from leakscan.analysis.judge.slots import ACCUMULATING, Census, SlotJudgement, worst_of
@@ -30,6 +30,8 @@ _SURE: Final = 40
 """Runs after which no pool is full at just the right moment."""
 _ENOUGH_FOR_A_NAME: Final = 20
 """Runs in which a name that only keeps the last batch has shown it."""
+_LONG: Final = 10
+"""Runs in which a type grew by nothing, for it to have a number that it keeps to."""
 _STAYS: Final = "stays"
 _PASSES_ON: Final = Judgement(
     Verdict.BOUNDED, "on their way: what is older has been moved to where it stays", reason="passes_on"
@@ -56,6 +58,8 @@ def judge_stages(
             changed = {
                 slot: _in_step(found[slot], populations[slot], births[slot], emptied) for slot in births
             }
+        elif still := _stands_still(counted, row, births, populations, found):
+            changed = still
         else:
             lost = census.lost.get(names[row], (None,))
             loses = any(count is None or count for count in lost)
@@ -71,6 +75,35 @@ def judge_stages(
         for slot, judgements in changed.items():
             found[slot] = worst_of(holding, populations[slot], {**found[slot].by_type, **judgements})
     return found
+
+
+def _stands_still(
+    counted: History,
+    row: int,
+    births: Mapping[int, tuple[int, ...]],
+    populations: Sequence[Sequence[Population]],
+    found: Sequence[SlotJudgement],
+) -> dict[int, Mapping[int, Judgement]]:
+    """By slot, what is no longer undecided: for long there are no more of the type, wherever they lie."""
+    window = standstill_of(counted)
+    begun = counted.runs - window
+    # A census of fewer than are there was not taken of these alone.
+    if window < _LONG or (counted.counts[-1] or 0) < counted.total:
+        return {}
+    text = f"no more of the type in the last {window} runs than {count_text(counted.counts[-1] or 0)}"
+    still = Judgement(Verdict.BOUNDED, text, since_run=begun + 1, reason="stands_still")
+    changed: dict[int, Mapping[int, Judgement]] = {}
+    for slot, born in births.items():
+        if found[slot].by_type[row].verdict is not Verdict.INCONCLUSIVE or any(born[:begun]):
+            continue
+        changed[slot] = {
+            each.type_row: still
+            for each in populations[slot]
+            if found[slot].by_type[each.type_row].verdict is Verdict.INCONCLUSIVE
+            and each.births
+            and not any(count and not lead for count, lead in zip(each.births, born, strict=True))
+        }
+    return changed
 
 
 def _ways(

@@ -63,6 +63,7 @@ from leakscan.analysis.results.findings import Verdict
 from leakscan.wording import count_text, rate_text
 
 _CHANCE: Final = 0.01
+_DOUBTFUL: Final = 0.1
 _KEPT: Final = 0.75
 """Growth over births in a window, at least: old objects stay."""
 _DRAINING: Final = 10
@@ -176,13 +177,11 @@ def _stopped(history: History) -> Judgement | None:
     is_early = born[-1] <= max(2, history.runs // 4)
     is_long_over = 2 * silence >= history.runs and silence >= 5 * longest_gap(born)
     if chance >= _CHANCE and not is_long_over and not (is_early and silence >= SILENCE * born[-1]):
-        return None
+        # One in each run of a stretch that is over: no pace of a leak, and too few runs to be the end.
+        is_doubtful = len(born) == stretch and silence >= SILENCE and chance < _DOUBTFUL
+        return _stopped_or_late(history, silence) if is_doubtful else None
     if silence < SILENCE:
-        return (
-            undecided(history, f"none born in the last {runs_text(silence)}: stopped, or late")
-            if silence > 1
-            else None
-        )
+        return _stopped_or_late(history, silence) if silence > 1 else None
     if is_early or chance >= _CHANCE:
         when = f"runs {born[0]}-{born[-1]}" if len(born) > 1 else f"run {born[0]}"
         return Judgement(
@@ -194,6 +193,10 @@ def _stopped(history: History) -> Judgement | None:
         f"grew until run {born[-1]}, then stopped{limit}: none born in the {runs_text(silence)} after",
         since_run=born[0],
     )
+
+
+def _stopped_or_late(history: History, silence: int) -> Judgement:
+    return undecided(history, f"none born in the last {runs_text(silence)}: stopped, or late")
 
 
 def _single_event(history: History) -> Judgement | None:
