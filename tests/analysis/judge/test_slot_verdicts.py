@@ -158,3 +158,32 @@ def test_what_hangs_on_the_links_of_a_chain_goes_with_them(
     graphs = [heap(text, meta={"births": True}) for text in (before, after)]
     found = {one.slot.pattern: one for one in told(*graphs, runs=RUNS, type_counts=counts).judged}
     assert found["Link.prev"].judgement.verdict is verdict
+
+
+def test_what_a_few_runs_left_on_links_that_pile_up_is_judged_by_itself():
+    links = " -[.prev]-> ".join(f"l{n}" for n in range(RUNS + 1))
+    dated = "; ".join(f"l{n}: app.Link birth={RUNS + 1 - n}" for n in range(1, RUNS + 1))
+    floats = "; ".join(f"l{n} -[.at]-> f{n}; f{n}: float birth={RUNS + 1 - n}" for n in (7, 12, 16))
+    before = f"{APP}; s -[.head]-> l0; l0: app.Link"
+    graphs = [heap(text, meta={"births": True}) for text in (before, f"{before}; {links}; {dated}; {floats}")]
+    (judged,) = told(*graphs, runs=RUNS).judged
+    names = graphs[1].type_names
+    found = {names[row]: one.verdict for row, one in judged.judgement.by_type.items()}
+    assert found == {"app.Link": Verdict.LEAK, "float": Verdict.INCONCLUSIVE}
+
+
+def test_entries_are_no_links_of_a_chain():
+    links = "; ".join(
+        f"list -[{n}]-> l{n}; l{n}: app.Link birth={n}; l{n} -[.at]-> f{n}; f{n}: float birth={n}"
+        for n in (18, 19, 20)
+    )
+    others = "; ".join(f"list -[{n + 100}]-> o{n}; o{n}: app.Other birth={n}" for n in range(1, RUNS + 1))
+    graphs = [heap(text, meta={"births": True}) for text in (APP, f"{APP}; {links}; {others}")]
+    (judged,) = told(*graphs, runs=RUNS, type_counts={"app.Link": [3] * 21}).judged
+    names = graphs[1].type_names
+    found = {names[row]: one.verdict for row, one in judged.judgement.by_type.items()}
+    assert found == {
+        "app.Link": Verdict.BOUNDED,
+        "app.Other": Verdict.LEAK,
+        "float": Verdict.INCONCLUSIVE,
+    }
