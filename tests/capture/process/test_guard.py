@@ -22,6 +22,8 @@ from leakscan.errors import AttachError, CaptureError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="guards work on Linux only")
 SOAK = Path(__file__).parents[3] / "tools" / "guard_soak.py"
+LIMIT_BYTES = 500_000_000 if "SANITIZED" in os.environ else 150_000_000
+"""Of a program that leaks up to it. A sanitizer takes a hundred megabytes of its own."""
 LEAK = """
 import os, sys, time
 class Session:
@@ -55,14 +57,16 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
 
 def leak_by_itself(boxes: Path) -> subprocess.CompletedProcess[str]:
     """A program that guards itself, leaks up to its snapshot, and ends."""
-    guarded = "import leakscan\nleakscan.guard(sys.argv[1], limit_bytes=150_000_000)\nleak(sys.argv[1])"
+    guarded = f"import leakscan\nleakscan.guard(sys.argv[1], limit_bytes={LIMIT_BYTES})\nleak(sys.argv[1])"
     return run(sys.executable, "-c", LEAK + guarded, str(boxes))
 
 
 def test_a_guarded_command_leaves_a_capture_that_names_the_holder(boxes: Path, tmp_path: Path):
     handed = tmp_path / "handed"
     then = ("--then", f'cp "$LEAKSCAN_CAPSULE" {handed}.new; mv {handed}.new {handed}')
-    guarded = leakscan_command("guard", "-o", str(boxes), "--limit", "150MB", "--baseline", "0s", *then, "--")
+    guarded = leakscan_command(
+        "guard", "-o", str(boxes), "--limit", str(LIMIT_BYTES), "--baseline", "0s", *then, "--"
+    )
     result = run(*guarded, sys.executable, "-c", LEAK + "leak(sys.argv[1])", str(boxes))
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     until = time.monotonic() + 120
