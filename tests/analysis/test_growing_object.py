@@ -273,3 +273,11 @@ def test_texts_in_a_list_are_told_by_their_number_and_not_by_their_size():
     after = f"{before}; list -[0]-> t; t: str size=24000 birth=20"
     found = findings(before, after, {"str": [90_000 + 2000 * max(0, run - 8) for run in range(RUNS + 1)]})
     assert [leak for leak in found.leaks if leak.growth_bytes] == []
+
+
+def test_entries_whose_keys_are_written_alike_take_no_ones_place():
+    before = f"{EMPTY}; state -[.rows]-> table; table: dict; table -[<type>]-> old; old: bytes size=300"
+    new = "; ".join(f"table -[<type>]-> b{n}; b{n}: bytes size=4000 birth={n}" for n in (2, 6, 10, 14, 18))
+    sizes = [90_000 + 4000 * len([n for n in (2, 6, 10, 14, 18) if n <= run]) for run in range(RUNS + 1)]
+    found = findings(before, f"{before}; {new}", {"bytes": sizes})
+    assert [leak for leak in found.leaks if leak.growth_bytes] == []

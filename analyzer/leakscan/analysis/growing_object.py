@@ -8,6 +8,7 @@ objects account for, went on rising in the second half of the runs and in severa
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -213,11 +214,19 @@ def _in_their_place(before: HeapGraph, reach: Reach, objects: U32) -> list[_Grow
     # A table is looked into once for all of the objects in it.
     held = cache(lambda holder: _held_by_slot(before, holder))
     found: dict[tuple[int, str], _Grown] = {}
-    for obj, holder, refs in ways:
-        earlier = place = known.of(holder)
+    taken: Counter[int] = Counter()
+    earlier_of: list[int | None] = []
+    for _, holder, refs in ways:
+        earlier = known.of(holder)
         for ref in refs:
             earlier = None if earlier is None else held(earlier).get(_slot_of(graph, ref))
-        if place is None or (earlier is None and not _is_one_by_name(reach, holder, refs[0], obj)):
+        earlier_of.append(earlier)
+        taken.update(() if earlier is None else (earlier,))
+    for (obj, holder, refs), earlier in zip(ways, earlier_of, strict=True):
+        if known.of(holder) is None or (earlier is None and not _is_one_by_name(reach, holder, refs[0], obj)):
+            continue
+        if earlier is not None and taken[earlier] > 1:
+            # Entries whose keys are written alike, `[<type>]`: none of them takes the place of an older one.
             continue
         told_as = _named(graph, refs)
         size = 0 if earlier is None else int(before.sizes[earlier])
