@@ -152,6 +152,18 @@ def test_a_wrong_query_is_a_plain_error(app: Database, sql: str):
     assert "\n" not in raised.value.message and raised.value.hint
 
 
+def test_a_table_that_is_not_there_is_answered_with_the_nearest_one(app: Database):
+    with pytest.raises(UsageError) as raised:
+        app.query("SELECT * FROM objekts")
+    assert raised.value.hint == "did you mean `objects`?"
+
+
+def test_a_hint_does_not_repeat_the_query(app: Database):
+    with pytest.raises(UsageError) as raised:
+        app.query("SELECT CAST('x' AS INTEGER)")
+    assert "LINE" not in raised.value.hint and raised.value.hint
+
+
 def test_a_comment_alone_has_no_rows(app: Database):
     assert app.query("-- nothing").rows == ()
 

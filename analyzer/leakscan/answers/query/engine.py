@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Final
 
@@ -151,8 +152,13 @@ def _message(error: Exception) -> str:
 
 def _hint(error: Exception) -> str:
     rows = [row.strip() for row in str(error).strip().split("\n")[1:] if row.strip()]
-    text = " ".join(rows).partition(" LINE ")[0]
+    # What follows LINE is the query once more.
+    text = f" {' '.join(rows)}".partition(" LINE ")[0].strip()
     missing = re.search(r"Table with name (\w+) does not exist", str(error))
     if missing and missing.group(1).lower() in RELATIONS:
         return f"`{missing.group(1)}` needs a capture: point at its directory, not at one snapshot"
+    if missing:
+        # DuckDB knows only the tables that are filled already.
+        near = get_close_matches(missing.group(1).lower(), RELATIONS, n=1)
+        text = f"did you mean `{near[0]}`?" if near else ""
     return text[:300] or "`leakscan query DIR --tables` lists tables and columns"
