@@ -172,6 +172,8 @@ def test_only_the_references_of_the_common_cut_are_ticked():
         "Frees all 20 leaking survivors and what they hold: 30 objects, 1 B."
         " 5 more new objects are bounded or noise and stay." in text_of(report)
     )
+    alone = html_report(samples.TWO_HOLDERS, switches=replace(switches, survivors=21))
+    assert "1 more new object is bounded or noise and stays." in text_of(alone)
 
 
 def test_each_leak_is_shown_with_the_run_it_began_in():

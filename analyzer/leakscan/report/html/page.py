@@ -184,7 +184,8 @@ def _answers(findings: Findings, switches: Switches) -> list[str]:
     heads = findings.cut.of if findings.cut is not None else 0
     stay = switches.survivors - leaking
     more = "1 more new object is" if stay == 1 else f"{count_text(stay)} more new objects are"
-    rest = f" {more} bounded or noise and stay." if stay > 0 else ""
+    stays = "stays" if stay == 1 else "stay"
+    rest = f" {more} bounded or noise and {stays}." if stay > 0 else ""
     rows = []
     for survivors, objects, size in switches.effects:
         freed = f"{count_text(objects)} objects, {size_text(size)}"
