@@ -109,3 +109,15 @@ def test_the_ways_to_a_slot_are_told_where_no_type_is_called_so(tmp_path: Path):
     assert (group.type_name, group.count) == ("list", 1)
     with pytest.raises(UsageError, match="has a type called"):
         paths(tmp_path / "one.heap", "Workflow.nobody")
+
+
+def test_what_a_type_keeps_for_itself_has_a_name_that_leads_back_unless_an_attribute_has_it():
+    graph = heap("""
+        module app -> m; m -[.__dict__]-> ns; m: module name=app; ns: dict; ns -['Base']-> base
+        base: type name=Base; base -[machinery __subclasses__]-> below; below: dict
+        base -[machinery module]-> home; home: str; base -[.module]-> own; own: app.Own
+    """)
+    looked = Heap(graph)
+    assert looked.label(graph["below"]) == "app.Base.__subclasses__"
+    assert find_known(looked, "Base.__subclasses__").tolist() == [graph["below"]]
+    assert find_known(looked, "Base.module").tolist() == [graph["own"]]

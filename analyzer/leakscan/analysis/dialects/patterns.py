@@ -241,14 +241,16 @@ def _attribute_refs(graph: HeapGraph, refs: U32, name: str) -> U32:
     in_dict = _called(graph, refs_from(graph, namespaces), in_namespace, name)
     if not len(direct) and not len(in_dict):
         # A namespace may be recorded without the dict between.
-        return _called(graph, refs, in_namespace, name)
+        near = _called(graph, refs, in_namespace, name)
+        return near if len(near) else _called(graph, refs, (Kind.MACHINERY,), name)
     return np.unique(np.concatenate((direct, in_dict)))
 
 
 def _odd_attributes(graph: HeapGraph, refs: U32, label: str) -> U32:
     namespaces = np.unique(graph.ref_targets[refs[kinds_of(graph, refs) == Kind.DICT]])
     in_dict = _labelled(graph, refs_from(graph, namespaces), (Kind.KEY_STR,), label)
-    return np.unique(np.concatenate((_labelled(graph, refs, _ATTRIBUTES, label), in_dict)))
+    found = np.unique(np.concatenate((_labelled(graph, refs, _ATTRIBUTES, label), in_dict)))
+    return found if len(found) else _labelled(graph, refs, (Kind.MACHINERY,), label)
 
 
 def _closure_refs(graph: HeapGraph, refs: U32, name: str) -> U32:

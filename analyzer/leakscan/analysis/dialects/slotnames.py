@@ -301,7 +301,7 @@ class SlotNames:
         if graph.runtime == "v8":
             return self._v8_step(ref, kind, every=every)
         match kind:
-            case Kind.ATTRIBUTE | Kind.AWAIT:
+            case Kind.ATTRIBUTE | Kind.AWAIT | Kind.MACHINERY:
                 return attribute_step(graph.label(ref))
             case Kind.SLOT:
                 return self._slot_step(ref)
