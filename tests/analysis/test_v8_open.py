@@ -8,6 +8,7 @@ import pytest
 from drawn_v8 import RUNS, findings, program
 from leakscan.analysis.cuts.whatif import what_if
 from leakscan.analysis.graph.garbage import liveness
+from leakscan.analysis.results.findings import Verdict
 from leakscan.heap.reader import load
 from v8_files import written
 
@@ -167,3 +168,30 @@ def test_a_handle_is_a_root_of_c_where_the_heap_is_not_of_node():
 
     [leak] = findings(drawn).leaks
     assert [member.pattern for member in leak.cut.members] == ["root '(Global handles)'"]
+
+
+def local_map(runs):
+    """A function that still runs fills a Map of its own; the newest Job is at hand, too."""
+    d = program()
+    d.node("stack", "synthetic", "(Stack roots)", size=0)
+    d.edge("gc", "element", 2, "stack")
+    d.node("jobs", "object", "Map")
+    # V8's hash table of 8 buckets and 16 entries: 3 words, the buckets, and 3 for each entry.
+    d.node("table", "array", "", size=16 + 8 * (3 + 8 + 3 * 16))
+    d.edge("stack", "element", 1, "jobs")
+    d.edge("jobs", "internal", "table", "table")
+    for run in range(runs):
+        d.node(f"key {run}", "string", f"k{run}")
+        d.node(f"job {run}", "object", "Job", place=(7, 5))
+        d.edge("table", "internal", str(3 + 8 + 3 * run), f"key {run}")
+        d.edge("table", "internal", str(3 + 8 + 3 * run + 1), f"job {run}")
+    if runs:
+        d.edge("stack", "element", 2, f"job {runs - 1}")
+    return d
+
+
+def test_what_a_map_of_a_running_function_piles_up_is_no_value_at_hand():
+    (leak,) = findings(local_map).leaks
+    assert (leak.type_name, leak.count, leak.noise) == ("Job", RUNS, "")
+    early = findings(local_map, 2)
+    assert (early.verdict, early.noise) == (Verdict.INCONCLUSIVE, ())

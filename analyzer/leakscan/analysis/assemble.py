@@ -106,7 +106,7 @@ def _judged(inputs: JudgeInputs, group: LeakGroup, number: int, size: GroupSize)
     births = births_of(group.births, holding.runs)
     judgement = _judgement(inputs, group, births, judged_slots)
     born = [run for run, count in enumerate(births, 1) if count]
-    noise = judged_slots[0].noise
+    noise = _noise([slot.noise for slot in judged_slots])
     # A rule acquits what has stopped; what grows on is a leak, unless the library itself bounds it.
     if not noise.reason and holding.reach.graph.runtime == "v8":
         noise = SlotNoise(engine_noise(holding.reach.graph, group.objects))
@@ -147,6 +147,11 @@ def _judged(inputs: JudgeInputs, group: LeakGroup, number: int, size: GroupSize)
         in_use_by=group.in_use_by if len(group.in_use) else (),
     )
     return Judged(leak, group, number, judgement.runs_needed, is_waiting=is_waiting)
+
+
+def _noise(of_slots: Sequence[SlotNoise]) -> SlotNoise:
+    """Of the first slot; what lies at hand there is explained by what holds it as well."""
+    return next((each for each in of_slots if not each.is_at_hand), of_slots[0])
 
 
 def _judgement(

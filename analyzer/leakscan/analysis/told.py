@@ -108,11 +108,10 @@ def write_causes(
     most = limits.leaks or causes_traced(len(new.objects) + len(new.refs))
     groups, unwritten, unacquitted = [], 0, len(holding.untold)
     for _, cause, worst in found[:most]:
-        is_worst = {
-            row: one.verdict is worst
-            for slot in cause.slots
-            for row, one in told.judged[slot].judgement.by_type.items()
-        }
+        is_worst: dict[int, bool] = {}
+        for slot in cause.slots:
+            for row, one in told.judged[slot].judgement.by_type.items():
+                is_worst[row] = is_worst.get(row, False) or one.verdict is worst
         heads = (
             cause.objects
             if asked is not None

@@ -35,10 +35,14 @@ _REGISTRATION: Final = "system / WeakCell"
 
 @dataclass(frozen=True, slots=True)
 class SlotNoise:
-    """`reason` is "" for a slot of the program. `is_bounded`: the library lets go by itself."""
+    """`reason` is "" for a slot of the program. `is_bounded`: the library lets go by itself.
+
+    `is_at_hand`: a word of the runtime that has room for one object, and explains none that others hold, too.
+    """
 
     reason: str = ""
     is_bounded: bool = False
+    is_at_hand: bool = False
 
 
 def noise_of_slot(reach: Reach, slot: Slot, *, fills: bool = False) -> SlotNoise:
@@ -51,7 +55,9 @@ def noise_of_slot(reach: Reach, slot: Slot, *, fills: bool = False) -> SlotNoise
     return SlotNoise(*found)
 
 
-def _reason(reach: Reach, slot: Slot, reason: Reason, path: Path) -> tuple[str, bool]:
+def _reason(
+    reach: Reach, slot: Slot, reason: Reason, path: Path
+) -> tuple[str, bool] | tuple[str, bool, bool]:
     contents = _contents(reach, slot)
     if slot.pattern.endswith(CANCELLED_TIMERS):
         # At most a hundred, or as many as are waiting (`_run_once` of asyncio/base_events.py, 3.11-3.15).
@@ -82,7 +88,7 @@ def _reason(reach: Reach, slot: Slot, reason: Reason, path: Path) -> tuple[str, 
     is_bounded = rule.is_bounded and not rule.is_direct
     names = {reach.graph.type_name(obj) for obj in contents.tolist()}
     is_programs_own = rule.is_runner and any(tiers.get(name) is Tier.APPLICATION for name in names)
-    return rule.reason, is_bounded and not is_programs_own
+    return rule.reason, is_bounded and not is_programs_own, rule.is_direct
 
 
 def _is_of_a_library(reach: Reach, slot: Slot, path: Path) -> bool:
