@@ -63,6 +63,8 @@ TRANSCRIPTS = {
     "inspect_several": ("inspect", "{leak}", "Workflow._runs[*]", "--limit", "3"),
     "inspect_nothing": ("inspect", "{leak}", "Workflow._run"),
     "inspect_number": ("inspect", "{leak}", "#1000"),
+    "top_expand_several": ("top", "{leak}", "--expand", "Output", "--limit", "3"),
+    "top_expand_nothing_there": ("top", "{leak}", "--expand", "Outputs"),
     "top_expand": ("top", "{leak}", "--expand", "Workflow._runs", "--limit", "3"),
 }
 

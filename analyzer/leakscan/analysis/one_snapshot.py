@@ -13,26 +13,23 @@ from leakscan.analysis.causes.causes import SlotFacts, find_causes
 from leakscan.analysis.causes.holding import find_holding
 from leakscan.analysis.causes.leaks import write_cause
 from leakscan.analysis.cuts.also_held import OtherHolders
-from leakscan.analysis.dialects.nearest import nearest_patterns
-from leakscan.analysis.dialects.pattern_text import parse_pattern
-from leakscan.analysis.dialects.patterns import match_pattern
 from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.graph.garbage import liveness
 from leakscan.analysis.graph.refs import distinct, refs_from, with_one_row_for_each_name
 from leakscan.analysis.numbering import Numbering
 from leakscan.analysis.objects.around import view
+from leakscan.analysis.objects.called import find_meant
 from leakscan.analysis.objects.heap import Heap
 from leakscan.analysis.results.findings import Path
 from leakscan.analysis.slots.reach import Reach, explore, new_graph
 from leakscan.analysis.slots.slots import find_slots
 from leakscan.analysis.top import Top, top
 from leakscan.analysis.type_filter import type_rows_named
-from leakscan.errors import UsageError
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import ObjectFlag
 
 _MOST_PATHS: Final = 8
-_DESCRIPTORS: Final = ("member_descriptor", "getset_descriptor")
+_MOST_NUMBERS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,17 +121,23 @@ def _of_types(graph: HeapGraph, type_name: str) -> U32:
 
 
 def top_of(graph: HeapGraph, *, limit: int, depth: int, under: str | None = None) -> Top:
-    """The biggest dominators of a snapshot; with `under`, of what is below the object it leads to."""
+    """The biggest dominators of a snapshot; with `under`, of what is below the biggest object that it means.
+
+    UsageError: `under` means nothing in the snapshot.
+    """
     graph = with_one_row_for_each_name(graph)
     reach = _explore(graph, np.zeros(graph.object_count, np.bool_))
     names = SlotNames(graph, reach.modules.type_tiers, reach.paths.parent_ref)
-    start = None if under is None else _object_at(graph, under)
+    heap = Heap(graph)
+    meant = () if under is None else tuple(heap.biggest(find_meant(heap, under), _MOST_NUMBERS).tolist())
+    start = meant[0] if meant else None
     found = top(graph, reach.life, names, limit=limit, depth=depth, under=start)
+    found = replace(found, meant=meant if len(meant) > 1 else ())
     if start is not None and not found.objects:
         own = refs_from(graph, np.array([start], np.uint32))
         nobody, no_roots = np.zeros(graph.object_count, np.bool_), np.zeros(0, np.uint32)
         others = OtherHolders(graph, reach.life).of(own, no_roots, nobody)
-        return replace(found, expanded=view(Heap(graph), start, limit=limit), also_held_by=others.slots)
+        return replace(found, expanded=view(heap, start, limit=limit), also_held_by=others.slots)
     return found
 
 
@@ -143,29 +146,3 @@ def _explore(graph: HeapGraph, asked: np.typing.NDArray[np.bool_]) -> Reach:
     # No identity: nothing is old or new in one snapshot, so no step may say so.
     survivors = Survivors(asked, objects, np.zeros(len(objects), np.uint16), "")
     return explore(graph, survivors, liveness(graph))
-
-
-def _object_at(graph: HeapGraph, text: str) -> int:
-    pattern = parse_pattern(text)
-    matched = match_pattern(graph, pattern)
-    targets = np.unique(np.concatenate((graph.ref_targets[matched.refs], graph.roots.targets[matched.roots])))
-    # A class with slots has a descriptor under the same name as its instances' values.
-    is_descriptor = np.isin(graph.type_ids[targets], _rows_of(graph, _DESCRIPTORS))
-    if not is_descriptor.all():
-        targets = targets[~is_descriptor]
-    if not len(targets):
-        near = nearest_patterns(graph, pattern, matched, ())
-        raise UsageError(
-            f"{text!r} matches no reference in the snapshot",
-            hint="nearest: " + ", ".join(near) if near else "",
-        )
-    if len(targets) > 1:
-        raise UsageError(
-            f"{text!r} leads to {len(targets)} objects; one can be expanded",
-            hint="write a single key or index instead of [*], or a longer dotted name",
-        )
-    return int(targets[0])
-
-
-def _rows_of(graph: HeapGraph, names: tuple[str, ...]) -> list[int]:
-    return [row for row, name in enumerate(graph.type_names) if name in names]

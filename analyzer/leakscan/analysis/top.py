@@ -70,6 +70,8 @@ class Top:
     """the object that was to be expanded, when nothing would go with it"""
     also_held_by: tuple[tuple[str, int], ...] = ()
     """(slot, how many of the objects that one leads to it holds as well), most first"""
+    meant: tuple[int, ...] = ()
+    """numbers of the objects that were meant, where several were: of the biggest hundred the first is told"""
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,7 @@ def type_rows_named(graph: HeapGraph, name: str) -> list[int]:
     """Rows of the types whose qualified name is `name` or ends with `.name`. UsageError: there is none."""
     rows = [row for row, full in enumerate(graph.type_names) if is_named(full, name)]
     if not rows:
-        short = sorted({full.rpartition(".")[2] for full in graph.type_names})
-        near = get_close_matches(name.rpartition(".")[2], short, n=_SUGGESTIONS, cutoff=0.5)
+        near = types_near(graph, name)
         raise UsageError(
             f"no object in the snapshot has a type called {name!r}",
             hint=f"did you mean {', '.join(near)}?"
@@ -31,6 +30,12 @@ def type_rows_named(graph: HeapGraph, name: str) -> list[int]:
             else "names are matched from their end: ModelOutput",
         )
     return rows
+
+
+def types_near(graph: HeapGraph, name: str) -> list[str]:
+    """Short names of types that are spelled much like that, the nearest first."""
+    short = sorted({full.rpartition(".")[2] for full in graph.type_names})
+    return get_close_matches(name.rpartition(".")[2], short, n=_SUGGESTIONS, cutoff=0.5)
 
 
 def survivors_of_type(reach: Reach, name: str) -> U32:

@@ -12,7 +12,7 @@ from leakscan.analysis.dialects.nearest import nearest_patterns
 from leakscan.analysis.dialects.pattern_text import parse_pattern
 from leakscan.analysis.dialects.patterns import match_pattern
 from leakscan.analysis.graph.refs import sources_of, strings_equal
-from leakscan.analysis.type_filter import is_named
+from leakscan.analysis.type_filter import is_named, types_near
 from leakscan.errors import UsageError
 from leakscan.heap.census import V8_INTERNALS, row_names
 from leakscan.heap.graph import U32, HeapGraph
@@ -51,7 +51,7 @@ def find_objects(graph: HeapGraph, text: str) -> U32:
     if not len(found):
         found = _of_name(graph, asked)
     if not len(found):
-        near = nearest_patterns(graph, pattern, matched, ())
+        near = nearest_patterns(graph, pattern, matched, ()) or types_near(graph, asked)
         raise UsageError(
             f"{text!r} leads to nothing in the snapshot",
             hint="nearest: " + ", ".join(near) if near else "a pattern as in a report, a type, or #NUMBER",

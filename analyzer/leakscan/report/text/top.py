@@ -73,7 +73,14 @@ def _totals(top: Top, width: int) -> list[Line]:
     text = f"{size_text(top.total_bytes)} in {count_text(top.total_count)} live objects"
     if top.garbage_count:
         text += f"; {size_text(top.garbage_bytes)} more wait for the garbage collector"
-    return wrapped(text, width, style="title")
+    lines = wrapped(text, width, style="title")
+    if top.meant:
+        first, *others = [f"#{number}" for number in top.meant]
+        rest = f"{', '.join(others[:3])}{' and more' if len(others) > 3 else ''}"
+        lines += wrapped(
+            f"Several objects are called so: {first}, the biggest, is told here, not {rest}.", width
+        )
+    return lines
 
 
 def _nothing_below(view: ObjectView, top: Top, screen: Screen) -> list[Line]:
