@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from leakscan import __version__
+from leakscan.pytest_plugin import analyst
+from leakscan.suite.serve import serve
 
 ROOT = Path(__file__).resolve().parents[2]
 LEAKSCAN = f"{sys.executable} -m leakscan"
@@ -110,6 +114,17 @@ def test_it_says_so_when_the_program_is_none_that_fits(run, program: str):
     result = run(LEAKSCAN=program)
     assert result.returncode == pytest.ExitCode.USAGE_ERROR
     assert f"{program} is no leakscan {__version__}: it does not answer the plugin" in result.stderr
+
+
+@pytest.mark.parametrize("hello", [{"protocol": analyst.PROTOCOL + 1, "version": "9.9.9"}, {}], ids=len)
+def test_a_plugin_of_another_version_is_told_which_two_do_not_fit(hello: dict[str, object]):
+    answers = io.StringIO()
+    serve(io.StringIO(json.dumps({"ask": "hello", **hello}) + "\n"), answers, lambda *_: pytest.fail())
+    version = hello.get("version", "?")
+    assert json.loads(answers.getvalue()) == {
+        "error": f"the plugin of leakscan {version} and leakscan {__version__} do not fit",
+        "hint": "install the same version of both",
+    }
 
 
 def test_the_wheel_needs_nothing_and_holds_no_analysis(wheel: Path):

@@ -92,9 +92,9 @@ class _Server:
         return ask(request)
 
     def _hello(self, request: Request) -> Answer:
-        if request["protocol"] != PROTOCOL:
+        if request.get("protocol") != PROTOCOL:
             raise UsageError(
-                f"the plugin of leakscan {request['version']} and leakscan {__version__} do not fit",
+                f"the plugin of leakscan {request.get('version', '?')} and leakscan {__version__} do not fit",
                 hint="install the same version of both",
             )
         from leakscan.suite.allowed import allowed_of
