@@ -57,6 +57,7 @@ class Target:
             self._process = subprocess.Popen(
                 [*command, json.dumps({**config, **fds})],
                 stdin=subprocess.DEVNULL,
+                # C's environment, which Popen would pass on by itself, says more: `cli.run` writes there.
                 env=os.environ,
                 # Our stdout is for the answer; the target's output goes where progress goes.
                 stdout=stderr_descriptor(),
