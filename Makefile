@@ -27,7 +27,7 @@ demo: native
 # Most of a capture is waiting: three processes fill two cores. OPTIONS are pytest's, for each of the processes.
 OPTIONS ?=
 test: native
-	$(BIN)/python tools/run_tests.py --processes 4 $(OPTIONS)
+	$(BIN)/python tools/run_tests.py --processes 3 $(OPTIONS)
 
 # What a change needs every time: the tests that start no process of their own, in less than a minute.
 quick: native
