@@ -9,6 +9,7 @@ from drawn_runs import Analysed
 from heaps import heap
 from leakscan.analysis.cuts.whatif import what_if
 from leakscan.analysis.diff import Measured, diff
+from leakscan.analysis.objects.heap import Heap
 from leakscan.analysis.one_snapshot import paths_to_type
 from leakscan.analysis.results.findings import RunFigures, Verdict
 from leakscan.analysis.told import causes_traced
@@ -37,8 +38,8 @@ def test_ten_types_that_a_cut_frees_are_listed():
 
 
 def test_twenty_types_of_one_snapshot_are_measured():
-    run = Analysed(heap(f"{APP}; " + "; ".join(f"a -[{at}]-> p{at}; p{at}: lib.P{at}" for at in range(30))))
-    answer = top(run.graph, run.life, run.names)
+    drawn = heap(f"{APP}; " + "; ".join(f"a -[{at}]-> p{at}; p{at}: lib.P{at}" for at in range(30)))
+    answer = top(Heap(drawn))
     assert (len(answer.types), answer.types_omitted) == (20, 12)
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from drawn_runs import Analysed
 from heaps import heap
 from leakscan.analysis.graph.sizes import measure_groups
+from leakscan.analysis.objects.heap import Heap
 from leakscan.analysis.top import Top, top
 
 STORE = """
@@ -22,8 +23,7 @@ STORE = """
 
 
 def measure(text: str, **options: int) -> Top:
-    run = Analysed(heap(text))
-    return top(run.graph, run.life, run.names, **options)
+    return top(Heap(heap(text)), **options)
 
 
 def test_the_tree_opens_from_the_biggest_down():

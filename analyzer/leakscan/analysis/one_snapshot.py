@@ -126,17 +126,15 @@ def top_of(graph: HeapGraph, *, limit: int, depth: int, under: str | None = None
     UsageError: `under` means nothing in the snapshot.
     """
     graph = with_one_row_for_each_name(graph)
-    reach = _explore(graph, np.zeros(graph.object_count, np.bool_))
-    names = SlotNames(graph, reach.modules.type_tiers, reach.paths.parent_ref)
     heap = Heap(graph)
     meant = () if under is None else tuple(heap.biggest(find_meant(heap, under), _MOST_NUMBERS).tolist())
     start = meant[0] if meant else None
-    found = top(graph, reach.life, names, limit=limit, depth=depth, under=start)
+    found = top(heap, limit=limit, depth=depth, under=start)
     found = replace(found, meant=meant if len(meant) > 1 else ())
     if start is not None and not found.objects:
         own = refs_from(graph, np.array([start], np.uint32))
         nobody, no_roots = np.zeros(graph.object_count, np.bool_), np.zeros(0, np.uint32)
-        others = OtherHolders(graph, reach.life).of(own, no_roots, nobody)
+        others = OtherHolders(graph, heap.life).of(own, no_roots, nobody)
         return replace(found, expanded=view(heap, start, limit=limit), also_held_by=others.slots)
     return found
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.graph import kernels
 from leakscan.analysis.graph.garbage import Liveness
-from leakscan.analysis.graph.kernels import Csr, DominatorTree
+from leakscan.analysis.graph.kernels import Csr
+from leakscan.analysis.objects.heap import Heap
 from leakscan.analysis.objects.views import ObjectView
 from leakscan.heap.graph import U64, HeapGraph
 from leakscan.heap.kinds import ObjectFlag
@@ -111,30 +112,16 @@ class _Tree:
         return tuple(rows), len(below) - len(rows), total - sum(row.retained_bytes for row in rows)
 
 
-def top(
-    graph: HeapGraph,
-    life: Liveness,
-    names: SlotNames,
-    *,
-    limit: int = 20,
-    depth: int = 3,
-    under: int | None = None,
-) -> Top:
+def top(heap: Heap, *, limit: int = 20, depth: int = 3, under: int | None = None) -> Top:
     """The biggest dominators of a snapshot (below the object `under`, when given), `depth` levels deep.
 
     leakscan's own objects are left out, except from the totals.
     """
-    dominance = kernels.dominators(life.csr, roots=life.anchors, skip=life.weak)
-    tree = _Tree(
-        graph,
-        names,
-        dominance.children(),
-        dominance.retained_sizes(graph.sizes),
-        dominance.retained_sizes(np.ones(graph.object_count, np.uint32)),
-    )
+    graph, life = heap.graph, heap.life
+    tree = _Tree(graph, heap.names, heap.below, heap.retained, heap.retained_counts)
     start = graph.object_count if under is None else under
     rows, others, others_bytes = tree.children(start, limit=limit, depth=depth)
-    types, omitted, at_most = _by_type(graph, life, dominance, tree.retained)
+    types, omitted, at_most = _by_type(graph, life, heap.retained)
     live = life.is_live
     return Top(
         total_count=int(live.sum()),
@@ -156,9 +143,7 @@ def retained_by(life: Liveness, objects: npt.NDArray[np.bool_]) -> npt.NDArray[n
     return np.asarray(life.is_live & ~survives)
 
 
-def _by_type(
-    graph: HeapGraph, life: Liveness, dominance: DominatorTree, retained: U64
-) -> tuple[tuple[TypeDominance, ...], int, int]:
+def _by_type(graph: HeapGraph, life: Liveness, retained: U64) -> tuple[tuple[TypeDominance, ...], int, int]:
     """Types by what all their objects together retain; measured for those that could be the biggest."""
     live = life.is_live
     counts, shallow = kernels.census(graph.type_ids, graph.sizes, key_count=len(graph.types), members=live)
