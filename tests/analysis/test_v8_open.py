@@ -59,13 +59,17 @@ def ports(runs):
     return d
 
 
+def hash_table(d):
+    """V8's, of 8 buckets and 16 entries: 3 words, the buckets, and 3 for each entry."""
+    d.node("table", "array", "", size=16 + 8 * (3 + 8 + 3 * 16))
+
+
 def imports(runs):
     """Each run imports a module anew: Node's loader has its job, and V8 what it exports."""
     d = node_program()
     d.node("loader", "object", "ModuleLoader")
     d.node("cache", "object", "LoadCache")
-    # V8's hash table of 8 buckets and 16 entries: 3 words, the buckets, and 3 for each entry.
-    d.node("table", "array", "", size=16 + 8 * (3 + 8 + 3 * 16))
+    hash_table(d)
     d.edge("global", "property", "loader", "loader")
     d.edge("loader", "property", "loadCache", "cache")
     d.edge("cache", "internal", "table", "table")
@@ -176,8 +180,7 @@ def local_map(runs):
     d.node("stack", "synthetic", "(Stack roots)", size=0)
     d.edge("gc", "element", 2, "stack")
     d.node("jobs", "object", "Map")
-    # V8's hash table of 8 buckets and 16 entries: 3 words, the buckets, and 3 for each entry.
-    d.node("table", "array", "", size=16 + 8 * (3 + 8 + 3 * 16))
+    hash_table(d)
     d.edge("stack", "element", 1, "jobs")
     d.edge("jobs", "internal", "table", "table")
     for run in range(runs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from math import sqrt
 from typing import Final
@@ -128,6 +129,11 @@ def goes_on(history: History) -> bool:
 
 def runs_with_births(births: tuple[int, ...]) -> list[int]:
     return [run for run, count in enumerate(births, 1) if count]
+
+
+def is_born_within(births: Sequence[int], runs: Sequence[object]) -> bool:
+    """Whether each birth was in a run of which `runs` says that something else was born, too."""
+    return not any(count and not is_one for count, is_one in zip(births, runs, strict=True))
 
 
 def longest_gap(born: list[int]) -> int:

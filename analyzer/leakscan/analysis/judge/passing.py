@@ -16,7 +16,14 @@ import numpy as np
 from leakscan.analysis.causes.holding import Holding, Population
 from leakscan.analysis.judge.emptied import emptied_in_step
 from leakscan.analysis.judge.history import History, Judgement
-from leakscan.analysis.judge.pace import ENOUGH_RUNS, is_regular, runs_with_births, standstill_of, steady_rate
+from leakscan.analysis.judge.pace import (
+    ENOUGH_RUNS,
+    is_born_within,
+    is_regular,
+    runs_with_births,
+    standstill_of,
+    steady_rate,
+)
 from leakscan.analysis.judge.phrases import undecided
 from leakscan.analysis.judge.rules import judge
 from leakscan.analysis.judge.slots import ACCUMULATING, Census, SlotJudgement, worst_of
@@ -101,7 +108,7 @@ def _stands_still(
             for each in populations[slot]
             if found[slot].by_type[each.type_row].verdict is Verdict.INCONCLUSIVE
             and each.births
-            and not any(count and not lead for count, lead in zip(each.births, born, strict=True))
+            and is_born_within(each.births, born)
         }
     return changed
 
@@ -192,5 +199,5 @@ def _in_step(
         for each in populations
         if each.births
         and judgement.by_type[each.type_row].verdict in ACCUMULATING
-        and not any(count and not lead for count, lead in zip(each.births, born, strict=True))
+        and is_born_within(each.births, born)
     }

@@ -50,45 +50,43 @@ def noise_of_slot(reach: Reach, slot: Slot, *, fills: bool = False) -> SlotNoise
     reason = path_of_slot(reach, slot)
     path = write_path(Writing(reach, frozenset(), 0), reason)
     found = _reason(reach, slot, reason, path)
-    if fills and not found[0] and _is_of_a_library(reach, slot, path):
+    if fills and not found.reason and _is_of_a_library(reach, slot, path):
         return SlotNoise("a library's own cache", True)
-    return SlotNoise(*found)
+    return found
 
 
-def _reason(
-    reach: Reach, slot: Slot, reason: Reason, path: Path
-) -> tuple[str, bool] | tuple[str, bool, bool]:
+def _reason(reach: Reach, slot: Slot, reason: Reason, path: Path) -> SlotNoise:
     contents = _contents(reach, slot)
     if slot.pattern.endswith(CANCELLED_TIMERS):
         # At most a hundred, or as many as are waiting (`_run_once` of asyncio/base_events.py, 3.11-3.15).
-        return CANCELLED, True
+        return SlotNoise(CANCELLED, True)
     has_room_for_one = slot.kind is SlotKind.NAME or slot.pattern.startswith(tuple(LISTED))
     if reach.graph.runtime == "v8" and has_room_for_one and _are_of_type(reach, contents, NUMBER):
         # A number that has a fraction or is large is an object, made anew with each change.
-        return "numbers, each in a place that has room for one", True
+        return SlotNoise("numbers, each in a place that has room for one", True)
     if _are_of_type(reach, contents, _REGISTRATION) and _go_with_what_they_watch(reach):
-        return "registrations, which go with what they watch", True
+        return SlotNoise("registrations, which go with what they watch", True)
     if path.root_kind == "module" and reach.survivors.is_new[reason.members[0].root_object]:
-        return IMPORTED, False
+        return SlotNoise(IMPORTED)
     if path.root_kind == "static_type" and len(path.steps) == 1:
-        return "type of an extension module imported lazily", True
+        return SlotNoise("type of an extension module imported lazily", True)
     if _are_live_weak_references(reach, contents):
-        return "weak references, which go with what they refer to", True
+        return SlotNoise("weak references, which go with what they refer to", True)
     if bounded := _held_by_library(reach, contents, reason):
-        return bounded, True
+        return SlotNoise(bounded, True)
     if path.root_kind == "held_from_c" and _are_immortal_strings(reach, contents):
-        return "strings interned for ever by this version of Python", True
+        return SlotNoise("strings interned for ever by this version of Python", True)
     if path.root == "module warnings" and _is_local_of_the_runner(reach, slot.holder):
-        return TEST_RUNNER, True
+        return SlotNoise(TEST_RUNNER, True)
     tiers = reach.modules.type_tier_by_name
     rule = noise_rule(path, lambda name: tiers.get(name) is Tier.APPLICATION)
     if rule is None or (rule.is_direct and not len(slot.rows)):
-        return "", False
+        return SlotNoise()
     # A root that holds one object may hold a whole chain by it: what lies in the object itself is judged.
     is_bounded = rule.is_bounded and not rule.is_direct
     names = {reach.graph.type_name(obj) for obj in contents.tolist()}
     is_programs_own = rule.is_runner and any(tiers.get(name) is Tier.APPLICATION for name in names)
-    return rule.reason, is_bounded and not is_programs_own, rule.is_direct
+    return SlotNoise(rule.reason, is_bounded and not is_programs_own, rule.is_direct)
 
 
 def _is_of_a_library(reach: Reach, slot: Slot, path: Path) -> bool:

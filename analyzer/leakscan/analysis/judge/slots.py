@@ -13,6 +13,7 @@ from leakscan.analysis.dialects.slots_v8 import LISTED
 from leakscan.analysis.graph.modules import Tier
 from leakscan.analysis.judge.history import History, Judgement
 from leakscan.analysis.judge.holder_rules import judge_replaced
+from leakscan.analysis.judge.pace import is_born_within
 from leakscan.analysis.judge.ranks import ORDER, rank
 from leakscan.analysis.judge.rules import judge, judge_growth, judge_undated
 from leakscan.analysis.results.findings import Verdict
@@ -126,7 +127,7 @@ def _in_step_with_the_entries(
         for each in populations
         if not each.undated
         and by_type[each.type_row].verdict in (Verdict.LEAK, Verdict.INCONCLUSIVE)
-        and not any(count and not in_lead for count, in_lead in zip(each.births, runs, strict=True))
+        and is_born_within(each.births, runs)
     }
 
 
@@ -148,7 +149,7 @@ def _in_step_with_the_links(
         if by_type[each.type_row].verdict is Verdict.INCONCLUSIVE
         and each.births
         and not each.undated
-        and not any(count and not in_link for count, in_link in zip(each.births, runs, strict=True))
+        and is_born_within(each.births, runs)
     }
 
 
