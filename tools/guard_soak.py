@@ -15,6 +15,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import struct
 import subprocess
@@ -246,7 +247,7 @@ def main() -> int:
         for number in range(options.first, options.first + options.deaths)
     }  # fmt: skip
     for number, plan in plans.items():
-        with tempfile.TemporaryDirectory(dir=options.keep) as place:
+        with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
             twin = die(plan, folder, python=options.python, is_guarded=False)
             guarded = die(plan, folder, python=options.python, is_guarded=True)
@@ -278,6 +279,8 @@ def main() -> int:
                 early.append(number)
             if not is_right:
                 wrong.append(row)
+                if options.keep:
+                    shutil.copytree(guarded.box, options.keep / str(number), dirs_exist_ok=True)
             print(json.dumps(row), file=sys.stderr, flush=True)
     result = {
         "deaths": len(plans),

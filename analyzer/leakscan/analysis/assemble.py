@@ -85,13 +85,14 @@ def cut_of_group(cuts: CutSearch, group: LeakGroup) -> Cut | None:
     return cuts.cut_for(free if len(free) else group.heads, known=known, counted=group.heads)
 
 
-def badness(one: Judged) -> tuple[int, bool, int, int, str, str]:
+def badness(one: Judged) -> tuple[int, int, bool, int, int, str, str]:
     """Worst first: the sort key of leaks."""
     leak = one.leak
     # Of what is undecided, an exact multiple of the runs is the most suspect.
     is_suspect = leak.every_run and leak.verdict is Verdict.INCONCLUSIVE
     return (
         rank(leak.verdict),
+        -leak.filled_bytes if leak.verdict is Verdict.INCONCLUSIVE else 0,
         not is_suspect,
         -leak.exclusive_bytes,
         -leak.count,

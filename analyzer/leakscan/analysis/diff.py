@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from leakscan.analysis.assemble import Judged, JudgeInputs, assemble_leaks
+from leakscan.analysis.at_limit import AGAIN, with_what_filled
 from leakscan.analysis.births.baseline import since
 from leakscan.analysis.births.plumbing import without_plumbing
 from leakscan.analysis.births.reclaimed import reclaimed
@@ -71,6 +72,8 @@ class Measured:
     collected_bytes: int = 0
     warnings: tuple[str, ...] = ()
     memory: MemoryLedger | None = None
+    ended_at_limit: bool = False
+    """a guard took the last snapshot because memory ran out"""
 
 
 def diff(
@@ -154,6 +157,8 @@ def diff(
     if type_filter is None:
         grown_objects = find_growing_objects(before, reach, names, type_bytes=measured.type_bytes, runs=runs)
         judged += _judged_growing(grown_objects, len(judged))
+    if measured.ended_at_limit:
+        judged = with_what_filled(judged, measured.per_run, cuts)
     before.forget("addresses", "sizes", "type_ids")
     waiting = dead & survivors.is_new & (not is_shallow)
     findings = Findings(
@@ -184,6 +189,8 @@ def diff(
         unit=unit,
     )
     findings = _concluded(findings, judged, region, ledger, cuts, unacquitted=unacquitted + is_shallow)
+    if measured.ended_at_limit:
+        findings = _to_run_again(findings)
     if is_shallow:  # what a run leaves weighs more than what was looked at
         findings = replace(findings, projections=())
     told_all = findings if works is None else told_works(works, findings)
@@ -248,6 +255,14 @@ def _concluded(
         waits = all(one.is_waiting for one in decisive)
         command = next_command(findings, findings.runs if waits else runs_needed, waits=waits)
         findings = replace(findings, next_command=command)
+    return replace(findings, headline=headline(findings))
+
+
+def _to_run_again(findings: Findings) -> Findings:
+    """The process is dead, or about to be: attaching to it again is no advice."""
+    if not findings.next_command:
+        return findings
+    findings = replace(findings, next_command=AGAIN)
     return replace(findings, headline=headline(findings))
 
 

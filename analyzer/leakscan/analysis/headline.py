@@ -111,18 +111,27 @@ def _leaks(findings: Findings) -> str:
     sizes = f"{size_text(retained)} retained{also}, {rate} per {findings.unit}."
     if len(leaks) == 1 and worst.growth_bytes:
         return f"{subject(worst)} grows: in {_runs(findings)} it {worst.evidence}, {where(worst)}."
+    filled = _filled_otherwise(findings, retained + native)
     if len(leaks) == 1:
         verb = "survives" if worst.count == 1 else "survive"
         stuck = never_wake(findings, worst)
         return (
             f"{subject(worst)} {verb} {_runs(findings)}: {worst.evidence}, {where(worst)}{_born_in(worst)}"
-            f"{'; ' + stuck if stuck else ''}. {sizes}"
+            f"{'; ' + stuck if stuck else ''}. {sizes}{filled}"
         )
     stuck = never_wake(findings, worst)
     return (
         f"{count_text(len(leaks))} leaks in {_runs(findings)}; the worst: {subject(worst)}, "
-        f"{worst.evidence}, {where(worst)}{_born_in(worst)}{'; ' + stuck if stuck else ''}. All: {sizes}"
+        f"{worst.evidence}, {where(worst)}{_born_in(worst)}{'; ' + stuck if stuck else ''}. All: {sizes}{filled}"
     )
+
+
+def _filled_otherwise(findings: Findings, leaked_bytes: int) -> str:
+    """What ended the process where that weighs more than all leaks, and is none by its births."""
+    most = max(findings.others, key=lambda leak: leak.filled_bytes, default=None)
+    if most is None or most.filled_bytes <= leaked_bytes:
+        return ""
+    return f" But {subject(most)} filled the memory ({size_text(most.filled_bytes)}), {where(most)}."
 
 
 def _born_in(leak: Leak) -> str:

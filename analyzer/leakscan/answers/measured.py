@@ -41,6 +41,7 @@ def measured_of(capture: Capture, *, runs: int, notes: tuple[str, ...] = ()) -> 
         collected=sum(row.collected for row in rows if row.phase == "run"),
         collected_bytes=next((row.collected_bytes for row in reversed(rows) if row.collected_bytes), 0),
         warnings=(*_warnings(capture), *notes),
+        ended_at_limit=capture.ended_at_limit,
     )
 
 

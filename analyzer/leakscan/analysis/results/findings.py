@@ -196,6 +196,8 @@ class Leak:
     """the slots of what holds those"""
     native_types: tuple[tuple[str, int], ...] = ()
     """(type, count) of those of compiled modules in it: what their libraries keep for them is in no size"""
+    filled_bytes: int = 0
+    """of what came until the process was at its memory limit, where it is a good part of that; else 0"""
     native_bytes: int = 0
     """native blocks in all runs that go with it: it alone has objects that can account for them"""
     stuck: StuckSurvivors | None = None

@@ -59,6 +59,8 @@ class Box:
     has_births: bool
     without_births: str
     refusals: tuple[str, ...]
+    ended_at_limit: bool
+    """the last snapshot, or one that did not become whole, was taken because memory ran out"""
 
 
 def is_box(directory: Path) -> bool:
@@ -103,7 +105,8 @@ def read_box(directory: Path) -> Box:
         after=after,
         has_births=bool(_whole(baseline, "births")),
         without_births=_text(baseline, "without_births"),
-        refusals=tuple(_refusals(lines)),
+        refusals=(*_refusals(lines), *_missed(after, lines)),
+        ended_at_limit=any(_is_of_the_limit(line) for line in lines),
     )
 
 
@@ -149,6 +152,23 @@ def _refusals(lines: list[Line]) -> Iterator[str]:
             yield f"{file}: {_ENDS.get(_text(line, 'status'), _text(line, 'reason'))}"
 
 
+def _missed(after: Taken | None, lines: list[Line]) -> Iterator[str]:
+    """Where much was left at the last snapshot that became whole, what filled it came later."""
+    if after is None or after.room_bytes * _MUCH < after.limit_bytes:
+        return
+    if any(_is_of_the_limit(line) and line.get("event") != "snapshot" for line in lines):
+        left, limit = size_text(after.room_bytes), size_text(after.limit_bytes)
+        yield f"what came after the last snapshot, when {left} of {limit} were left"
+
+
+def _is_of_the_limit(line: Line) -> bool:
+    if line.get("file") != AFTER_HEAP:
+        return False
+    return line.get("event") == "refused" or _text(line, "reason") in _AT_THE_LIMIT
+
+
+_MUCH: Final = 4
+_AT_THE_LIMIT: Final = ("near the limit", "an allocation failed")
 _ENDS: Final = {
     "broken-off": "broken off before memory ran out",
     "crashed": "the recording child was ended: the kernel took it, or it failed",

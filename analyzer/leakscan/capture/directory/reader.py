@@ -107,6 +107,8 @@ class Capture:
     """Names of the child processes that the runs started and that are still there."""
     children_returned: int = 0
     """Children that a run forked and that came back from it: leakscan ended them."""
+    ended_at_limit: bool = False
+    """A guard took the last snapshot, or tried to take another one, because memory ran out."""
     mappings: tuple[tuple[str, int, int], ...] = ()
     """(path, bytes before, bytes after) of the mapped files that more is in memory of, the most first."""
 
@@ -172,8 +174,9 @@ def read_captures(directory: Path) -> tuple[Capture, ...]:
 def _capture(directory: Path, run: RunFile) -> Capture:
     try:
         rounds = tuple(_read_census_file(directory / CENSUS_FILE))
-        if is_box(directory) and not rounds:
-            rounds = tuple(_rounds_of(read_box(directory)))
+        box = read_box(directory) if is_box(directory) and not rounds else None
+        if box is not None:
+            rounds = tuple(_rounds_of(box))
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise CaptureError(
             f"{directory / CENSUS_FILE} is damaged: {error!r}", hint="capture again"
@@ -208,6 +211,7 @@ def _capture(directory: Path, run: RunFile) -> Capture:
         control=tuple(row for row in rounds if row.phase == CONTROL),
         allocator=run.allocator,
         trim=run.trim,
+        ended_at_limit=box is not None and box.ended_at_limit,
         mappings=run.mappings,
     )
 
