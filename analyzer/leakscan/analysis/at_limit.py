@@ -1,7 +1,7 @@
 """What filled the memory of a process that came to its limit: the question of whoever finds it dead.
 
-A cache that was filled once and a burst of requests are no leak by their births, and ended the process all the
-same. Where no leak is seen they are undecided: whether it comes again, only a second box can tell.
+A cache that was filled once and a burst of requests are no leak by their births, and ended the process all
+the same. Where no leak is seen they are undecided: whether it comes again, only a second box can tell.
 """
 
 from __future__ import annotations

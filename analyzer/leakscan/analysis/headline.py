@@ -122,7 +122,8 @@ def _leaks(findings: Findings) -> str:
     stuck = never_wake(findings, worst)
     return (
         f"{count_text(len(leaks))} leaks in {_runs(findings)}; the worst: {subject(worst)}, "
-        f"{worst.evidence}, {where(worst)}{_born_in(worst)}{'; ' + stuck if stuck else ''}. All: {sizes}{filled}"
+        f"{worst.evidence}, {where(worst)}{_born_in(worst)}{'; ' + stuck if stuck else ''}. "
+        f"All: {sizes}{filled}"
     )
 
 
