@@ -9,6 +9,7 @@ import pytest
 import findings_samples as samples
 from leakscan.analysis.results.findings import Findings, Path, Step, Writer
 from leakscan.answers.relative import relative_to
+from leakscan.report.html.page import html_report
 from leakscan.report.text.findings import TextOptions, findings_text
 from leakscan.report.text.lines import plain, shortened_name, shortened_place
 from leakscan.report.text.tables import births_line, runs_per_column
@@ -157,3 +158,12 @@ def test_the_line_that_makes_one_object_grow_is_told_though_no_slot_holds_new_on
     grows = replace(samples.MODEL_OUTPUT, count=1, growth_bytes=9, slots=(), written_by=(writer,))
     text = text_of(replace(samples.TWO_HOLDERS, leaks=(grows,)))
     assert "written by  app/state.py:7  State.add  (3 of 3)" in text
+
+
+def test_a_line_that_several_tasks_have_run_is_told_once():
+    one = Writer("Bus.handlers[*]", "app/bus.py", 7, "Bus.on", 4, 6, task="join")
+    other = replace(one, count=2, task="")
+    leak = replace(samples.MODEL_OUTPUT, slots=("Bus.handlers[*]",), written_by=(one, other))
+    found = replace(samples.TWO_HOLDERS, leaks=(leak,))
+    assert text_of(found).count("app/bus.py:7  Bus.on  (6 of 6)") == 1
+    assert html_report(found).count("Bus.on (6 of 6)") == 1

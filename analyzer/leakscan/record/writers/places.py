@@ -26,7 +26,7 @@ class Place:
     caller_line: int = 0
     caller_function: str = ""
     task: str = ""
-    """The coroutine that the asyncio task under way runs."""
+    """The coroutine that the asyncio task under way runs; "" where that is leakscan's own driver."""
 
 
 def place_of(frame: FrameType | None, line: int = 0) -> Place | None:
@@ -65,5 +65,8 @@ def _task() -> str:
         task = asyncio.current_task()
     except (AttributeError, RuntimeError):  # nobody imported it; no loop runs in this thread
         return ""
-    name = getattr(task.get_coro(), "__qualname__", "") if hasattr(task, "get_coro") else ""
+    coroutine = task.get_coro() if hasattr(task, "get_coro") else None
+    if getattr(getattr(coroutine, "cr_code", None), "co_filename", "").startswith(OWN_FOLDER):
+        return ""
+    name = getattr(coroutine, "__qualname__", "")
     return name if type(name) is str else ""

@@ -29,6 +29,7 @@ from leakscan.report.text.leaks import growth_of, in_use_text
 from leakscan.report.text.memory import after_trim, shown_rows, signed, site_text, told_sites
 from leakscan.report.text.never import group_sentence, stuck_sentence
 from leakscan.report.text.works import NAMELESS, works_of_leak
+from leakscan.report.text.written import slot_written, writers_shown
 from leakscan.wording import count_text, rate_text, size_text, visible
 
 _FEW_CUTS: Final = 8
@@ -101,6 +102,8 @@ def html_report(findings: Findings, *, switches: Switches | None = None, source_
         "object": lambda step: object_text(step, names),
         "growth_of": growth_of,
         "in_use_text": in_use_text,
+        "writers_shown": writers_shown,
+        "slot_written": slot_written,
         "stuck_sentence": stuck_sentence,
         "works_of_leak": works_of_leak,
         "nameless": NAMELESS,

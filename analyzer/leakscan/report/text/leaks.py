@@ -8,10 +8,20 @@ from collections.abc import Sequence
 from leakscan.analysis.results.findings import Cut, CutMember, Holder, Leak, Path, Verdict
 from leakscan.report.cuts import cut_steps
 from leakscan.report.names import TypeNames, path_sentence, place
-from leakscan.report.text.lines import Line, Span, line, shortened, shortened_place, shortest_place, wrapped
+from leakscan.report.text.lines import (
+    Line,
+    Span,
+    line,
+    row_lines,
+    shortened,
+    shortened_place,
+    shortest_place,
+    wrapped,
+)
 from leakscan.report.text.tables import births_line, runs_per_column
 from leakscan.report.text.tree import path_tree
 from leakscan.report.text.works import works_of_leak
+from leakscan.report.text.written import written_lines
 from leakscan.wording import count_text, size_text, visible
 
 _UNCOLLECTED = (
@@ -21,14 +31,13 @@ _UNCOLLECTED = (
 _CONTENTS_SHOWN = 4
 _SITES_SHOWN = 3
 _HOLDERS_SHOWN = 3
-_WRITERS_SHOWN = 5
 
 
 def cut_lines(leak: Leak, *, indent: str, width: int, says_held_from_c: bool = True) -> list[Line]:
     """`Held by ...` and `To free all ..., cut ...`: the two lines that people act on."""
     lines: list[Line] = []
     if leak.holder is not None:
-        lines += _beside(
+        lines += row_lines(
             Span("Held by  ", "faint"),
             Span(visible(leak.holder.label), "mark"),
             f"  ({growth_of(leak)})",
@@ -48,28 +57,6 @@ def cut_lines(leak: Leak, *, indent: str, width: int, says_held_from_c: bool = T
         lines += set_to_cut(leak.cut, what, leak.holder, indent=indent, width=width)
     if leak.in_use:
         lines += wrapped(in_use_text(leak), width, first=indent, indent=indent + "  ", style="faint")
-    return lines
-
-
-def written_lines(leak: Leak, *, indent: str, width: int) -> list[Line]:
-    """`written by  streamlab/workflow.py:41  Workflow.start_run  (20 of 20)`, one line for each place.
-
-    In Node `made in`: the function in which the entry was made.
-    """
-    lines: list[Line] = []
-    for number, writer in enumerate(leak.written_by[:_WRITERS_SHOWN]):
-        what = "made in     " if writer.made else "written by  "
-        lead = Span(what if number == 0 else " " * len(what), "faint")
-        by = f" from {place(writer.caller_file, writer.caller_line)}" if writer.caller_file else ""
-        share = f"  {visible(writer.function)}{by}  ({count_text(writer.count)} of {count_text(writer.of)})"
-        # The holder's own slot is said in the line above.
-        is_of_holder = not leak.slots or writer.pattern == leak.slots[0]
-        into = "" if is_of_holder else f" into {visible(writer.pattern)}"
-        where = Span(place(writer.file, writer.line))
-        lines += _beside(lead, where, share + into, "", indent=indent, width=width)
-    if len(leak.written_by) > _WRITERS_SHOWN:
-        more = f"{count_text(len(leak.written_by) - _WRITERS_SHOWN)} more places: --json has all"
-        lines.append(line(indent, " " * 12, Span(more, "faint")))
     return lines
 
 
@@ -106,32 +93,6 @@ def growth_of(leak: Leak) -> str:
     return f"{visible(holder.type_name.rpartition('.')[2])}, {grew}{bound}"
 
 
-def _beside(lead: Span, subject: Span, text: str, where: str, *, indent: str, width: int) -> list[Line]:
-    """One line, or more when subject, text and place in the source do not fit beside each other."""
-    under = indent + " " * len(lead.text)
-    room = width - len(under)
-    if len(subject.text) > room:
-        lines = [
-            line(indent, lead),
-            *wrapped(subject.text, width, first=indent + "  ", indent=indent + "    "),
-        ]
-        used = width
-    else:
-        lines = [line(indent, lead, subject)]
-        used = len(subject.text)
-    if used + len(text) <= room:
-        lines[-1] = line(*lines[-1], text)
-        used += len(text)
-    else:
-        lines += wrapped(text.strip(), width, first=under, indent=under)
-        used = width
-    if where and used + 3 + len(where) <= room:
-        lines[-1] = line(*lines[-1], "   ", Span(where, "faint"))
-    elif where:
-        lines.append(line(under, Span(shortened_place(where, room), "faint")))
-    return lines
-
-
 def set_to_cut(cut: Cut, everything: str, holder: Holder | None, *, indent: str, width: int) -> list[Line]:
     """The members of a cut, what they free alone and together; `everything` is all there is to free."""
     share = everything if cut.frees == cut.of else f"{count_text(cut.frees)} of {count_text(cut.of)}"
@@ -140,7 +101,7 @@ def set_to_cut(cut: Cut, everything: str, holder: Holder | None, *, indent: str,
         lead = Span(f"To free {share}, cut  ", "faint")
         text = f"  ({size_text(cut.frees_bytes)}{_price(member)})"
         where = "" if _is_at(member, holder) else place(member.file, member.line)
-        lines = _beside(lead, Span(visible(member.pattern), "bad"), text, where, indent=indent, width=width)
+        lines = row_lines(lead, Span(visible(member.pattern), "bad"), text, where, indent=indent, width=width)
     else:
         both = "both" if len(cut.members) == 2 else f"these {len(cut.members)}"
         lines = [line(indent, Span(f"To free {share}, cut {both}:", "faint"))]

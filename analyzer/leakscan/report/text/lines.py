@@ -107,3 +107,29 @@ def shortened_name(name: str, width: int) -> str:
     if last and len(last) + 3 <= width:
         return f"...{last}"
     return shortened(last or name, width)
+
+
+def row_lines(lead: Span, subject: Span, text: str, where: str, *, indent: str, width: int) -> list[Line]:
+    """One line, or more when subject, text and place in the source do not fit beside each other."""
+    under = indent + " " * len(lead.text)
+    room = width - len(under)
+    if len(subject.text) > room:
+        lines = [
+            line(indent, lead),
+            *wrapped(subject.text, width, first=indent + "  ", indent=indent + "    "),
+        ]
+        used = width
+    else:
+        lines = [line(indent, lead, subject)]
+        used = len(subject.text)
+    if used + len(text) <= room:
+        lines[-1] = line(*lines[-1], text)
+        used += len(text)
+    else:
+        lines += wrapped(text.strip(), width, first=under, indent=under)
+        used = width
+    if where and used + 3 + len(where) <= room:
+        lines[-1] = line(*lines[-1], "   ", Span(where, "faint"))
+    elif where:
+        lines.append(line(under, Span(shortened_place(where, room), "faint")))
+    return lines
