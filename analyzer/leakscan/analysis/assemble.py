@@ -21,7 +21,7 @@ from leakscan.analysis.judge.judged import JudgedSlot
 from leakscan.analysis.judge.pace import is_regular
 from leakscan.analysis.judge.ranks import ORDER, rank
 from leakscan.analysis.judge.slot_noise import IMPORTS, SlotNoise, engine_noise
-from leakscan.analysis.judge.slots import Census, judge_population
+from leakscan.analysis.judge.slots import TypeHistory, judge_population
 from leakscan.analysis.judge.waiting import OpenSockets
 from leakscan.analysis.results.findings import Cut, Holder, Leak, Path, Verdict
 from leakscan.analysis.slots.entries import Entries
@@ -45,7 +45,7 @@ class JudgeInputs:
 
     holding: Holding
     names: SlotNames
-    census: Census
+    types: TypeHistory
     slots: Mapping[tuple[int, int], JudgedSlot]
     sockets: OpenSockets
     extension_types: frozenset[str]
@@ -166,7 +166,7 @@ def _judgement(
     is_whole = any(each.is_whole for slot in slots for each in slot.populations if each.type_row == type_row)
     undated = len(group.heads) - sum(births)
     heads = Population(type_row, births, undated, is_whole)
-    own = [judge_population(inputs.holding, inputs.census, slot.entries, heads) for slot in slots]
+    own = [judge_population(inputs.holding, inputs.types, slot.entries, heads) for slot in slots]
     others = [each for slot in slots for each in slot.judgement.by_type.values()]
     for candidates in (own, [each for each in told if each is not None], others):
         for found in candidates:

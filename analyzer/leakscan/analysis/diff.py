@@ -139,7 +139,7 @@ def diff(
     inputs = JudgeInputs(
         told.holding,
         names,
-        told.census,
+        told.types,
         {one.slot.identity: one for one in told.judged},
         find_open_sockets(reach),
         extension_types(reach.modules),

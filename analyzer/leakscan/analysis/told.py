@@ -25,7 +25,7 @@ from leakscan.analysis.graph.refs import distinct
 from leakscan.analysis.judge.growth import births_by_type
 from leakscan.analysis.judge.judged import JudgedSlot, judge_slots, slot_facts
 from leakscan.analysis.judge.ranks import rank
-from leakscan.analysis.judge.slots import ACCUMULATING, Census, lost_by_type
+from leakscan.analysis.judge.slots import ACCUMULATING, TypeHistory, lost_by_type
 from leakscan.analysis.results.findings import Verdict
 from leakscan.analysis.slots.holder import place_of
 from leakscan.analysis.slots.reach import Reach, new_graph
@@ -46,7 +46,7 @@ class Told:
     """What keeps what alive, judged slot by slot."""
 
     holding: Holding
-    census: Census
+    types: TypeHistory
     judged: tuple[JudgedSlot, ...]
     causes: tuple[Cause, ...]
 
@@ -60,11 +60,11 @@ def census_of(
     type_counts: Mapping[str, Sequence[int | None]] | None = None,
     released: Mapping[str, int] | None = None,
     runs_each: int = 0,
-) -> Census:
+) -> TypeHistory:
     """What both snapshots and the counts between them say of each type."""
     type_counts = type_counts or {}
     later = {name: count for name, (count, _) in census(after).items()}
-    return Census(
+    return TypeHistory(
         counts=type_counts,
         released=released or {},
         lost=lost_by_type(type_counts, births_by_type(after, survivors, runs), later),
@@ -74,7 +74,7 @@ def census_of(
     )
 
 
-def tell(counted: Census, before: HeapGraph, reach: Reach, names: SlotNames, *, runs: int) -> Told:
+def tell(counted: TypeHistory, before: HeapGraph, reach: Reach, names: SlotNames, *, runs: int) -> Told:
     """Slots, sets, judgements and causes of the new objects of `reach`."""
     earlier, new = Earlier(before, reach.graph), new_graph(reach)
     table = find_slots(earlier, reach, new, names)
@@ -103,7 +103,7 @@ def write_causes(
             found.append(
                 (rank(worst), replace(cause, objects=objects) if asked is not None else cause, worst)
             )
-    run_count = told.census.runs_each * holding.runs
+    run_count = told.types.runs_each * holding.runs
     found.sort(key=lambda row: (row[0], -row[1].weight))
     most = limits.leaks or causes_traced(len(new.objects) + len(new.refs))
     groups, unwritten, unacquitted = [], 0, len(holding.untold)

@@ -8,14 +8,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.graph import kernels
 from leakscan.analysis.graph.garbage import Liveness
-from leakscan.analysis.graph.kernels import Csr
 from leakscan.analysis.objects.heap import Heap
 from leakscan.analysis.objects.views import ObjectView
 from leakscan.heap.graph import U64, HeapGraph
-from leakscan.heap.kinds import ObjectFlag
 
 _TYPES_MEASURED: Final = 20
 
@@ -75,41 +72,36 @@ class Top:
     """numbers of the objects that were meant, where several were: of the biggest hundred the first is told"""
 
 
-@dataclass(frozen=True)
-class _Tree:
-    graph: HeapGraph
-    names: SlotNames
-    below: Csr
-    retained: U64
-    counts: U64
+def _node(heap: Heap, obj: int, *, limit: int, depth: int) -> Dominator:
+    graph = heap.graph
+    children, others, others_bytes = _children(heap, obj, limit=limit, depth=depth)
+    return Dominator(
+        label=heap.names.holder_label(obj),
+        type_name=graph.type_name(obj),
+        name=graph.name_of(obj) or "",
+        shallow_bytes=int(graph.sizes[obj]),
+        retained_bytes=int(heap.retained[obj]),
+        retained_count=int(heap.retained_counts[obj]),
+        children=children,
+        others=others,
+        others_bytes=others_bytes,
+    )
 
-    def node(self, obj: int, *, limit: int, depth: int) -> Dominator:
-        children, others, others_bytes = self.children(obj, limit=limit, depth=depth)
-        return Dominator(
-            label=self.names.holder_label(obj),
-            type_name=self.graph.type_name(obj),
-            name=self.graph.name_of(obj) or "",
-            shallow_bytes=int(self.graph.sizes[obj]),
-            retained_bytes=int(self.retained[obj]),
-            retained_count=int(self.counts[obj]),
-            children=children,
-            others=others,
-            others_bytes=others_bytes,
-        )
 
-    def children(self, node: int, *, limit: int, depth: int) -> tuple[tuple[Dominator, ...], int, int]:
-        """The biggest `limit` children, how many are left out, and their bytes."""
-        if depth == 0:
-            return (), 0, 0
-        below = self.below.targets[int(self.below.first_ref[node]) : int(self.below.first_ref[node + 1])]
-        # leakscan is in the process it observes, and nobody asked about it.
-        below = below[(self.graph.flags[below] & np.uint8(ObjectFlag.OWN)) == 0]
-        chosen = _biggest(self.retained[below], limit)
-        # Descending is bounded by `depth`, which the caller chose, never by the heap.
-        rows = [self.node(int(below[i]), limit=limit, depth=depth - 1) for i in chosen.tolist()]
-        rows.sort(key=lambda row: (-row.retained_bytes, row.label, row.type_name))
-        total = int(self.retained[below].sum())
-        return tuple(rows), len(below) - len(rows), total - sum(row.retained_bytes for row in rows)
+def _children(heap: Heap, node: int, *, limit: int, depth: int) -> tuple[tuple[Dominator, ...], int, int]:
+    """The biggest `limit` children, how many are left out, and their bytes."""
+    if depth == 0:
+        return (), 0, 0
+    tree, retained = heap.below, heap.retained
+    below = tree.targets[int(tree.first_ref[node]) : int(tree.first_ref[node + 1])]
+    # leakscan is in the process it observes, and nobody asked about it.
+    below = below[heap.is_shown[below]]
+    chosen = _biggest(retained[below], limit)
+    # Descending is bounded by `depth`, which the caller chose, never by the heap.
+    rows = [_node(heap, int(below[i]), limit=limit, depth=depth - 1) for i in chosen.tolist()]
+    rows.sort(key=lambda row: (-row.retained_bytes, row.label, row.type_name))
+    total = int(retained[below].sum())
+    return tuple(rows), len(below) - len(rows), total - sum(row.retained_bytes for row in rows)
 
 
 def top(heap: Heap, *, limit: int = 20, depth: int = 3, under: int | None = None) -> Top:
@@ -118,9 +110,8 @@ def top(heap: Heap, *, limit: int = 20, depth: int = 3, under: int | None = None
     leakscan's own objects are left out, except from the totals.
     """
     graph, life = heap.graph, heap.life
-    tree = _Tree(graph, heap.names, heap.below, heap.retained, heap.retained_counts)
     start = graph.object_count if under is None else under
-    rows, others, others_bytes = tree.children(start, limit=limit, depth=depth)
+    rows, others, others_bytes = _children(heap, start, limit=limit, depth=depth)
     types, omitted, at_most = _by_type(graph, life, heap.retained)
     live = life.is_live
     return Top(

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import KIND_MASK, Kind
 
-_FIRST_MINOR: Final = 15
+_HAS_INNER: Final = (3, 15)
 _Column = TypeVar("_Column", bound="npt.NDArray[Any]")  # Any: a column of whatever width
 
 
@@ -25,7 +25,7 @@ def owned_buffers(graph: HeapGraph) -> U32:
     """The `bytes` objects that nothing but a BytesIO or a bytearray refers to."""
     if graph.runtime != "cpython":
         return np.zeros(0, np.uint32)
-    has_inner = _minor(str(graph.meta.get("python", ""))) >= _FIRST_MINOR
+    has_inner = graph.python_version >= _HAS_INNER
     owner_types = ("_io.BytesIO", "bytearray") if has_inner else ("_io.BytesIO",)
     rows = [row for row, name in enumerate(graph.type_names) if name in owner_types]
     owners = np.flatnonzero(np.isin(graph.type_ids, rows)).astype(np.uint32)
@@ -48,8 +48,3 @@ def with_items(column: _Column, rows: U32, items: npt.ArrayLike) -> _Column:
     changed = column.copy()
     changed[rows] = items
     return changed
-
-
-def _minor(version: str) -> int:
-    parts = version.split(".")
-    return int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0

@@ -128,6 +128,13 @@ class HeapGraph:
     """The file it was read from, "" when drawn in memory."""
 
     @property
+    def python_version(self) -> tuple[int, int]:
+        """Of the interpreter, (0, 0) for V8 and where the snapshot does not say."""
+        major, _, rest = str(self.meta.get("python", "")).partition(".")
+        minor = rest.partition(".")[0]
+        return (int(major), int(minor)) if major.isdigit() and minor.isdigit() else (0, 0)
+
+    @property
     def object_count(self) -> int:
         return len(self.type_ids)
 

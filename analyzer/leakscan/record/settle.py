@@ -88,20 +88,20 @@ def drain(scenario: Scenario, *, tasks_at_rest: int, at_most_seconds: float) -> 
     is_moving = _loop_moves(scenario, tasks_at_rest) if scenario.loop is not None else threads_move()
     is_collected = True
     while True:
-        while is_moving() and time.monotonic() < until:
+        if is_moving() and time.monotonic() < until:
             is_collected = time.monotonic() + POLL_SECONDS - collected_at >= WAIT_PER_COLLECTION * took
             # As long as if it were collected: looks ask whether memory has fallen since the last one.
             _pause(scenario, POLL_SECONDS if is_collected else POLL_SECONDS + took)
-            if is_collected:
-                began = time.monotonic()
-                collected += settle(scenario)
-                collected_at = time.monotonic()
-                took = collected_at - began
-        if is_collected:
+        elif is_collected:
             return time.monotonic() - start, collected
-        # What the collector ends may begin something.
-        collected += settle(scenario)
-        is_collected = True
+        else:
+            # What the collector ends may begin something.
+            is_collected = True
+        if is_collected:
+            began = time.monotonic()
+            collected += settle(scenario)
+            collected_at = time.monotonic()
+            took = collected_at - began
 
 
 def _pause(scenario: Scenario, seconds: float) -> None:

@@ -90,19 +90,8 @@ def readings(pattern: Pattern) -> list[tuple[str, tuple[PatternStep, ...]]]:
 
 def _match_reading(graph: HeapGraph, head: HeadKind, name: str, steps: tuple[PatternStep, ...]) -> Matched:
     if head is HeadKind.NODE:
-        if name == REQUIRED:
-            return _match_steps(graph, required(graph), steps)
-        if [step.kind for step in steps[:1]] != [StepKind.ANY]:
-            return Matched(_none(), _none())
-        rows = _none() if name in LISTED else rows_called(graph, name)
-        listed = refs_in_list(graph, name) if name in LISTED else _none()
-        if name == ES_MODULES:
-            listed = refs_to_modules(graph)
-        if len(steps) == 1:
-            return Matched(listed, rows)
-        objects = np.unique(np.concatenate((graph.ref_targets[listed], graph.roots.targets[rows])))
-        steps = steps[1:]
-    elif head is HeadKind.ROOT:
+        return _match_node(graph, name, steps)
+    if head is HeadKind.ROOT:
         labels = strings_equal(graph.strings, name)
         roots = np.flatnonzero(np.isin(graph.roots.labels, labels)).astype(np.uint32)
         if not steps:
@@ -116,6 +105,22 @@ def _match_reading(graph: HeapGraph, head: HeadKind, name: str, steps: tuple[Pat
     else:
         objects = _named_objects(graph, head, name)
     return _match_steps(graph, objects, steps)
+
+
+def _match_node(graph: HeapGraph, name: str, steps: tuple[PatternStep, ...]) -> Matched:
+    """Steps from what Node keeps in lists of its own: `Node's timers[*]`, `require.cache[...]`."""
+    if name == REQUIRED:
+        return _match_steps(graph, required(graph), steps)
+    if [step.kind for step in steps[:1]] != [StepKind.ANY]:
+        return Matched(_none(), _none())
+    rows = _none() if name in LISTED else rows_called(graph, name)
+    listed = refs_in_list(graph, name) if name in LISTED else _none()
+    if name == ES_MODULES:
+        listed = refs_to_modules(graph)
+    if len(steps) == 1:
+        return Matched(listed, rows)
+    objects = np.unique(np.concatenate((graph.ref_targets[listed], graph.roots.targets[rows])))
+    return _match_steps(graph, objects, steps[1:])
 
 
 def _match_steps(graph: HeapGraph, objects: U32, steps: tuple[PatternStep, ...]) -> Matched:

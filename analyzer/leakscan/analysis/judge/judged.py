@@ -14,7 +14,7 @@ from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.judge.chains import judge_chains
 from leakscan.analysis.judge.passing import judge_stages
 from leakscan.analysis.judge.slot_noise import SlotNoise, noise_of_slot
-from leakscan.analysis.judge.slots import ACCUMULATING, Census, SlotJudgement, judge_slot
+from leakscan.analysis.judge.slots import ACCUMULATING, SlotJudgement, TypeHistory, judge_slot
 from leakscan.analysis.results.findings import Verdict
 from leakscan.analysis.slots.entries import Entries, count_entries
 from leakscan.analysis.slots.slot import Slot
@@ -31,7 +31,7 @@ class JudgedSlot:
     noise: SlotNoise
 
 
-def judge_slots(earlier: Earlier, holding: Holding, names: SlotNames, census: Census) -> list[JudgedSlot]:
+def judge_slots(earlier: Earlier, holding: Holding, names: SlotNames, types: TypeHistory) -> list[JudgedSlot]:
     """Every slot judged by itself, in the order of the table."""
     # Those of all slots at once: each question is a pass over the earlier snapshot.
     holders = [slot.holders for slot in holding.table.slots]
@@ -42,8 +42,8 @@ def judge_slots(earlier: Earlier, holding: Holding, names: SlotNames, census: Ce
         count_entries(earlier, holding.reach, names, slot, runs=holding.runs) for slot in holding.table.slots
     ]
     populations = [holding.populations_of_slot(number) for number in numbers]
-    alone = [judge_slot(holding, census, at, entries[at], populations[at]) for at in numbers]
-    judgements = judge_stages(holding, census, entries, populations, alone)
+    alone = [judge_slot(holding, types, at, entries[at], populations[at]) for at in numbers]
+    judgements = judge_stages(holding, types, entries, populations, alone)
     judgements = judge_chains(holding, populations, judgements)
     return [
         JudgedSlot(

@@ -26,7 +26,7 @@ from leakscan.analysis.judge.pace import (
 )
 from leakscan.analysis.judge.phrases import undecided
 from leakscan.analysis.judge.rules import judge
-from leakscan.analysis.judge.slots import ACCUMULATING, Census, SlotJudgement, worst_of
+from leakscan.analysis.judge.slots import ACCUMULATING, SlotJudgement, TypeHistory, worst_of
 from leakscan.analysis.results.findings import Verdict
 from leakscan.analysis.slots.entries import Entries
 from leakscan.wording import count_text, rate_text
@@ -47,7 +47,7 @@ _PASSES_ON: Final = Judgement(
 
 def judge_stages(
     holding: Holding,
-    census: Census,
+    types: TypeHistory,
     entries: Sequence[Entries],
     populations: Sequence[Sequence[Population]],
     judged: Sequence[SlotJudgement],
@@ -60,7 +60,7 @@ def judge_stages(
     whole = {each.type_row: each.births for each in holding.populations(np.arange(holding.sets.count))}
     names = holding.reach.graph.type_names
     for row, births in shared.items():
-        counted = History(whole[row], tuple(census.counts.get(names[row], ())))
+        counted = History(whole[row], tuple(types.counts.get(names[row], ())))
         if emptied := emptied_in_step(counted):
             changed = {
                 slot: _in_step(found[slot], populations[slot], births[slot], emptied) for slot in births
@@ -68,7 +68,7 @@ def judge_stages(
         elif still := _stands_still(counted, row, births, populations, found):
             changed = still
         else:
-            lost = census.lost.get(names[row], (None,))
+            lost = types.lost.get(names[row], (None,))
             loses = any(count is None or count for count in lost)
             ways = _ways(births, entries, loses=loses)
             if not ways and not loses and is_regular(whole[row]):

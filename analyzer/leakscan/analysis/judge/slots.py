@@ -27,7 +27,7 @@ _PART: Final = 0.1
 
 
 @dataclass(frozen=True)
-class Census:
+class TypeHistory:
     """What was counted by type name while the runs went on; empty without a capture.
 
     `counts` after 0, 1, ... runs, `released` while work in flight settled, `lost` how many of those alive
@@ -51,10 +51,14 @@ class SlotJudgement:
 
 
 def judge_slot(
-    holding: Holding, census: Census, number: int, entries: Entries, populations: Sequence[Population]
+    holding: Holding,
+    types: TypeHistory,
+    number: int,
+    entries: Entries,
+    populations: Sequence[Population],
 ) -> SlotJudgement:
     """The worst verdict of any population of slot `number`; undecided ones count when they matter."""
-    by_type = {each.type_row: judge_population(holding, census, entries, each) for each in populations}
+    by_type = {each.type_row: judge_population(holding, types, entries, each) for each in populations}
     by_type |= _in_step_with_the_entries(holding.reach.graph.type_names, entries, populations, by_type)
     by_type |= _in_step_with_the_links(holding, number, populations, by_type)
     if NUMBER not in entries.by_type and not holding.lists_numbers(number):
@@ -153,11 +157,13 @@ def _in_step_with_the_links(
     }
 
 
-def judge_population(holding: Holding, census: Census, entries: Entries, population: Population) -> Judgement:
+def judge_population(
+    holding: Holding, types: TypeHistory, entries: Entries, population: Population
+) -> Judgement:
     """The verdict on the new objects of one type that one slot keeps alive."""
     graph = holding.reach.graph
     name = graph.type_names[population.type_row]
-    counts = tuple(census.counts.get(name, ())) if population.is_whole else ()
+    counts = tuple(types.counts.get(name, ())) if population.is_whole else ()
     before, after, new = entries.by_type.get(name, (entries.before, entries.after, entries.new))
     if not population.births:
         if graph.has_births:
@@ -166,8 +172,8 @@ def judge_population(holding: Holding, census: Census, entries: Entries, populat
             has_place = population.count <= entries.places
             return _IN_ITS_PLACE if has_place and found.verdict in ACCUMULATING else found
         replaced = judge_replaced(before, after)
-        return replaced or judge_growth(census.before.get(name, 0), census.after.get(name, 0))
-    if not any(population.births[:-1]) and (replaced := _in_the_place_of_an_older(census, name, population)):
+        return replaced or judge_growth(types.before.get(name, 0), types.after.get(name, 0))
+    if not any(population.births[:-1]) and (replaced := _in_the_place_of_an_older(types, name, population)):
         return replaced
     return judge(
         History(
@@ -178,13 +184,13 @@ def judge_population(holding: Holding, census: Census, entries: Entries, populat
             entries_new=new,
             entries_gone=max(0, (before or 0) - max(0, (after or 0) - new)),
             entry_births=entries.births,
-            lost=census.lost.get(name, ()),
+            lost=types.lost.get(name, ()),
             places=entries.places,
             bound=entries.bound,
             bound_is_enforced=entries.bound_is_enforced,
-            released=census.released.get(name, 0) if population.is_whole else 0,
-            released_anywhere=census.released.get(name, 0),
-            runs_each=census.runs_each,
+            released=types.released.get(name, 0) if population.is_whole else 0,
+            released_anywhere=types.released.get(name, 0),
+            runs_each=types.runs_each,
         )
     )
 
@@ -196,10 +202,10 @@ _UNDATED: Final = Judgement(
 _IN_ITS_PLACE: Final = Judgement(Verdict.BOUNDED, "as many as there are places for one")
 
 
-def _in_the_place_of_an_older(census: Census, name: str, population: Population) -> Judgement | None:
+def _in_the_place_of_an_older(types: TypeHistory, name: str, population: Population) -> Judgement | None:
     """What the last run left in place of what an earlier one had left: the wait of a worker, say."""
-    before = census.before.get(name, 0)
-    if before < census.after.get(name, 0) or before < population.count:
+    before = types.before.get(name, 0)
+    if before < types.after.get(name, 0) or before < population.count:
         return None
     return Judgement(
         Verdict.CLEAN,

@@ -104,7 +104,7 @@ def _waits_in_call(graph: HeapGraph, fields: Fields, frame: int) -> int | None:
     The lock or queue must be waited for: who has got it already is on its way. What the call was given lies
     on top of the value stack: nothing, or True for `blocking`.
     """
-    if _version(graph) < _DEPTH_IS_KNOWN:
+    if graph.python_version < _DEPTH_IS_KNOWN:
         return None
     stack = [int(graph.ref_targets[ref]) for ref in graph.references(frame) if graph.kind(ref) == Kind.STACK]
     if stack and stack[-1] == fields.true:
@@ -115,10 +115,3 @@ def _waits_in_call(graph: HeapGraph, fields: Fields, frame: int) -> int | None:
     kinds = _CALLS.get((graph.name_of(stack[-2]) or "").rpartition(".")[2], frozenset())
     is_waited_for = bool(int(graph.flags[waited]) & ObjectFlag.WAITED_FOR)
     return waited if is_waited_for and graph.type_name(waited) in kinds else None
-
-
-def _version(graph: HeapGraph) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in str(graph.meta.get("python", "")).split(".")[:2])
-    except ValueError:
-        return ()
