@@ -71,7 +71,7 @@ def test_the_action_passes_when_nothing_leaks(action, tmp_path: Path):
 def test_the_action_takes_several_budgets(action, tmp_path: Path):
     leaks = draw_capture(tmp_path / "leak")
     assert action(leaks, budget="total=1B Workflow=3")[0] == 1
-    assert action(leaks, budget="Workflow=3 total=900GB")[0] == 0
+    assert action(leaks, budget="POST /chat=1kB Workflow=3\ntotal=900GB")[0] == 0
 
 
 def test_the_action_captures_a_scenario_with_the_programs_python(action, tmp_path: Path):

@@ -68,6 +68,14 @@ def findings_to_check(
         return findings
 
 
+def started_in(what: str) -> str:
+    """The folder that a capture was started in, from which its files are named; "" where none says so."""
+    directory = Path(what)
+    if not directory.is_dir() or bare_snapshots(directory):
+        return ""
+    return next((each.started_in for each in read_captures(directory) if each.started_in), "")
+
+
 def _check_types(directory: Path, findings: Sequence[Findings], budgets: Sequence[Budget]) -> None:
     """Whole snapshots are read for it only where the findings do not name what a budget names."""
     check_works(budgets, [found.runtime for found in findings])

@@ -14,6 +14,8 @@ from leakscan.cli.parameters import argument, option
 from leakscan.cli.project_python import chosen_python
 
 if TYPE_CHECKING:
+    import datetime
+
     from leakscan.analysis.gate import Gate
 
 EXAMPLES = (
@@ -76,19 +78,19 @@ def check(
     known = parse_baseline(_read(baseline), str(baseline)) if baseline else ()
     if not Path(what).exists():
         python = chosen_python(python, what)
+    if write_baseline is not None and write_baseline.exists():
+        raise UsageError(f"{write_baseline} exists", hint="name a new file, or remove it first")
     findings = findings_to_check(what, runs=runs, mode=mode, python=python, budgets=budgets)
     today = datetime.date.today()
     if write_baseline is not None:
-        if write_baseline.exists():
-            raise UsageError(f"{write_baseline} exists", hint="name a new file, or remove it first")
         expires = today + datetime.timedelta(days=90)
         text = baseline_text(findings, expires=expires)
         _write(write_baseline, text)
-        print(
-            f"{write_baseline}: {text.count('[[known]]')} known leaks, until {expires}; fill in the reasons"
-        )
+        print(_written(write_baseline, text, expires))
         return 0
     answer = gate(findings, today=today, budgets=budgets, baseline=known, allows_stuck=not no_stuck)
+    if form in (Format.GITHUB, Format.SARIF):
+        answer = _in_repository(answer, what)
     text = _formatted(answer, form)
     if output is None:
         sys.stdout.write(text)
@@ -100,27 +102,50 @@ def check(
     return 0
 
 
+def _written(path: Path, text: str, expires: datetime.date) -> str:
+    """What a baseline that was just written makes known."""
+    import tomllib
+
+    rows = tomllib.loads(text).get("known", [])
+    if not rows:
+        return f"{path}: nothing leaks, so that nothing is known"
+    count = "1 known leak" if len(rows) == 1 else f"{len(rows)} known leaks"
+    named = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# ")][1:]
+    leaks = [f"  {row['signature']}  {what}" for row, what in zip(rows, named, strict=True)]
+    return "\n".join([f"{path}: {count}, until {expires}; fill in the reasons", *leaks])
+
+
 def _formatted(answer: Gate, form: Format) -> str:
-    from leakscan.report.share.gate import github, in_repository, junit, sarif
+    from leakscan.report.share.gate import github, junit, sarif
     from leakscan.report.share.json import document
     from leakscan.report.text.gate import gate_text
 
     if form is Format.JSON:
         return document("check", answer)
-    if form in (Format.GITHUB, Format.SARIF):
-        # What reads these knows the repository, not the folder that the check ran in.
-        answer = in_repository(answer, _folder_in_repository(Path.cwd(), os.environ))
     writers = {Format.TEXT: gate_text, Format.GITHUB: github, Format.JUNIT: junit, Format.SARIF: sarif}
     return writers[form](answer)
 
 
-def _folder_in_repository(folder: Path, environment: Mapping[str, str]) -> str:
-    """The folder as its repository (GITHUB_WORKSPACE, else where `.git` is) names it; "" for its root."""
+def _in_repository(answer: Gate, what: str) -> Gate:
+    """What reads these formats knows the repository, not the folders that capture and check ran in."""
+    from leakscan.answers.check import started_in
+    from leakscan.report.share.gate import in_repository
+
+    here = Path.cwd()
+    root = _repository(here, os.environ)
+    folder = started_in(what)
+    if not folder or not Path(folder).is_relative_to(root):
+        # Captured on another machine, or of none that is known: the same folder here.
+        folder = str(here)
+    return in_repository(answer, root=str(root), folder=folder)
+
+
+def _repository(folder: Path, environment: Mapping[str, str]) -> Path:
+    """Root of the repository that the folder is in: GITHUB_WORKSPACE, else where `.git` is, else itself."""
     workspace = environment.get("GITHUB_WORKSPACE", "")
     roots = [Path(workspace).resolve()] if workspace else []
     roots += [each for each in (folder, *folder.parents) if (each / ".git").exists()][:1]
-    root = next((each for each in roots if folder.is_relative_to(each)), folder)
-    return "" if root == folder else folder.relative_to(root).as_posix()
+    return next((each for each in roots if folder.is_relative_to(each)), folder)
 
 
 def _read(path: Path) -> str:

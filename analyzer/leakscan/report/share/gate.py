@@ -32,27 +32,29 @@ _STUCK_RULE: Final = {
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def in_repository(gate: Gate, folder: str) -> Gate:
-    """The same with files named from the root of the repository, of which they were named from `folder`."""
-    if not folder:
-        return gate
+def in_repository(gate: Gate, *, root: str, folder: str) -> Gate:
+    """The same with files named from `root` of the repository, of which they were named from `folder`.
+
+    Both are absolute. A file that lies outside of the repository keeps its name.
+    """
     return replace(
         gate,
-        leaks=tuple(_moved(gated, folder) for gated in gate.leaks),
-        stuck=tuple(replace(wait, group=_moved_group(wait.group, folder)) for wait in gate.stuck),
+        leaks=tuple(_moved(gated, root, folder) for gated in gate.leaks),
+        stuck=tuple(replace(wait, group=_moved_group(wait.group, root, folder)) for wait in gate.stuck),
     )
 
 
-def _moved_group(group: WaitGroup, folder: str) -> WaitGroup:
-    return replace(
-        group,
-        chain=tuple(
-            step
-            if not step.file or step.file.startswith(("/", "<"))
-            else replace(step, file=posixpath.normpath(posixpath.join(folder, step.file)))
-            for step in group.chain
-        ),
-    )
+def _moved_group(group: WaitGroup, root: str, folder: str) -> WaitGroup:
+    chain = tuple(replace(step, file=from_root(step.file, root, folder)) for step in group.chain)
+    return replace(group, chain=chain)
+
+
+def from_root(file: str, root: str, folder: str) -> str:
+    """A file's name from the root of the repository; as it is written where it lies outside, or is none."""
+    if not file or file.startswith("<"):
+        return file
+    absolute = posixpath.normpath(posixpath.join(folder, file))
+    return absolute.removeprefix(root.rstrip("/") + "/")
 
 
 def _place(wait: StuckWait) -> Suspended | None:
@@ -60,11 +62,11 @@ def _place(wait: StuckWait) -> Suspended | None:
     return next((step for step in wait.group.chain if step.file and step.line), None)
 
 
-def _moved(gated: Gated, folder: str) -> Gated:
+def _moved(gated: Gated, root: str, folder: str) -> Gated:
     holder = gated.leak.holder
-    if holder is None or not holder.file or holder.file.startswith("/"):
+    if holder is None:
         return gated
-    moved = replace(holder, file=posixpath.normpath(posixpath.join(folder, holder.file)))
+    moved = replace(holder, file=from_root(holder.file, root, folder))
     return replace(gated, leak=replace(gated.leak, holder=moved))
 
 
