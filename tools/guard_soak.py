@@ -71,11 +71,13 @@ PROGRAM = """
              "number": 130, "array": 100_200}
     lock, begun = threading.Lock(), time.monotonic()
 
-    def work():
+    # Thirty threads that make a megabyte each in the same moment have no pace of a megabyte a second.
+    def work(number=0):
         each = plan["bytes_a_second"] / plan["threads"] / SIZES[plan["object"]]
+        late = 0 if plan["way"] == "strokes" else number / plan["threads"]
         done = 0
         while True:
-            due = int(elapsed() * each)
+            due = int(elapsed() * each + late)
             if done >= due:
                 time.sleep(0.01)
                 continue
@@ -110,7 +112,7 @@ PROGRAM = """
                 while True: work()
         os.wait()
         os.kill(os.getpid(), 9)
-    for _ in range(plan["threads"] - 1): threading.Thread(target=work, daemon=True).start()
+    for number in range(1, plan["threads"]): threading.Thread(target=work, args=(number,), daemon=True).start()
     work()
 """
 
@@ -126,7 +128,7 @@ and what holds is the name in it."""
 
 @dataclass(frozen=True)
 class Plan:
-    """One program. `room_bytes`: of the cgroup, for all of it. `way`: steady, bursts, asyncio or forks."""
+    """One program. `room_bytes`: of the cgroup, for all of it. `way`: steady, bursts, strokes, asyncio or forks."""
 
     holder: str
     object: str
@@ -144,6 +146,9 @@ OTHERS = {
     "two forked workers": Plan("__main__.HELD", "dict", 6 * MB, 1, 160 * MB, 50_000, "forks"),
     "bursts of small objects": Plan("Cache.entries", "session", 8 * MB, 1, 170 * MB, 0, "bursts"),
     "bursts of big objects": Plan("Registry.held", "megabyte", 8 * MB, 4, 170 * MB, 0, "bursts"),
+    "a stroke of 30 MB": Plan("Cache.entries", "megabyte", 2 * MB, 30, 75 * MB, 0, "strokes"),
+    "a stroke of half of it": Plan("Cache.entries", "megabyte", 2 * MB, 30, 59 * MB, 0, "strokes"),
+    "a stroke of all that is left": Plan("Registry.held", "megabyte", 2 * MB, 30, 57 * MB, 50_000, "strokes"),
     "half of it loaded at the start": Plan("__main__.HELD", "session", 3 * MB, 1, 230 * MB, 900_000),
     "half of it loaded, then fast": Plan("__main__.HELD", "text", 40 * MB, 4, 300 * MB, 900_000),
 }
@@ -271,7 +276,7 @@ def main() -> int:
                 "right": is_right,
                 "journal": [
                     {k: line.get(k) for k in ("time_unix", "event", "file", "reason", "status", "interval",
-                     "seconds", "pause_seconds", "blocks", "needed_bytes", "room_bytes", "tight", "hurried")}
+                     "seconds", "waited_seconds", "pause_seconds", "blocks", "needed_bytes", "room_bytes", "tight", "hurried", "held")}
                     for line in lines[1:]
                 ],
             }  # fmt: skip

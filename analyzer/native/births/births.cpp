@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 
+#include <atomic>
 #include <cstring>
 #include <utility>
 
@@ -50,6 +51,18 @@ struct State {
 };
 State state;
 bool failed = false;
+
+// Smaller ones come no faster than whoever waits looks by himself.
+constexpr std::size_t kBigBlock = 64 * 1024;
+std::atomic<long long> big_left{0};
+std::atomic<void (*)()> wake_at{nullptr};
+
+__attribute__((noinline)) void count_big(std::size_t size) {
+    const auto bytes = static_cast<long long>(size);
+    if (!wake_at.load(std::memory_order_relaxed) || big_left.fetch_sub(bytes, std::memory_order_relaxed) > bytes)
+        return;
+    if (void (*const wake)() = wake_at.exchange(nullptr, std::memory_order_acq_rel)) wake();
+}
 
 void settle() {
     const bool is_quick = detail::is_armed && !detail::has_sites && !state.is_wide && !state.is_own;
@@ -116,7 +129,10 @@ Note take(void* block) {
     return {old.value, old.site & ~sites::kCodeBlock, old.work};
 }
 
-void* hook_malloc(void*, std::size_t size) { return note_new(state.next.malloc(state.next.ctx, size)); }
+void* hook_malloc(void*, std::size_t size) {
+    if (__builtin_expect(size >= kBigBlock, 0)) count_big(size);
+    return note_new(state.next.malloc(state.next.ctx, size));
+}
 
 void* hook_calloc(void*, std::size_t count, std::size_t size) {
     state.was_called = true;
@@ -124,6 +140,7 @@ void* hook_calloc(void*, std::size_t count, std::size_t size) {
 }
 
 void* hook_realloc(void*, void* block, std::size_t size) {
+    if (__builtin_expect(size >= kBigBlock, 0)) count_big(size);
     if (block == nullptr) return note_new(state.next.realloc(state.next.ctx, block, size));
     if (!detail::is_armed) return state.next.realloc(state.next.ctx, block, size);
     const Note old = take(block);
@@ -216,6 +233,11 @@ void next_tick(std::uint16_t run) {
     if (!detail::is_armed || state.is_wide || state.is_own || run > kNarrowLast) return;
     state.run = run;
     settle();
+}
+
+void wake_after(std::size_t bytes, void (*wake)()) {
+    big_left.store(static_cast<long long>(bytes), std::memory_order_relaxed);
+    wake_at.store(wake, std::memory_order_release);
 }
 
 bool take_failure() { return std::exchange(failed, false); }

@@ -87,6 +87,10 @@ void forget();
 // Whether the allocator had no memory since this was asked last. Needs no GIL.
 bool take_failure();
 
+// `wake` is called once, by the thread that allocates, when big blocks of so many bytes altogether were asked for since
+// now; until births were armed once nobody is asked. Needs no GIL. What is freed meanwhile is not taken off.
+void wake_after(std::size_t bytes, void (*wake)());
+
 // The run that new blocks get from now on, or one of the marks of format.h: own blocks, blocks made while
 // leakscan waits. Null, or why not.
 const char* set_run(long value);

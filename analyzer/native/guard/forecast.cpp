@@ -37,6 +37,14 @@ double Slope::bytes_a_second() const {
     return most > 0 ? most : 0;
 }
 
+double Slope::bytes_a_second_now() const {
+    if (count_ < 2) return 0;
+    const Look &last = looks_[(count_ - 1) % kKept], &before = looks_[(count_ - 2) % kKept];
+    const double passed = last.at - before.at;
+    // Two looks right after one another differ by what nobody can tell from a pace.
+    return last.used > before.used ? static_cast<double>(last.used - before.used) / (passed > 0.002 ? passed : 0.002) : 0;
+}
+
 double Cost::usual_seconds(Bytes blocks) { return kFixed + static_cast<double>(blocks) * kABlock; }
 
 double Cost::seconds() const { return 1.2 * slowness * usual_seconds(blocks); }

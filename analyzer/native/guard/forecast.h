@@ -13,6 +13,8 @@ class Slope {
     void clear() { count_ = 0; }
     // Bytes a second: the steeper one of the last moment and of the last seconds, never below 0.
     double bytes_a_second() const;
+    // Of the time between the last two looks alone: what comes in one stroke.
+    double bytes_a_second_now() const;
 
   private:
     static constexpr std::size_t kKept = 64;

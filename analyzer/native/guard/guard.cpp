@@ -43,10 +43,15 @@ constexpr double kBreakSeconds = 0.25, kForgetSeconds = 1;
 // What a child without a table takes of its own for a small heap: 2.7 MB measured.
 constexpr Bytes kLeastChild = 5 << 19;
 constexpr Bytes kFileBytesABlock = 64;
+constexpr Bytes kBesidePools = 1024;  // of what lies beside the pools of small objects, a block
 constexpr Bytes kUnseenBlock = 48;  // what grew since blocks were counted is taken to be of small ones
 constexpr Bytes kImports = 24 << 20;
 constexpr long kTmpfs = 0x01021994, kRamfs = static_cast<long>(0x858458f6);
-constexpr int kMostTries = 5, kMostLast = 4;
+constexpr int kMostTries = 5, kMostLast = 4, kMostHolds = 3;
+// How long the program may be kept from running where all that is left would be gone sooner; and when the child is told.
+constexpr Bytes kStrokePart = 4, kLeastStroke = 1 << 20;
+constexpr int kMostStrokeFactor = 64;
+constexpr double kHeldSeconds = 0.25, kHurriedSeconds = 0.12;
 
 enum class Stage { WAITS, WATCHES, IS_SPENT };
 enum class Taken { DONE, NO_ROOM, FAILED, ENDING };
@@ -80,10 +85,13 @@ class Guard {
     Cost cost(Bytes resident);
     void count_blocks(Bytes resident);
     void forget_births();
+    void listen_for_strokes(const Reading& now);
     void nap(double seconds);
     void say_started();
     static bool may_go_on(void* self);
     static bool must_hurry(void* self, double seconds);
+    static void let_go(void* self);
+    bool is_gone_before(const Cost& next, Bytes room) const;
 
     Limits limits_;
     Journal journal_;
@@ -106,17 +114,24 @@ class Guard {
     bool owns_births_ = false, inherits_births_ = false, has_half_ = false, lies_in_memory_ = false;
     bool has_after_ = false, hurries_ = false, is_shallow_ = false, is_desperate_ = false, has_forgotten_ = false;
     Cost writing_{};  // the snapshot that is written
-    Bytes room_before_ = 0;
-    int tries_ = 0, last_ones_ = 0;
+    bool keeps_after_ = false;  // and the one there is is worth more than one that was hurried
+    bool holds_ = false;        // the program stands still for it
+    Bytes room_before_ = 0, room_at_after_ = 0;
+    int tries_ = 0, last_ones_ = 0, holds_done_ = 0;
+    Bytes stroke_ = 0, stroke_room_ = 0;  // big blocks that it is woken after, and what was left when that was said
+    int stroke_factor_ = 1;
+    bool is_stroke_ = false;  // this look is because of them
     Kind kind_ = Kind::GIVEN;
 };
 
 void guard_child();
+void on_stroke();
 void catch_term();
 void end_if_default();
 
 // A SIGTERM that came, and the process that may act on it: a child that was forked only inherits the handler.
 volatile std::sig_atomic_t term_came = 0;
+int was_stroke = 0;
 
 const char* Guard::start(const Settings& settings) {
     if (is_running_) return "running";
@@ -142,7 +157,7 @@ const char* Guard::start_thread() {
     has_box_ = false;
     has_half_ = owns_births_ = has_after_ = is_shallow_ = has_forgotten_ = false;
     stage_ = Stage::WAITS;
-    tries_ = last_ones_ = 0;
+    tries_ = last_ones_ = holds_done_ = 0;
     tried_ = -1e9;
     first_room_ = 0;
     pause_ = kLongPause;
@@ -167,6 +182,7 @@ void Guard::in_child() {
 
 void Guard::stop() {
     must_stop_ = true;
+    births::wake_after(0, nullptr);
     wake();
 }
 
@@ -250,6 +266,7 @@ void Guard::say_started() {
 
 void Guard::look() {
     const double at = monotonic_seconds();
+    is_stroke_ = __atomic_exchange_n(&was_stroke, 0, __ATOMIC_ACQ_REL);
     // A supervisor may move the process after it was started.
     if (at - found_ > kFindSeconds) {
         found_ = at;
@@ -271,6 +288,20 @@ void Guard::look() {
     const Bytes resident = resident_bytes();
     if (owns_births_ && ticks_.advance(at, resident)) births::next_tick(static_cast<std::uint16_t>(ticks_.count()));
     watch(now, at);
+    listen_for_strokes(now);
+}
+
+// Big blocks may take all that is left between two looks: a quarter of it asked for is worth one. Of a program that
+// frees as much as it takes, more must be asked for.
+void Guard::listen_for_strokes(const Reading& now) {
+    const bool is_churn = is_stroke_ && stroke_room_ - now.room < stroke_ / 4;
+    if (is_churn && stroke_factor_ < kMostStrokeFactor)
+        stroke_factor_ *= 2;
+    else if (!is_churn && stroke_factor_ > 1)
+        stroke_factor_ /= 2;
+    stroke_room_ = now.room;
+    stroke_ = (now.room / kStrokePart > kLeastStroke ? now.room / kStrokePart : kLeastStroke) * stroke_factor_;
+    births::wake_after(static_cast<std::size_t>(stroke_), on_stroke);
 }
 
 void Guard::wait_for_baseline(const Reading& now, double at) {
@@ -338,7 +369,7 @@ void Guard::watch(const Reading& now, double at) {
 // early one stays.
 bool Guard::is_worth_another(const Reading& now, const Cost& next) const {
     // After one that was hurried, a whole one: what grew so fast may have been a burst.
-    const bool has_less_room = now.room < last_room_ / 5 * 3;
+    const bool has_less_room = now.room < last_room_ / 5 * 3 || is_gone_before(next, now.room);
     return owns_births_ && last_ones_ < kMostLast && tries_ < kMostTries && (has_less_room || is_shallow_) &&
            now.room > next.bytes_of_tight_child();
 }
@@ -376,9 +407,10 @@ void Guard::end_by_term(const Reading& now, double at) {
 }
 
 Cost Guard::cost(Bytes resident) {
-    if (resident - counted_at_ > resident / 10 && stage_ != Stage::WAITS) count_blocks(resident);
+    // In a stroke there is no time for it, and what came are big blocks.
+    if (resident - counted_at_ > resident / 10 && stage_ != Stage::WAITS && !is_stroke_) count_blocks(resident);
     const Bytes grown = resident > counted_at_ ? resident - counted_at_ : 0;
-    return {counted_blocks_ + grown / kUnseenBlock, resident, lies_in_memory_ ? kFileBytesABlock : 0, slowness_,
+    return {counted_blocks_ + grown / (is_stroke_ ? kBesidePools : kUnseenBlock), resident, lies_in_memory_ ? kFileBytesABlock : 0, slowness_,
             slope_.bytes_a_second()};
 }
 
@@ -390,7 +422,7 @@ void Guard::count_blocks(Bytes resident) {
         return;
     }
     const Bytes beside = resident - static_cast<Bytes>(pools.resident);
-    counted_blocks_ = static_cast<Bytes>(pools.blocks) + (beside > 0 ? beside / 1024 : 0);
+    counted_blocks_ = static_cast<Bytes>(pools.blocks) + (beside > 0 ? beside / kBesidePools : 0);
 }
 
 bool Guard::has_room_on_disk(Bytes blocks) {
@@ -404,17 +436,18 @@ bool Guard::may_go_on(void* self) {
     Reading now;
     Bytes kept = guard.is_desperate_ ? kLastRoomKept : kRoomKept;
     // One that there is already is not worth the program's memory: its marks must be given back before the end.
-    if (guard.has_after_) kept += static_cast<Bytes>(guard.writing_.bytes_a_second * kBreakSeconds);
+    if (guard.keeps_after_) kept += static_cast<Bytes>(guard.writing_.bytes_a_second * kBreakSeconds);
     return !guard.limits_.narrowest(&now) || now.room >= kept * (now.kills_group ? 2 : 1);
 }
 
 // An answer with what is missing is better than none; worse than one that there is already.
 bool Guard::must_hurry(void* self, double seconds) {
     auto& guard = *static_cast<Guard*>(self);
-    if (guard.stage_ == Stage::WAITS || guard.has_after_) return false;
+    if (guard.stage_ == Stage::WAITS || guard.keeps_after_) return false;
     Reading now;
     const double left = guard.child_seconds_ - seconds;
     guard.hurries_ = left < guard.writing_.seconds_to_end(seconds) && left < guard.child_seconds_ / 2;
+    guard.hurries_ |= guard.holds_ && seconds > kHurriedSeconds;
     if (guard.limits_.narrowest(&now)) {
         const Bytes needed = guard.writing_.bytes_to_end(seconds, guard.room_before_ - now.room);
         guard.hurries_ |= now.room < needed * (now.kills_group ? 2 : 1);
@@ -422,12 +455,41 @@ bool Guard::must_hurry(void* self, double seconds) {
     return guard.hurries_;
 }
 
-Taken Guard::take(const char* file, const char* reason, const Reading& now) {
+// Memory goes in one stroke, faster than a snapshot is written, and what is there tells less than one from now: the
+// program is dead in a moment, with no answer, unless it waits for it.
+bool Guard::is_gone_before(const Cost& next, Bytes room) const {
+    if (stage_ == Stage::WAITS || holds_done_ >= kMostHolds) return false;
+    // One from the first half of the way was taken in vain: what is told is what came last.
+    const bool is_early = room_at_after_ > first_room_ / 2 && room < room_at_after_ / 10 * 9;
+    if (has_after_ && !is_early && room > room_at_after_ / 5 * 3) return false;
+    const Bytes left = room - next.bytes_of_tight_child();
+    return static_cast<double>(left) < slope_.bytes_a_second_now() * next.seconds();
+}
+
+void Guard::let_go(void* self) { static_cast<Guard*>(self)->lock_.release(); }
+
+Taken Guard::take(const char* file, const char* reason, const Reading& seen) {
     if (!open_box()) return Taken::FAILED;
-    const Bytes resident = resident_bytes();
+    Bytes resident = resident_bytes();
     if (stage_ == Stage::WAITS) count_blocks(resident);
-    const Cost next = cost(resident);
+    Cost next = cost(resident);
+    Reading now = seen;
+    double asked = 0, got = 0;
+    const auto take_lock = [&] {
+        asked = monotonic_seconds();
+        lock_.take();
+        got = monotonic_seconds();
+    };
+    holds_ = is_gone_before(next, now.kills_group ? now.room / 2 : now.room);
+    if (holds_) {
+        // Until it stands still it goes on taking what is left.
+        take_lock();
+        limits_.narrowest(&now);
+        resident = resident_bytes();
+        next = cost(resident);
+    }
     const auto refuse = [&](const char* why, Taken result) {
+        if (holds_) lock_.release();
         journal_.begin("refused");
         journal_.text("reason", why);
         journal_.text("file", file);
@@ -439,12 +501,14 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
     };
     // The kernel takes the child first; where it takes all together, there must be room for twice as much.
     const Bytes room = now.kills_group ? now.room / 2 : now.room;
-    const bool is_tight = room < (now.kills_group ? next.bytes() : next.bytes_of_child());
+    // While it stands still nothing grows, and only a walk with a table can be told to hurry.
+    const Bytes enough = now.kills_group && !holds_ ? next.bytes() : next.bytes_of_child();
+    const bool is_tight = room < (holds_ ? enough / 2 * 3 : enough);
     // Memory may be gone in one stroke, and nothing grow for a while: with no answer yet all that is left is tried, for
     // the child is broken off first.
     is_desperate_ = is_tight && room < next.bytes_of_tight_child();
     if (is_desperate_ &&
-        (has_after_ || stage_ == Stage::WAITS || now.kills_group || room < kLastRoomKept + kLeastChild))
+        ((has_after_ && !holds_) || stage_ == Stage::WAITS || now.kills_group || room < kLastRoomKept + kLeastChild))
         return refuse("too little memory is left", Taken::NO_ROOM);
     if (!has_room_on_disk(next.blocks)) return refuse("too little room is left on the disk", Taken::FAILED);
     char path[kPathBytes + 32], partial[kPathBytes + 40];
@@ -455,15 +519,14 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
 
     const bool is_baseline = stage_ == Stage::WAITS;
     const char* unarmed = is_baseline && !counts_births_ ? "it was asked not to" : nullptr;
-    const double asked = monotonic_seconds();
-    lock_.take();
+    keeps_after_ = has_after_ && !holds_;
+    if (!holds_) take_lock();
     if (agent::is_finalizing()) {
         lock_.release();
         close(heap);
         unlink(partial);
         return Taken::ENDING;
     }
-    const double got = monotonic_seconds();
     if (is_baseline && !unarmed) {
         rlimit address_space;
         // The shadow's address space counts there.
@@ -491,8 +554,7 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
             {heap, flags, meta.text(), meta.bytes(), "", 0, is_dated && !is_baseline ? ticks_.interval_of() : nullptr});
     }
     if (is_baseline && is_dated) births::begin_run(1);
-    const double pause = monotonic_seconds() - got;
-    lock_.release();
+    double pause = monotonic_seconds() - got;
     close(heap);
 
     record::Ended ended{"no-fork", child.error};
@@ -500,8 +562,13 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
         hurries_ = false;
         writing_ = next;
         room_before_ = now.room;
-        const record::Watch room{may_go_on, must_hurry, this};
-        ended = record::wait_for(child.pid, child_seconds_, &room);
+        const record::Watch watch{may_go_on, must_hurry, this};
+        record::Hold hold{holds_ ? kHeldSeconds : 0, let_go, this, 0};
+        ended = record::wait_for(child.pid, child_seconds_, &watch, &hold);
+        pause += hold.held_for;
+        holds_done_ += holds_;
+    } else {
+        lock_.release();
     }
     const double took = monotonic_seconds() - got;
     const bool is_whole = !std::strcmp(ended.status, "ok");
@@ -531,6 +598,7 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
     journal_.number("blocks", next.blocks);
     journal_.number("tight", is_tight);
     journal_.number("hurried", hurries_);
+    journal_.number("held", holds_);
     journal_.number("needed_bytes", next.bytes());
     journal_.number("bytes_a_second", static_cast<long long>(next.bytes_a_second));
     journal_.number("room_bytes", now.room);
@@ -543,6 +611,7 @@ Taken Guard::take(const char* file, const char* reason, const Reading& now) {
     journal_.write();
     if (is_whole && rename(partial, path) == 0) {
         has_after_ |= !is_baseline;
+        room_at_after_ = now.room;
         is_shallow_ = hurries_;
         return Taken::DONE;
     }
@@ -637,6 +706,11 @@ void end_if_default() {
 }
 
 void guard_child() { the_guard.in_child(); }
+
+void on_stroke() {
+    __atomic_store_n(&was_stroke, 1, __ATOMIC_RELEASE);
+    the_guard.wake();
+}
 
 }  // namespace
 

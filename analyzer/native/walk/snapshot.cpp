@@ -402,11 +402,17 @@ Started start(const Request& request) {
     return {pid, error, nullptr, returned_at - forked_at, ready_at - returned_at};
 }
 
-Ended wait_for(long pid, double timeout_seconds, const Watch* watch) {
+Ended wait_for(long pid, double timeout_seconds, const Watch* watch, Hold* hold) {
+    const double start = monotonic_seconds();
+    const auto let_go = [&] {
+        if (!hold) return;
+        hold->let_go(hold->context);
+        hold->held_for = monotonic_seconds() - start;
+        hold = nullptr;
+    };
     int status = 0;
     bool late = false, is_broken_off = false, is_told_to_hurry = false;
     double broken_off_at = 0;
-    const double start = monotonic_seconds();
     timespec pause{0, 200'000};
 #if defined(__linux__)
     constexpr int kOptions = __WALL;
@@ -416,8 +422,13 @@ Ended wait_for(long pid, double timeout_seconds, const Watch* watch) {
     for (;;) {
         const int waited = waitpid(static_cast<pid_t>(pid), &status, kOptions | WNOHANG);
         if (waited == pid) break;
-        if (waited < 0 && errno != EINTR) return {"lost", errno};
+        if (waited < 0 && errno != EINTR) {
+            const int error = errno;
+            let_go();
+            return {"lost", error};
+        }
         const double elapsed = monotonic_seconds() - start;
+        if (hold && elapsed >= hold->seconds) let_go();
         if (timeout_seconds >= 0 && elapsed > timeout_seconds && !late) {
             late = true;
             kill(static_cast<pid_t>(pid), SIGKILL);
@@ -437,6 +448,7 @@ Ended wait_for(long pid, double timeout_seconds, const Watch* watch) {
         nanosleep(&pause, nullptr);
         if (pause.tv_nsec < 5'000'000) pause.tv_nsec += pause.tv_nsec / 4;
     }
+    let_go();
     if (late) return {"timeout", 0};
     if (is_broken_off && status) return {"broken-off", 0};
     if (WIFSIGNALED(status)) return {"crashed", WTERMSIG(status)};

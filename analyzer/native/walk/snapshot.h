@@ -51,6 +51,14 @@ struct Watch {
     bool (*must_hurry)(void* context, double seconds);  // so long after it was begun
     void* context;
 };
-Ended wait_for(long pid, double timeout_seconds, const Watch* watch = nullptr);
+// Python's lock, still held from before the fork: while it is, no Python code takes memory or writes to a page, each of
+// which would exist twice. `let_go` is called once, after `seconds` or when the child has ended; `held_for`: when.
+struct Hold {
+    double seconds;
+    void (*let_go)(void* context);
+    void* context;
+    double held_for;
+};
+Ended wait_for(long pid, double timeout_seconds, const Watch* watch = nullptr, Hold* hold = nullptr);
 
 }  // namespace record

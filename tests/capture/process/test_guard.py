@@ -91,6 +91,31 @@ def test_a_program_guards_itself(boxes: Path):
     assert leak.holder.label == "__main__.HELD"
 
 
+STROKE = """
+import leakscan
+KEPT = [("kept", number, str(number)) for number in range(300_000)]
+used = int(open("/proc/self/statm").read().split()[1]) * 4096
+leakscan.guard(sys.argv[1], limit_bytes=used + 100_000_000)
+def here(name): return any(os.path.exists(os.path.join(sys.argv[1], box, name)) for box in os.listdir(sys.argv[1]))
+while not here("before.heap"): time.sleep(0.01)
+time.sleep(0.5)
+BLOCKS = []
+while not here("after.heap") and len(BLOCKS) < 200:
+    BLOCKS.append(bytearray(b"x" * 1_000_000))
+    time.sleep(0.001)
+"""
+
+
+def test_what_takes_all_that_is_left_in_one_stroke_stands_still_for_its_snapshot(boxes: Path):
+    subprocess.run([sys.executable, "-c", LEAK + STROKE, str(boxes)], check=True, timeout=300)
+    box = boxes_in(boxes)[-1]
+    taken = [json.loads(line) for line in (box / "guard.jsonl").open()]
+    # Where the stroke was slow enough it need not stand still.
+    assert all(line["pause_seconds"] < 0.25 + 1 for line in taken if line.get("held")), taken
+    holder = leakscan.diff(box).findings.leaks[0].holder
+    assert holder is not None and holder.label == "__main__.BLOCKS"
+
+
 def test_births_of_a_box_are_told_as_intervals(boxes: Path):
     assert leak_by_itself(boxes).returncode == 0
     findings = leakscan.diff(boxes).findings
