@@ -112,7 +112,8 @@ PROGRAM = """
                 while True: work()
         os.wait()
         os.kill(os.getpid(), 9)
-    for number in range(1, plan["threads"]): threading.Thread(target=work, args=(number,), daemon=True).start()
+    for number in range(1, plan["threads"]):
+        threading.Thread(target=work, args=(number,), daemon=True).start()
     work()
 """
 
@@ -276,7 +277,8 @@ def main() -> int:
                 "right": is_right,
                 "journal": [
                     {k: line.get(k) for k in ("time_unix", "event", "file", "reason", "status", "interval",
-                     "seconds", "waited_seconds", "pause_seconds", "blocks", "needed_bytes", "room_bytes", "tight", "hurried", "held")}
+                     "seconds", "waited_seconds", "pause_seconds", "blocks", "needed_bytes", "room_bytes", "tight",
+                     "hurried", "held")}
                     for line in lines[1:]
                 ],
             }  # fmt: skip

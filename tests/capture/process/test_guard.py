@@ -96,7 +96,8 @@ import leakscan
 KEPT = [("kept", number, str(number)) for number in range(300_000)]
 used = int(open("/proc/self/statm").read().split()[1]) * 4096
 leakscan.guard(sys.argv[1], limit_bytes=used + 100_000_000)
-def here(name): return any(os.path.exists(os.path.join(sys.argv[1], box, name)) for box in os.listdir(sys.argv[1]))
+def here(name):
+    return any(os.path.exists(os.path.join(sys.argv[1], box, name)) for box in os.listdir(sys.argv[1]))
 while not here("before.heap"): time.sleep(0.01)
 time.sleep(0.5)
 BLOCKS = []
