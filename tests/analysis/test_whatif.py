@@ -167,3 +167,18 @@ def test_an_attribute_whose_name_is_no_identifier_is_written_like_a_key(kept: st
     ref = next(ref for ref in range(graph.reference_count) if graph.ref_targets[ref] == graph["thing"])
     pattern = run.names.slot_pattern(ref, every=False)
     assert match_pattern(graph, parse_pattern(pattern)).refs.tolist() == [ref]
+
+
+def test_a_cut_that_frees_some_says_by_which_slot_the_rest_is_held():
+    drawn = heap("""
+        root -> app; app: app.App; app -[.runs]-> runs; runs: list; runs -[0]-> r1; runs -[1]-> r2
+        runs -[2]-> r3
+        r1: app.Run birth=1; r2: app.Run birth=2; r3: app.Run birth=3
+        r2 -[.output]-> out; out: app.Output birth=2; r3 -[.shared]-> old; old: app.Old
+        root -> bus; bus: app.Bus; bus -[.seen]-> seen; seen: list; seen -[0]-> out; bus -[.last]-> r3
+    """)
+    answer = ask(drawn, "App.runs[*]")
+    assert (answer.frees_survivors, answer.survivors, answer.led_to) == (2, 4, 2)
+    assert answer.also_held_by == (("Bus.last", 1), ("Bus.seen[*]", 1))
+    everything = ask(drawn, "App.runs[*]", "Bus.seen[*]", "Bus.last")
+    assert (everything.still_held, everything.also_held_by) == (0, ())

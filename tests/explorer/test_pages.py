@@ -16,7 +16,8 @@ from heaps import heap
 from leakscan.answers.bundle import capsule_of
 from leakscan.errors import UsageError
 from leakscan.explorer.looking import Explorer
-from leakscan.explorer.pages import Page, answered
+from leakscan.explorer.pages import answered
+from leakscan.explorer.rendering import Page
 from leakscan.heap.graph import HeapGraph, StringTable
 from leakscan.heap.writer import write
 from leakscan.report.share.capsule import capsule_text

@@ -74,3 +74,10 @@ def test_holders_of_which_not_all_were_looked_at_hold_at_least_so_many():
     assert "  Bus.seen[*]  (at least 1)" in answer_text(
         "Flow.runs[*]", drawing=f"{TWO_HOLDERS}\n{two}\n{many}"
     )
+
+
+def test_what_stays_behind_a_cut_that_frees_some_is_told_with_its_slot():
+    drawn = TWO_HOLDERS + "\n    runs -['2']-> gone; gone: app.Out size=7 birth=1"
+    rows = answer_text("Flow.runs[*]", drawing=drawn).splitlines()
+    assert rows[0] == "FREES SOME  1 of 3 survivors: 1 object, 7 B; 2 are still held."
+    assert rows[2:4] == ["      1 survivor behind it stays, also held by", "        Bus.seen[*]"]

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from leakscan.explorer.looking import Explorer
-from leakscan.explorer.pages import Around, Page, answered, style, views_page
+from leakscan.explorer.pages import answered, views_page
+from leakscan.explorer.rendering import Around, Page, style
 from leakscan.explorer.server import Answer, Door
 from leakscan.explorer.views import views_of
 

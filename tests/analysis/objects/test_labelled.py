@@ -121,3 +121,57 @@ def test_what_a_type_keeps_for_itself_has_a_name_that_leads_back_unless_an_attri
     assert looked.label(graph["below"]) == "app.Base.__subclasses__"
     assert find_known(looked, "Base.__subclasses__").tolist() == [graph["below"]]
     assert find_known(looked, "Base.module").tolist() == [graph["own"]]
+
+
+ITSELF = """
+    module app -> m; m -[.__dict__]-> ns; m: module name=app; ns: dict; ns -[key 'flow']-> key; key: str
+    ns -['flow']-> flow; flow: app.Flow; flow -[.__dict__]-> own; own: dict; own -['rows']-> rows; rows: dict
+    rows -[key 'id']-> id; rows -['id']-> value; id: str; value: app.Row
+    ns -['Row']-> class; class: type name=Row defines=app.Row flags=type
+    class -[.__dict__]-> inside; inside: dict
+    inside -['__dict__']-> descriptor; descriptor: getset_descriptor
+    ns -['make']-> make; make: function name=make; make -[.__closure__]-> cells; cells: tuple
+    cells -[0]-> cell; cell: cell; cell -[.cell_contents]-> kept; kept: app.Kept
+"""
+
+
+def test_a_label_is_of_the_object_itself_and_not_of_what_holds_it():
+    graph = heap(ITSELF)
+    looked = Heap(graph)
+    told = {
+        name: looked.label(graph[name]) for name in ("ns", "key", "own", "id", "descriptor", "cells", "cell")
+    }
+    assert told == {
+        "ns": "app.__dict__",
+        "key": "app.__dict__ key 'flow'",
+        "own": "Flow.__dict__",
+        "id": "Flow.rows key 'id'",
+        "descriptor": "Row.__dict__['__dict__']",
+        "cells": "make.__closure__",
+        "cell": "make.__closure__[0]",
+    }
+    for name, label in told.items():
+        assert find_meant(looked, label).tolist() == [graph[name]], label
+    assert looked.label(graph["class"]) == "class Row"
+    assert find_meant(looked, "class Row").tolist() == [graph["class"]]
+    assert find_meant(looked, "Row").tolist() == [graph["value"]]
+    for each in (*view(looked, graph["descriptor"]).holders, *view(looked, graph["inside"]).holders):
+        assert each.number in find_references(looked, holder_text(each))[0].tolist(), holder_text(each)
+
+
+SCOPES = """
+    root -> f; f: Function name=make; f -[.__dict__]-> scope; scope: 'system / Context'
+    scope -[closure bus]-> bus; bus: Bus; scope -[.__dict__]-> outer; outer: 'system / Context'
+    bus -[internal map]-> shape; shape: 'object shape'; shape -[internal prototype]-> proto; proto: Proto
+    shape -[?]-> number; number: (number)
+"""
+
+
+def test_what_v8_keeps_for_itself_leads_back_however_deep():
+    graph = heap(SCOPES, runtime="v8")
+    looked = Heap(graph)
+    for name in ("scope", "outer", "bus", "shape", "proto"):
+        assert graph[name] in find_meant(looked, looked.label(graph[name])).tolist(), looked.label(
+            graph[name]
+        )
+    assert find_meant(looked, looked.slot(graph["number"])).tolist() == [graph["number"]]

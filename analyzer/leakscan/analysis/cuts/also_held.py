@@ -1,4 +1,4 @@
-"""Why a cut frees nothing: the slots through which what it leads to is held as well."""
+"""Why a cut frees nothing, or not all: the slots through which what it leads to is held as well."""
 
 from __future__ import annotations
 
@@ -47,9 +47,24 @@ class OtherHolders:
         Those that are `freed` are left out. A slot counts when it is reached without passing one of these
         objects. O(n + m).
         """
+        led_to = np.concatenate((self._graph.ref_targets[refs], self._graph.roots.targets[roots]))
+        return self._of(led_to, refs, roots, freed)
+
+    def of_rest(self, refs: U32, roots: U32, freed: Mask, among: Mask) -> AlsoHeld:
+        """Who holds what stays of `among` behind these references and the `freed` objects. O(n + m)."""
+        graph = self._graph
+        first = graph.first_ref.astype(np.int64)
+        is_led = np.repeat(np.asarray(freed), first[1:] - first[:-1])
+        is_led[refs] = True
+        led_to = np.concatenate((graph.ref_targets[is_led], graph.roots.targets[roots]))
+        return self._of(led_to[np.asarray(among)[led_to]], refs, roots, freed)
+
+    def _of(self, objects: U32, refs: U32, roots: U32, freed: Mask) -> AlsoHeld:
         graph, life = self._graph, self._life
-        led_to = distinct(np.concatenate((graph.ref_targets[refs], graph.roots.targets[roots])))
+        led_to = distinct(objects)
         led_to = led_to[~np.asarray(freed)[led_to]]
+        if not len(led_to):
+            return AlsoHeld()
         is_target = np.zeros(graph.object_count, np.bool_)
         is_target[led_to] = True
         skip = life.weak.copy()
@@ -59,7 +74,7 @@ class OtherHolders:
         into = np.flatnonzero(is_target[graph.ref_targets] & ~np.asarray(skip, np.bool_)).astype(np.uint32)
         sources = sources_of(graph, into)
         is_own = (graph.flags[sources] & np.uint8(ObjectFlag.OWN)) != 0
-        into = into[reached[sources] & ~is_own]
+        into = into[reached[sources] & ~is_own & ~np.asarray(freed)[sources]]
         slots: Counter[tuple[str, int]] = Counter()
         names = self._slot_names()
         for ref in into[:_LOOKED_AT].tolist():

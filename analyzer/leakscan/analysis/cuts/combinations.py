@@ -23,5 +23,5 @@ def cut_combinations(
     answers: list[WhatIf | None] = [None]
     for mask in range(1, 2 ** len(patterns)):
         chosen = list(compress(patterns, ((mask >> bit) & 1 for bit in range(len(patterns)))))
-        answers.append(experiments.answer(cut=chosen))
+        answers.append(experiments.answer(cut=chosen, with_rest=len(chosen) == 1))
     return tuple(answers)

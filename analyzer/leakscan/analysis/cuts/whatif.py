@@ -57,7 +57,8 @@ class WhatIf:
     freed_types: tuple[tuple[str, int, int], ...]
     types_omitted: int
     led_to: int = 0
-    """objects that the named references lead to and that stay, when no survivor (or nothing) is freed"""
+    """objects that the named references lead to and that stay; when some survivors are freed and others stay,
+    the survivors that those references and what is freed lead to"""
     also_held_by: tuple[tuple[str, int], ...] = ()
     """(slot, how many of those it holds as well), most first"""
     also_held_at_least: bool = False
@@ -112,14 +113,13 @@ class Experiments:
         self._alone: dict[str, Bools] = {}
         self._others = OtherHolders(graph, life)
 
-    def answer(self, *, cut: Sequence[str], weak: Sequence[str] = ()) -> WhatIf:
-        """What these patterns free. UsageError as for `what_if`."""
+    def answer(self, *, cut: Sequence[str], weak: Sequence[str] = (), with_rest: bool = True) -> WhatIf:
+        """What these patterns free; `with_rest`, who holds what stays. UsageError as for `what_if`."""
         graph, texts = self._graph, (*cut, *weak)
         effects = tuple(self._effect(text, number >= len(cut)) for number, text in enumerate(texts))
         freed = self._freed(texts)
         types = _by_type(graph, freed)
-        wanted = freed & self._survivors if self._survivors.any() else freed
-        others = AlsoHeld() if wanted.any() else self._others.of(*self._matched(texts), freed)
+        others = self._also_held(texts, freed, with_rest=with_rest)
         return WhatIf(
             effects=effects,
             frees=int(freed.sum()),
@@ -133,6 +133,14 @@ class Experiments:
             also_held_by=others.slots,
             also_held_at_least=others.is_sample,
         )
+
+    def _also_held(self, texts: Sequence[str], freed: Bools, *, with_rest: bool) -> AlsoHeld:
+        is_any = bool(self._survivors.any())
+        if not (freed & self._survivors if is_any else freed).any():
+            return self._others.of(*self._matched(texts), freed)
+        if with_rest and is_any and (self._survivors & ~freed).any():
+            return self._others.of_rest(*self._matched(texts), freed, self._survivors)
+        return AlsoHeld()
 
     def _effect(self, text: str, is_weak: bool) -> PatternEffect:
         freed = self._freed((text,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Final
 
@@ -10,6 +11,7 @@ import numpy as np
 from leakscan.analysis.dialects.pattern_text import HEAD, Pattern, parse_pattern, quoted
 from leakscan.analysis.dialects.patterns import ENTRIES, Matched, match_pattern, readings
 from leakscan.analysis.graph.refs import kinds_of, refs_from
+from leakscan.errors import UsageError
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import Kind, RootKind
 
@@ -27,8 +29,15 @@ def nearest_patterns(
         candidates = _other_heads(graph, pattern)
     distinct = list(dict.fromkeys((*known, *candidates)))
     close = get_close_matches(pattern.text, distinct, n=_CONSIDERED, cutoff=0.5)
-    working = [text for text in close if len(match_pattern(graph, parse_pattern(text)))]
+    working = [text for text in close if _is_there(graph, text)]
     return working[:_SUGGESTIONS] or list(known[:_SUGGESTIONS])
+
+
+def _is_there(graph: HeapGraph, text: str) -> bool:
+    # A step that stands in a quoted name, too, is replaced at the wrong place.
+    with suppress(UsageError):
+        return len(match_pattern(graph, parse_pattern(text))) > 0
+    return False
 
 
 def _other_steps(graph: HeapGraph, pattern: Pattern, reach: int, objects: U32) -> list[str]:

@@ -55,7 +55,8 @@ ENTRIES: Final = (
     Kind.ELEMENT,
 )
 _ATTRIBUTES: Final = (Kind.ATTRIBUTE, Kind.SLOT, Kind.AWAIT, Kind.ELEMENT)
-_FIELDS: Final = {"__dict__": Kind.DICT, "__class__": Kind.TYPE}
+FIELDS: Final = {"__dict__": Kind.DICT, "__class__": Kind.TYPE}
+"""Names that mean what an object has of its own, before any attribute that is called so."""
 _THREAD_LOCAL_TYPES: Final = ("_thread._localdummy", "_thread._local")
 
 
@@ -237,8 +238,8 @@ def _follow(graph: HeapGraph, objects: U32, step: PatternStep) -> U32:
 
 
 def _attribute_refs(graph: HeapGraph, refs: U32, name: str) -> U32:
-    if name in _FIELDS:
-        return _of_kind(graph, refs, _FIELDS[name])
+    if name in FIELDS:
+        return _of_kind(graph, refs, FIELDS[name])
     # With all the names of a kind go the names themselves, which one name shares with others.
     in_namespace = (Kind.KEY_STR, Kind.KEY) if "*" in name else (Kind.KEY_STR,)
     direct = _called(graph, refs, _ATTRIBUTES, name)

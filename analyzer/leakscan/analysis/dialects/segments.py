@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from leakscan.analysis.dialects.patterns import FIELDS
 from leakscan.analysis.dialects.segment import FORMS, VARIABLE, Segment, normalised, quoted_key
 from leakscan.analysis.dialects.segments_v8 import read_v8_segments
 from leakscan.analysis.graph.modules import Modules
@@ -125,4 +126,7 @@ def _attribute(graph: HeapGraph, refs: tuple[int, ...], target: int, *, is_globa
     kind = graph.kind(refs[-1])
     if kind == Kind.KEY:
         return Segment(refs, target, kind, "name '{}'", graph.label(refs[-1]))
+    if graph.label(refs[-1]) in FIELDS and len(refs) > 1:
+        # The namespace itself reads as `.__dict__`; this is what a class has under that name.
+        return Segment(refs, target, Kind.ATTRIBUTE, ".__dict__['{}']", graph.label(refs[-1]))
     return Segment(refs, target, Kind.ATTRIBUTE, "{}" if is_global else ".{}", graph.label(refs[-1]))

@@ -19,6 +19,8 @@ from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import Kind
 from leakscan.heap.v8_names import ACCESSORS, WEAK_MAP_VALUE
 
+INTERNALS: Final = "internals"
+"""How a scope or a backing store reads that a path ends with."""
 _IDENTIFIER: Final = re.compile(r"#?[^\W\d][\w$]*|\$[\w$]*")
 _SYMBOL: Final = re.compile(r"<symbol ?(.*)>", re.DOTALL)
 _ACCESSOR: Final = re.compile(r"(get|set) (.+)", re.DOTALL)
@@ -286,7 +288,7 @@ def _plain(way: _Chain, at: int) -> _Read:
     if kind == Kind.SLOT and label.startswith("[["):
         return _Read(at + 1, "{}", label)
     key = "" if kind in (Kind.DICT, Kind.TYPE, Kind.WEAK) else label
-    form = "internals" if kind == Kind.DICT else FORMS[kind]
+    form = INTERNALS if kind == Kind.DICT else FORMS[kind]
     return _Read(at + 1, form, key, VARIABLE.get(kind, ""))
 
 

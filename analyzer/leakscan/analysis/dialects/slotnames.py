@@ -11,22 +11,17 @@ import numpy as np
 
 from leakscan.analysis.dialects.functions import FUNCTIONS, code_place
 from leakscan.analysis.dialects.handles_v8 import PARSER, handle_names
-from leakscan.analysis.dialects.named_steps import attribute_step, property_step
 from leakscan.analysis.dialects.pattern_text import quoted
 from leakscan.analysis.dialects.slots_v8 import (
-    CELL,
-    CELLS,
     INNARDS,
-    REACTION,
-    REGISTERED,
     REQUIRED,
     as_written,
     is_link,
     is_program_function,
-    leads_to_reaction,
     list_of_node,
     required,
 )
+from leakscan.analysis.dialects.slotsteps import SlotSteps
 from leakscan.analysis.graph.modules import Tier
 from leakscan.analysis.graph.refs import module_places, source_of, type_rows
 from leakscan.analysis.lines.sourcelines import ReadSource, SourceLines
@@ -60,6 +55,10 @@ class SlotNames:
     read_source: ReadSource | None = None
 
     @cached_property
+    def steps(self) -> SlotSteps:
+        return SlotSteps(self.graph, self.parent_ref, self.numbered)
+
+    @cached_property
     def lines(self) -> SourceLines:
         """Where the slots are made in the source; nowhere without `read_source`."""
         return SourceLines(self.graph, self.parent_ref, self.read_source)
@@ -70,6 +69,10 @@ class SlotNames:
         An object that has a name itself (a class, a module, an instance of a known class) is its own slot.
         """
         return self._written(self._climb(obj, ""))
+
+    def is_known_itself(self, obj: int) -> bool:
+        """Whether it has a name of its own, so that nothing needs to be said of what holds it."""
+        return bool(self._head(obj))
 
     def slot_pattern(self, ref: int, *, every: bool) -> str:
         """The pattern that names this reference; with `every`, all entries of its container."""
@@ -82,16 +85,16 @@ class SlotNames:
         source = source_of(self.graph, ref)
         if self.graph.type_name(source) == PARSER and source in self._open:
             return f"{self._open[source]}[*]"
-        step = self._numbered_step(ref) or self._step(ref, every=every)
+        step = self.steps.numbered_step(ref) or self.steps.step(ref, every=every)
         held_by = int(self.parent_ref[source])
         if kind == Kind.TYPE and self.graph.runtime == "cpython" and held_by != NO_OBJECT:
             # The class it was given is new: the object is known from what holds it.
-            source, step = source_of(self.graph, held_by), self._step(held_by, every=False) + step
+            source, step = source_of(self.graph, held_by), self.steps.step(held_by, every=False) + step
         if self.graph.runtime == "v8" and is_link(self.graph, ref):
             # A list is known from what holds its first link, not from the class of its links.
             held_by = int(self.parent_ref[self._start_of_chain(source)])
             if held_by != NO_OBJECT:
-                source, step = source_of(self.graph, held_by), self._step(held_by, every=False) + step
+                source, step = source_of(self.graph, held_by), self.steps.step(held_by, every=False) + step
         return self._written(self._climb(source, step))
 
     def any_name_pattern(self, source: int) -> str:
@@ -101,7 +104,7 @@ class SlotNames:
 
     def is_counted(self, ref: int) -> bool:
         """Whether the name of this reference was made by counting: `handler_17`."""
-        return bool(self._numbered_step(ref))
+        return bool(self.steps.numbered_step(ref))
 
     def code_of(self, obj: int) -> Location | None:
         """Where the code begins of the function that a slot of this object is known from, None for others."""
@@ -120,7 +123,7 @@ class SlotNames:
         ref = int(self.parent_ref[function])
         if ref == NO_OBJECT:
             return pattern
-        return self._climb(source_of(self.graph, ref), self._step(ref, every=False) + rest)
+        return self._climb(source_of(self.graph, ref), self.steps.step(ref, every=False) + rest)
 
     def owners_of(self, obj: int) -> list[int]:
         """`obj` and what holds it, up to and with the object that it is known from."""
@@ -151,7 +154,7 @@ class SlotNames:
             source = source_of(graph, ref)
             if kind in (Kind.KEY_STR, Kind.ATTRIBUTE) and self._in_thread_local(source):
                 return f"thread local {quoted(graph.label(ref))}{steps}"
-            obj, steps = source, self._step(ref, every=False) + steps
+            obj, steps = source, self.steps.step(ref, every=False) + steps
             if graph.runtime == "v8":
                 obj = self._start_of_chain(obj)
         return fallback or f"{graph.type_name(obj)}{steps}"
@@ -285,116 +288,5 @@ class SlotNames:
         """Rows of the root table that Node has open, by what they are called."""
         return handle_names(self.graph)
 
-    def _numbered_step(self, ref: int) -> str:
-        """`.handler_*` for a name that was made by counting, and for the name itself; "" for any other."""
-        kind = self.graph.kind(ref)
-        is_name = kind == Kind.ATTRIBUTE or (
-            kind in (Kind.KEY_STR, Kind.KEY) and self._is_namespace(source_of(self.graph, ref))
-        )
-        shared = self.numbered.get(int(self.graph.ref_labels[ref]), "") if is_name else ""
-        return f".{shared}" if shared.replace("*", "_").isidentifier() else ""
-
-    def _step(self, ref: int, *, every: bool) -> str:
-        """How this reference is written after its source; "" for those a reader need not see."""
-        graph = self.graph
-        kind, source = graph.kind(ref), source_of(graph, ref)
-        if graph.runtime == "v8":
-            return self._v8_step(ref, kind, every=every)
-        match kind:
-            case Kind.ATTRIBUTE | Kind.AWAIT | Kind.MACHINERY:
-                return attribute_step(graph.label(ref))
-            case Kind.SLOT:
-                return self._slot_step(ref)
-            case Kind.KEY_STR if self._is_namespace(source):
-                return attribute_step(graph.label(ref))
-            case Kind.DICT:
-                return ""
-            case Kind.TYPE:
-                return ".__class__"
-            case Kind.KEY_STR | Kind.KEY | Kind.KEY_INT | Kind.INDEX | Kind.KEY_OTHER | Kind.MEMBER if every:
-                return self._every(source)
-            case Kind.KEY_STR | Kind.KEY:
-                return f"[{quoted(graph.label(ref))}]"
-            case Kind.KEY_INT:
-                return f"[{graph.label(ref)}]"
-            case Kind.INDEX:
-                return "" if self._is_closure(source) else f"[{graph.label(ref)}]"
-            case Kind.KEY_OTHER:
-                return f"[<{graph.label(ref)}>]"
-            case Kind.MEMBER:
-                return "{*}"
-            case Kind.LOCAL:
-                return f" local {quoted(graph.label(ref))}"
-            case Kind.CLOSURE:
-                return f" closure {quoted(graph.label(ref))}"
-            case Kind.STACK:
-                return " value stack"
-            case Kind.ELEMENT:
-                return "[*]" if every else graph.label(ref)
-            case _:
-                return "<unnamed>"
-
-    def _v8_step(self, ref: int, kind: Kind, *, every: bool) -> str:
-        graph = self.graph
-        match kind:
-            case Kind.DICT | Kind.INTERNAL | Kind.MACHINERY:
-                return ""
-            case Kind.SLOT if leads_to_reaction(graph, ref):
-                return "" if graph.type_name(source_of(graph, ref)) == REACTION else ".then()"
-            case Kind.SLOT if graph.type_name(source_of(graph, ref)) == REACTION:
-                return ""
-            case Kind.SLOT if graph.label(ref) == CELLS:
-                is_first = graph.type_name(source_of(graph, ref)) != CELL
-                return REGISTERED if is_first else ""
-            case Kind.ATTRIBUTE | Kind.SLOT:
-                return property_step(graph.label(ref))
-            case Kind.MEMBER:
-                return ".has(*)"
-            case Kind.KEY if graph.type_name(source_of(graph, ref)) != "Map":
-                return "[*]" if every else f"[{quoted(graph.label(ref))}]"
-            case Kind.KEY_STR | Kind.KEY_INT | Kind.KEY_OTHER | Kind.KEY if every:
-                return ".get(*)"
-            case Kind.KEY_STR:
-                return f".get({quoted(graph.label(ref))})"
-            case Kind.KEY_INT:
-                return f".get({graph.label(ref)})"
-            case Kind.KEY_OTHER:
-                return f".get(<{graph.label(ref)}>)"
-            case Kind.KEY:
-                return f" key {quoted(graph.label(ref))}"
-            case Kind.INDEX:
-                return "[*]" if every else f"[{graph.label(ref)}]"
-            case Kind.CLOSURE:
-                return f" closure {quoted(graph.label(ref))}"
-            case Kind.STACK:
-                return " local [*]" if every else f" local [{graph.label(ref)}]"
-            case Kind.ELEMENT:
-                return graph.label(ref)
-            case _:
-                return "<unnamed>"
-
     def _written(self, text: str) -> str:
         return as_written(text) if self.graph.runtime == "v8" else text
-
-    def _every(self, source: int) -> str:
-        return "" if self._is_closure(source) else "[*]"
-
-    def _slot_step(self, ref: int) -> str:
-        label = self.graph.label(ref)
-        if label == "__closure__":
-            return ""
-        if label == "cell_contents":
-            cell = source_of(self.graph, ref)
-            return f" closure {quoted(self.graph.name_of(cell) or '?')}"
-        return f".{label}"
-
-    def _is_namespace(self, obj: int) -> bool:
-        """A dict that is the `__dict__` of what refers to it, or an object that is its own namespace."""
-        if self.graph.type_name(obj) == "module" or int(self.graph.flags[obj]) & ObjectFlag.TYPE:
-            return True
-        ref = int(self.parent_ref[obj])
-        return ref != NO_OBJECT and self.graph.kind(ref) == Kind.DICT
-
-    def _is_closure(self, obj: int) -> bool:
-        ref, graph = int(self.parent_ref[obj]), self.graph
-        return ref != NO_OBJECT and graph.kind(ref) == Kind.SLOT and graph.label(ref) == "__closure__"

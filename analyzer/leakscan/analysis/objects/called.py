@@ -15,6 +15,7 @@ from leakscan.analysis.dialects.segments import read_segments
 from leakscan.analysis.objects.around import leads_inside
 from leakscan.analysis.objects.find import find_objects, pasted
 from leakscan.analysis.objects.heap import Heap
+from leakscan.analysis.objects.known_as import CLASS
 from leakscan.analysis.objects.labelled import find_known, labelled
 from leakscan.errors import UsageError
 from leakscan.heap.graph import U32
@@ -64,21 +65,34 @@ def find_references(heap: Heap, text: str) -> tuple[U32, U32]:
 
 def called(heap: Heap, label: str) -> U32:
     """References that read as the end of `label`, of what is known as its beginning; the longest first."""
+    return _called(heap, label, {})
+
+
+def _called(heap: Heap, label: str, known: dict[str, U32]) -> U32:
     for at in sorted({found.start() for found in _BREAK.finditer(label)} - {0}, reverse=True):
         holder, reading = label[:at], label[at:].strip()
-        objects = _plainly(heap, holder)
+        objects = _plainly(heap, holder, known)
         found = [ref for ref, text in _readings(heap, objects) if text.lstrip(".") == reading.lstrip(".")]
         if found:
             return np.unique(np.array(found, np.uint32))
     return _NOBODY
 
 
-def _plainly(heap: Heap, label: str) -> U32:
-    """By a pattern, and by its label: an object may be known by less than the pattern leads to."""
-    found = [labelled(heap, label)]
-    with suppress(UsageError):
-        found.append(find_objects(heap.graph, label))
-    return np.unique(np.concatenate(found))
+def _plainly(heap: Heap, label: str, known: dict[str, U32]) -> U32:
+    """By a pattern, and by its label: an object may be known by less than the pattern leads to.
+
+    What neither knows is what a reference leads to that is called so; each beginning is asked once.
+    """
+    if label not in known:
+        found = [labelled(heap, label)]
+        # A class stands before its slots without a word.
+        for text in (label, CLASS + label):
+            with suppress(UsageError):
+                found.append(find_objects(heap.graph, text))
+        known[label] = np.unique(np.concatenate(found))
+        if not len(known[label]):
+            known[label] = np.unique(heap.graph.ref_targets[_called(heap, label, known)])
+    return known[label]
 
 
 def _readings(heap: Heap, objects: U32) -> Iterator[tuple[int, str]]:

@@ -12,11 +12,12 @@ from leakscan.analysis.dialects.nearest import nearest_patterns
 from leakscan.analysis.dialects.pattern_text import parse_pattern
 from leakscan.analysis.dialects.patterns import match_pattern
 from leakscan.analysis.graph.refs import sources_of, strings_equal
+from leakscan.analysis.objects.known_as import CLASS
 from leakscan.analysis.type_filter import is_named, types_near
 from leakscan.errors import UsageError
 from leakscan.heap.census import V8_INTERNALS, row_names
 from leakscan.heap.graph import U32, HeapGraph
-from leakscan.heap.kinds import BIRTH_UNKNOWN, KIND_MASK, Kind, ObjectFlag, RootKind
+from leakscan.heap.kinds import BIRTH_UNKNOWN, KIND_MASK, NO_OBJECT, Kind, ObjectFlag, RootKind
 
 _NUMBER: Final = re.compile(r"#?(\d+)")
 _ROOT: Final = re.compile(r"(?:type|module|static type) '([^']+)'")
@@ -35,6 +36,8 @@ def find_objects(graph: HeapGraph, text: str) -> U32:
     asked = pasted(text)
     if number := _NUMBER.fullmatch(asked):
         return _numbered(graph, int(number.group(1)))
+    if asked.startswith(CLASS) and len(classes := _classes(graph, asked.removeprefix(CLASS))):
+        return classes
     try:
         pattern = parse_pattern(asked)
         matched = match_pattern(graph, pattern)
@@ -93,6 +96,17 @@ def _numbered(graph: HeapGraph, number: int) -> U32:
             f"there is no object #{number}", hint=f"the snapshot has #0 to #{graph.object_count - 1}"
         )
     return np.array([number], np.uint32)
+
+
+def _classes(graph: HeapGraph, name: str) -> U32:
+    """The classes that are called so, themselves and not their objects."""
+    name = name[1:-1] if name[:1] == name[-1:] == "'" else name
+    rows = [row for row, full in enumerate(graph.type_names) if is_named(full, name)]
+    of_rows = graph.types.objects[rows] if rows else np.zeros(0, np.uint32)
+    texts = set(strings_equal(graph.strings, name).tolist())
+    is_type = (graph.flags & np.uint8(ObjectFlag.TYPE)) != 0
+    called = [obj for obj, text in graph.names.items() if text in texts and is_type[obj]]
+    return np.union1d(of_rows[of_rows != NO_OBJECT], called).astype(np.uint32)
 
 
 def _of_name(graph: HeapGraph, asked: str) -> U32:

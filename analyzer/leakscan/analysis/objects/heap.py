@@ -15,6 +15,7 @@ from leakscan.analysis.graph import kernels
 from leakscan.analysis.graph.garbage import Liveness, liveness
 from leakscan.analysis.graph.kernels import NO, DominatorTree, Reversed
 from leakscan.analysis.graph.refs import source_of
+from leakscan.analysis.objects.known_as import known_as
 from leakscan.analysis.objects.views import Listed, Named
 from leakscan.analysis.slots.reach import Reach, explore
 from leakscan.heap.graph import U32, U64, HeapGraph
@@ -96,6 +97,11 @@ class Heap:
         )
 
     def label(self, obj: int) -> str:
+        """What it is known as, which leads back to it."""
+        return known_as(self.names, self.reach.modules, obj)
+
+    def slot(self, obj: int) -> str:
+        """The slot that leads to it, as a cut writes it: that of its holder, where it has none of its own."""
         return self.names.holder_label(obj)
 
     def source(self, ref: int) -> int:

@@ -36,12 +36,21 @@ def find_known(heap: Heap, text: str) -> U32:
 
 
 def labelled(heap: Heap, label: str) -> U32:
-    """The objects that are known as exactly that."""
-    if label.endswith(_UNNAMED):
-        return _unnamed_in(heap, find_known(heap, label.removesuffix(_UNNAMED)))
+    """The objects that are known as exactly that, or whose slot is written so."""
     candidates = _candidates(heap, label)
-    chosen = [obj for obj in candidates[:_MOST].tolist() if heap.label(obj) == label]
+    if label.endswith(_UNNAMED):
+        named = _unnamed_in(heap, find_known(heap, label.removesuffix(_UNNAMED)))
+        if len(named):
+            return named
+        # What it hangs on is silent about itself, such as code of V8.
+        candidates = _targets_of(heap, Kind.UNNAMED)
+    chosen = [obj for obj in candidates[:_MOST].tolist() if label in (heap.label(obj), heap.slot(obj))]
     return np.array(chosen, np.uint32)
+
+
+def _targets_of(heap: Heap, kind: Kind) -> U32:
+    kinds = heap.graph.ref_kinds & np.uint8(KIND_MASK)
+    return np.unique(heap.graph.ref_targets[kinds == kind])
 
 
 def _unnamed_in(heap: Heap, objects: U32) -> U32:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from leakscan.analysis.objects.known_as import slot_text
 from leakscan.analysis.objects.views import Inspection, Listed, Named, ObjectView, Reference
 from leakscan.report.names import TypeNames, place, short_names
 from leakscan.report.text.lines import Line, Span, line, shortened, wrapped
@@ -140,9 +141,7 @@ def _references(
 
 def holder_text(each: Reference) -> str:
     """The slot of a holder that leads here: `Workflow._runs['run-1']`."""
-    # A global of a module stands alone in a path, behind the module.
-    separator = "" if each.text.startswith((".", "[", "{")) else "." if each.text.isidentifier() else " "
-    return f"{each.other.label}{separator}{each.text}"
+    return slot_text(each.other.label, each.text)
 
 
 def _chain(view: ObjectView, names: TypeNames, width: int) -> list[Line]:

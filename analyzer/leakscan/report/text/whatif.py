@@ -48,14 +48,24 @@ def _headline(answer: WhatIf, screen: Screen) -> list[Line]:
 
 
 def _also_held(answer: WhatIf, width: int) -> list[Line]:
-    """Who holds what the cut leads to, when it frees none of it."""
+    """Who holds what the cut leads to, when it frees none of it, or what stays of it."""
     if not answer.led_to:
         return []
+    if answer.frees_survivors:
+        count = answer.led_to
+        stay = "1 survivor behind it stays" if count == 1 else f"{count_text(count)} survivors behind it stay"
+        by = ", also held by" if answer.also_held_by else ": held from C, or for ever"
+        return [*wrapped(stay + by, width, first="      ", indent="        "), *_slots(answer, width)]
     them = "what it leads to is" if answer.led_to == 1 else f"all {count_text(answer.led_to)} it leads to are"
     if not answer.also_held_by:
         text = f"{them} alive by themselves: held from C, or for ever"
         return wrapped(text, width, first="      ", indent="        ")
     lines = wrapped(f"{them} also held by", width, first="      ", indent="        ")
+    return lines + _slots(answer, width)
+
+
+def _slots(answer: WhatIf, width: int) -> list[Line]:
+    lines: list[Line] = []
     for slot, count in answer.also_held_by:
         counted = f"at least {count_text(count)}" if answer.also_held_at_least else count_text(count)
         share = "" if answer.led_to == 1 else f"  ({counted})"
