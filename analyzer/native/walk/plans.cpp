@@ -254,4 +254,43 @@ void fill_plan(Walk& walk, TypePlan* plan) {
     plan->sizer = sizer_of(type, plan);
 }
 
+bool Walk::is_known_type(const TypeObject* type) const {
+    for (std::size_t at = plan_slot(type); plan_slots_[at]; at = (at + 1) & plan_mask_)
+        if (plan_slots_[at]->type == type) return true;
+    return false;
+}
+
+TypePlan* Walk::build_plan(const TypeObject* type) {
+    TypePlan* plan = arena.make<TypePlan>();
+    *plan = TypePlan{};
+    plan->type = type;
+    fill_plan(*this, plan);
+    plan->row = static_cast<std::uint32_t>(plans_.size());
+    plans_.push(plan);
+    if (plans_.size() * 2 > plan_mask_) {
+        plan_mask_ = plan_mask_ * 2 + 1;
+        plan_slots_ = static_cast<TypePlan**>(map_bytes((plan_mask_ + 1) * sizeof(TypePlan*)));
+        for (TypePlan* old : plans_)
+            if (old != plan) insert_plan(old);
+    }
+    insert_plan(plan);
+    return plan;
+}
+
+void Walk::insert_plan(TypePlan* plan) {
+    if (!plan->type) return;
+    std::size_t at = plan_slot(plan->type);
+    while (plan_slots_[at]) at = (at + 1) & plan_mask_;
+    plan_slots_[at] = plan;
+}
+
+std::uint32_t Walk::synthetic_type(const char* name) {
+    TypePlan* plan = arena.make<TypePlan>();
+    *plan = TypePlan{};
+    plan->name = strings.of(name);
+    plan->row = static_cast<std::uint32_t>(plans_.size());
+    plans_.push(plan);
+    return plan->row;
+}
+
 }  // namespace record

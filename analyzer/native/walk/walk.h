@@ -50,7 +50,12 @@ class Walk {
     std::int8_t generator_state = 0;   // of the generator whose frame is being named
     const Object* interned = nullptr;  // its entries own no counts
 
-    TypePlan* plan_of(const TypeObject* type);
+    TypePlan* plan_of(const TypeObject* type) {
+        if (last_plan_ && last_plan_->type == type) return last_plan_;
+        std::size_t at = plan_slot(type);
+        while (plan_slots_[at] && plan_slots_[at]->type != type) at = (at + 1) & plan_mask_;
+        return last_plan_ = plan_slots_[at] ? plan_slots_[at] : build_plan(type);
+    }
     bool is_running(const void* frame) const;
     void add_running(const void* frame) { running_.push(frame); }
     void drain();
@@ -124,6 +129,9 @@ class Walk {
     void insert_plan(TypePlan* plan);
     std::uint32_t synthetic_type(const char* name);
 
+    std::size_t plan_slot(const TypeObject* type) const {
+        return ((reinterpret_cast<std::uintptr_t>(type) >> 4) * 0x9E3779B97F4A7C15ull >> 40) & plan_mask_;
+    }
     TypePlan* build_plan(const TypeObject* type);
     TypePlan** plan_slots_ = nullptr;
     std::size_t plan_mask_ = 0;
@@ -167,5 +175,19 @@ extern sigjmp_buf fault_return;
 extern volatile int fault_armed;
 extern const Input* leaving_input;  // null before the walk begins
 extern volatile int leaving_with;   // the exit code once all is written, before that -1
+
+// Runs one phase; a fault in it ends that phase only and is said in the snapshot.
+template <class F>
+void Walk::guarded(const char* warning, F&& phase) {
+    if (sigsetjmp(fault_return, 0)) {
+        fault_armed = 0;
+        strings.recover();
+        warn(warning);
+        return;
+    }
+    fault_armed = 1;
+    phase();
+    fault_armed = 0;
+}
 
 }  // namespace record
