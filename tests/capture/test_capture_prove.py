@@ -472,6 +472,21 @@ def test_a_context_variable_is_taken_out_of_every_context():
     assert counts(prove(references, [(address, 0, True)])) == (1, 1, [])
 
 
+def test_a_variable_that_nobody_else_holds_goes_with_its_place_in_the_context():
+    # The collector tracks a variable for its default alone.
+    variable = contextvars.ContextVar("made_for_the_test", default=Node())  # noqa: B039
+    context = contextvars.copy_context()
+    context.run(variable.set, Node())
+    address = id(variable)
+    (trie,) = gc.get_referents(context)
+    nodes = [obj for obj in gc.get_referrers(variable) if type(obj).__name__.startswith("hamt")]
+    references = [(id(node), KEY, variable.name, address) for node in nodes]
+    del variable, nodes, trie
+    assert references
+    assert counts(prove(references, [(address, 0, True)])) == (1, 1, [])
+    context.run(int)
+
+
 def test_the_handler_of_a_signal_and_exit_callbacks_are_taken_back():
     handler, at_exit = Callable(), Callable()
     addresses = [id(handler), id(at_exit)]

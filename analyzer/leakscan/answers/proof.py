@@ -19,6 +19,8 @@ def proof_text(proof: Proof, *, by: str = "") -> str:
     cutting = f" by cutting {by}" if by else ""
     if proof.failed:
         return f"not proved{cutting}: {proof.failed}"
+    if not proof.of and any(pattern.startswith("thread local ") for pattern in proof.cut):
+        return f"not proved{cutting}: what other threads keep for themselves is not in the forked child"
     if not proof.of:
         return f"not proved{cutting}: nothing of what it should free could be counted in the process"
     names = [name.rpartition(".")[2] for name in proof.types]

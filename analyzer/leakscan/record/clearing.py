@@ -21,6 +21,8 @@ from typing import Any, Final
 ATTRIBUTE, SLOT, KEY_STR, KEY_INT, KEY_OTHER, KEY, INDEX, MEMBER, DICT = 1, 2, 3, 4, 5, 6, 7, 8, 9
 UNNAMED = 0
 LOCAL, STACK, AWAIT, TYPE, CONTEXT = 10, 11, 12, 13, 15
+_TRIE: Final = "hamt"
+"""How the types of the nodes begin in which contexts keep their variables."""
 ROOT: Final = 255
 """Not of the file: a root is cleared, by its label."""
 
@@ -126,6 +128,8 @@ def _is_namespace(namespace: Any, owner: Any) -> bool:
 
 
 def _key(holder: Any, label: str, target: int) -> bool:
+    if type(holder).__name__.startswith(_TRIE):
+        return _context(holder, label, target)
     return _entry(holder, label, target, at=0, by_label=False)
 
 
@@ -328,16 +332,36 @@ def _kept_in_tuples(frame: types.FrameType, former: int) -> list[tuple[int, int]
 
 
 def _context(holder: Any, label: str, target: int) -> bool:
-    """Take the value out of the variable of that name in every context that has it."""
+    """Take the variable of that name out of every context where it, or its value, is this object."""
     contexts = [obj for obj in gc.get_objects() if type(obj) is contextvars.Context]
     # The collector need not track a variable; the contexts that have it lead to it.
     known = {variable for context in (*contexts, contextvars.copy_context()) for variable in context}
     variables = [variable for variable in known if variable.name == label]
     for variable in variables:
         for run in _runners(contexts):
-            if id(run(variable.get, None)) == target:
-                run(variable.set, None)
-    return bool(variables)
+            if target in (id(run(variable.get, None)), id(variable)):
+                run(_forget, variable)
+    # What is in none went with its value, or its value with it.
+    return bool(variables) or type(holder).__name__.startswith(_TRIE)
+
+
+def _forget(variable: contextvars.ContextVar[Any]) -> None:
+    """As `reset` with the token of the first `set`, which the program alone has, if anybody.
+
+    The experiment's own token would give back the value before: the word of it that says so is found by
+    what it holds.
+    """
+    import ctypes
+
+    former = object()
+    variable.set(former)
+    token = variable.set(None)
+    word = ctypes.sizeof(ctypes.c_void_p)
+    for at in range(id(token), id(token) + object.__sizeof__(token), word):
+        if ctypes.c_void_p.from_address(at).value == id(former):
+            ctypes.c_void_p.from_address(at).value = None
+            variable.reset(token)
+            return
 
 
 def _runners(contexts: list[contextvars.Context]) -> Iterator[Callable[..., Any]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from drawn_leaks import told
 from heaps import heap
 from leakscan.analysis.dialects.pattern_text import parse_pattern
 from leakscan.analysis.dialects.patterns import match_pattern
+from leakscan.analysis.diff import diff
 from leakscan.analysis.judge.judged import JudgedSlot
 
 APP = "module app -> m; m: module name=app; m -['S']-> s; s: app.State; s -[.list]-> list; list: list"
@@ -78,3 +81,47 @@ def test_the_class_that_an_object_was_given_is_written_after_the_place_of_the_ob
     assert found == {"State.list[*].__class__": 2, "app.CURRENT.__class__": 1}
     matched = match_pattern(graphs[1], parse_pattern("State.list[*].__class__"))
     assert len(matched.refs) == 2
+
+
+CONTEXT = """
+interpreter context of the thread -> c; c: _contextvars.Context; c -[slot variables]-> h; h: hamt
+h -[slot root]-> t; t: hamt_bitmap_node; t -[key old]-> o; o: ContextVar; t -[context old]-> v; v: app.Old
+"""
+VARIABLE = """
+vars -['{name}']-> k#; k#: ContextVar size=80 birth=#; t -[key {name}]-> k#
+t -[context {name}]-> l#; l#: list size=56 birth=#
+"""
+
+
+@pytest.mark.parametrize(
+    ("names", "written"),
+    [
+        ([f"request_{run}" for run in range(1, 7)], "request_*"),
+        ([f"of_{name}" for name in NAMES[:6]], "of_*"),
+        (list(NAMES[:6]), "*"),
+    ],
+)
+def test_context_variables_that_are_made_from_data_are_one_slot(names: list[str], written: str):
+    before = "module app -> m; m: module name=app; m -['VARS']-> vars; vars: dict" + CONTEXT
+    grown = "".join(
+        VARIABLE.replace("{name}", name).replace("#", str(run)) for run, name in enumerate(names, 1)
+    )
+    (leak,) = diff(heap(before, meta={"births": True}), heap(before + grown), runs=6).leaks
+    members = [one.pattern for one in leak.cut.members] if leak.cut else []
+    assert (members, leak.count) == (["app.VARS[*]", f"context variable '{written}'"], 6)
+    assert leak.cut
+    assert leak.cut.frees == 6
+
+
+@pytest.mark.parametrize(("names", "runs"), [(NAMES[:2] * 3, range(1, 7)), (NAMES[:6], [1, 2] * 3)])
+def test_context_variables_that_somebody_named_are_slots_of_their_own(
+    names: Sequence[str], runs: Sequence[int]
+):
+    """A function makes one of the same name in each run; an import makes all of a library in one."""
+    before = "module app -> m; m: module name=app; m -['VARS']-> vars; vars: dict" + CONTEXT
+    made = "".join(
+        VARIABLE.replace("{name}", name).replace("birth=#", f"birth={run}").replace("#", str(number))
+        for number, (name, run) in enumerate(zip(names, runs, strict=True), 1)
+    )
+    written = {pattern for pattern in slots(made, before=before) if "context" in pattern}
+    assert written == {f"context variable '{name}'" for name in names}

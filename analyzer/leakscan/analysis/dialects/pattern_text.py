@@ -4,7 +4,7 @@
     head     = dotted name            a class (its instances and itself), a module, a function
              | module a.b             only the module; `module a.b:name` as well
              | type 'any text'        a type whose name is not a dotted name
-             | context variable 'x' | thread local 'x' | root 'atexit callbacks'
+             | context variable 'x' | context variable 'x_*' | thread local 'x' | root 'atexit callbacks'
     step     = .name                  attribute, slot, module global, class attribute
              | .name_*                all whose names read so, with any text for each *
              | ['key'] | [17] | [<Point>] | [*]     an entry of a container; all of them

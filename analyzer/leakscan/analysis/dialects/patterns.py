@@ -21,9 +21,9 @@ from leakscan.analysis.dialects.slots_v8 import (
     refs_to_modules,
     required,
 )
-from leakscan.analysis.graph.refs import kinds_of, refs_from, strings_ending, strings_equal
+from leakscan.analysis.graph.refs import kinds_of, refs_from, sources_of, strings_ending, strings_equal
 from leakscan.heap.graph import U32, HeapGraph
-from leakscan.heap.kinds import NO_OBJECT, Kind, RootKind
+from leakscan.heap.kinds import KIND_MASK, NO_OBJECT, Kind, RootKind
 from leakscan.heap.v8_names import WEAK_MAP_VALUE
 
 Bools = npt.NDArray[np.bool_]
@@ -45,6 +45,8 @@ class Matched:
         return len(self.refs) + len(self.roots)
 
 
+TRIE_NODES: Final = "hamt"
+"""How the names of the types begin in whose objects a context keeps its variables."""
 ENTRIES: Final = (
     Kind.KEY_STR,
     Kind.KEY_INT,
@@ -176,10 +178,21 @@ def _named_objects(graph: HeapGraph, head: HeadKind, name: str) -> U32:
     return np.unique(np.concatenate(found))
 
 
+def in_tries(graph: HeapGraph, refs: U32) -> U32:
+    """Those of these references that are entries of a context: a variable, or its value."""
+    kinds = kinds_of(graph, refs)
+    refs = refs[(kinds == Kind.CONTEXT) | (kinds == Kind.KEY)]
+    is_node = np.array([name.startswith(TRIE_NODES) for name in graph.type_names], np.bool_)
+    inside: U32 = refs[is_node[graph.type_ids[sources_of(graph, refs)]]]
+    return inside
+
+
 def _context_refs(graph: HeapGraph, name: str) -> U32:
-    refs = np.flatnonzero((graph.ref_kinds & np.uint8(0x7F)) == Kind.CONTEXT).astype(np.uint32)
-    named: U32 = refs[np.isin(graph.ref_labels[refs], strings_equal(graph.strings, name))]
-    return named
+    """The values of these variables, and where contexts keep the variables."""
+    kinds = graph.ref_kinds & np.uint8(KIND_MASK)
+    values = np.flatnonzero(kinds == Kind.CONTEXT).astype(np.uint32)
+    kept = in_tries(graph, np.flatnonzero(kinds == Kind.KEY).astype(np.uint32))
+    return _called(graph, np.union1d(values, kept), (Kind.CONTEXT, Kind.KEY), name)
 
 
 def _thread_local_refs(graph: HeapGraph, name: str) -> U32:

@@ -12,6 +12,7 @@ import numpy as np
 from leakscan.analysis.dialects.functions import FUNCTIONS, code_place
 from leakscan.analysis.dialects.handles_v8 import PARSER, handle_names
 from leakscan.analysis.dialects.pattern_text import quoted
+from leakscan.analysis.dialects.patterns import TRIE_NODES
 from leakscan.analysis.dialects.slots_v8 import (
     INNARDS,
     REQUIRED,
@@ -31,8 +32,6 @@ from leakscan.heap.kinds import NO_OBJECT, Kind, ObjectFlag, RootKind
 
 _THREAD_LOCAL_TYPES: Final = frozenset(("_thread._localdummy", "_thread._local", "threading.local"))
 _IN_THREAD_LOCAL: Final = (Kind.UNNAMED, Kind.KEY_OTHER, Kind.SLOT, Kind.DICT)
-TRIE_NODES: Final = "hamt"
-"""How the names of the types begin in whose objects a context keeps its variables."""
 _LONGEST_CLIMB: Final = 24
 _PROCESS: Final = "process"
 """The type of Node's object of that name, which is a getter of the global object."""

@@ -13,11 +13,12 @@ from leakscan.analysis.births.survivors import births_of
 from leakscan.analysis.dialects.handles_v8 import is_open
 from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.dialects.slots_v8 import CELL, LISTED, REGISTERED
-from leakscan.analysis.graph.refs import kinds_of, refs_from, sources_of
+from leakscan.analysis.graph.refs import distinct, kinds_of, refs_from, sources_of
 from leakscan.analysis.graph.region import FIXED_MEMORY, INTERNED
 from leakscan.analysis.slots.holder import bound_of, is_container
 from leakscan.analysis.slots.reach import Reach
 from leakscan.analysis.slots.slot import Slot, SlotKind
+from leakscan.analysis.slots.variables import variables_called
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import Kind
 
@@ -80,6 +81,9 @@ def count_entries(earlier: Earlier, reach: Reach, names: SlotNames, slot: Slot, 
         return Entries(None, None, len(slot.rows), births, places=len(slot.rows) if is_fixed else 0)
     if slot.pattern in _OF_NODE:
         return _in_list_of_node(earlier.before, reach, _OF_NODE[slot.pattern], runs=runs)
+    if (variables := variables_called(graph, slot.pattern)) is not None:
+        births = _births(reach, distinct(graph.ref_targets[slot.refs[~is_value]]), runs)
+        return Entries(variables_called(earlier.before, slot.pattern), variables, sum(births), births)
     earlier.look_up(slot.holders)
     if slot.pattern.endswith(REGISTERED):
         return _registrations(earlier, reach, slot.holders, births)

@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from leakscan.analysis.births.earlier import Earlier
 from leakscan.analysis.dialects.pattern_text import quoted
+from leakscan.analysis.dialects.patterns import TRIE_NODES
 from leakscan.analysis.dialects.segment import normalised
-from leakscan.analysis.dialects.slotnames import TRIE_NODES, SlotNames
+from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.dialects.slots_v8 import is_hash_table, spelled_alike
 from leakscan.analysis.graph.kernels import NO
 from leakscan.analysis.graph.modules import Tier
@@ -25,6 +26,7 @@ from leakscan.analysis.slots.joined import together, told_apart
 from leakscan.analysis.slots.reach import NewGraph, Reach
 from leakscan.analysis.slots.slot import Slot, SlotKind, SlotTable
 from leakscan.analysis.slots.timers import CANCELLED_TIMERS, cancelled_timers
+from leakscan.analysis.slots.variables import made_from_data
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import Kind, ObjectFlag, RootKind
 
@@ -81,8 +83,10 @@ def _named_slots(earlier: Earlier, reach: Reach, names: SlotNames, refs: U32, so
     is_property = _new_properties(earlier, reach, refs, sources, kinds, is_entry)
     is_property |= spelled_alike(graph, refs, sources, ~is_entry)
     is_cancelled = cancelled_timers(reach, refs)
+    is_variable, variables = made_from_data(reach, refs)
     group = _alike(reach, refs, sources, kinds, is_entry, is_property)
     group = 2 * group + is_cancelled
+    group[is_variable] = group.max() + 1
     # The cheapest reference speaks for the others.
     costs = reach.paths.distance[sources].astype(np.int64) + reach.costs[refs]
     order = np.lexsort((refs, costs, group))
@@ -97,11 +101,13 @@ def _named_slots(earlier: Earlier, reach: Reach, names: SlotNames, refs: U32, so
         every = bool(is_entry[first]) and not (len(part) == 1 and _was_there(earlier, reach, ref, source))
         if is_cancelled[first]:
             pattern = names.slot_pattern(ref, every=True) + CANCELLED_TIMERS
+        elif is_variable[first]:
+            pattern = variables
         elif is_property[first]:
             pattern = names.any_name_pattern(source)
         else:
             pattern = names.slot_pattern(ref, every=every)
-        is_many = every or bool(is_property[first]) or names.is_counted(ref)
+        is_many = every or bool(is_property[first] or is_variable[first]) or names.is_counted(ref)
         slots.append(
             Slot(
                 pattern,
