@@ -434,7 +434,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_target(program):
 @pytest.mark.parametrize(
     ("target", "error", "hint"),
     [
-        ("program", "'program' does not name a scenario", "write package.module:callable"),
+        ("program", "'program' does not name a scenario", "name a function of it: program:once"),
         ("nothing:once", "there is no module 'nothing' (target 'nothing')", "run from the project's folder"),
         ("missing.py:once", "missing.py: no such file", "give a path relative to the current folder"),
         ("program:onec", "program:onec: program has no attribute 'onec'", "did you mean once?"),

@@ -108,6 +108,13 @@ def _marks(asked: CaptureOptions) -> Marks:
             raise UsageError(
                 f"--on-call {name!r} names no function", hint="package.module:function or module:Class.method"
             )
+        file, _, function = name.partition(":")
+        if file.endswith(".py"):
+            module = file.removesuffix(".py")
+            raise UsageError(
+                f"--on-call {name}: a function is named by its module, not by a file",
+                hint=f"__main__:{function} when {file} is the script, else {module}:{function}",
+            )
     names = ", ".join(asked.on_call)
     return Marks(
         kind=f"a program, one run for each return of {names}",

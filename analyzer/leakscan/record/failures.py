@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import traceback
 from types import TracebackType
+from typing import Final
 
 from leakscan.errors import LeakscanError
 
+_MISSING: Final = re.compile(
+    r"(\S+)\(\) missing \d+ required (?:positional|keyword-only) arguments?: '(\w+)'.*"
+)
 OWN_FOLDER = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -17,7 +22,11 @@ def described(error: BaseException) -> dict[str, str]:
     if isinstance(error, LeakscanError):
         return {"type": "", "message": error.message, "hint": error.hint, "traceback": ""}
     text = "".join(traceback.format_exception(type(error), error, _targets_part(error.__traceback__)))
-    return {"type": type(error).__qualname__, "message": text_of(error), "hint": "", "traceback": text}
+    message = text_of(error)
+    # What stands before the function of the target (a task of celery, an actor) takes anything.
+    missing = _MISSING.fullmatch(message) if isinstance(error, TypeError) else None
+    hint = f"if that is what a run calls: --arg {missing[2]}=VALUE" if missing is not None else ""
+    return {"type": type(error).__qualname__, "message": message, "hint": hint, "traceback": text}
 
 
 def _targets_part(trace: TracebackType | None) -> TracebackType | None:

@@ -79,6 +79,14 @@ def _what_is_missing(name: str, missing: tuple[str, ...]) -> CaptureError:
             f"{name} is a WSGI application, not a scenario",
             hint="say what a run sends it: --request 'GET /path'; or name a function that sends a request",
         )
+    source, _, attributes = name.rpartition(":")
+    if attributes.rpartition(".")[2].startswith("test_"):
+        return CaptureError(
+            f"{name} is a test that takes fixtures: {', '.join(missing)}",
+            hint=f"name it as pytest does: {source}::{attributes.replace('.', '::')}",
+        )
+    if missing[0] == "self":
+        return CaptureError(f"{name} is a method, and no object was given", hint="let setup() return one")
     return CaptureError(
         f"{name} cannot be called without {', '.join(missing)}",
         hint=f"give it: --arg {missing[0]}=VALUE; or let --setup yield it; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from leakscan.record import streams
@@ -97,6 +97,11 @@ class Scenario:
         """Likewise what was set up for all runs, of which otherwise only leakscan has a reference."""
         if self._owns_main:
             sys.modules["__main__"].setup = opened  # type: ignore[attr-defined]  # ours
+
+    def publish_arguments(self, arguments: Mapping[str, Any]) -> None:
+        """Likewise lists and dicts that every run is given: one may grow in each."""
+        if self._owns_main and any(isinstance(value, (dict, list)) for value in arguments.values()):
+            sys.modules["__main__"].arguments = arguments  # type: ignore[attr-defined]  # ours
 
     def close(self) -> None:
         if self._runner is not None:

@@ -6,9 +6,11 @@ import functools
 import sys
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, Final
 
 from leakscan.errors import CaptureError
+from leakscan.record.opening import may_give_a_callable
 from leakscan.record.parameters import checked_call
 from leakscan.record.streams import is_async_stream, is_sync_stream
 from leakscan.record.target import Target
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from leakscan.record.scenario import Scenario
 
 # Any in this file: what the target's functions return.
+
+_FUNCTIONS: Final = (FunctionType, MethodType, functools.partial)
 
 
 class Surroundings:
@@ -35,16 +39,26 @@ class Surroundings:
 
     def enter(self, target: Target) -> Callable[[], Any]:
         """Set up, and return what one run calls. Exceptions of the target pass through."""
-        if target.is_context:
+        if target.is_context or may_give_a_callable(target.call, target.arguments):
             call = self._open(target.call(**target.arguments))
+            if not target.is_context and not isinstance(call, _FUNCTIONS):
+                # A stream, of one chunk: it is what a run calls.
+                del call
+                self.leave()
+                self._scenario.publish_setup(None)
+                return self._around(target)
             if not callable(call):
                 raise CaptureError(
                     f"{target.name} is a context manager that gives {type(call).__name__}, not a callable",
                     hint="yield the function that does one run; or name that function, and this as --setup",
                 )
             return checked_call(target.name, call, None, {})
+        return self._around(target)
+
+    def _around(self, target: Target) -> Callable[[], Any]:
         if target.teardown is not None:
             self._close.append(target.teardown)
+        self._scenario.publish_arguments(target.arguments)
         given = self._open(target.setup()) if target.setup is not None else None
         return checked_call(target.name, target.call, given, target.arguments)
 

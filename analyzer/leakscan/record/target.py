@@ -10,6 +10,8 @@ from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from leakscan.errors import CaptureError
+from leakscan.record.misnamed import no_scenario, notebook
+from leakscan.record.opening import object_of_method
 from leakscan.record.parameters import parameters_of
 
 
@@ -37,14 +39,18 @@ def load_target(config: Mapping[str, Any]) -> Target:
     target, setup = config["target"], config["setup"]
     if "::" in target:
         return _suite_target(target, config)
-    module, call = _load(target)
+    module, owner, call = _load(target)
     if config.get("requests"):
         from leakscan.record.web import web_target
 
         return Target(target, *web_target(target, call, config["requests"]))
-    own = {name: _own_function(module, name) for name in ("setup", "teardown")}
+    own: dict[str, Callable[[], Any] | None] = {
+        name: _own_function(module, name) for name in ("setup", "teardown")
+    }
     if setup:
-        own["setup"] = _load(setup)[1] if ":" in setup else _callable(_attribute(module, setup, setup), setup)
+        own["setup"] = _load(setup)[2] if ":" in setup else _callable(_attribute(module, setup, setup), setup)
+    if own["setup"] is None:
+        own["setup"] = object_of_method(target, owner, target.rpartition(":")[2].rpartition(".")[2])
     return Target(
         target, call, own["setup"], own["teardown"], config["arguments"], is_context=_makes_context(call)
     )
@@ -77,13 +83,13 @@ def _makes_context(call: object) -> bool:
     return isinstance(call, FunctionType) and call.__code__.co_filename == contextlib.__file__
 
 
-def _load(target: str) -> tuple[ModuleType, Callable[..., Any]]:
+def _load(target: str) -> tuple[ModuleType, object, Callable[..., Any]]:
+    """The module, the module or class that the callable is an attribute of, and the callable."""
     source, colon, attributes = target.rpartition(":")
+    if (error := notebook(target)) is not None:
+        raise error
     if not colon or not source or not attributes:
-        raise CaptureError(
-            f"{target!r} does not name a scenario",
-            hint="write package.module:callable or path/to/file.py:callable",
-        )
+        raise no_scenario(target)
     if source.endswith(".py") or os.sep in source:
         module_name, folder = _module_of_path(source)
         _see(os.getcwd(), folder)
@@ -93,10 +99,11 @@ def _load(target: str) -> tuple[ModuleType, Callable[..., Any]]:
         _see(os.getcwd())
         sys.argv[0] = source
     module: ModuleType = _import(module_name, source)
-    found: Any = module
-    for name in attributes.split("."):
-        found = _attribute(found, name, target)
-    return module, _callable(found, target)
+    owner: Any = module
+    *path, last = attributes.split(".")
+    for name in path:
+        owner = _attribute(owner, name, target)
+    return module, owner, _callable(_attribute(owner, last, target), target)
 
 
 def _callable(found: Any, target: str) -> Callable[..., Any]:
@@ -160,9 +167,12 @@ def _attribute(owner: Any, name: str, target: str) -> Any:  # Any: a module or w
         close = difflib.get_close_matches(name, dir(owner), n=3)
         public = sorted(n for n in dir(owner) if not n.startswith("_") and callable(getattr(owner, n, None)))
         known = close or public[:8]
+        hint = "did you mean " + ", ".join(known) + "?" if known else "it defines no public callable"
+        for folder in getattr(owner, "__path__", ()):
+            if os.path.isfile(os.path.join(folder, "__main__.py")):
+                hint += f"; as a program: -- python -m {owner.__name__}"
         raise CaptureError(
-            f"{target}: {getattr(owner, '__name__', owner)!s} has no attribute {name!r}",
-            hint="did you mean " + ", ".join(known) + "?" if known else "it defines no public callable",
+            f"{target}: {getattr(owner, '__name__', owner)!s} has no attribute {name!r}", hint=hint
         ) from None
 
 

@@ -263,9 +263,12 @@ def _started(
             process_group=0,
         )
     except OSError as error:
+        instead = "-- python script.py"
+        if Path(command[0]).is_file():
+            instead = f"-- python {command_text(command)}"
         raise CaptureError(
             f"cannot start {shlex.quote(command[0])}: {error.strerror}",
-            hint="after `--` comes a command as you would type it: -- python script.py",
+            hint=f"after `--` comes a command as you would type it: {instead}",
         ) from error
 
 

@@ -42,7 +42,7 @@ class Marks:
     drive: Drive | None = None
     hint: str = (
         "call leakscan.run_done() where a unit of work ends; "
-        "or --on-call 'package.module:function', --every 30s"
+        "or --on-call 'package.module:function', --every 30s; of a server: --url http://127.0.0.1:8000/path"
     )
 
 
@@ -147,7 +147,7 @@ class _Programs(Observation):
         code = program.wait_for_code()
         end = f"it ended {_how(code)}"
         if not done:
-            return self._nothing(end, marks)
+            return self._nothing(end, marks, has_failed=bool(code))
         if code:
             self._writer.fail(
                 phase="process", run=done, message=f"the program ended {_how(code)} after run {done}"
@@ -158,9 +158,13 @@ class _Programs(Observation):
         self._writer.reduce(done)
         return "complete"
 
-    def _nothing(self, end: str, marks: Marks) -> str:
+    def _nothing(self, end: str, marks: Marks, *, has_failed: bool = False) -> str:
         if self.phase == "start":
             message, hint = f"no run was seen: {end}", marks.hint
+            if has_failed:
+                hint = (
+                    "what it said of that is above: it is started as you would start it, in the same folder"
+                )
         else:
             message = f"{end} before a run was counted: {self._settings.warmup} warm-up runs come first"
             hint = "--warmup 1, or more runs"

@@ -274,8 +274,23 @@ def _wrap_attributes(module: ModuleType, names: Sequence[str]) -> None:
         *path, last = name.split(".")
         try:
             for each in path:
-                owner = getattr(owner, each)
+                owner = _part(owner, each)
+            _part(owner, last)
             raw = vars(owner).get(last) if isinstance(owner, type) else None
             setattr(owner, last, counted(getattr(owner, last) if raw is None else raw))
         except (AttributeError, TypeError) as error:
             print(f"leakscan: --on-call {module.__name__}:{name}: {error}", file=sys.stderr)
+
+
+def _part(owner: Any, name: str) -> Any:
+    """An attribute; AttributeError says what is near it."""
+    missing = object()
+    found = getattr(owner, name, missing)
+    if found is missing:
+        import difflib
+
+        near = difflib.get_close_matches(name, dir(owner), n=1)
+        raise AttributeError(
+            f"{owner.__name__} has no {name}" + (f"; did you mean {near[0]}?" if near else "")
+        )
+    return found
