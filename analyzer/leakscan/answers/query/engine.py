@@ -63,8 +63,8 @@ class Database:
         self._connection.execute(
             f"CREATE TABLE leakscan AS SELECT {SCHEMA_VERSION} AS schema_version, '{__version__}' AS version"
         )
-        # DuckDB goes on allowing the paths of its own database, of one in memory, too: a file `:memory:` where
-        # the command was started.
+        # DuckDB goes on allowing the path of its own database; for one in memory that is a file `:memory:`
+        # where the command was started.
         self._connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
         self._connection.execute("SET lock_configuration = true")
 
