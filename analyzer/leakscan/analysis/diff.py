@@ -246,7 +246,7 @@ def _concluded(
         noise=tuple(listed),
         cut=_common_cut(decisive, cuts) if verdict is Verdict.LEAK else None,
         projections=by_process(
-            _projections(findings.runs, decisive, region, ledger) if verdict is Verdict.LEAK else (),
+            _projections(findings, decisive, region, ledger) if verdict is Verdict.LEAK else (),
             findings.memory,
         ),
         omitted=tuple(omitted),
@@ -298,9 +298,10 @@ def _common_cut(leaks: Sequence[Judged], cuts: CutSearch) -> Cut | None:
 
 
 def _projections(
-    runs: int, leaks: Sequence[Judged], region: Region, ledger: SizeLedger
+    findings: Findings, leaks: Sequence[Judged], region: Region, ledger: SizeLedger
 ) -> tuple[Projection, ...]:
     """More runs at the rate of the leaks, from what each run left that is exclusive to them."""
+    runs = findings.runs
     first = min((one.leak.first_run for one in leaks if one.leak.first_run), default=0)
     growing = [one.bytes_per_run for one in leaks if one.bytes_per_run]
     if growing:
@@ -319,7 +320,8 @@ def _projections(
     # The data of a buffer has no birth of its own: it came with what holds it.
     undated = int(region.sizes[owned & ~region.is_new].sum())
     sizes += undated * counts // max(1, int(counts.sum()))
-    return project(sizes.tolist(), counts.tolist())
+    counted = [row.object_bytes for row in findings.per_run]
+    return project(sizes.tolist(), counts.tolist(), counted=counted)
 
 
 def _runs_between(before: HeapGraph, after: HeapGraph, survivors: Survivors) -> int:

@@ -21,6 +21,54 @@ def test_equal_runs_leave_no_doubt():
     assert point == Projection(100, 50_000, 50_000, 50_000, 200)
 
 
+def test_runs_that_leave_more_and_more_are_no_straight_line():
+    """Each run keeps a copy of the history so far: 1, 2, ... 20 messages."""
+    points = project([100 * run for run in range(1, 21)], list(range(1, 21)), horizons=(100, 1_000))
+    assert [(point.bytes, point.objects, point.basis) for point in points] == [
+        (505_000, 5_050, "faster"),
+        (50_050_000, 500_500, "faster"),
+    ]
+
+
+def test_a_bend_has_an_interval_that_holds_what_comes():
+    draw, hits = Random(7), 0
+    for _ in range(500):
+        sizes = [round(1_000 * run + draw.gauss(0, 500)) for run in range(1, 21)]
+        (point,) = project(sizes, [1] * 20, horizons=(100,))
+        hits += point.basis == "faster" and point.low_bytes <= 1_000 * 5_050 <= point.high_bytes
+    assert hits / 500 > 0.93
+
+
+def test_objects_that_are_one_more_each_time_are_a_bend_though_some_weigh_less():
+    sizes = [1563, 1651, 1547, 1315, 1227, 1363, 1451, 1533, 1621, 1693, 1781, 1853, 1925, 2077, 2149, 2237]
+    assert project(sizes, list(range(7, 23)))[-1].basis == "faster"
+    assert project(sizes, [7] * 16)[-1].basis == "objects"
+
+
+def test_a_backlog_whose_old_ones_go_grows_straight_on():
+    """More is left of the last runs, for what the first ones left is gone in part."""
+    left = [100 * run for run in range(1, 21)]
+    steady, faster = [1_000 * run for run in range(21)], [50 * run * (run + 1) for run in range(21)]
+    assert [project(left, left, counted=counted)[0].basis for counted in (steady, faster)] == [
+        "objects",
+        "faster",
+    ]
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        [100] * 10 + [180] * 10,  # a step
+        [100] * 19 + [4_000],  # a table that was made larger
+        [100, 200, 300],  # three runs show no bend
+        [20 - run for run in range(20)],  # slower: a bound may be near, which is not said here
+        [90, 110] * 10,
+    ],
+)
+def test_a_step_a_table_and_a_few_runs_are_no_bend(sizes: list[int]):
+    assert {point.basis for point in project(sizes, [1] * len(sizes))} == {"objects"}
+
+
 def hit_rate(runs: int) -> float:
     """How often the interval from so many normal runs holds what the next hundred leave."""
     draw, hits, times = Random(runs), 0, 2000

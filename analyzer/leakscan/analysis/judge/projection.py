@@ -24,16 +24,21 @@ def project(
     objects_per_run: Sequence[int],
     *,
     horizons: Sequence[int] = HORIZONS,
+    counted: Sequence[int] = (),
 ) -> tuple[Projection, ...]:
     """Retained bytes after each number of runs, with the 95 % interval of a prediction.
 
     The figures are what is alive of each run, from the first run of the leak on. Each run is taken as
     a draw of its own, so the interval has two parts: the mean is not known exactly, and the future runs
-    vary as the past ones did. With one run there is no interval, and no projection.
+    vary as the past ones did. With one run there is no interval, and no projection. Where each run left
+    more than the one before it, the sum of a straight line is projected, which grows with the square:
+    unless `counted`, the bytes of all objects after each run, grew straight on, as where the old ones go.
     """
     runs = len(bytes_per_run)
     if runs < 2:
         return ()
+    if _is_bent(bytes_per_run, objects_per_run) and _speeds_up(counted, bytes_per_run):
+        return _bent(bytes_per_run, objects_per_run, horizons)
     mean = sum(bytes_per_run) / runs
     variance = sum((size - mean) ** 2 for size in bytes_per_run) / (runs - 1)
     t = _T95[runs - 2] if runs - 2 < len(_T95) else _NORMAL95
@@ -50,6 +55,81 @@ def project(
     )
 
 
+def _is_bent(bytes_per_run: Sequence[int], objects_per_run: Sequence[int]) -> bool:
+    """Whether each run left more than the one before it: by its objects, or by what they weigh alone."""
+    if len(bytes_per_run) < _ENOUGH_FOR_A_BEND:
+        return False
+    sizes, objects = _unexplained(bytes_per_run), _unexplained(objects_per_run)
+    return sizes <= _UNEXPLAINED or (objects <= _UNEXPLAINED / 4 and sizes <= 4 * _UNEXPLAINED)
+
+
+def _unexplained(per_run: Sequence[int]) -> float:
+    """The part of what tells the runs apart that a rising straight line leaves over; 1 when none rises."""
+    base, slope = _line(per_run)
+    mean = sum(per_run) / len(per_run)
+    if slope <= 0:
+        return 1.0
+    return _left_over(per_run, base, slope) / sum((each - mean) ** 2 for each in per_run)
+
+
+def _left_over(per_run: Sequence[int], base: float, slope: float) -> float:
+    return sum((each - base - slope * run) ** 2 for run, each in enumerate(per_run, 1))
+
+
+def _speeds_up(counted: Sequence[int], bytes_per_run: Sequence[int]) -> bool:
+    """Whether what there was grew faster in the second half, by half of what the runs left more then."""
+    runs, half = len(bytes_per_run), len(bytes_per_run) // 2
+    if len(counted) <= runs:
+        return True
+    last = counted[-runs - 1 :]
+    faster = (last[-1] - last[-1 - half]) - (last[half] - last[0])
+    return faster >= (sum(bytes_per_run[-half:]) - sum(bytes_per_run[:half])) / 2
+
+
+def _bent(
+    bytes_per_run: Sequence[int], objects_per_run: Sequence[int], horizons: Sequence[int]
+) -> tuple[Projection, ...]:
+    """The sums of the straight line that is nearest to what the runs left, with the interval of its sum."""
+    runs = len(bytes_per_run)
+    base, slope = _line(bytes_per_run)
+    counted, middle = _line(objects_per_run), (runs + 1) / 2
+    variance = _left_over(bytes_per_run, base, slope) / (runs - 2)
+    spread = sum((run - middle) ** 2 for run in range(1, runs + 1))
+    t = _T95[runs - 3] if runs - 3 < len(_T95) else _NORMAL95
+    found = []
+    for horizon in horizons:
+        later = horizon * ((horizon + 1) / 2 - middle)
+        doubt = t * sqrt(variance * (horizon + horizon**2 / runs + later**2 / spread))
+        size = _sum_of(base, slope, horizon)
+        found.append(
+            Projection(
+                runs=horizon,
+                bytes=round(size),
+                low_bytes=max(0, round(size - doubt)),
+                high_bytes=round(size + doubt),
+                objects=max(0, round(_sum_of(*counted, horizon))),
+                basis="faster",
+            )
+        )
+    return tuple(found)
+
+
+def _line(per_run: Sequence[int]) -> tuple[float, float]:
+    """Height before run 1 and slope of the straight line that is nearest to what runs 1, 2, ... left."""
+    runs = len(per_run)
+    middle, mean = (runs + 1) / 2, sum(per_run) / runs
+    moment = sum((run - middle) * (left - mean) for run, left in enumerate(per_run, 1))
+    slope = moment / sum((run - middle) ** 2 for run in range(1, runs + 1))
+    return mean - slope * middle, slope
+
+
+def _sum_of(base: float, slope: float, runs: int) -> float:
+    return base * runs + slope * runs * (runs + 1) / 2
+
+
+_ENOUGH_FOR_A_BEND: Final = 8
+_UNEXPLAINED: Final = 0.1
+"""Of what tells the runs apart, what a straight line may leave over; a single step leaves a quarter."""
 _KEPT: Final = ("objects", "native", "mappings", "stacks", "shared_memory", "buffers", "malloc")
 """Rows of the ledger that are not given back by themselves."""
 _CONTRADICTED: Final = 2.0

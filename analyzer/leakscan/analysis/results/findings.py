@@ -224,7 +224,8 @@ class CycleFinding:
 class Projection:
     """Retained bytes after `runs` runs at the measured rate, with its 95 % interval.
 
-    `basis`: "objects" for what the survivors weigh, "process" for the pace of the process, without interval.
+    `basis`: "objects" for what the survivors weigh, "faster" where each run left more than the one before it,
+    "process" for the pace of the process, without interval.
     """
 
     runs: int

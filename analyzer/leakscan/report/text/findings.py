@@ -268,6 +268,8 @@ def _projection(findings: Findings, width: int) -> list[Line]:
     last = findings.projections[-1]
     low, high = size_text(last.low_bytes), size_text(last.high_bytes)
     interval = f" (the last within {low} to {high})" if low != high else ""
+    if last.basis == "faster":
+        interval += f"; each {findings.unit} leaves more than the one before it"
     if last.basis == "process":
         interval = ", at the pace of the process, of which the objects are a part"
     return wrapped(f"{', '.join(parts)}{interval}", width, first="ahead     ", indent=" " * 10)
