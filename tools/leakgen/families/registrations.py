@@ -156,6 +156,8 @@ def tokens_kept(g):
         [tokens],
         f"{tokens}.clear()",
         main_only=True,
+        # A context keeps the variables themselves for ever.
+        is_global=True,
     )
 
 
