@@ -11,8 +11,8 @@ from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.diff import diff
 from leakscan.analysis.graph.garbage import liveness
 from leakscan.analysis.results.findings import Findings, Leak, Path
+from leakscan.analysis.retention import Retention, find_retention, type_history, write_causes
 from leakscan.analysis.slots.reach import Reach, explore
-from leakscan.analysis.told import Told, census_of, tell, write_causes
 from leakscan.heap.census import census
 
 RUNS = 6
@@ -46,11 +46,11 @@ def told(
     *,
     runs: int = RUNS,
     type_counts: Mapping[str, Sequence[int | None]] | None = None,
-) -> Told:
+) -> Retention:
     reach = reached(before, after)
     names = SlotNames(after, reach.modules.type_tiers, reach.paths.parent_ref, reach.numbered)
-    counted = census_of(census(before), after, reach.survivors, runs=runs, type_counts=type_counts)
-    return tell(counted, before, reach, names, runs=runs)
+    counted = type_history(census(before), after, reach.survivors, runs=runs, type_counts=type_counts)
+    return find_retention(counted, before, reach, names, runs=runs)
 
 
 def groups(before: DrawnHeap, after: DrawnHeap, *, runs: int = RUNS) -> list[LeakGroup]:

@@ -12,7 +12,7 @@ from leakscan.analysis.diff import Measured, diff
 from leakscan.analysis.objects.heap import Heap
 from leakscan.analysis.one_snapshot import paths_to_type
 from leakscan.analysis.results.findings import RunFigures, Verdict
-from leakscan.analysis.told import causes_traced
+from leakscan.analysis.retention import causes_traced
 from leakscan.analysis.top import top
 from leakscan.errors import UsageError
 

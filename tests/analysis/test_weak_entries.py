@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from drawn_leaks import each_run, the_leak, told
 from drawn_runs import Analysed
 from heaps import heap
+from leakscan.analysis.causes.leaks import Limits
 from leakscan.analysis.cuts.whatif import freed_by
 from leakscan.analysis.results.findings import Verdict
+from leakscan.analysis.retention import write_causes
 
 FINALIZED = """
 module weakref -> wm; wm: module name=weakref; wm -['finalize']-> ft; ft: type defines=weakref.finalize
@@ -57,6 +59,15 @@ def test_what_only_a_weak_table_leads_to_does_not_give_its_name_to_the_leak():
         "function",
         ["app.CALLS[*]"],
     )
+
+
+def test_what_goes_with_the_entries_of_one_leak_is_told_with_it_beside_another():
+    before = FINALIZED + "; m -['OTHERS']-> others; others: list"
+    grown = FINALIZER.replace("app.Conn", "bytearray") + "; others -[#]-> o#; o#: app.Other birth=#"
+    graphs = [heap(text, meta={"births": True}) for text in (before, before + each_run(grown))]
+    groups, omitted, unacquitted = write_causes(told(*graphs), Limits(), None)
+    assert [group.type_name for group in groups] == ["bytearray", "app.Other"]
+    assert (omitted, unacquitted) == ([], 0)
 
 
 ORM = """

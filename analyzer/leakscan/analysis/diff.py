@@ -35,11 +35,17 @@ from leakscan.analysis.lines.sourcelines import ReadSource
 from leakscan.analysis.numbering import numbered
 from leakscan.analysis.results.findings import Cut, Findings, Growth, Projection, RunFigures, Verdict
 from leakscan.analysis.results.memory import MemoryLedger
+from leakscan.analysis.retention import (
+    cut_slots,
+    find_retention,
+    type_history,
+    verdicts_by_type,
+    write_causes,
+)
 from leakscan.analysis.slots.reach import Reach, explore
 from leakscan.analysis.stuck.find import find_waits
 from leakscan.analysis.stuck.groups import Waits
 from leakscan.analysis.stuck.in_leaks import accused, stuck_survivors
-from leakscan.analysis.told import census_of, cut_slots, tell, verdicts_by_type, write_causes
 from leakscan.analysis.type_filter import is_named
 from leakscan.analysis.units import in_units
 from leakscan.analysis.works import told_works, with_works, works_between
@@ -121,7 +127,7 @@ def diff(
     region = find_region(after, life, survivors.is_new)
     after.forget("refcounts")
     names = SlotNames(after, reach.modules.type_tiers, reach.paths.parent_ref, reach.numbered, read_source)
-    counted = census_of(
+    counted = type_history(
         old,
         after,
         survivors,
@@ -130,17 +136,17 @@ def diff(
         runs=runs,
         runs_each=runs_each,
     )
-    told = tell(counted, before, reach, names, runs=runs)
-    groups, omitted, unacquitted = write_causes(told, limits, type_filter)
+    retention = find_retention(counted, before, reach, names, runs=runs)
+    groups, omitted, unacquitted = write_causes(retention, limits, type_filter)
     ledger = measure_groups(
         region, [group.objects for group in groups], named=[group.heads for group in groups]
     )
-    cuts = prepare_cuts(region, names, slots=cut_slots(told, names))
+    cuts = prepare_cuts(region, names, slots=cut_slots(retention, names))
     inputs = JudgeInputs(
-        told.holding,
+        retention.holding,
         names,
-        told.types,
-        {one.slot.identity: one for one in told.judged},
+        retention.types,
+        {one.slot.identity: one for one in retention.judged},
         find_open_sockets(reach),
         extension_types(reach.modules),
     )
@@ -152,7 +158,7 @@ def diff(
     if works is not None:
         judged = with_works(works, judged, region, ledger)
     grown = growth_rows(
-        old, after, survivors, reach.modules, region, runs=runs, verdicts=verdicts_by_type(told, judged)
+        old, after, survivors, reach.modules, region, runs=runs, verdicts=verdicts_by_type(retention, judged)
     )
     if type_filter is None:
         grown_objects = find_growing_objects(before, reach, names, type_bytes=measured.type_bytes, runs=runs)

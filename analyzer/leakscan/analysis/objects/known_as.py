@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from leakscan.analysis.dialects.patterns import FIELDS
+from leakscan.analysis.dialects.patterns import FIELDS, TRIE_NODES
 from leakscan.analysis.dialects.segments import read_segments
 from leakscan.analysis.dialects.segments_v8 import INTERNALS
-from leakscan.analysis.dialects.slotnames import TRIE_NODES, SlotNames
+from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.graph.modules import Modules
 from leakscan.analysis.graph.refs import source_of
 from leakscan.heap.kinds import NO_OBJECT, Kind, ObjectFlag
