@@ -33,7 +33,7 @@ PROGRAM = """
     class Record:
         __slots__ = ("a", "b")
         def __init__(self, i): self.a = "r%d" % i; self.b = (i,)
-    kept = [Record(i) for i in range(300_000)]
+    kept = [Record(i) for i in range(int(sys.argv[2]))]
     def touch():
         while True:
             for record in kept: a, b = record.a, record.b
@@ -48,13 +48,13 @@ IS_FIRST = FIRST.is_dir()
 class Group:
     """A memory cgroup with one program in it."""
 
-    def __init__(self, python: str, number: int) -> None:
+    def __init__(self, python: str, number: int, records: int = 300_000) -> None:
         self.folder = (
             FIRST if IS_FIRST else Path("/sys/fs/cgroup")
         ) / f"leakscan-limit-{os.getpid()}-{number}"
         self.folder.mkdir()
         self.process = subprocess.Popen(
-            [python, "-c", textwrap.dedent(PROGRAM), str(self.folder / "cgroup.procs")],
+            [python, "-c", textwrap.dedent(PROGRAM), str(self.folder / "cgroup.procs"), str(records)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -96,38 +96,54 @@ class Group:
 def main() -> int:
     parser = argparse.ArgumentParser(formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--attaches", type=int, default=200)
+    parser.add_argument("--records", type=int, default=300_000, help="that the program keeps, 200 B each")
     parser.add_argument("--most-room", type=float, default=1.2, help="of what the program uses")
+    parser.add_argument("--hold", type=float, default=1.0, help="seconds that a program may stand still")
     parser.add_argument("--seed", type=int, default=14)
     parser.add_argument("--python", default=sys.executable)
     options = parser.parse_args()
     dice = random.Random(options.seed)
     outcomes: Counter[str] = Counter()
+    near: Counter[str] = Counter()
+    held: list[float] = []
     others: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         for number in range(-(-options.attaches // ATTACHES_EACH)):
-            group = Group(options.python, number)
+            group = Group(options.python, number, options.records)
             for _ in range(ATTACHES_EACH):
                 share = 0.01 * (options.most_room / 0.01) ** dice.random()
                 group.leave(int(group.used_bytes() * share))
+                outcome = "snapshots"
                 try:
-                    with Attachment(group.process.pid) as target:
-                        target.snapshot(Path(folder) / "x.heap")
-                    outcomes["snapshots"] += 1
+                    with Attachment(group.process.pid, hold_seconds=options.hold) as target:
+                        taken = target.snapshot(Path(folder) / "x.heap")
+                    held.append(taken.pause_seconds)
                 except NoRoom as error:
-                    outcomes[
+                    outcome = (
                         "broken off"
                         if "broken off" in error.message
                         else "child taken by the kernel"
                         if "took it" in error.message
                         else "refused"
-                    ] += 1
+                    )
                 except LeakscanError as error:
                     others.append(error.message)
+                    outcome = "others"
+                outcomes[outcome] += 1
+                # Of the limit, a tenth at most was left.
+                if share / (1 + share) <= 0.1:
+                    near[outcome] += 1
                 if not group.lives():
                     outcomes["programs killed"] += 1
                     break
             group.close()
-    print(json.dumps({"outcomes": dict(sorted(outcomes.items())), "others": others[:5]}, indent=1))
+    result = {
+        "outcomes": dict(sorted(outcomes.items())),
+        "within_a_tenth_of_the_limit": dict(sorted(near.items())),
+        "longest_pause_seconds": max(held, default=0),
+        "others": others[:5],
+    }
+    print(json.dumps(result, indent=1))
     return 1 if outcomes["programs killed"] or others else 0
 
 

@@ -129,7 +129,7 @@ and what holds is the name in it."""
 
 @dataclass(frozen=True)
 class Plan:
-    """One program. `room_bytes`: of the cgroup, for all of it. `way`: steady, bursts, strokes, asyncio or forks."""
+    """One program. `room_bytes`: of the cgroup, for all of it; `way`: steady, bursts, asyncio, ..."""
 
     holder: str
     object: str
@@ -277,8 +277,8 @@ def main() -> int:
                 "right": is_right,
                 "journal": [
                     {k: line.get(k) for k in ("time_unix", "event", "file", "reason", "status", "interval",
-                     "seconds", "waited_seconds", "pause_seconds", "blocks", "needed_bytes", "room_bytes", "tight",
-                     "hurried", "held")}
+                     "seconds", "waited_seconds", "pause_seconds", "blocks", "needed_bytes", "room_bytes",
+                     "tight", "hurried", "held")}
                     for line in lines[1:]
                 ],
             }  # fmt: skip

@@ -60,6 +60,13 @@ def attach(
     timeout: Annotated[
         float, option(metavar="SECONDS", help="Longest wait for the process to let leakscan in.")
     ] = 30.0,
+    hold: Annotated[
+        float,
+        option(
+            metavar="SECONDS",
+            help="Longest time that a process near its memory limit stands still for its snapshot; 0: never.",
+        ),
+    ] = 1.0,
     via: Annotated[
         str, option(help="auto, ptrace, remote-exec (3.14+), gdb or lldb (these can end the process).")
     ] = "auto",
@@ -87,6 +94,7 @@ def attach(
             overwrite=overwrite,
             via=via,
             timeout_seconds=timeout,
+            hold_seconds=hold,
             as_json=as_json,
         )
     if guard:
@@ -98,7 +106,10 @@ def attach(
     said = _Said(as_json)
     try:
         path = _output_path(pid, output, is_series=minutes is not None, overwrite=overwrite)
-        with interrupts_as_exceptions(), Attachment(pid, via=via, timeout_seconds=timeout) as target:
+        with (
+            interrupts_as_exceptions(),
+            Attachment(pid, via=via, timeout_seconds=timeout, hold_seconds=hold) as target,
+        ):
             if minutes is not None:
                 return _series(target, path, minutes, every, redact_keys, overwrite, said)
             is_file = path.suffix == _SUFFIX

@@ -24,6 +24,7 @@ def attach_tree(
     overwrite: bool,
     via: str,
     timeout_seconds: float,
+    hold_seconds: float,
     as_json: bool,
 ) -> int:
     """Look `rounds` times at all workers; the exit code. With more than one, births are counted meanwhile."""
@@ -43,7 +44,11 @@ def attach_tree(
                     due += every_seconds
                     time.sleep(max(0.0, due - time.monotonic()))
                 looked = tree.look(
-                    arm=arm or is_series, redact_keys=redact_keys, via=via, timeout_seconds=timeout_seconds
+                    arm=arm or is_series,
+                    redact_keys=redact_keys,
+                    via=via,
+                    timeout_seconds=timeout_seconds,
+                    hold_seconds=hold_seconds,
                 )
                 _say(tree, looked, as_json=as_json)
         except KeyboardInterrupt:

@@ -31,7 +31,7 @@ namespace agent {
 namespace {
 
 constexpr char kFileName[] = "/leakscan-agent.so";
-constexpr double kChildSeconds = 3600;
+constexpr double kChildSeconds = 3600, kHurriedShare = 0.6;
 
 char folder[kPathBytes];  // the library's own, as this process sees it
 
@@ -58,7 +58,10 @@ class Held {
           gil_(PyGILState_Ensure()),
           collects_(PyGC_Disable()),
           got_(monotonic_seconds()) {}
-    ~Held() {
+    ~Held() { let_go(); }
+    void let_go() {
+        if (is_over_) return;
+        is_over_ = true;
         PyErr_Clear();
         if (collects_) PyGC_Enable();
         PyGILState_Release(gil_);
@@ -73,53 +76,69 @@ class Held {
     PyGILState_STATE gil_;
     int collects_;
     double got_;
+    bool is_over_ = false;
 };
 
 // What the child's table takes for each object (walk/nodes.h), and with the hashes of texts (walk/texts.h).
 constexpr long long kBytesAnObject = 16, kBytesWithTexts = 32;
 
-// `room`: what the child may take for its table, or negative: as much as it needs. `may_be_tight`: there is enough for
-// a walk without a table.
-void snapshot(Pipes& pipes, bool redacts_keys, bool is_aside, bool is_filtered, long long room, bool may_be_tight) {
-    record::Started started;
-    double waited, pause;
-    long blocks;
+// What is asked for. `room`: what the child may take for its table, or negative: as much as it needs. `may_be_tight`:
+// there is enough for a walk without a table. `held_seconds`: the program stands still for the walk, for so long at most.
+struct Order {
+    bool redacts_keys, is_aside, is_filtered;
+    long long room;
+    bool may_be_tight;
+    double held_seconds;
+};
+
+void snapshot(Pipes& pipes, const Order& order) {
+    Held held;
+    if (pipes.is_lost()) return;
+    const double waited = held.waited();
     const unsigned run = session.interval;
+    const long blocks = allocated_blocks();
+    const bool is_tight = order.room >= 0 && blocks * kBytesAnObject > order.room;
+    if (is_tight && !order.may_be_tight)
+        return pipes.say("forked pid=0 needed=%lld objects=%ld", blocks * kBytesAnObject, blocks);
+    record::Started started;
     {
-        Held held;
-        waited = held.waited();
-        if (pipes.is_lost()) return;
-        blocks = allocated_blocks();
-        const bool is_tight = room >= 0 && blocks * kBytesAnObject > room;
-        if (is_tight && !may_be_tight)
-            return pipes.say("forked pid=0 needed=%lld objects=%ld", blocks * kBytesAnObject, blocks);
         const int heap = pipes.open_heap();
         const bool is_dated = births::armed() && !guard::counts_births();
-        Meta meta(run, redacts_keys, is_dated);
-        const int flags = record::kFlagAgent | (redacts_keys ? record::kFlagRedactKeys : 0) |
-                          (is_filtered ? record::kFlagFiltered : 0) | (is_dated ? 0 : record::kFlagUndated) |
-                          (is_tight ? record::kFlagTight : 0) |
-                          (room >= 0 && blocks * kBytesWithTexts > room ? record::kFlagNoTexts : 0);
+        Meta meta(run, order.redacts_keys, is_dated);
+        const int flags = record::kFlagAgent | (order.redacts_keys ? record::kFlagRedactKeys : 0) |
+                          (order.is_filtered ? record::kFlagFiltered : 0) | (is_dated ? 0 : record::kFlagUndated) |
+                          (is_tight ? record::kFlagTight : 0) | (order.held_seconds > 0 ? record::kFlagHeld : 0) |
+                          (order.room >= 0 && blocks * kBytesWithTexts > order.room ? record::kFlagNoTexts : 0);
         started = record::start({heap, flags, meta.text(), meta.bytes(), "", 0});
         close(heap);
-        const bool ends_interval = !(is_aside && session.for_capture);
+        const bool ends_interval = !(order.is_aside && session.for_capture);
         if (is_dated && started.pid > 0 && ends_interval && births::begin_run(static_cast<std::uint16_t>(run + 1)))
             session.interval++;
-        pause = held.held_for();
     }
+    const double pause = held.held_for();
     pipes.say("forked waited_seconds=%.6f pause_seconds=%.6f run=%u births=%d pid=%ld errno=%d reason=%s", waited,
               pause, run, births::armed() && !guard::counts_births(), started.pid, started.error,
               started.reason ? started.reason : "");
     if (started.pid <= 0) return;
-    const record::Ended ended = record::wait_for(started.pid, kChildSeconds);
+    const auto let_go = [](void* context) { static_cast<Held*>(context)->let_go(); };
+    record::Hold hold{order.held_seconds, let_go, &held, 0, order.held_seconds > 0};
+    // A walk with a table ends early rather than go on while every page that is written exists twice.
+    double hurried_seconds = order.held_seconds * kHurriedShare;
+    const auto must_hurry = [](void* context, double seconds) {
+        const double limit = *static_cast<double*>(context);
+        return limit > 0 && seconds > limit;
+    };
+    const record::Watch watch{[](void*) { return true; }, must_hurry, &hurried_seconds};
+    const record::Ended ended = record::wait_for(started.pid, kChildSeconds, &watch, &hold);
     record::MallocTotals malloc;
     if (record::malloc_totals(&malloc))
         pipes.say(
-            "ended status=%s code=%d blocks=%ld malloc_used=%llu malloc_free=%llu malloc_mapped=%llu"
+            "ended status=%s code=%d blocks=%ld held_seconds=%.6f malloc_used=%llu malloc_free=%llu malloc_mapped=%llu"
             " malloc_main_used=%llu",
-            ended.status, ended.code, blocks, malloc.used, malloc.free, malloc.mapped, malloc.main_used);
+            ended.status, ended.code, blocks, hold.held_for, malloc.used, malloc.free, malloc.mapped, malloc.main_used);
     else
-        pipes.say("ended status=%s code=%d blocks=%ld", ended.status, ended.code, blocks);
+        pipes.say("ended status=%s code=%d blocks=%ld held_seconds=%.6f", ended.status, ended.code, blocks,
+                  hold.held_for);
 }
 
 void arm(Pipes& pipes, bool for_capture) {
@@ -169,8 +188,10 @@ void obey(Pipes& pipes) {
             pipes.say("refused reason=%s", reason);
         } else if (!std::strncmp(order, "snapshot", 8)) {
             const char* const room = std::strstr(order, "room=");
-            snapshot(pipes, std::strstr(order, "redact"), std::strstr(order, "aside"), is_filtered,
-                     room ? std::atoll(room + 5) : -1, std::strstr(order, "tight"));
+            const char* const hold = std::strstr(order, "hold=");
+            snapshot(pipes, {std::strstr(order, "redact") != nullptr, std::strstr(order, "aside") != nullptr, is_filtered,
+                             room ? std::atoll(room + 5) : -1, std::strstr(order, "tight") != nullptr,
+                             hold ? static_cast<double>(std::atoll(hold + 5)) / 1000 : 0});
         } else if (!std::strncmp(order, "arm", 3)) {
             arm(pipes, std::strstr(order, "capture"));
         } else if (!std::strncmp(order, "guard ", 6)) {

@@ -563,7 +563,7 @@ Taken Guard::take(const char* file, const char* reason, const Reading& seen) {
         writing_ = next;
         room_before_ = now.room;
         const record::Watch watch{may_go_on, must_hurry, this};
-        record::Hold hold{holds_ ? kHeldSeconds : 0, let_go, this, 0};
+        record::Hold hold{holds_ ? kHeldSeconds : 0, let_go, this, 0, false};
         ended = record::wait_for(child.pid, child_seconds_, &watch, &hold);
         pause += hold.held_for;
         holds_done_ += holds_;

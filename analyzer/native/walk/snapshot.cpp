@@ -288,8 +288,10 @@ void lift(int resource) {
         lift(RLIMIT_DATA);
     }
     // A service in production comes first, where there is time.
-    if (gathered.input.flags & kFlagAgent && !(gathered.input.flags & kFlagSmallCache))
+    if (gathered.input.flags & kFlagAgent && !(gathered.input.flags & (kFlagSmallCache | kFlagHeld)))
         setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + 10);
+    // Where the program waits for it, it is the service that waits: first in line, as far as it may be.
+    if (gathered.input.flags & kFlagHeld) setpriority(PRIO_PROCESS, 0, -20);
     rlimit none{0, 0};
     setrlimit(RLIMIT_CORE, &none);
     stack_t stack{};
@@ -413,6 +415,12 @@ Ended wait_for(long pid, double timeout_seconds, const Watch* watch, Hold* hold)
     int status = 0;
     bool late = false, is_broken_off = false, is_told_to_hurry = false;
     double broken_off_at = 0;
+    // Not killed at once: while its memory is torn down it is none that the kernel could take, and the program would be.
+    const auto break_off = [&](double at) {
+        is_broken_off = true;
+        broken_off_at = at;
+        kill(static_cast<pid_t>(pid), kBreakOff);
+    };
     timespec pause{0, 200'000};
 #if defined(__linux__)
     constexpr int kOptions = __WALL;
@@ -428,7 +436,10 @@ Ended wait_for(long pid, double timeout_seconds, const Watch* watch, Hold* hold)
             return {"lost", error};
         }
         const double elapsed = monotonic_seconds() - start;
-        if (hold && elapsed >= hold->seconds) let_go();
+        if (hold && elapsed >= hold->seconds) {
+            if (!hold->ends_child) let_go();
+            else if (!is_broken_off) break_off(elapsed);
+        }
         if (timeout_seconds >= 0 && elapsed > timeout_seconds && !late) {
             late = true;
             kill(static_cast<pid_t>(pid), SIGKILL);
@@ -437,13 +448,7 @@ Ended wait_for(long pid, double timeout_seconds, const Watch* watch, Hold* hold)
             is_told_to_hurry = true;
             kill(static_cast<pid_t>(pid), kHurry);
         }
-        if (watch && !is_broken_off && !watch->may_go_on(watch->context)) {
-            is_broken_off = true;
-            broken_off_at = elapsed;
-            // Not killed at once: while its memory is torn down it is none that the kernel could take, and the
-            // program would be.
-            kill(static_cast<pid_t>(pid), kBreakOff);
-        }
+        if (watch && !is_broken_off && !watch->may_go_on(watch->context)) break_off(elapsed);
         if (is_broken_off && elapsed - broken_off_at > kGiveBackSeconds) kill(static_cast<pid_t>(pid), SIGKILL);
         nanosleep(&pause, nullptr);
         if (pause.tv_nsec < 5'000'000) pause.tv_nsec += pause.tv_nsec / 4;

@@ -11,10 +11,11 @@ namespace record {
 // written goes to the disk at once, for its pages count as memory where there is little left. kFlagUndated: births are
 // somebody else's. kFlagNoTexts: no hashes of texts, which take 16 bytes each. kFlagTight: no table of the objects
 // either: walked twice, with bits alone (marks.h). kFlagValues: what texts say that occur more than once, too.
+// kFlagHeld: the program waits for the child, which runs with the same priority.
 // kFlagAmple: memory cannot run out before the child has made itself the first to go, and nobody waits for that.
 inline constexpr int kFlagCensus = 1, kFlagRedactKeys = 2, kFlagInProcess = 4, kFlagAgent = 8, kFlagFiltered = 16,
                      kFlagSmallCache = 32, kFlagUndated = 64, kFlagNoTexts = 128, kFlagTight = 256,
-                     kFlagValues = 512, kFlagAmple = 1024;
+                     kFlagValues = 512, kFlagAmple = 1024, kFlagHeld = 2048;
 
 struct Request {
     int fd;
@@ -58,6 +59,7 @@ struct Hold {
     void (*let_go)(void* context);
     void* context;
     double held_for;
+    bool ends_child;  // rather than that it goes on beside a program that runs: it is broken off before
 };
 Ended wait_for(long pid, double timeout_seconds, const Watch* watch = nullptr, Hold* hold = nullptr);
 

@@ -185,7 +185,7 @@ MANY = """
 @needs_attach()
 def test_a_process_at_its_limit_is_refused_with_figures_and_lives(tmp_path: Path):
     with limited() as (folder, limit), running(MANY, env={**os.environ, "GROUP": str(folder)}) as target:
-        (folder / limit).write_text(str(int((folder / usage(limit)).read_text()) + 10 * MIB))
+        (folder / limit).write_text(str(int((folder / usage(limit)).read_text()) + 7 * MIB))
         with pytest.raises(NoRoom, match=r"left in its memory cgroup .* blocks need about"):
             snapshot_of(target.pid, tmp_path / "x.heap")
         assert target.ask() == "on"
@@ -210,6 +210,44 @@ def test_there_is_a_snapshot_and_a_warning_where_a_tenth_is_left(tmp_path: Path)
             taken = attached.snapshot(tmp_path / "x.heap")
         assert target.ask() == "on"
     assert any("memory was short" in warning for warning in taken.warnings)
+    assert types_in(tmp_path / "x.heap")["__main__.Rec"] == 400000
+
+
+WRITES = MANY.replace(
+    'print("ready")',
+    """
+    import threading
+    def write():
+        while True:
+            for each in kept: a, b = each.a, each.b
+    threading.Thread(target=write, daemon=True).start()
+    print("ready")""",
+)
+LONG_SECONDS = 60.0
+"""That the program may stand still, on a machine with a tenth of a core for it."""
+
+
+@needs_root()
+@needs_attach()
+def test_a_program_that_writes_all_of_its_memory_stands_still_for_its_snapshot(tmp_path: Path):
+    with limited() as (folder, limit), running(WRITES, env={**os.environ, "GROUP": str(folder)}) as target:
+
+        def leave_room() -> None:
+            (folder / limit).write_text(str(int((folder / usage(limit)).read_text()) + 24 * MIB))
+
+        leave_room()
+        for seconds in (0, 0.001):  # never, or for too short a time
+            with (
+                Attachment(target.pid, hold_seconds=seconds) as attached,
+                pytest.raises(NoRoom, match=r"broken off|is left"),
+            ):
+                attached.snapshot(tmp_path / "x.heap")
+        leave_room()
+        with Attachment(target.pid, hold_seconds=LONG_SECONDS) as attached:
+            taken = attached.snapshot(tmp_path / "x.heap")
+        assert target.ask() == "on"
+    assert any("stood still" in warning for warning in taken.warnings)
+    assert taken.pause_seconds < LONG_SECONDS
     assert types_in(tmp_path / "x.heap")["__main__.Rec"] == 400000
 
 

@@ -129,6 +129,10 @@ class Agent:
             elif ended.word != "ended":
                 raise AttachError("the target answered what it was not asked")
 
+    def read_from(self, heap: int) -> None:
+        """From now on the heap comes through this descriptor."""
+        self._heap = heap
+
     def _heap_block(self) -> bytes:
         try:
             return os.read(self._heap, _BLOCK_BYTES)

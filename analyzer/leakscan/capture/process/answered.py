@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from leakscan.capture.process.agent import Answer
-from leakscan.capture.process.headroom import ROOM_HINT, Room, least_room
+from leakscan.capture.process.headroom import ROOM_HINT, Room, held_room
 from leakscan.errors import (
     AttachError,
     LeakscanError,
@@ -30,7 +30,7 @@ UNGUARDED: Final = {
 def no_room(pid: int, forked: Answer, room: Room | None, rss_bytes: int) -> NoRoom:
     return NoRoom(
         f"too little memory is left for a snapshot of process {pid}: {room.text if room else 'unknown'}; its"
-        f" {forked.number('objects')} blocks need about {size_text(least_room(rss_bytes))}",
+        f" {forked.number('objects')} blocks need about {size_text(held_room(rss_bytes))}",
         hint=ROOM_HINT,
     )
 
@@ -70,10 +70,16 @@ def check_forked(pid: int, forked: Answer) -> None:
         )
 
 
-def check_ended(pid: int, ended: Answer) -> None:
+def check_ended(pid: int, ended: Answer, *, hold_seconds: float = 0) -> None:
     status, code = ended.text("status"), ended.number("code")
     if status == "ok":
         return
+    if status == "broken-off":
+        raise NoRoom(
+            f"the snapshot of process {pid} was broken off: memory is short, so that the process stood still,"
+            f" and {hold_seconds:g} s were not enough",
+            hint=f"--hold {max(5, 5 * hold_seconds):g} lets it stand still for longer; {ROOM_HINT}",
+        )
     if status == "no-memory" or (status == "crashed" and code == signal.SIGKILL):
         raise NoRoom(
             f"the recording child of process {pid} got no memory, or the kernel took it to free some",

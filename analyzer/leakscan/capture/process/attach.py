@@ -32,8 +32,10 @@ from leakscan.capture.process.filters import check_filter
 from leakscan.capture.process.headroom import (
     ROOM_HINT,
     ROOM_KEPT,
+    ROOM_KEPT_HELD,
     ROOM_TO_ENTER,
     beside_the_table,
+    held_room,
     least_room,
     room_of,
     rss_of,
@@ -54,6 +56,9 @@ DEFAULT_TIMEOUT_SECONDS: Final = 30.0
 _STALL_SECONDS: Final = 60.0
 _LEAVE_SECONDS: Final = 5.0
 _HELLO_SECONDS: Final = 5.0
+DEFAULT_HOLD_SECONDS: Final = 1.0
+"""That a program near its limit stands still for its walk, at most."""
+_HELD_TOLD: Final = 0.02
 _LEAST_LIMIT: Final = 1 << 30
 _LIMIT_FACTOR: Final = 8
 """A snapshot takes at most 60 bytes for an object, which takes 16 at least; the rest is for its names."""
@@ -90,9 +95,15 @@ class Attachment:
     """
 
     def __init__(
-        self, pid: int, *, via: str = "auto", timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+        self,
+        pid: int,
+        *,
+        via: str = "auto",
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        hold_seconds: float = DEFAULT_HOLD_SECONDS,
     ) -> None:
         self._timeout = timeout_seconds
+        self._hold_seconds = hold_seconds
         self._started = time.monotonic()
         self.process = Process(pid)
         self.pid = pid
@@ -104,6 +115,7 @@ class Attachment:
         self._via = via
         self._folder: PrivateFolder | None = None
         self._is_stuck = False
+        self._room_kept = ROOM_KEPT
         self.python = ""
 
     def __enter__(self) -> Attachment:
@@ -162,9 +174,25 @@ class Attachment:
         It ends an interval where births are armed, unless it `is_aside` and they were armed for a capture.
         AttachError, RecordError: there is none, and nothing was left behind.
         """
+        try:
+            return self._snapshot(path, redact_keys=redact_keys, is_aside=is_aside)
+        except NoRoom:
+            # Where no page is written meanwhile, and no table kept, a third of that is enough.
+            if not self._can_hold():
+                raise
+        return self._snapshot(path, redact_keys=redact_keys, is_aside=is_aside, is_held=True)
+
+    def _can_hold(self) -> bool:
+        room = room_of(self.pid)
+        if room is None or self._is_stuck or self._hold_seconds <= 0:
+            return False
+        return room.safe_bytes >= held_room(rss_of(self.pid))
+
+    def _snapshot(self, path: Path, *, redact_keys: bool, is_aside: bool, is_held: bool = False) -> Taken:
         start, time_unix = time.monotonic(), time.time()
         rss_bytes = rss_of(self.pid)
         room = room_of(self.pid)
+        self._room_kept = ROOM_KEPT_HELD if is_held else ROOM_KEPT
         partial = path.with_name(path.name + ".partial")
         try:
             with partial.open("wb") as file:
@@ -172,14 +200,19 @@ class Attachment:
                 order = "snapshot" + " redact" * redact_keys + " aside" * is_aside
                 if room is not None:
                     order += f" room={max(0, room.safe_bytes - beside_the_table(rss_bytes))}"
-                    order += " tight" * (room.safe_bytes >= least_room(rss_bytes))
+                    order += " tight" * (is_held or room.safe_bytes >= least_room(rss_bytes))
+                order += f" hold={self._hold_seconds * 1000:.0f}" * is_held
                 self._agent.order(order)
                 forked = self._answer("forked", time.monotonic() + self._timeout)
                 if forked.number("needed"):
                     raise no_room(self.pid, forked, room, rss_bytes)
                 check_forked(self.pid, forked)
-                ended = self._received(file, rss_bytes)
-            check_ended(self.pid, ended)
+                try:
+                    ended = self._received(file, rss_bytes, is_held=is_held)
+                except NoRoom:
+                    self._break_off()
+                    raise
+            check_ended(self.pid, ended, hold_seconds=self._hold_seconds if is_held else 0)
             warnings = check_whole(self.pid, partial)
             os.replace(partial, path)
         except OSError as error:
@@ -192,19 +225,32 @@ class Attachment:
             is_armed=bool(forked.number("births")),
             interval=forked.number("run"),
             waited_seconds=forked.seconds("waited_seconds"),
-            pause_seconds=forked.seconds("pause_seconds"),
+            pause_seconds=forked.seconds("pause_seconds") + ended.seconds("held_seconds"),
             seconds=time.monotonic() - start,
             bytes=path.stat().st_size,
             memory=allocator_figures(ended),
-            warnings=(*warnings, *self._lost_births(forked)),
+            warnings=(*warnings, *_stood_still(ended), *self._lost_births(forked)),
         )
 
-    def _received(self, file: BinaryIO, rss_bytes: int) -> Answer:
-        packing = Packing(file)
+    def _break_off(self) -> None:
+        """Have the child end: nobody reads what it writes any more."""
+        assert self._folder is not None
+        self._folder.close_heap()
+        try:
+            self._agent.answer("ended", until=time.monotonic() + _LEAVE_SECONDS)
+        except TargetGone as error:
+            raise self._gone_or_stuck(error, "while its snapshot was broken off") from None
+        except TookTooLong:
+            self._is_stuck = True
+        self._agent.read_from(self._folder.open_heap())
+
+    def _received(self, file: BinaryIO, rss_bytes: int, *, is_held: bool) -> Answer:
+        # While the program waits, nothing is packed: that takes longer than the walk.
+        packing = None if is_held else Packing(file)
         seconds = max(_STALL_SECONDS, self._timeout)
         try:
             ended = self._agent.receive(
-                packing,
+                packing or file,
                 most_bytes=_LEAST_LIMIT + _LIMIT_FACTOR * rss_bytes,
                 stall_seconds=seconds,
                 watch=self._check_room_is_left,
@@ -217,7 +263,8 @@ class Attachment:
                 f"process {self.pid} sent nothing of its heap for {seconds:g} s",
                 hint="its recording child does not get to run; it ends by itself. --timeout waits longer",
             ) from None
-        packing.close()
+        if packing is not None:
+            packing.close()
         return ended
 
     def _lost_births(self, forked: Answer) -> tuple[str, ...]:
@@ -344,7 +391,7 @@ class Attachment:
     def _check_room_is_left(self) -> None:
         """While the child lives, each page that the program writes is copied once."""
         room = room_of(self.pid)
-        if room is not None and room.safe_bytes < ROOM_KEPT:
+        if room is not None and room.safe_bytes < self._room_kept:
             raise NoRoom(
                 f"the snapshot of process {self.pid} was broken off before memory ran out: {room.text}",
                 hint=ROOM_HINT,
@@ -357,6 +404,13 @@ class Attachment:
         while time.monotonic() < until and _has_agent_thread(self.pid):
             time.sleep(pause)
             pause = min(pause * 2, 0.05)
+
+
+def _stood_still(ended: Answer) -> tuple[str, ...]:
+    seconds = ended.seconds("held_seconds")
+    if seconds < _HELD_TOLD:
+        return ()
+    return (f"memory was short: the process stood still for {seconds:.2f} s, so that none was needed twice",)
 
 
 def _has_agent_thread(pid: int) -> bool:

@@ -14,7 +14,7 @@ from leakscan.capture.directory.run_file import (
     read_run_file,
     write_run_file,
 )
-from leakscan.capture.process.attach import Attachment, Taken
+from leakscan.capture.process.attach import DEFAULT_HOLD_SECONDS, Attachment, Taken
 from leakscan.capture.process.attached import AttachedCapture
 from leakscan.capture.process.workers import command_of, workers_below
 from leakscan.errors import AttachError, LeakscanError
@@ -73,13 +73,15 @@ class AttachedTree:
         redact_keys: bool = False,
         via: str = "auto",
         timeout_seconds: float = 30.0,
+        hold_seconds: float = DEFAULT_HOLD_SECONDS,
     ) -> list[Looked]:
         """One snapshot of each worker that there is now. A worker that cannot be looked at stops no other.
 
         With `arm` births are counted in it from its first snapshot on, and go on when this returns.
         """
         looked = [
-            self._look_at(pid, arm, redact_keys, via, timeout_seconds) for pid in workers_below(self._pid)
+            self._look_at(pid, arm, redact_keys, via, timeout_seconds, hold_seconds)
+            for pid in workers_below(self._pid)
         ]
         self._overwrite = False
         for each in looked:
@@ -99,9 +101,11 @@ class AttachedTree:
                 continue  # it is ending: its births end with it
         self.ours.clear()
 
-    def _look_at(self, pid: int, arm: bool, redact_keys: bool, via: str, timeout: float) -> Looked:
+    def _look_at(
+        self, pid: int, arm: bool, redact_keys: bool, via: str, timeout: float, hold: float
+    ) -> Looked:
         try:
-            with Attachment(pid, via=via, timeout_seconds=timeout) as target:
+            with Attachment(pid, via=via, timeout_seconds=timeout, hold_seconds=hold) as target:
                 capture = AttachedCapture(self.directory / str(pid), target, overwrite=self._overwrite)
                 is_armed_here = arm and not capture.has_snapshots and target.arm(for_capture=True)
                 taken = capture.take(target, redact_keys=redact_keys)

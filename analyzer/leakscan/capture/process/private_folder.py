@@ -73,6 +73,8 @@ class PrivateFolder:
         self.orders = self._pipe(ORDERS, os.O_RDWR)
         self.answers = self._pipe(ANSWERS, os.O_RDWR)
         self.heap = self._pipe(HEAP, os.O_RDONLY)
+        # To open it anew by what it is, and not by its name.
+        self._heap_itself = self._opened(HEAP, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, self._folder)
         # From here on the target's user may rename and replace in it; what we need is open.
         self._give(self._folder)
 
@@ -97,6 +99,18 @@ class PrivateFolder:
             with contextlib.suppress(OSError):
                 os.rmdir(self._name, dir_fd=self._parent)
             del self._folder
+
+    def close_heap(self) -> None:
+        """Who writes into it notices, and ends."""
+        self._descriptors.remove(self.heap)
+        os.close(self.heap)
+
+    def open_heap(self) -> int:
+        """The same pipe again, empty; the descriptor."""
+        self.heap = self._opened(
+            f"/proc/self/fd/{self._heap_itself}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+        )
+        return self.heap
 
     @property
     def library(self) -> str:
