@@ -99,6 +99,24 @@ def test_a_list_of_their_states_does_not():
     assert slots(f"{ROW}\nstates -[#]-> s#")["app.STATES[*]"] is Verdict.LEAK
 
 
+def test_what_multiprocessing_does_when_an_object_dies_goes_with_it():
+    before = """
+    module multiprocessing.util -> u; u: module name=multiprocessing.util; u -['_finalizer_registry']-> table
+    module app -> m; m: module name=app; m -['PROXIES']-> proxies; proxies: list; table: dict
+    """
+    grown = """
+    proxies -[#]-> p#; p#: multiprocessing.managers.DictProxy birth=#; p# -[._close]-> f#
+    table -[key '<k>']-> k#; table -[<k>]-> f#; k#: tuple birth=#
+    f#: multiprocessing.util.Finalize birth=# size=99
+    f# -[._weakref]-> w#; w#: weakref.ReferenceType birth=#; w# -[~]-> p#; w# -[slot __callback__]-> f#
+    """
+    leak = the_leak(before, grown)
+    assert (leak.type_name, [member.pattern for member in leak.cut.members]) == (
+        "multiprocessing.managers.DictProxy",
+        ["app.PROXIES[*]"],
+    )
+
+
 @st.composite
 def weak_tables(draw: st.DrawFn) -> str:
     """New objects that an old list and each other hold, values of a weak table by those among them."""

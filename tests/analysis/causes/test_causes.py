@@ -38,6 +38,24 @@ def test_a_class_of_the_program_names_a_leak_from_a_twentieth_of_its_weight_on(s
     assert name(grown, before=f"{ONE}; {library}") == expected
 
 
+@pytest.mark.parametrize(
+    ("outer", "inner", "expected"),
+    [
+        ("lib.Frame", "lib.blocks.Manager", "lib.Frame"),
+        ("lib.Frame", "other.Manager", "other.Manager"),
+        ("app.Run", "app.Output", "app.Output"),
+    ],
+)
+def test_what_a_library_is_made_of_inside_does_not_name_a_leak(outer: str, inner: str, expected: str):
+    at = "at=/usr/lib/python3/site-packages"
+    libraries = "".join(
+        f"; module {module} -> l{number}; l{number}: module name={module} {at}/{number}.py:1"
+        for number, module in enumerate(("lib", "lib.blocks", "other"))
+    )
+    grown = f"a -[#]-> x#; x#: {outer} size=9 birth=#; x# -[.s]-> s#; s#: {inner} size=900 birth=#"
+    assert name(grown, before=f"{ONE}{libraries}") == expected
+
+
 @pytest.mark.parametrize("inner", ["decimal.Decimal", "dict"])
 @pytest.mark.parametrize(("size", "is_named"), [(95, False), (105, True)])
 def test_what_a_list_holds_names_a_leak_when_it_is_most_of_it(inner: str, size: int, is_named: bool):

@@ -114,16 +114,25 @@ def _best_named(members: Sequence[_Member], worst: Mapping[int, bool], *, least:
 
 
 def _inside_thin_wrappers(best: _Member, candidates: Sequence[_Member]) -> _Member:
-    """What a class holds one for one, and that is nearly all of it, says more than the class."""
+    """What a class holds one for one, and that is nearly all of it, says more than the class.
+
+    Unless it is what one library is made of inside: of a DataFrame, its reader does not know the blocks.
+    """
     for member in sorted(candidates, key=lambda member: member.depth):
         if (
             member.depth > best.depth
             and member.tier <= best.tier
             and member.count == best.count
             and member.retained >= _THIN_WRAPPER * best.retained
+            and not _is_inside_of_a_library(best, member)
         ):
             best = member
     return best
+
+
+def _is_inside_of_a_library(outer: _Member, inner: _Member) -> bool:
+    package, dot, _ = outer.name.partition(".")
+    return outer.tier == inner.tier == Tier.LIBRARY and bool(dot) and inner.name.startswith(f"{package}.")
 
 
 def _outermost(members: Sequence[_Member], worst: Mapping[int, bool]) -> int:

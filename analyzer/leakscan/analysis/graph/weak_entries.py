@@ -25,6 +25,9 @@ _FINALIZER: Final = "weakref.finalize._Info"
 _STATE: Final = "sqlalchemy.orm.state.InstanceState"
 """A value of an identity map of SQLAlchemy (1.4-2.1): its weak reference `obj` to the row calls `_cleanup`,
 which strikes it off."""
+_FINALIZE: Final = "multiprocessing.util.Finalize"
+"""A value of `multiprocessing.util._finalizer_registry` of CPython 3.11-3.15: its `_weakref` to a proxy, a
+pool or a queue calls it, which strikes it off."""
 _VALUES: Final = (Kind.KEY_STR, Kind.KEY_INT, Kind.KEY_OTHER)
 
 
@@ -48,8 +51,8 @@ def find_weak_entries(graph: HeapGraph, is_live: Bools) -> WeakEntries:
         return NONE
     refs = np.flatnonzero((key_of != NO_OBJECT)[graph.ref_targets]).astype(np.uint32)
     refs = refs[~np.isin(kinds_of(graph, refs), (Kind.WEAK, Kind.TYPE))]
-    is_state = np.isin(graph.ref_targets[refs], _of_types(graph, (_STATE,)))
-    refs = refs[~is_state | np.isin(kinds_of(graph, refs), _VALUES)]
+    is_listed = np.isin(graph.ref_targets[refs], _of_types(graph, (_STATE, _FINALIZE)))
+    refs = refs[~is_listed | np.isin(kinds_of(graph, refs), _VALUES)]
     keys = key_of[graph.ref_targets[refs]]
     others, has_other = _other_halves(graph, refs)
     refs, keys = np.concatenate((refs, others[has_other])), np.concatenate((keys, keys[has_other]))
@@ -69,7 +72,7 @@ def _keys(graph: HeapGraph) -> U32:
     calls[owners[is_callback]] = True
     is_target = (kinds_of(graph, refs) == Kind.WEAK) & calls[owners]
     key_of[owners[is_target]] = graph.ref_targets[refs[is_target]]
-    for waiting, label in ((_FINALIZER, "weakref"), (_STATE, "obj")):
+    for waiting, label in ((_FINALIZER, "weakref"), (_STATE, "obj"), (_FINALIZE, "_weakref")):
         refs, owners = refs_with_sources(graph, _of_types(graph, (waiting,)))
         waits = key_of[graph.ref_targets[refs]]
         is_known = (waits != NO_OBJECT) & np.isin(graph.ref_labels[refs], strings_equal(graph.strings, label))
