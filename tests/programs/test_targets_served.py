@@ -107,7 +107,11 @@ def leak_of(
 
 @pytest.mark.parametrize("server", kinds(SERVERS, "uvicorn", "gunicorn", "flask with its reloader"))
 def test_a_server_is_started_asked_and_ended(
-    tmp_path: Path, port: int, server: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    port: int,
+    server: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ):
     monkeypatch.chdir(tmp_path)
     source, command = SERVERS[server]
@@ -116,6 +120,7 @@ def test_a_server_is_started_asked_and_ended(
     for keep, texts, leak in (("SEEN.append(Seen())", (CHAT,), (RUNS, "Seen")), ("pass", twice, None)):
         (tmp_path / "app.py").write_text(source.format(keep=keep, after="SEEN.remove(seen)"))
         assert leak_of(tmp_path, port, command, *texts) == leak
+        assert ("--mode abandon leaves early" in capfd.readouterr().err) == ("/stream" in texts)
 
 
 @pytest.mark.parametrize("mode", kinds(["abandon", "cancel"], "abandon"))

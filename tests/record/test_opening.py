@@ -111,6 +111,7 @@ def test_a_method_gets_an_object_of_its_class():
         ("test_shop.py", "name a test of it: test_shop.py::test_pay"),
         ("tool", "-- python -m tool"),
         ("app.pyz", "-- python app.pyz"),
+        ("pytest", "it runs as a command: -- pytest"),
         ("nothing", "write package.module:callable"),
     ],
 )

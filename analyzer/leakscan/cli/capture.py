@@ -187,6 +187,10 @@ def _summary(captured: Capture) -> str:
         f"captured {visible(captured.target)}: {captured.runs_completed} runs, {_ends(captured)}",
         f"  scenario   {captured.scenario}; mode {captured.mode}; {runtime}",
     ]
+    if captured.mode == "consume" and "stream" in captured.scenario:
+        lines.append(
+            "  streams    read to their ends; --mode abandon leaves early, --mode all tries every end"
+        )
     if len(captured.census) > 1:
         first, last = captured.census[0], captured.census[-1]
         if first.object_count:

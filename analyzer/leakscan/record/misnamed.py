@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from typing import Final
 
@@ -32,6 +33,8 @@ def notebook(target: str) -> CaptureError | None:
 def _instead(target: str) -> str:
     written = target.rstrip("/:")
     file = _file_of(written)
+    if not file and os.path.isfile(os.path.join(os.path.dirname(sys.executable), written)):
+        return f"with --on-call or --every 30s it runs as a command: -- {written}"
     if not file:
         return "write package.module:callable or path/to/file.py:callable"
     functions = list(_functions_of(file))

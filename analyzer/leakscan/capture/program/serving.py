@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import struct
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -101,8 +102,13 @@ def by_requests(
     def drive(program: Program) -> Orders:
         yield from _until_it_answers(server)
         # Workers are up once one of them has answered.
-        for request in requests:
-            client.send(request, "consume")
+        is_streamed = [client.send(request, "consume") for request in requests]
+        if mode == "consume" and any(is_streamed):
+            print(
+                "the response is a stream, and each is read to its end; --mode abandon leaves early",
+                file=sys.stderr,
+                flush=True,
+            )
         yield Wait(_WORKERS_SECONDS)
         program.captured = _worker(server, program)
         while True:
@@ -159,8 +165,8 @@ class _Client:
         self._chunks = chunks
         self._seconds = timeout_seconds
 
-    def send(self, request: WebRequest, mode: str) -> None:
-        """CaptureError: it was refused, or not answered in time."""
+    def send(self, request: WebRequest, mode: str) -> bool:
+        """Whether the response came in pieces. CaptureError: it was refused, or not answered in time."""
         line = f"{request.method} {request.path}"
         connection = self._connection()
         try:
@@ -171,6 +177,7 @@ class _Client:
                 headers={"Connection": "close", **dict(request.headers)},
             )
             response = connection.getresponse()
+            is_streamed = response.chunked or "event-stream" in response.getheader("Content-Type", "")
             if mode == "consume":
                 while response.read1(1 << 16):
                     pass
@@ -183,6 +190,7 @@ class _Client:
                     connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 response.close()
             _check_status(request, response.status, line)
+            return is_streamed
         except TimeoutError:
             raise CaptureError(
                 f"{line} was not answered within {self._seconds:g} seconds", hint="a longer --timeout"
