@@ -150,6 +150,7 @@ DOORS: dict[str, Call] = {
     "works_recorded": lambda rng, g: [],
     "works_of": lambda rng, g: [rng.choice((g, 1, None, len, Graph, [], "x"))],
     "malloc_figures": lambda rng, g: [],
+    "malloc_in_use": lambda rng, g: [],
     "malloc_owner": lambda rng, g: [],
     "malloc_trim": lambda rng, g: [],
     "guard_start": lambda rng, g: [

@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_wheel import make
+from pytest_wheel import make, make_sdist
 
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
@@ -101,7 +101,8 @@ def main(arguments: Sequence[str]) -> int:
         work = Path(folder)
         sdist, wheel = build(output, work)
         lacking = missing_in(wheel)
-        for path in (sdist, wheel, make(wheel, output)):
+        recorder = make_sdist(sdist, output)
+        for path in (sdist, wheel, make(wheel, output), recorder):
             print(f"{path.name}: {path.stat().st_size} bytes")
         failed = [f"the wheel lacks {name}" for name in lacking]
         for version, python in interpreters().items():
@@ -116,6 +117,13 @@ def main(arguments: Sequence[str]) -> int:
         run(bare / "bin" / "pip", "install", "-q", wheel)
         run(sys.executable, "-m", "cyclonedx_py", "environment", bare / "bin" / "python", "-o", sbom)
         print(f"{sbom.name}: {len(json.loads(sbom.read_text())['components'])} components")
+        built = work / "recorder"
+        run(sys.executable, "-m", "venv", built)
+        # As where there is no wheel: it is compiled.
+        run(built / "bin" / "pip", "install", "-q", "pytest", recorder)
+        options = {"env": {**os.environ, "LEAKSCAN": str(bare / "bin" / "leakscan")}, "cwd": str(work)}
+        (work / "test_smoke.py").write_text("def test_it():\n    pass\n")
+        print(run(built / "bin" / "pytest", "-q", "--leakscan", "test_smoke.py", **options).splitlines()[-1])
     for sentence in failed:
         print(f"error: {sentence}", file=sys.stderr)
     return int(bool(failed))

@@ -1,17 +1,21 @@
-"""Makes the distribution leakscan-pytest out of a wheel of leakscan-heap: recorder and plugin, nothing else.
+"""Makes the distribution leakscan-pytest out of leakscan-heap's: recorder and plugin, nothing else.
 
-Usage: pytest_wheel.py WHEEL [FOLDER]   Writes leakscan_pytest-VERSION-TAGS.whl beside WHEEL, or into FOLDER.
+Usage: pytest_wheel.py WHEEL|SDIST [FOLDER]   Writes leakscan_pytest-VERSION-TAGS.whl, or its .tar.gz, beside
+the file given, or into FOLDER.
 
 It needs nothing but the standard library, so that `pip freeze` of the tests' environment is the same but for
-itself. The files are those of leakscan-heap's wheel, the native module included, in a folder of their own:
+itself. The files are those of leakscan-heap, the native module included (an sdist builds it), in a folder of their own:
 both can be installed together, and leakscan-heap's own plugin is the one that is used then.
 """
 
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
+import io
 import sys
+import tarfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,10 +49,41 @@ if not _is_whole("leakscan"):
     finally:
         sys.path.remove(str(Path(__file__).parent / "recorder"))
 '''
+PROJECT = """[build-system]
+requires = ["scikit-build-core>=0.10"]
+build-backend = "scikit_build_core.build"
+
+[project]
+name = "leakscan-pytest"
+version = "{version}"
+description = "{summary}"
+readme = "README.md"
+license = "MIT"
+license-files = ["LICENSE"]
+requires-python = ">=3.11"
+classifiers = ["Framework :: Pytest", "Topic :: Software Development :: Testing"]
+
+[project.entry-points.pytest11]
+leakscan_pytest = "leakscan_pytest"
+
+[tool.scikit-build]
+minimum-version = "0.10"
+cmake.build-type = "Release"
+cmake.define.LEAKSCAN_FOLDER = "{inside}leakscan"
+wheel.py-api = "cp311"
+wheel.packages = ["leakscan_pytest"]
+"""
+NATIVE = ("CMakeLists.txt", "LICENSE", "analyzer/native/")
+"""What of leakscan-heap's sdist the native module is built of."""
+SUMMARY = "pytest --leakscan without dependencies: records in the environment of the tests, analysed by a leakscan elsewhere"
+README = """The pytest plugin of [leakscan-heap](https://pypi.org/project/leakscan-heap/) for the environment of your tests:
+standard library and one native module, no dependencies. The analysis is done by a `leakscan` of the same version on
+PATH (`uv tool install leakscan-heap`), or the one that the variable LEAKSCAN names.
+"""
 METADATA = """Metadata-Version: 2.4
 Name: leakscan-pytest
 Version: {version}
-Summary: pytest --leakscan without dependencies: records in the environment of the tests, analysed by a leakscan elsewhere
+Summary: {summary}
 License-Expression: MIT
 License-File: LICENSE
 Requires-Python: >=3.11
@@ -56,10 +91,7 @@ Classifier: Framework :: Pytest
 Classifier: Topic :: Software Development :: Testing
 Description-Content-Type: text/markdown
 
-The pytest plugin of [leakscan-heap](https://pypi.org/project/leakscan-heap/) for the environment of your tests:
-standard library and one native module, no dependencies. The analysis is done by a `leakscan` of the same version on
-PATH (`uv tool install leakscan-heap`), or the one that the variable LEAKSCAN names.
-"""
+{readme}"""
 
 
 def make(wheel: Path, folder: Path) -> Path:
@@ -74,7 +106,7 @@ def make(wheel: Path, folder: Path) -> Path:
         files[info + "WHEEL"] = archive.read(old)
         files[info + "licenses/LICENSE"] = archive.read(old.replace("/WHEEL", "/licenses/LICENSE"))
     files["leakscan_pytest/__init__.py"] = ENTRY.encode()
-    files[info + "METADATA"] = METADATA.format(version=version).encode()
+    files[info + "METADATA"] = METADATA.format(version=version, summary=SUMMARY, readme=README).encode()
     files[info + "entry_points.txt"] = b"[pytest11]\nleakscan_pytest = leakscan_pytest\n"
     made = folder / f"leakscan_pytest-{version}-{tags}.whl"
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -82,6 +114,37 @@ def make(wheel: Path, folder: Path) -> Path:
             _write(archive, path, content)
         rows = [f"{path},{_hash(content)},{len(content)}" for path, content in sorted(files.items())]
         _write(archive, info + "RECORD", "\n".join([*rows, f"{info}RECORD,,\n"]).encode())
+    return made
+
+
+def make_sdist(sdist: Path, folder: Path) -> Path:
+    """The sdist of leakscan-pytest that belongs to an sdist of leakscan-heap."""
+    name, version = sdist.name.removesuffix(".tar.gz").split("-", 1)
+    if name != "leakscan_heap":
+        raise SystemExit(f"error: {sdist} is no sdist of leakscan-heap")
+    files = {
+        "pyproject.toml": PROJECT.format(version=version, summary=SUMMARY, inside=INSIDE).encode(),
+        "README.md": README.encode(),
+        "PKG-INFO": METADATA.format(version=version, summary=SUMMARY, readme=README).encode(),
+        "leakscan_pytest/__init__.py": ENTRY.encode(),
+    }
+    with tarfile.open(sdist) as archive:
+        for member in archive:
+            path = member.name.partition("/")[2]
+            if not member.isfile() or (stream := archive.extractfile(member)) is None:
+                continue
+            if path.startswith(NATIVE):
+                files[path] = stream.read()
+            elif path.startswith("analyzer/") and is_part(path.removeprefix("analyzer/")):
+                files[INSIDE + path.removeprefix("analyzer/")] = stream.read()
+    made = folder / f"leakscan_pytest-{version}.tar.gz"
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w") as archive:
+        for path, content in sorted(files.items()):
+            entry = tarfile.TarInfo(f"leakscan_pytest-{version}/{path}")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    made.write_bytes(gzip.compress(whole.getvalue(), mtime=0))
     return made
 
 
@@ -106,8 +169,9 @@ def main(arguments: Sequence[str]) -> int:
     if not 1 <= len(arguments) <= 2:
         print(__doc__, file=sys.stderr)
         return 2
-    wheel = Path(arguments[0])
-    print(make(wheel, Path(arguments[1]) if len(arguments) > 1 else wheel.parent))
+    given = Path(arguments[0])
+    folder = Path(arguments[1]) if len(arguments) > 1 else given.parent
+    print(make(given, folder) if given.suffix == ".whl" else make_sdist(given, folder))
     return 0
 
 

@@ -28,6 +28,9 @@ def snapshot_wait(pid: int, timeout_seconds: float) -> tuple[str, int]:
     """`ok`; `write-error` with the errno; `crashed` with the signal; `timeout` (the child was killed);
     `no-memory`; `lost` with the errno of waiting. A negative timeout waits for ever."""
 
+def malloc_in_use() -> int | None:
+    """Bytes of glibc's allocator handed out, to be compared; None where another one serves malloc."""
+
 def malloc_figures() -> tuple[int, int, int, int] | None:
     """Bytes of glibc's allocator: in use in its arenas, free in them, mapped one by one, in use in the main
     arena. None where another one serves malloc."""

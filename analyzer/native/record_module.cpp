@@ -74,6 +74,14 @@ PyObject* malloc_figures(PyObject*, PyObject*) {
     return Py_BuildValue("(KKKK)", all.used, all.free, all.mapped, all.main_used);
 }
 
+// malloc_in_use() -> bytes of glibc's allocator handed out, its cache for this thread filled first so that figures can be
+// compared; None where another one serves malloc. Holds the GIL; takes the allocator's own locks for a moment.
+PyObject* in_use(PyObject*, PyObject*) {
+    unsigned long long bytes = 0;
+    if (!malloc_in_use(&bytes)) Py_RETURN_NONE;
+    return PyLong_FromUnsignedLongLong(bytes);
+}
+
 // malloc_owner() -> name of the library whose `malloc` this process calls, None when unknown.
 PyObject* malloc_owner(PyObject*, PyObject*) {
     const char* const library = malloc_library();
@@ -143,6 +151,7 @@ PyMethodDef record_methods[] = {{"support", record::support, METH_NOARGS, nullpt
                                 {"snapshot_start", record::snapshot_start, METH_VARARGS, nullptr},
                                 {"snapshot_wait", record::snapshot_wait, METH_VARARGS, nullptr},
                                 {"malloc_figures", record::malloc_figures, METH_NOARGS, nullptr},
+                                {"malloc_in_use", record::in_use, METH_NOARGS, nullptr},
                                 {"malloc_owner", record::malloc_owner, METH_NOARGS, nullptr},
                                 {"malloc_trim", record::malloc_trim, METH_NOARGS, nullptr},
                                 {"map_figures", record::map_figures, METH_VARARGS, nullptr},

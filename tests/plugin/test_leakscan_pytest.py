@@ -7,13 +7,13 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from leakscan import __version__
-from leakscan.pytest_plugin import analyst
 from leakscan.suite.serve import serve
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -116,7 +116,16 @@ def test_it_says_so_when_the_program_is_none_that_fits(run, program: str):
     assert f"{program} is no leakscan {__version__}: it does not answer the plugin" in result.stderr
 
 
-@pytest.mark.parametrize("hello", [{"protocol": analyst.PROTOCOL + 1, "version": "9.9.9"}, {}], ids=len)
+def test_a_leakscan_of_another_version_is_not_asked(run, tmp_path: Path):
+    program = tmp_path / "old"
+    program.write_text('#!/bin/sh\nread hello\necho \'{"protocol": 1, "version": "0.0.9"}\'\ncat\n')
+    program.chmod(0o755)
+    result = run(LEAKSCAN=str(program))
+    assert result.returncode == pytest.ExitCode.USAGE_ERROR
+    assert f"the plugin of leakscan {__version__} and leakscan 0.0.9 do not fit" in result.stderr
+
+
+@pytest.mark.parametrize("hello", [{"version": "9.9.9"}, {}], ids=len)
 def test_a_plugin_of_another_version_is_told_which_two_do_not_fit(hello: dict[str, object]):
     answers = io.StringIO()
     serve(io.StringIO(json.dumps({"ask": "hello", **hello}) + "\n"), answers, lambda *_: pytest.fail())
@@ -135,3 +144,22 @@ def test_the_wheel_needs_nothing_and_holds_no_analysis(wheel: Path):
     inside = {name.split("/")[3] for name in names if name.startswith("leakscan_pytest/recorder/")}
     assert {"record", "pytest_plugin", "errors.py"} <= inside
     assert not inside & {"analysis", "answers", "capture", "cli", "heap", "report", "suite"}
+
+
+def test_its_sdist_holds_the_same_and_what_the_native_module_is_built_of(wheel: Path, tmp_path: Path):
+    whole = tmp_path / f"leakscan_heap-{__version__}.tar.gz"
+    with tarfile.open(whole, "w:gz", compresslevel=1) as archive:
+        for name in ("CMakeLists.txt", "LICENSE", "README.md", "analyzer"):
+            archive.add(
+                ROOT / name,
+                f"leakscan_heap-{__version__}/{name}",
+                filter=lambda entry: None if "__pycache__" in entry.name else entry,
+            )
+    subprocess.run([sys.executable, ROOT / "tools" / "pytest_wheel.py", whole], check=True)
+    with tarfile.open(tmp_path / f"leakscan_pytest-{__version__}.tar.gz") as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    with zipfile.ZipFile(wheel) as archive:
+        python = {name for name in archive.namelist() if name.endswith((".py", "py.typed"))}
+    native = {str(path.relative_to(ROOT)) for path in (ROOT / "analyzer" / "native").rglob("*.*")}
+    assert python | native | {"CMakeLists.txt", "LICENSE", "pyproject.toml", "PKG-INFO"} <= names
+    assert not {name for name in names if "/analysis/" in name or "/cli/" in name}

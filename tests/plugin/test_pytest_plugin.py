@@ -417,6 +417,60 @@ def test_what_pytest_keeps_for_fixtures_that_are_done_is_no_leftover(suite):
     result.assert_outcomes(passed=2)
 
 
+def test_the_ordinary_run_is_one_of_those_that_are_looked_at(suite):
+    result = suite(
+        """
+        import pytest
+
+        class Session:
+            pass
+
+        KEPT, CALLS = [], []
+
+        def called(name):
+            CALLS.append(name)
+            return CALLS.count(name)
+
+        @pytest.fixture
+        def store():
+            return [Session()]
+
+        def test_first(store):
+            called("first")
+
+        def test_nothing(store):
+            called("nothing")
+
+        def test_prints():
+            print("hello", called("prints"))
+
+        def test_every_second_run():
+            if called("second") % 2 == 0:
+                KEPT.append(Session())
+
+        def test_the_other_second_run():
+            if called("other") % 2 == 1:
+                KEPT.append(Session())
+
+        def test_skipped_at_last():
+            if called("skipped") == 2:
+                KEPT.append(Session())
+                pytest.skip("no more")
+
+        def test_so_many_runs():
+            assert (CALLS.count("nothing"), CALLS.count("skipped")) == (2, 2)
+            # What its report keeps would be no run like the others.
+            assert CALLS.count("prints") > 2
+            assert min(CALLS.count("second"), CALLS.count("other")) > 8
+        """,
+        "--leakscan",
+        "-rE",
+    )
+    result.assert_outcomes(passed=6, errors=2, skipped=1)
+    for name in ("test_every_second_run", "test_the_other_second_run"):
+        result.stdout.fnmatch_lines([f"*ERROR at teardown of {name}*", "*3 Session survive 6 runs*"])
+
+
 def test_what_a_test_measures_itself_counts_where_all_of_it_is_marked(suite):
     result = suite(
         """

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -13,7 +15,7 @@ from collections.abc import Callable
 import pytest
 
 from leakscan.record import births
-from leakscan.record.first_look import MOST_RUNS, leaves_nothing
+from leakscan.record.first_look import MOST_RUNS, RECOGNISED_AFTER, Look, Said, leaves_nothing
 
 
 class Thing:
@@ -36,9 +38,6 @@ def test_what_leaves_nothing_is_told_before_all_runs_are_made() -> None:
     def run() -> None:
         [Thing() for _ in range(1000)]
 
-    # Blocks that glibc keeps back for each size look like more of its memory until there are seven.
-    for _ in range(10):
-        run()
     still, calls = counted(run)
     assert still and calls < MOST_RUNS
 
@@ -202,3 +201,113 @@ def test_what_takes_more_room_at_times_is_told_from_what_stays() -> None:
 
     assert leaves_nothing(run)
     assert calls[0] < 8
+
+
+def test_what_the_c_library_keeps_back_of_freed_blocks_does_not_grow() -> None:
+    sizes = array("q", range(600, 1000, 25))
+    calls = array("q", [0])
+
+    def run() -> None:
+        # Each run is the first to free blocks of its sizes.
+        for size in sizes[2 * calls[0] : 2 * calls[0] + 2]:
+            [bytearray(size) for _ in range(3)]
+        calls[0] += 1
+
+    assert counted(run)[0]
+    assert calls[0] < MOST_RUNS
+
+
+def test_a_run_that_looks_at_its_callers_leaves_no_frames_of_them() -> None:
+    def run() -> None:
+        frame = sys._getframe()
+        while frame.f_back is not None:
+            frame = frame.f_back
+
+    assert counted(run) == (True, 2)
+
+
+def test_what_goes_on_filling_caches_with_a_bound_is_nothing_after_three_runs() -> None:
+    numbers = iter(range(1000, 2000))
+
+    @functools.lru_cache(maxsize=100)
+    def cached(text: str) -> tuple[str, float]:
+        return text[1:], float(text)
+
+    def run() -> None:
+        cached(str(next(numbers)))
+        re.compile(f"a text with {next(numbers)}")
+
+    assert counted(run) == (True, RECOGNISED_AFTER)
+
+
+@pytest.mark.parametrize("maxsize", [100, None])
+def test_what_is_held_beside_a_bounded_cache_too_or_by_one_without_a_bound_is_not_nothing(
+    maxsize: int | None,
+) -> None:
+    numbers = iter(range(1000, 2000))
+    kept: list[object] = []
+
+    @functools.lru_cache(maxsize=maxsize)
+    def cached(text: str) -> tuple[str, float]:
+        return text[1:], float(text)
+
+    def run() -> None:
+        found = cached(str(next(numbers)))
+        if maxsize is not None:
+            kept.append(found[1])
+
+    assert counted(run) == (False, MOST_RUNS)
+
+
+def look_with_a_run_elsewhere(run: Callable[[], object]) -> tuple[Said, Said]:
+    """What it says before and after a run that somebody else makes."""
+    look = Look(run)
+    look.open()
+    try:
+        before = look.ask(spares_last=True)
+        look.begin_elsewhere()
+        run()
+        look.pause_elsewhere()
+        return before, look.end_elsewhere()
+    finally:
+        look.close()
+
+
+def test_the_last_run_may_be_made_by_somebody_else() -> None:
+    calls = array("q", [0])
+
+    def run() -> None:
+        calls[0] += 1
+
+    assert look_with_a_run_elsewhere(run) == (Said.ONE_RUN_MORE, Said.NOTHING)
+    assert calls[0] == 2
+
+
+def test_what_that_run_leaves_is_looked_at_again() -> None:
+    kept: list[Thing] = []
+    calls = array("q", [0])
+
+    def run() -> None:
+        calls[0] += 1
+        if calls[0] % 2 == 0:
+            kept.append(Thing())
+
+    assert look_with_a_run_elsewhere(run) == (Said.ONE_RUN_MORE, Said.SOMETHING)
+    assert calls[0] == MOST_RUNS
+
+
+def test_what_others_make_while_that_run_pauses_is_not_its_own() -> None:
+    others: list[object] = []
+    look = Look(lambda: None)
+    look.open()
+    try:
+        assert look.ask(spares_last=True) is Said.ONE_RUN_MORE
+        for _ in range(3):
+            look.begin_elsewhere()
+            # What dies here lies on a free list.
+            [[1.5 * len(others)], {"a": others}]
+            look.pause_elsewhere()
+            others.append([[1.5 * len(others)], {"a": 1}, Thing()])
+        assert look.end_elsewhere() is Said.NOTHING
+    finally:
+        look.close()

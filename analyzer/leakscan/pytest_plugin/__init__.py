@@ -22,6 +22,7 @@ from leakscan.pytest_plugin.asked import MARKER, Asked, asked_of
 from leakscan.pytest_plugin.ending import ALLOWED, LEAK, Kept, lines_of_leaks, said_at_end
 
 if TYPE_CHECKING:
+    from leakscan.pytest_plugin.looking import TestLook
     from leakscan.pytest_plugin.measuring import Measuring
 
 # Any in this file: what tests and their fixtures return, and JSON values.
@@ -30,6 +31,7 @@ _ANALYST: Final = pytest.StashKey[Analyst]()
 _OUTCOME: Final = pytest.StashKey[str]()
 _REMARK: Final = pytest.StashKey[str]()
 _KEPT: Final = pytest.StashKey[Kept]()
+_LOOK: Final[pytest.StashKey[TestLook]] = pytest.StashKey()
 _MEASURING: Final = pytest.StashKey["Measuring"]()
 """Measuring, which only a session that measures loads."""
 _SAID: Final = pytest.StashKey[list[str]]()
@@ -73,6 +75,10 @@ def pytest_configure(config: pytest.Config) -> None:
     baseline = config.getoption("--leakscan-baseline")
     if (written := config.getoption("--leakscan-write-baseline")) and (where / written).exists():
         raise pytest.UsageError(f"--leakscan-write-baseline: {written} exists; name a new file, or remove it")
+    if config.getoption("--leakscan"):
+        from leakscan.pytest_plugin.looking import Phases
+
+        config.pluginmanager.register(Phases(_LOOK), "leakscan-phases")
     # Nothing is started and no folder made before there is something to ask.
     config.stash[_KEPT] = Kept(config)
     config.stash[_ANALYST] = Analyst(
@@ -128,35 +134,54 @@ def leakscan(request: pytest.FixtureRequest) -> Callable[..., Any]:
     return assert_no_leaks
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Any:
     # Only a session that measures anything loads the recorder.
-    if not isinstance(item, pytest.Function):
-        return
-    try:
-        asked = asked_of(item)
-        if asked is None:
-            return
-        from leakscan.pytest_plugin.runs import RunFailed
+    asked = _asked(item)
+    if asked is None or not isinstance(item, pytest.Function):
+        return (yield)
+    if asked.is_marked:
+        _told(
+            item, lambda: "\n\n".join(text for mode in asked.modes if (text := _leak_in(item, asked, mode)))
+        )
+        return (yield)
+    from leakscan.pytest_plugin.looking import TestLook
 
-        try:
-            texts = [text for mode in asked.modes if (text := _leak_in(item, asked, mode))]
-        except RunFailed as failure:
-            # The ordinary run follows; when it passes, nobody would know that nothing was measured.
-            item.stash[_REMARK] = (
-                f"leaks were not looked for: a run failed. {failure}" if str(failure) else ""
-            )
-            return
+    look = item.stash[_LOOK] = TestLook(_measuring(item.config), item, asked)
+    try:
+        _told(item, lambda: _text_of(item, asked, look.before(nextitem)))
+        return (yield)
+    finally:
+        look.close()
+        del item.stash[_LOOK]
+
+
+def _asked(item: pytest.Item) -> Asked | None:
+    if not isinstance(item, pytest.Function):
+        return None
+    try:
+        return asked_of(item)
+    except LeakscanError as error:
+        item.stash[_OUTCOME] = f"leaks could not be looked for: {error.message}\n{error.hint}".rstrip()
+        return None
+
+
+def _told(item: pytest.Function, text_of: Callable[[], str]) -> None:
+    """Measure, and keep what is to be told of it with the ordinary run."""
+    from leakscan.pytest_plugin.runs import RunFailed
+
+    try:
+        if text := text_of():
+            item.stash[_OUTCOME] = text
+    except RunFailed as failure:
+        # The ordinary run follows; when it passes, nobody would know that nothing was measured.
+        item.stash[_REMARK] = f"leaks were not looked for: a run failed. {failure}" if str(failure) else ""
     except MeasuresItself:
         # The ordinary run follows, and with it what the test asks itself.
         item.stash[_REMARK] = "leaks were not looked for in the whole of it: it measures a part of itself"
-        return
     except LeakscanError as error:
         # The suite goes on: one test that cannot be measured fails, and says why.
         item.stash[_OUTCOME] = f"leaks could not be looked for: {error.message}\n{error.hint}".rstrip()
-        return
-    if texts:
-        item.stash[_OUTCOME] = "\n\n".join(texts)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -175,12 +200,22 @@ def pytest_runtest_call(item: pytest.Item) -> Any:
         item.obj = function
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    look = item.stash.get(_LOOK, None)
+    if look is not None and look.is_waiting:
+        look.pause()
     report = yield
-    text = item.stash.get(_OUTCOME, "")
-    if call.when == "call" and report.passed:
-        if text:
+    is_settled = False
+    if look is not None and look.is_waiting and isinstance(item, pytest.Function):
+        if not report.passed:
+            look.close()
+        elif call.when == "teardown":
+            # The test has been reported as passed: what its ordinary run shows is told with its teardown.
+            is_settled = True
+            _told(item, lambda: _text_of(item, look.asked, look.after()))
+    if (call.when == "call" or is_settled) and report.passed:
+        if text := item.stash.get(_OUTCOME, ""):
             report.outcome = "failed"
             report.longrepr = text
         elif remark := item.stash.get(_REMARK, ""):
@@ -228,6 +263,11 @@ def _leak_in(item: pytest.Function, asked: Asked, mode: str) -> str:
         item.stash[END].close()
         del item.stash[END]
         item.stash[NOT_APPLICABLE] = ""
+    return _text_of(item, asked, answer)
+
+
+def _text_of(item: pytest.Function, asked: Asked, answer: dict[str, Any] | None) -> str:
+    """What fails the test, "" when nothing does; its leaks become properties of its report."""
     if answer is None:
         return ""
     writes_baseline = bool(item.config.getoption("--leakscan-write-baseline"))

@@ -21,8 +21,6 @@ from leakscan.errors import CaptureError, LeakscanError
 
 # Any in this file: JSON values.
 
-PROTOCOL: Final = 1
-"""As leakscan/suite/serve.py has it."""
 VARIABLE: Final = "LEAKSCAN"
 
 
@@ -93,7 +91,7 @@ class Analyst:
             raise CaptureError(
                 f"{words[0]} cannot be started: {error.strerror}", hint=f"name a leakscan by {VARIABLE}"
             ) from None
-        hello = {"ask": "hello", "protocol": PROTOCOL, "version": __version__, **self._hello}
+        hello = {"ask": "hello", "version": __version__, **self._hello}
         try:
             answer = self._exchange(hello)
         except LeakscanError:
@@ -106,6 +104,13 @@ class Analyst:
         if "error" in answer:
             self.close()
             raise CaptureError(answer["error"], hint=answer.get("hint", ""))
+        if answer.get("version") != __version__:
+            # It may be one that does not compare.
+            self.close()
+            raise CaptureError(
+                f"the plugin of leakscan {__version__} and leakscan {answer.get('version', '?')} do not fit",
+                hint="install the same version of both",
+            )
 
     def close(self) -> None:
         """End it; only by the process that started it, not by a child that a test has forked."""

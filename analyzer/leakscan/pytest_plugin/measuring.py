@@ -12,9 +12,8 @@ import pytest
 from leakscan.pytest_plugin.analyst import Analyst
 from leakscan.pytest_plugin.asked import Asked
 from leakscan.pytest_plugin.ending import Kept
-from leakscan.pytest_plugin.runs import run_once, tidy, warm
+from leakscan.pytest_plugin.runs import run_once, tidy
 from leakscan.record import births
-from leakscan.record.first_look import what_is_left
 from leakscan.record.growth import AFTER, BEFORE, record_growth
 from leakscan.record.left import Left
 from leakscan.record.session import Session
@@ -31,8 +30,8 @@ class Measuring:
         self._kept = kept
         self._known: list[tuple[str, Answer | None, Left, int]] = []
 
-    def answer(self, item: pytest.Function, asked: Asked, mode: str) -> Answer | None:
-        """What the analyst says of one mode; None when the test leaves nothing.
+    def answer(self, item: pytest.Function, asked: Asked, mode: str) -> Answer:
+        """What the analyst says of one mode of a marked test.
 
         Raises RunFailed, and MeasuresItself where the test records births of its own.
         """
@@ -42,25 +41,34 @@ class Measuring:
             run_once(item)
             births.check_still_ours(armed)
 
+        # The test ends its streams itself, as the mode says.
+        fields = {**self.fields(item, mode, asked.types), "drive": "consume"}
         run.__module__, run.__qualname__ = item.module.__name__, item.name
-        fields: dict[str, Any] = {
-            "target": f"{run.__module__}:{run.__qualname__}",
+        return self._captured(run, asked, fields)
+
+    def fields(self, item: pytest.Function, mode: str, types: tuple[str, ...]) -> dict[str, Any]:
+        """What the analyst is told of a test."""
+        return {
+            "target": f"{item.module.__name__}:{item.name}",
             "mode": mode,
-            "types": asked.types,
+            "types": types,
             "test": item.nodeid,
             "folder": str(item.config.invocation_params.dir),
+            "kept": self._kept.folder,
         }
-        if asked.is_marked:
-            # The test ends its streams itself, as the mode says.
-            return self._captured(run, asked, {**fields, "kept": self._kept.folder, "drive": "consume"})
-        warm(item)
-        left = what_is_left(run, lambda: tidy(item), is_known=lambda each: self._known_as(each) is not None)
-        if left is None:
-            return None
+
+    def is_known(self, left: Left) -> bool:
+        """Whether another test has left that."""
+        return self._known_as(left) is not None
+
+    def grown(
+        self, item: pytest.Function, asked: Asked, left: Left, run: Callable[[], None]
+    ) -> Answer | None:
+        """What the analyst says of a test that leaves something; None when its runs do not after all."""
         known = self._known_as(left)
         if known is not None:
             return self._again(item.nodeid, *known)
-        answer = self._grown(item, run, asked, fields)
+        answer = self._grown(item, run, asked)
         if left.types:
             self._known.append((item.nodeid, answer, left, asked.runs))
         return answer
@@ -96,19 +104,15 @@ class Measuring:
 
         return check
 
-    def _grown(
-        self, item: pytest.Function, run: Callable[[], None], asked: Asked, fields: dict[str, Any]
-    ) -> Answer | None:
+    def _grown(self, item: pytest.Function, run: Callable[[], None], asked: Asked) -> Answer | None:
         # Before the runs: what starting it leaves here is older than they are.
         self._analyst.start()
         with tempfile.TemporaryDirectory(prefix="leakscan-") as folder:
             if not record_growth(run, lambda: tidy(item), runs=asked.runs, folder=folder):
                 return None
             before, after = os.path.join(folder, BEFORE), os.path.join(folder, AFTER)
-            kept = self._kept.folder
-            return self._analyst.ask(
-                "judge", before=before, after=after, runs=asked.runs, kept=kept, **fields
-            )
+            fields = self.fields(item, asked.modes[0], asked.types)
+            return self._analyst.ask("judge", before=before, after=after, runs=asked.runs, **fields)
 
     def _captured(self, run: Callable[[], Any], asked: Asked, fields: dict[str, Any]) -> Answer:
         """The same by a whole capture, as `leakscan capture` makes one."""

@@ -33,8 +33,8 @@ class RunFailed(Exception):
     """A measured run did not pass. Its text is pytest's own report of it, "" when it was skipped."""
 
 
-def run_once(item: pytest.Function) -> None:
-    """Set up, call and tear down. RunFailed: it did not pass."""
+def run_once(item: pytest.Function) -> bool:
+    """Set up, call and tear down; whether that gave nothing to the report. RunFailed: it did not pass."""
     from _pytest.runner import runtestprotocol
 
     properties, sections = len(item.user_properties), len(item._report_sections)
@@ -43,11 +43,18 @@ def run_once(item: pytest.Function) -> None:
         # With the parent as next item only what belongs to this item is torn down, the item itself included.
         reports = runtestprotocol(item, log=False, nextitem=item.parent)  # type: ignore[arg-type]  # has listchain
     failed = next((report for report in reports if not report.passed), None)
+    is_quiet = len(item.user_properties) == properties and len(item._report_sections) == sections
     # What reporting collects for one run would pile up over many.
     del item.user_properties[properties:], item._report_sections[sections:]
-    _drop_done_finalizers(item)
+    drop_done_finalizers(item)
     if failed is not None:
         raise RunFailed("" if failed.skipped else failed.longreprtext)
+    return is_quiet
+
+
+def runs_alike(item: pytest.Function) -> bool:
+    """Whether a run for the report does what `run_once` does."""
+    return not hasattr(getattr(item.obj, "__func__", item.obj), _SETTINGS)
 
 
 @contextlib.contextmanager
@@ -67,7 +74,7 @@ def _same_examples(item: pytest.Function) -> Iterator[None]:
         setattr(function, _SETTINGS, settings)
 
 
-def _drop_done_finalizers(item: pytest.Function) -> None:
+def drop_done_finalizers(item: pytest.Function) -> None:
     """A fixture that outlives the test keeps a finalizer for each use by one that is torn down by now."""
     definitions = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
     for fixture in (each for found in definitions.values() for each in found):

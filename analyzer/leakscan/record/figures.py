@@ -25,10 +25,9 @@ def memory_figures() -> dict[str, int]:
     return figures
 
 
-def heap_in_use() -> tuple[int, int]:
-    """Blocks of the object allocator, and bytes that the C library has handed out (0: unknown)."""
-    malloc = _native.malloc_figures()
-    return sys.getallocatedblocks(), 0 if malloc is None else malloc[0] + malloc[2]
+def heap_in_use() -> int:
+    """Bytes that the C library has handed out, to be compared with what it says later; 0: unknown."""
+    return _native.malloc_in_use() or 0
 
 
 def allocator() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,6 @@ from typing import Any
 from leakscan.analysis.gate import Budget, Gate, KnownLeak, gate, parse_baseline, parse_budget
 from leakscan.analysis.results.findings import Findings
 from leakscan.errors import UsageError
-
-ReadConfiguration = Callable[[Path], Mapping[str, Any]]
-"""What pyproject.toml and the environment say in a folder: `baseline`, `budget`. Any: TOML values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +25,9 @@ class Allowed:
         return gate([findings], today=self.today, budgets=self.budgets, baseline=self.baseline)
 
 
-def allowed_of(request: dict[str, Any], configured: ReadConfiguration) -> Allowed:  # Any: JSON values
-    """What the plugin's options and the project's pyproject.toml say. UsageError: one of them is wrong."""
+def allowed_of(request: dict[str, Any], settings: Mapping[str, Any]) -> Allowed:  # Any: JSON and TOML values
+    """What the plugin's options and the project's `settings` say. UsageError: one of them is wrong."""
     folder = Path(request["folder"])
-    settings = configured(folder)
     baseline, budgets = request["baseline"], request["budgets"]
     if not baseline and settings.get("baseline"):
         baseline = str(folder / settings["baseline"])

@@ -11,23 +11,24 @@ finish   the session is over: files to write -> sentences for its end
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any
 
 from leakscan import __version__
 from leakscan.errors import LeakscanError, UsageError
 
 if TYPE_CHECKING:
     from leakscan.analysis.results.findings import Findings
-    from leakscan.suite.allowed import ReadConfiguration
+    from leakscan.suite.allowed import Allowed
     from leakscan.suite.measured import Capturing
 
 # What analyses is imported by the first question about a test: most sessions have none.
 
-PROTOCOL: Final = 1
 Request = dict[str, Any]  # Any: JSON values, here and below
 Answer = dict[str, Any]
+ReadConfiguration = Callable[[Path], Mapping[str, Any]]
+"""What pyproject.toml and the environment say in a folder: `baseline`, `budget`. Any: TOML values."""
 
 
 def serve(requests: IO[str], answers: IO[str], configured: ReadConfiguration) -> int:
@@ -56,10 +57,8 @@ class _Server:
     """What one session of pytest has asked for so far."""
 
     def __init__(self, configured: ReadConfiguration) -> None:
-        from leakscan.suite.allowed import Allowed
-
         self._configured = configured
-        self._allowed = Allowed()
+        self._allowed_there: Allowed | None = None
         self._capturing: Capturing | None = None
         self._failed: LeakscanError | None = None
 
@@ -92,15 +91,26 @@ class _Server:
         return ask(request)
 
     def _hello(self, request: Request) -> Answer:
-        if request.get("protocol") != PROTOCOL:
+        if request.get("version") != __version__:
             raise UsageError(
                 f"the plugin of leakscan {request.get('version', '?')} and leakscan {__version__} do not fit",
                 hint="install the same version of both",
             )
-        from leakscan.suite.allowed import allowed_of
+        settings = self._configured(Path(request["folder"]))
+        words = (request["baseline"], request["budgets"], settings.get("baseline"), settings.get("budget"))
+        if any(words):
+            from leakscan.suite.allowed import allowed_of
 
-        self._allowed = allowed_of(request, self._configured)
-        return {"protocol": PROTOCOL, "version": __version__}
+            self._allowed_there = allowed_of(request, settings)
+        return {"version": __version__}
+
+    @property
+    def _allowed(self) -> Allowed:
+        if self._allowed_there is None:
+            from leakscan.suite.allowed import Allowed
+
+            self._allowed_there = Allowed()
+        return self._allowed_there
 
     def _judge(self, request: Request) -> Answer:
         from leakscan.suite.measured import findings_between

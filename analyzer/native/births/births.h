@@ -163,12 +163,15 @@ template <class F>
 void for_each_live_block(F&& f) {
     if (!armed()) return;
     shadow::WrittenPages pages;
-    for (std::size_t r = 0; r < shadow::kRegions; ++r) {
-        shadow::Region* const region = shadow::regions[r].load(std::memory_order_acquire);
-        if (!shadow::is_mapped(region)) continue;
-        const std::size_t step = pages.page_bytes() / (region->is_wide ? 2 : 1);
-        for (std::size_t first = 0; first < shadow::kGranules; first += step) {
-            if (!pages.may_be_written(region->narrow() + first * (region->is_wide ? 2 : 1))) continue;
+    shadow::for_each_region([&](std::size_t r, shadow::Region* const region) {
+        if (!shadow::is_mapped(region)) return;
+        const std::size_t width = region->is_wide ? 2 : 1;
+        const std::size_t step = pages.page_bytes() / width;
+        const std::uint8_t* const start = region->narrow();
+        const std::uint8_t* const end = start + shadow::kGranules * width;
+        for (const std::uint8_t* page = start; (page = pages.next_written(page, end)) < end;
+             page += pages.page_bytes()) {
+            const std::size_t first = static_cast<std::size_t>(page - start) / width;
             for (std::size_t g = first; g < first + step; ++g) {
                 if (detail::is_word_empty(region, g)) {
                     g |= detail::word_granules(region) - 1;
@@ -177,7 +180,7 @@ void for_each_live_block(F&& f) {
                 if (const std::uint16_t run = detail::read(region, g)) f(shadow::block_at(r, g), run);
             }
         }
-    }
+    });
 }
 
 // Living blocks born in `run`, and in any of the runs since the baseline; leakscan's own, and what was born

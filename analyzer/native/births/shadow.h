@@ -39,6 +39,10 @@ inline Region* const kUnmapped = reinterpret_cast<Region*>(1);
 
 extern std::atomic<Region*> regions[kRegions];
 
+// A bit for each slot of `regions` that may be taken, set before the slot is: whoever asks all of them reads 32 KB of
+// bits and not 2 MB of slots.
+extern std::atomic<std::uint64_t> taken[kRegions / 64];
+
 // The bytes of the narrow regions again, for the hook: one load less for each allocation.
 extern std::atomic<std::uint8_t*> narrow[kRegions];
 
@@ -58,6 +62,17 @@ inline Region* region_of(const void* block) {
     return index < kRegions ? regions[index].load(std::memory_order_acquire) : kUnmapped;
 }
 
+// Calls f(index, region) for each slot that is taken, those whose mapping failed included, in address order.
+template <class F>
+void for_each_region(F&& f) {
+    for (std::size_t word = 0; word < kRegions / 64; ++word) {
+        for (std::uint64_t bits = taken[word].load(std::memory_order_acquire); bits != 0; bits &= bits - 1) {
+            const std::size_t index = word * 64 + static_cast<std::size_t>(__builtin_ctzll(bits));
+            if (Region* const region = regions[index].load(std::memory_order_acquire)) f(index, region);
+        }
+    }
+}
+
 // Maps the region of `block` if it has none. May lose a race and return the winner's.
 Region* map_region(const void* block, Form form);
 
@@ -67,7 +82,8 @@ void clear(Form form);
 std::uint64_t resident_bytes();
 
 // Which pages of the shadow were ever touched, asked from the kernel in batches: reading all of a
-// sparse region would fault in every page of it. Without /proc every page may be written.
+// sparse region would fault in every page of it. Without /proc every page may be written. Linux 6.7 skips what is
+// empty, ten times as fast as its older answer of a word for each page.
 class WrittenPages {
   public:
     WrittenPages();
@@ -76,15 +92,29 @@ class WrittenPages {
     WrittenPages& operator=(const WrittenPages&) = delete;
 
     std::size_t page_bytes() const { return page_bytes_; }
-    bool may_be_written(const void* address);
+    bool may_be_written(const void* address) { return at(page_of(address)) == page_of(address); }
+
+    // The first page from that address on that may be written: its address, or any address from `end` on.
+    const std::uint8_t* next_written(const std::uint8_t* address, const std::uint8_t* end);
 
   private:
-    static constexpr std::size_t kBatch = 512;
+    static constexpr std::size_t kBatch = 16384;
+
+    std::uint64_t page_of(const void* address) const {
+        return reinterpret_cast<std::uintptr_t>(address) / page_bytes_;
+    }
+    void ask(std::uint64_t first_page);
+    std::uint64_t at(std::uint64_t page);
+    void note(std::uint64_t index) { written_[index / 64] |= std::uint64_t{1} << index % 64; }
+    bool scan();
+    bool read();
+
     std::size_t page_bytes_;
     int file_;
+    bool scans_ = true;
     std::uint64_t first_page_ = ~std::uint64_t{0};
     std::size_t known_ = 0;
-    std::uint64_t entries_[kBatch];
+    std::uint64_t written_[kBatch / 64];
 };
 
 }  // namespace shadow

@@ -11,6 +11,12 @@ struct MallocTotals {
 // False where another allocator serves malloc. Needs no GIL; takes the allocator's locks for a moment.
 bool malloc_totals(MallocTotals* totals);
 
+// Bytes that glibc has handed out, to be compared with what it says later. False as malloc_totals.
+//
+// What the calling thread's cache keeps back of each size counts as handed out: as it fills, it looks like a leak of
+// some bytes a run. So it is filled first, and every later figure has the same cache in it.
+bool malloc_in_use(unsigned long long* bytes);
+
 // Name of the library whose `malloc` this process calls, without its folder; null when unknown.
 const char* malloc_library();
 
