@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -262,6 +263,23 @@ def test_a_process_without_descriptors_is_refused_for_that():
     with running(program) as target:
         assert refusal(target.pid) == (
             "process PID has 64 of 64 file descriptors in use; an attach needs 4 for a moment"
+        )
+        assert target.ask() == "on"
+
+
+@needs_root()
+def test_a_process_that_may_start_no_thread_is_refused_for_that():
+    program = """
+        import resource
+        os.setgroups([]); os.setgid(65534); os.setuid(65534)
+        resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+        print("ready")
+        while line := sys.stdin.readline(): print("on")
+    """
+    with running(program) as target:
+        assert re.sub(r"has \d+", "has N", refusal(target.pid)) == (
+            "process PID may start no thread: its user (uid 65534) has N of 1 processes and threads (ulimit -u);"
+            " an attach needs 2 for a moment"
         )
         assert target.ask() == "on"
 

@@ -41,7 +41,12 @@ from leakscan.capture.process.headroom import (
     rss_of,
 )
 from leakscan.capture.process.private_folder import PrivateFolder
-from leakscan.capture.process.refusals import check_descriptors, check_may_attach, identity_of
+from leakscan.capture.process.refusals import (
+    check_descriptors,
+    check_may_attach,
+    check_threads,
+    identity_of,
+)
 from leakscan.capture.process.vitals import Process, ProcessGone
 from leakscan.capture.process.ways_in import Way, choose_way
 from leakscan.errors import (
@@ -146,6 +151,7 @@ class Attachment:
         check_may_attach(self.pid)
         self._check_room_to_enter()
         check_descriptors(self.pid)
+        check_threads(self.pid)
         who = identity_of(self.pid)
         is_filtered = check_filter(self.pid)
         way: Way = choose_way(self.pid, via=self._via, library=Path(native_path()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,9 @@ from leakscan.errors import AttachError
 _YAMA: Final = Path("/proc/sys/kernel/yama/ptrace_scope")
 _DESCRIPTORS_NEEDED: Final = 4
 """Two pipes, the heap, and the library while it is mapped."""
-_CAP_SYS_PTRACE: Final = 1 << 19
+_TASKS_NEEDED: Final = 2
+"""The agent's thread, and the child that writes."""
+_CAP_SYS_PTRACE, _CAP_SYS_ADMIN, _CAP_SYS_RESOURCE = 1 << 19, 1 << 21, 1 << 24
 _SECCOMP_STRICT, _SECCOMP_FILTER = 1, 2
 
 
@@ -79,17 +82,71 @@ def check_descriptors(pid: int) -> None:
     """AttachError: the process has too few file descriptors left to open the library and its pipes."""
     try:
         used = len(os.listdir(f"/proc/{pid}/fd"))
-        limits = Path(f"/proc/{pid}/limits").read_text().splitlines()
     except OSError:
         return
-    row = next((line for line in limits if line.startswith("Max open files")), "")
-    words = row.removeprefix("Max open files").split()
-    if words and words[0].isdigit() and used + _DESCRIPTORS_NEEDED > int(words[0]):
+    most = _limit_of(pid, "Max open files")
+    if most is not None and used + _DESCRIPTORS_NEEDED > most:
         raise AttachError(
-            f"process {pid} has {used} of {words[0]} file descriptors in use; an attach needs"
+            f"process {pid} has {used} of {most} file descriptors in use; an attach needs"
             f" {_DESCRIPTORS_NEEDED} for a moment",
-            hint=f"raise its limit: prlimit --pid {pid} --nofile={int(words[0]) + 16}:",
+            hint=f"raise its limit: prlimit --pid {pid} --nofile={most + 16}:",
         )
+
+
+def check_threads(pid: int) -> None:
+    """AttachError: the process may start no thread and no child, by `ulimit -u` or its cgroup."""
+    status = status_of(pid)
+    uid = int(status["Uid"].split()[0])
+    is_bound = uid != 0 and not int(status["CapEff"], 16) & (_CAP_SYS_ADMIN | _CAP_SYS_RESOURCE)
+    most = _limit_of(pid, "Max processes") if is_bound else None
+    if most is not None and (used := _tasks_of(uid)) + _TASKS_NEEDED > most:
+        raise AttachError(
+            f"process {pid} may start no thread: its user (uid {uid}) has {used} of {most} processes and"
+            f" threads (ulimit -u); an attach needs {_TASKS_NEEDED} for a moment",
+            hint=f"raise its limit: prlimit --pid {pid} --nproc={max(used, most) + 16}:",
+        )
+    for file, used, most in _task_cgroups(pid):
+        if used + _TASKS_NEEDED > most:
+            raise AttachError(
+                f"process {pid} may start no thread: its cgroup has {used} of {most} (pids.max); an attach"
+                f" needs {_TASKS_NEEDED} for a moment",
+                hint=f"raise it: echo {most + 16} > {file}",
+            )
+
+
+def _tasks_of(uid: int) -> int:
+    """Threads of all processes of that user that can be seen from here."""
+    found = 0
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError, KeyError, AttachError):
+            status = status_of(int(entry.name))
+            found += int(status["Threads"]) * (status["Uid"].split()[0] == str(uid))
+    return found
+
+
+def _task_cgroups(pid: int) -> Iterator[tuple[Path, int, int]]:
+    """(file of the limit, tasks, most tasks) of its cgroups that can be seen from here and have a limit."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers not in ("", "pids") or ".." in path:
+                continue
+            folder = Path("/sys/fs/cgroup", controllers, path.strip("/"))
+            with contextlib.suppress(OSError, ValueError):  # `max` is no number
+                used, most = (int((folder / name).read_text()) for name in ("pids.current", "pids.max"))
+                yield folder / "pids.max", used, most
+
+
+def _limit_of(pid: int, name: str) -> int | None:
+    """The soft limit of that name; None without one."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/limits").read_text().splitlines():
+            word = line.removeprefix(name).split()[:1]
+            if line.startswith(name) and word and word[0].isdigit():
+                return int(word[0])
+    return None
 
 
 def python_children(pid: int) -> list[int]:
