@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -221,6 +222,17 @@ def test_a_quarter_of_the_growth_must_fall_into_the_second_half(at_half_time: in
     first = [run * at_half_time // 4 for run in range(5)]
     second = [at_half_time + (8_000 - at_half_time) * run // 4 for run in range(1, 5)]
     assert goes_on([size * KB for size in (*first, *second)]) is expected
+
+
+@pytest.mark.parametrize(
+    ("late", "expected"),
+    [(2, False), (8, True)],
+    ids=["too slow by now", "fast enough by itself"],
+)
+def test_growth_that_falls_from_run_to_run_is_judged_by_its_later_pace(late: int, expected: bool):
+    """gRPC's pools: 12 kB for each of the first runs, then ever less."""
+    rises = [22, 20, 18, 16, 15, 14, 13, 12, 11, 10, *(late + fall / 10 for fall in range(10, 0, -1))]
+    assert goes_on([round(grown * KB) for grown in itertools.accumulate([0, *rises])]) is expected
 
 
 @pytest.mark.parametrize(("jump", "expected"), [(6, True), (10, False)])

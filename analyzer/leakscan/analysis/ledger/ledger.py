@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Final
 
-from leakscan.analysis.judge.pace import ENOUGH_RUNS
+from leakscan.analysis.judge.pace import ENOUGH_RUNS, trend_of
 from leakscan.analysis.ledger.native_owner import NOBODY_KNOWS
 from leakscan.analysis.results.findings import Verdict
 from leakscan.analysis.results.memory import FileGrowth, MemoryLedger, MemoryRow, MemoryVerdict, NativeSite
@@ -25,6 +26,8 @@ FEWEST_RUNS: Final = 3
 _MOST_POINTS: Final = 120
 _HALF_GOES_ON: Final = 0.25
 """Part of the growth that must fall into the second half of the runs."""
+_FALLS: Final = 1.96
+"""Standard deviations: growth that falls like this by chance in one of forty captures."""
 _STEADY: Final = 0.5
 """The slope over all pairs of runs, over the growth from end to end: a single jump gives 0."""
 _LEAST: Final = {
@@ -258,7 +261,12 @@ def _goes_on(series: Sequence[int], least: int) -> bool:
     grown = series[-1] - series[0]
     if grown < least or _slope(series) * runs < _STEADY * grown:
         return False
-    return series[-1] - series[runs // 2] >= _HALF_GOES_ON * grown
+    late = series[runs // 2 :]
+    if late[-1] - late[0] < _HALF_GOES_ON * grown:
+        return False
+    # Less from run to run, and by now too slow to be a finding: pools of a library that fill.
+    rises = tuple(after - before for before, after in pairwise(series))
+    return trend_of(rises) > -_FALLS or _slope(late) * runs >= least
 
 
 def _causes(rows: Sequence[MemoryRow]) -> list[MemoryRow]:
