@@ -74,3 +74,12 @@ def test_functions_are_called_by_the_name_that_two_hundred_of_them_have(other: i
     after = heap("\n".join((ONE, *grown)))
     (leak,) = diff(heap(ONE, meta={"births": True}), after, runs=6).leaks
     assert leak.name == (expected or "function in app.A[*]")
+
+
+def test_a_tuple_inside_of_what_a_tuple_holds_is_no_thing_of_its_own():
+    grown = """
+    a -[#]-> x#; x#: tuple size=9 birth=#; x# -[0]-> f#; f#: function size=9 name=done birth=#
+    f# -[slot __closure__]-> c#; c#: tuple size=9 birth=#
+    """
+    (leak,) = found(ONE, grown).leaks
+    assert (leak.type_name, leak.count) == ("tuple", 6)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leakscan.analysis.causes.clusters import Clusters
+from leakscan.analysis.graph.kernels import NO
 from leakscan.analysis.graph.modules import Tier
 from leakscan.analysis.slots.reach import Reach
 from leakscan.heap.graph import U32
@@ -45,6 +46,8 @@ _WORTH_NAMING: Final = 0.05
 _MOSTLY: Final = 0.5
 _THIN_WRAPPER: Final = 0.9
 _SAME_RUNS: Final = 0.8
+_FARTHEST: Final = 8
+"""Steps up the dominator tree: a tuple of what a function in a tuple refers to is no thing of its own."""
 
 Bools = npt.NDArray[np.bool_]
 
@@ -202,24 +205,31 @@ def _of_type(reach: Reach, clusters: Clusters, objects: U32, type_row: int, run_
 
 def _is_topmost(reach: Reach, clusters: Clusters, objects: U32) -> Bools:
     """Whether no object of its own type holds it alone."""
-    return ~_has_parent_of_its_type(reach, clusters, objects)
+    return _nearest_of_its_type(reach, clusters, objects) == NO
 
 
 def _is_separate(reach: Reach, clusters: Clusters, objects: U32) -> Bools:
     """A list in a list of the same run is no thing of its own; each object of a class that has a name is."""
-    nested = _has_parent_of_its_type(reach, clusters, objects)
-    inside, parents = objects[nested], clusters.idom[objects[nested]]
-    same_run = reach.survivors.births_of(clusters.new.objects[inside]) == reach.survivors.births_of(
-        clusters.new.objects[parents]
-    )
-    types = reach.graph.type_ids[clusters.new.objects[inside]]
-    nested[nested] = same_run & (reach.modules.type_tiers[types] > Tier.LIBRARY)
+    above = _nearest_of_its_type(reach, clusters, objects)
+    nested: Bools = above != NO
+    births = reach.survivors.births_of
+    types = reach.graph.type_ids[clusters.new.objects[objects[nested]]]
+    nested[nested] = (
+        births(clusters.new.objects[objects[nested]]) == births(clusters.new.objects[above[nested]])
+    ) & (reach.modules.type_tiers[types] > Tier.LIBRARY)
     return ~nested
 
 
-def _has_parent_of_its_type(reach: Reach, clusters: Clusters, objects: U32) -> Bools:
-    parents = clusters.idom[objects]
-    nested: Bools = parents < len(clusters.idom)
-    types = reach.graph.type_ids[clusters.new.objects]
-    nested[nested] = types[parents[nested]] == types[objects[nested]]
-    return nested
+def _nearest_of_its_type(reach: Reach, clusters: Clusters, objects: U32) -> U32:
+    """Of those that hold it alone, the nearest one of the same type; NO where there is none near."""
+    types, idom = reach.graph.type_ids[clusters.new.objects], clusters.idom
+    found = np.full(len(objects), NO, np.uint32)
+    looking, at = np.arange(len(objects)), objects
+    for _ in range(_FARTHEST):
+        at = idom[at]
+        is_inside = at < len(idom)
+        looking, at = looking[is_inside], at[is_inside]
+        is_alike = types[at] == types[objects[looking]]
+        found[looking[is_alike]] = at[is_alike]
+        looking, at = looking[~is_alike], at[~is_alike]
+    return found
