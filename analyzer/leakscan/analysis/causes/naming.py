@@ -205,7 +205,8 @@ def _of_type(reach: Reach, clusters: Clusters, objects: U32, type_row: int, run_
 
 def _is_topmost(reach: Reach, clusters: Clusters, objects: U32) -> Bools:
     """Whether no object of its own type holds it alone."""
-    return _nearest_of_its_type(reach, clusters, objects) == NO
+    is_top: Bools = _nearest_of_its_type(reach, clusters, objects) == NO
+    return is_top
 
 
 def _is_separate(reach: Reach, clusters: Clusters, objects: U32) -> Bools:
