@@ -198,3 +198,50 @@ def test_what_a_map_of_a_running_function_piles_up_is_no_value_at_hand():
     assert (leak.type_name, leak.count, leak.noise) == ("Job", RUNS, "")
     early = findings(local_map, 2)
     assert (early.verdict, early.noise) == (Verdict.INCONCLUSIVE, ())
+
+
+def frames(runs):
+    """`fill` runs, called by `main`: V8 lists the values of each, its function, its scope and its code."""
+    d = program()
+    d.node("stack", "synthetic", "(Stack roots)", size=0)
+    d.edge("gc", "element", 2, "stack")
+    d.node("code", "code", "(InterpreterEntryTrampoline builtin handle)")
+    d.node("scope", "object", "system / Context")
+    d.node("jobs", "object", "Map")
+    d.node("bytes", "code", "system / BytecodeArray")
+    hash_table(d)
+    d.edge("jobs", "internal", "table", "table")
+    for function in ("fill", "main", ""):
+        d.node(f"function {function}", "closure", function, size=64, place=(7, 9))
+    for run in range(runs):
+        d.node(f"key {run}", "string", f"k{run}")
+        d.node(f"job {run}", "object", "Job", place=(7, 5))
+        d.edge("table", "internal", str(3 + 8 + 3 * run), f"key {run}")
+        d.edge("table", "internal", str(3 + 8 + 3 * run + 1), f"job {run}")
+    values = {"fill": [f"job {runs - 1}"] * bool(runs), "main": ["jobs"], "": []}
+    listed = []
+    for function, held in values.items():
+        listed += [*held, "bytes", f"function {function}", "scope", "code"]
+    for number, key in enumerate(listed):
+        d.edge("stack", "internal", str(number + 1), key)
+    return d
+
+
+def test_what_a_running_function_piles_up_is_told_and_cut_by_the_function_that_has_it():
+    (leak,) = findings(frames).leaks
+    assert (leak.count, leak.in_use, leak.in_use_by) == (RUNS, 1, ("root 'running fill()'",))
+    (member,) = leak.cut.members
+    assert (member.pattern, leak.cut.frees) == ("root 'running main()'.get(*)", RUNS - 1)
+    graph = load(io.BytesIO(written(frames(RUNS).content())))
+    freed = {
+        name: count for name, count, _ in what_if(graph, liveness(graph), cut=[member.pattern]).freed_types
+    }
+    assert freed["Job"] == RUNS - 1
+
+
+def test_what_lies_below_the_last_function_is_of_the_stack_alone():
+    graph = load(io.BytesIO(written(local_map(2).content())))
+    assert "(Stack roots)" in {graph.root_label(row) for row in range(len(graph.roots))}
+    graph = load(io.BytesIO(written(frames(2).content())))
+    labels = {graph.root_label(row) for row in range(len(graph.roots))}
+    assert {"running fill()", "running main()", "running (anonymous)()"} <= labels

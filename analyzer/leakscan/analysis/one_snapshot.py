@@ -80,7 +80,7 @@ def paths_to_type(
     table = find_slots(Earlier(graph, graph), reach, new, names)
     holding = find_holding(reach, new, table, runs=0)
     # Nothing is known of growth in one snapshot: every slot is a reason.
-    causes = find_causes(holding, SlotFacts([True] * len(table), [False] * len(table)), joins=False)
+    causes = find_causes(holding, SlotFacts([True] * len(table), *2 * ([False] * len(table),)), joins=False)
     types = graph.type_ids[new.objects]
     found = [
         group

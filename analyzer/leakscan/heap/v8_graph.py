@@ -17,6 +17,7 @@ from leakscan.heap.sparse import SparseColumn
 from leakscan.heap.v8 import RawSnapshot
 from leakscan.heap.v8_accessors import fold_accessors
 from leakscan.heap.v8_driver import driver_flags
+from leakscan.heap.v8_frames import name_frames
 from leakscan.heap.v8_modules import ModuleCode, modules_of
 from leakscan.heap.v8_strings import NO_STRING, VARIABLE, Strings, mask
 from leakscan.heap.v8_types import References, Scripts, types_of
@@ -199,6 +200,9 @@ def _roots(raw: RawSnapshot, strings: Strings, sources: U32, targets: U32, modul
     is_synthetic = mask(raw, ["synthetic"])[raw.node_types]
     root_kinds = np.where(is_synthetic[targets], np.uint8(RootKind.STATIC_TYPE), kinds[rows])
     labels_of_roots = labels[rows]
+    if names.STACK_ROOTS in spelled:
+        of_stack = np.flatnonzero(rows == spelled.index(names.STACK_ROOTS)).astype(np.uint32)
+        name_frames(raw, strings, of_stack, targets, labels_of_roots)
     if not (root_kinds == RootKind.MODULE).any():
         # Chrome's root does not refer to the global object itself: its context does.
         is_context = np.isin(raw.node_names[targets], strings.all(names.NATIVE_CONTEXT))

@@ -149,9 +149,12 @@ HIDDEN_EDGES: Final = {
 }
 """Label of the numbered edges of a node, by its name; the others are unnamed."""
 
+STACK_ROOTS: Final = "(Stack roots)"
+RUNNING: Final = "running {}()"
+"""Label of what lies in the frame of a running function."""
 ROOT_KINDS: Final[Mapping[str, RootKind]] = {
     "": RootKind.MODULE,
-    "(Stack roots)": RootKind.THREAD,
+    STACK_ROOTS: RootKind.THREAD,
     "(Handle scope)": RootKind.THREAD,
     "(Thread manager)": RootKind.THREAD,
     "(Builtins)": RootKind.STATIC_TYPE,
@@ -175,3 +178,9 @@ INTERNAL_SCRIPTS: Final = ("node:", "internal/", "deno:", "ext:", "bun:", "elect
 NUMBER_KEY: Final = "number"
 WEAK_MAP_VALUE: Final = "[value in a WeakMap]"
 GLOBAL: Final = "globalThis"
+
+
+def is_of_stack(label: str) -> bool:
+    """Whether a root with this label is a value of a running function."""
+    begin, end = RUNNING.split("{}")
+    return label == STACK_ROOTS or (label.startswith(begin) and label.endswith(end))

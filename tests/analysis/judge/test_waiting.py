@@ -24,7 +24,7 @@ def held_by(kind: str, *, root: str = "root") -> str:
     return f"{root} -> {name}#; {name}#: {kind} birth=#; {name}# -[.owner]-> response#"
 
 
-@pytest.mark.parametrize("socket", ["TCP", "Pipe", "TLSWrap", "UDP", "Http2Session"])
+@pytest.mark.parametrize("socket", ["TCP", "Pipe", "TLSWrap", "Http2Session"])
 def test_what_only_an_open_socket_of_node_keeps_alive_is_undecided(socket: str):
     assert verdict(held_by(socket)) is Verdict.INCONCLUSIVE
 
@@ -44,6 +44,10 @@ def test_what_something_else_holds_as_well_does_not_wait():
 @pytest.mark.parametrize("server", ["Node / TCPServerWrap", "Node / PipeServerWrap"])
 def test_a_server_that_goes_on_listening_is_no_wait(server: str):
     assert verdict(held_by("TCP", root=f"interpreter {server}")) is Verdict.LEAK
+
+
+def test_a_socket_without_another_end_is_no_wait():
+    assert verdict(held_by("UDP")) is Verdict.LEAK
 
 
 def test_a_request_without_a_socket_is_no_wait():

@@ -30,11 +30,13 @@ Key = tuple[int, ...]
 class SlotFacts:
     """What finding causes needs to know of each slot, by its number.
 
-    `accumulates`: it goes on growing, or may. `is_aside`: it keeps alive and explains nothing.
+    `accumulates`: it goes on growing, or may. `is_aside`: it keeps alive and explains nothing. `is_at_hand`:
+    it has room for one object, which is in use where something else holds it as well.
     """
 
     accumulates: Sequence[bool]
     is_aside: Sequence[bool]
+    is_at_hand: Sequence[bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,8 @@ def _reduced(holding: Holding, facts: SlotFacts, whole: Key) -> tuple[Key, Key]:
     key = tuple(slot for slot in whole if not slots[slot].is_last_resort) or whole
     key = tuple(slot for slot in key if slots[slot].pattern not in BOOKKEEPING) or key
     key = tuple(slot for slot in key if not facts.is_aside[slot]) or key
-    kept = tuple(slot for slot in key if facts.accumulates[slot]) or key
+    kept = tuple(slot for slot in key if facts.accumulates[slot] and not facts.is_at_hand[slot])
+    kept = kept or tuple(slot for slot in key if facts.accumulates[slot]) or key
     explains = frozenset(kept)
     return kept, tuple(slot for slot in key if slot not in explains)
 

@@ -22,7 +22,7 @@ from leakscan.heap.kinds import IMMORTAL, ObjectFlag, RootKind
 
 Bools = npt.NDArray[np.bool_]
 
-_CUTTABLE_ROOTS = (RootKind.INTERPRETER, RootKind.THREAD, RootKind.MODULE)
+_CUTTABLE_ROOTS = (RootKind.INTERPRETER, RootKind.MODULE)
 INTERNED = "interned strings"
 FIXED_MEMORY = (
     INTERNED,
@@ -127,7 +127,6 @@ def find_region(graph: HeapGraph, life: Liveness, is_new: Bools) -> Region:
     root_rows = np.flatnonzero(inside[graph.roots.targets]).astype(np.uint32)
     clearable = np.isin(graph.roots.kinds[root_rows], _CUTTABLE_ROOTS)
     if graph.runtime == "cpython":
-        clearable &= graph.roots.kinds[root_rows] != RootKind.THREAD
         fixed = [graph.root_label(row).startswith(FIXED_MEMORY) for row in root_rows.tolist()]
         clearable &= ~np.array(fixed, np.bool_)
     alone = life.is_held_from_c.copy()

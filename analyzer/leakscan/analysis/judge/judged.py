@@ -62,4 +62,5 @@ def slot_facts(judged: Sequence[JudgedSlot]) -> SlotFacts:
     return SlotFacts(
         accumulates=[one.judgement.verdict in ACCUMULATING for one in judged],
         is_aside=[one.noise.is_bounded for one in judged],
+        is_at_hand=[one.noise.is_at_hand for one in judged],
     )

@@ -389,7 +389,7 @@ NOISE: Final = (
     ),
     NoiseRule(
         reason="values at hand when the snapshot was taken",
-        root=r"\((Stack roots|Handle scope)\)",
+        root=r"\((Stack roots|Handle scope)\)|running .+\(\)",
         is_direct=True,
         is_bounded=True,
         library="V8",

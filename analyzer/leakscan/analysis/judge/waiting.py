@@ -14,7 +14,8 @@ from leakscan.analysis.slots.reach import Reach
 from leakscan.heap.graph import U32
 from leakscan.heap.kinds import KIND_MASK, Kind
 
-_SOCKETS: Final = ("TCP", "Pipe", "TLSWrap", "UDP", "Http2Session")
+_SOCKETS: Final = ("TCP", "Pipe", "TLSWrap", "Http2Session")
+"""Those with another end, which may close them. A UDP socket stays open until the program closes it."""
 _REQUESTS: Final = (
     "HTTPParser",
     "TCPConnectWrap",

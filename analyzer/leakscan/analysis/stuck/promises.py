@@ -18,7 +18,7 @@ import numpy.typing as npt
 from leakscan.analysis.graph.refs import kinds_of, sources_of, strings_equal
 from leakscan.heap.graph import HeapGraph
 from leakscan.heap.kinds import Kind, RootKind
-from leakscan.heap.v8_names import GENERATOR_FUNCTION
+from leakscan.heap.v8_names import GENERATOR_FUNCTION, is_of_stack
 
 REACTION: Final = "system / PromiseReaction"
 HOLDS: Final = frozenset(
@@ -32,7 +32,6 @@ _SCRIPTLESS: Final = frozenset(("Object", "Array", "Map", "Set", "Function", "sy
 """Builtin types whose objects are the program's: native code keeps nothing of its own in them."""
 GLOBAL: Final = "global"
 """The global object: `global`, in Node 26 `global (global*)`."""
-_FRAMES: Final = "(Stack roots)"
 _TO_NATIVE: Final = "javascript_to_native"
 
 
@@ -181,7 +180,8 @@ def _native_objects(graph: HeapGraph) -> frozenset[int]:
 
 def _is_handle(graph: HeapGraph) -> npt.NDArray[np.bool_]:
     """Which roots are not of JavaScript: neither modules, nor what its running functions have at hand."""
-    of_frames = strings_equal(graph.strings, _FRAMES)
+    labels = {label: graph.strings[label] for label in np.unique(graph.roots.labels).tolist()}
+    of_frames = [label for label, text in labels.items() if is_of_stack(text)]
     is_handle: npt.NDArray[np.bool_] = (graph.roots.kinds != RootKind.MODULE) & ~np.isin(
         graph.roots.labels, of_frames
     )
