@@ -15,3 +15,15 @@ def test_nodes_on_all_levels_of_a_trie_are_the_old_context():
     # The trie, seven levels, a node of collisions, and the value.
     kept = without_plumbing(after, find_survivors(heap(OLD, meta={"births": True}), after))
     assert after.spell(kept.objects) == ["n8"]
+
+
+def test_the_contexts_of_new_threads_are_theirs_and_what_lies_in_them_is_not():
+    """A worker that calls into a loop is given one: the threads are the leak, not their contexts."""
+    after = heap(
+        f"{OLD}; interpreter context of the thread -> a; interpreter context of the thread -> b;"
+        "interpreter context of the thread -> t; context -> t; b -> trie -> v; trie: hamt birth=2;"
+        "a: _contextvars.Context birth=1; b: _contextvars.Context birth=2; t: _contextvars.Context birth=3;"
+        "v: app.Value birth=2"
+    )
+    kept = without_plumbing(after, find_survivors(heap(OLD, meta={"births": True}), after))
+    assert after.spell(kept.objects) == ["t", "v"]

@@ -38,7 +38,7 @@ def without_plumbing(graph: HeapGraph, survivors: Survivors) -> Survivors:
     is_node = np.array([name.startswith(_NODES) for name in graph.type_names], np.bool_)[graph.type_ids]
     contexts = [row for row, name in enumerate(graph.type_names) if name in _CONTEXT]
     is_new = survivors.is_new.copy()
-    is_new[_first_context(graph, survivors)] = False
+    is_new[_contexts_of_threads(graph, survivors)] = False
     level = np.flatnonzero(np.isin(graph.type_ids, contexts) & ~is_new).astype(np.uint32)
     for _ in range(_DEEPEST):
         targets = graph.ref_targets[refs_from(graph, level)]
@@ -49,12 +49,18 @@ def without_plumbing(graph: HeapGraph, survivors: Survivors) -> Survivors:
     return _without(survivors, is_new)
 
 
-def _first_context(graph: HeapGraph, survivors: Survivors) -> U32:
-    """The context that a thread was given with its first variable, where it is the only one that is new."""
+def _contexts_of_threads(graph: HeapGraph, survivors: Survivors) -> U32:
+    """The contexts that threads were given with their first variable, or when they first called into a loop.
+
+    What a thread runs in at the moment may be the context of a task: that one is held elsewhere, too.
+    """
     labels = strings_equal(graph.strings, _OF_THREAD)
     targets = distinct(graph.roots.targets[np.isin(graph.roots.labels, labels)])
     made = targets[survivors.is_new[targets]]
-    return made if len(made) == 1 else made[:0]
+    if len(made) < 2:
+        return made
+    own: U32 = made[~np.isin(made, graph.ref_targets)]
+    return own
 
 
 def _without_stores(graph: HeapGraph, survivors: Survivors, is_store_type: Mask) -> Mask:
