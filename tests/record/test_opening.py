@@ -11,12 +11,13 @@ from types import ModuleType
 import pytest
 
 from leakscan.errors import CaptureError
+from leakscan.record.failures import described
 from leakscan.record.misnamed import no_scenario, notebook
 from leakscan.record.opening import may_give_a_callable, object_of_method
 from leakscan.record.parameters import checked_call
 from leakscan.record.scenario import Scenario
 from leakscan.record.surroundings import Surroundings
-from leakscan.record.target import Target
+from leakscan.record.target import Target, load_target
 
 CLOSED = []
 
@@ -133,6 +134,34 @@ def test_a_notebook_is_told_that_it_is_none():
         error = notebook(target)
         assert error is not None
         assert "nbconvert --to script nb.ipynb" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (TypeError("send() missing 1 required positional argument: 'to'"), "--arg to=VALUE"),
+        (TypeError("send() missing 2 required keyword-only arguments: 'to' and 'at'"), "--arg to=VALUE"),
+        (SystemExit(2), "NAME.callback"),
+        (RuntimeError("Task got bad yield: <trio>"), "trio.run(work)"),
+        (RuntimeError("no disk"), ""),
+    ],
+)
+def test_a_failure_of_what_is_no_scenario_says_what_to_write(error: BaseException, hint: str):
+    said = described(error)["hint"]
+    assert (hint in said, bool(hint)) == (True, bool(said))
+
+
+def test_an_imported_setup_is_named_where_something_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "argv", [*sys.argv])
+    Path("rooms_open.py").write_text("def setup(): ...\n")
+    Path("rooms_once.py").write_text("from rooms_open import setup\ndef once(room): ...\n")
+    with pytest.raises(CaptureError, match="without room") as error:
+        load_target({"target": "rooms_once.py:once", "setup": "", "arguments": {}})
+    assert error.value.hint.startswith("--setup rooms_open:setup")
 
 
 @pytest.mark.parametrize(

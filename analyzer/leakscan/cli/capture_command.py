@@ -58,6 +58,8 @@ def capture_command(asked: CaptureOptions) -> Capture:
         )
     for flag in asked.only_for_scenarios:
         why, instead = NOT_OF_A_COMMAND[flag]
+        if flag == "--until-sure" and asked.url:
+            instead = "--runs 60: leakscan sends as many requests"
         raise UsageError(f"{flag} is for scenarios: {why}", hint=instead)
     if not asked.command:
         raise UsageError(

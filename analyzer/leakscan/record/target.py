@@ -50,6 +50,7 @@ def load_target(config: Mapping[str, Any]) -> Target:
     if setup:
         own["setup"] = _load(setup)[2] if ":" in setup else _callable(_attribute(module, setup, setup), setup)
     if own["setup"] is None:
+        _refuse_imported_setup(target, module, call, config["arguments"])
         own["setup"] = object_of_method(target, owner, target.rpartition(":")[2].rpartition(".")[2])
     return Target(
         target, call, own["setup"], own["teardown"], config["arguments"], is_context=_makes_context(call)
@@ -75,6 +76,23 @@ def _own_function(module: ModuleType, name: str) -> Callable[[], Any] | None:
         return None
     parameters = parameters_of(found)
     return None if parameters is None or parameters.required else found
+
+
+def _refuse_imported_setup(
+    target: str,
+    module: ModuleType,
+    call: object,
+    arguments: Mapping[str, Any],  # Any: JSON values
+) -> None:
+    """CaptureError: something is missing that the `setup` would give which the module has from elsewhere."""
+    setup, parameters = vars(module).get("setup"), parameters_of(call)
+    if not isinstance(setup, FunctionType) or setup.__module__ == module.__name__ or parameters is None:
+        return
+    if missing := [name for name in parameters.required if name not in arguments]:
+        raise CaptureError(
+            f"{target} cannot be called without {', '.join(missing)}",
+            hint=f"--setup {setup.__module__}:{setup.__qualname__}: a setup() that is imported is left alone",
+        )
 
 
 def _makes_context(call: object) -> bool:
