@@ -277,9 +277,10 @@ def test_a_process_that_may_start_no_thread_is_refused_for_that():
         while line := sys.stdin.readline(): print("on")
     """
     with running(program) as target:
-        assert re.sub(r"has \d+", "has N", refusal(target.pid)) == (
-            "process PID may start no thread: its user (uid 65534) has N of 1 processes and threads (ulimit -u);"
-            " an attach needs 2 for a moment"
+        said = re.sub(r"has \d+", "has N", refusal(target.pid))
+        assert said == (
+            "process PID may start no thread: its user (uid 65534) has N of 1 processes and threads"
+            " (ulimit -u); an attach needs 2 for a moment"
         )
         assert target.ask() == "on"
 
