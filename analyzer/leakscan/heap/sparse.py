@@ -16,6 +16,9 @@ class SparseColumn(Mapping[int, int]):
         self.objects, rows = _sorted_unique(objects)
         self.values_array = values[rows]
 
+    def items(self) -> ItemsView[int, int]:
+        return _Numbers(self)
+
     def __getitem__(self, obj: int) -> int:
         return int(self.values_array[_row(self.objects, obj)])
 
@@ -45,6 +48,17 @@ class SparsePlaces(Mapping[int, tuple[int, int]]):
 
     def __len__(self) -> int:
         return len(self.objects)
+
+
+class _Numbers(ItemsView[int, int]):
+    """All of them in one pass: a look-up each takes ten times as long."""
+
+    def __init__(self, column: SparseColumn) -> None:
+        super().__init__(column)
+        self._column = column
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return zip(self._column.objects.tolist(), self._column.values_array.tolist(), strict=True)
 
 
 class _Places(ItemsView[int, tuple[int, int]]):

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from leakscan.analysis.graph.refs import strings_equal
+from leakscan.analysis.graph.refs import objects_named, strings_equal
 from leakscan.heap.graph import U32, HeapGraph, Location
 from leakscan.heap.kinds import RootKind
 
@@ -32,9 +32,9 @@ def functions_of_module(graph: HeapGraph, name: str) -> U32:
     found: list[int] = []
     for length in range(1, len(parts)):
         files = _files_of_module(graph, ".".join(parts[:length]))
-        texts = set(strings_equal(graph.strings, ".".join(parts[length:])).tolist()) if files else set()
-        if texts:
-            called = [obj for obj, text in graph.names.items() if text in texts]
+        texts = strings_equal(graph.strings, ".".join(parts[length:])) if files else ()
+        if len(texts):
+            called = objects_named(graph, texts).tolist()
             found += [
                 obj for obj in called if (place := code_place(graph, obj)) is not None and place.file in files
             ]

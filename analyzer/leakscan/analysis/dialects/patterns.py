@@ -21,7 +21,14 @@ from leakscan.analysis.dialects.slots_v8 import (
     refs_to_modules,
     required,
 )
-from leakscan.analysis.graph.refs import kinds_of, refs_from, sources_of, strings_ending, strings_equal
+from leakscan.analysis.graph.refs import (
+    kinds_of,
+    objects_named,
+    refs_from,
+    sources_of,
+    strings_ending,
+    strings_equal,
+)
 from leakscan.heap.graph import U32, HeapGraph
 from leakscan.heap.kinds import KIND_MASK, NO_OBJECT, Kind, RootKind
 from leakscan.heap.v8_names import WEAK_MAP_VALUE
@@ -171,8 +178,7 @@ def _named_objects(graph: HeapGraph, head: HeadKind, name: str) -> U32:
         classes = graph.types.objects[rows]
         found.append(classes[classes != NO_OBJECT])
     texts = np.concatenate((strings_equal(graph.strings, name), strings_ending(graph.strings, suffix)))
-    wanted = set(texts.tolist())
-    found.append(np.array([obj for obj, text in graph.names.items() if text in wanted], np.uint32))
+    found.append(objects_named(graph, texts))
     if head is HeadKind.DOTTED and "." in name:
         found.append(functions_of_module(graph, name))
     return np.unique(np.concatenate(found))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from leakscan.heap.graph import U8, U32, HeapGraph, Location, StringTable
 from leakscan.heap.kinds import KIND_MASK, NO_OBJECT, Kind, RootKind
+from leakscan.heap.sparse import SparseColumn
 
 _Integer = TypeVar("_Integer", bound=np.integer[Any])  # Any: of whatever width
 Bools = npt.NDArray[np.bool_]
@@ -101,6 +102,15 @@ def frames_below(graph: HeapGraph, top: int) -> list[int]:
         )
         frame = next(callers, None)
     return list(frames)
+
+
+def objects_named(graph: HeapGraph, strings: npt.ArrayLike) -> U32:
+    """Objects whose own name is one of these strings of the table, ascending."""
+    names = graph.names
+    if isinstance(names, SparseColumn):
+        return np.asarray(names.objects[np.isin(names.values_array, strings)], np.uint32)
+    wanted = set(np.asarray(strings).tolist())
+    return np.array(sorted(obj for obj, text in names.items() if text in wanted), np.uint32)
 
 
 def strings_equal(strings: StringTable, text: str) -> U32:

@@ -11,7 +11,7 @@ import numpy as np
 from leakscan.analysis.dialects.nearest import nearest_patterns
 from leakscan.analysis.dialects.pattern_text import parse_pattern
 from leakscan.analysis.dialects.patterns import match_pattern
-from leakscan.analysis.graph.refs import sources_of, strings_equal
+from leakscan.analysis.graph.refs import objects_named, sources_of, strings_equal
 from leakscan.analysis.objects.known_as import CLASS
 from leakscan.analysis.type_filter import is_named, types_near
 from leakscan.errors import UsageError
@@ -103,10 +103,9 @@ def _classes(graph: HeapGraph, name: str) -> U32:
     name = name[1:-1] if name[:1] == name[-1:] == "'" else name
     rows = [row for row, full in enumerate(graph.type_names) if is_named(full, name)]
     of_rows = graph.types.objects[rows] if rows else np.zeros(0, np.uint32)
-    texts = set(strings_equal(graph.strings, name).tolist())
-    is_type = (graph.flags & np.uint8(ObjectFlag.TYPE)) != 0
-    called = [obj for obj, text in graph.names.items() if text in texts and is_type[obj]]
-    return np.union1d(of_rows[of_rows != NO_OBJECT], called).astype(np.uint32)
+    called = objects_named(graph, strings_equal(graph.strings, name))
+    is_type = (graph.flags[called] & np.uint8(ObjectFlag.TYPE)) != 0
+    return np.union1d(of_rows[of_rows != NO_OBJECT], called[is_type]).astype(np.uint32)
 
 
 def _of_name(graph: HeapGraph, asked: str) -> U32:
@@ -115,10 +114,9 @@ def _of_name(graph: HeapGraph, asked: str) -> U32:
     found = _of_type(graph, quoted.group(1) if quoted else asked)
     if len(found) or quoted:
         return found
-    strings = set(strings_equal(graph.strings, asked).tolist())
-    called = [obj for obj, string in graph.names.items() if string in strings]
-    is_own = (graph.flags & np.uint8(ObjectFlag.OWN)) != 0
-    return np.array(sorted(obj for obj in called if not is_own[obj]), np.uint32)
+    called = objects_named(graph, strings_equal(graph.strings, asked))
+    is_own = (graph.flags[called] & np.uint8(ObjectFlag.OWN)) != 0
+    return np.asarray(called[~is_own], np.uint32)
 
 
 def _of_type(graph: HeapGraph, name: str) -> U32:

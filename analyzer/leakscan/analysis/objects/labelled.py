@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from leakscan.analysis.graph.refs import strings_equal
+from leakscan.analysis.graph.refs import objects_named, strings_equal
 from leakscan.analysis.objects.find import find_objects, pasted
 from leakscan.analysis.objects.heap import Heap
 from leakscan.errors import UsageError
@@ -78,5 +78,4 @@ def _candidates(heap: Heap, label: str) -> U32:
     is_led = np.isin(graph.ref_labels, strings) & ~is_number
     if last.isdigit() and len(last) < 10:
         is_led |= is_number & (graph.ref_labels == int(last))
-    called = [obj for obj, string in graph.names.items() if string in set(np.asarray(strings).tolist())]
-    return np.unique(np.concatenate((graph.ref_targets[is_led], np.array(called, np.uint32))))
+    return np.unique(np.concatenate((graph.ref_targets[is_led], objects_named(graph, strings))))
