@@ -52,7 +52,15 @@ NEEDS = {
     "itsdangerous": ("freezegun",),
     "pluggy": ("pytest-benchmark",),
     "pyee": ("trio", "twisted", "pytest-trio"),
-    "starlette": ("httpx", "httpx2", "trio", "itsdangerous", "python-multipart", "jinja2"),
+    "starlette": (
+        "httpx",
+        "httpx2",
+        "trio",
+        "itsdangerous",
+        "python-multipart",
+        "jinja2",
+        "opentelemetry-sdk",
+    ),
 }
 TESTS = {"h11": "h11/tests", "pluggy": "testing"}
 QUIET = ("-W", "ignore::pytest.PytestAssertRewriteWarning", "-W", "ignore::DeprecationWarning")
