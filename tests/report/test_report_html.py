@@ -202,3 +202,10 @@ def test_markup_in_a_file_stays_inside_its_address():
 def test_an_address_that_shows_no_file_is_refused(text: str):
     with pytest.raises(UsageError):
         checked_template(text)
+
+
+def test_a_page_with_some_of_the_references_says_what_its_count_has_to_do_with_the_headline():
+    found = replace(samples.SEVERAL, cut=replace(samples.WORKFLOW_CUT, of=20))
+    text = html_report(found, switches=Switches(("a",), 25, ((0, 0, 0), (5, 9, 1000)), is_whole=False))
+    assert "Frees 5 of 25 new objects: 9 objects, 1.00 kB." in text
+    assert "New objects are the 20 that leak and 5 more," in text

@@ -199,7 +199,9 @@ def _answers(findings: Findings, switches: Switches) -> list[str]:
             of = f"{count_text(survivors)} of {count_text(leaking)} new objects that leak"
             rows.append(f"Frees {of}: {freed}.")
         else:
-            of = f"{count_text(survivors)} of {count_text(switches.survivors)} survivors"
+            # The headline counts those that head a leak, this what they hold as well.
+            kind = "new objects" if heads not in (0, switches.survivors) else "survivors"
+            of = f"{count_text(survivors)} of {count_text(switches.survivors)} {kind}"
             rows.append(f"Frees {of}: {freed}.")
     rows[0] = "Nothing is removed, nothing is freed."
     return rows
@@ -209,9 +211,17 @@ def _switch_note(findings: Findings, switches: Switches | None) -> str:
     if switches is None or findings.cut is None or switches.is_whole:
         return ""
     missing = {member.pattern for member in findings.cut.members} - set(switches.patterns)
-    if not missing:
-        return ""
-    return f"{count_text(len(missing))} more references to cut are not among these: whatif --cut takes all."
+    rest, notes = switches.survivors - findings.cut.of, []
+    if missing:
+        them = "1 more reference" if len(missing) == 1 else f"{count_text(len(missing))} more references"
+        are = "is" if len(missing) == 1 else "are"
+        notes.append(f"{them} to cut {are} not among these: whatif --cut takes all.")
+    if rest > 0:
+        notes.append(
+            f"New objects are the {count_text(findings.cut.of)} that leak and {count_text(rest)} more,"
+            " which those hold or which are bounded or noise. Objects that are freed may be older."
+        )
+    return " ".join(notes)
 
 
 def _ticked(switches: Switches | None) -> list[bool]:
