@@ -417,7 +417,18 @@ def test_what_pytest_keeps_for_fixtures_that_are_done_is_no_leftover(suite):
     result.assert_outcomes(passed=2)
 
 
-def test_the_ordinary_run_is_one_of_those_that_are_looked_at(suite):
+def test_the_ordinary_run_is_one_of_those_that_are_looked_at(suite, pytester):
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.hookimpl(wrapper=True, tryfirst=True)
+        def pytest_runtest_makereport(item, call):
+            report = yield
+            assert "page" not in item.funcargs
+            return report
+        """
+    )
     result = suite(
         """
         import pytest

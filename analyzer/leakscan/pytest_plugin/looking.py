@@ -64,11 +64,14 @@ class TestLook:
         self.is_waiting = False
         if births.times_armed() != self._times_armed:
             return None
-        # As pytest does a moment later.
+        # As pytest does a moment later; with a dict, for others look into it when a test is reported.
         self._item._request = False  # type: ignore[assignment]  # pytest does so
-        self._item.funcargs = None  # type: ignore[assignment]  # and so
+        self._item.funcargs = {}
         drop_done_finalizers(self._item)
-        return self._answer(self._look.end_elsewhere())
+        try:
+            return self._answer(self._look.end_elsewhere())
+        finally:
+            self._item.funcargs = {}
 
     def close(self) -> None:
         self.is_waiting = False
