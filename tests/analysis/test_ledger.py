@@ -235,6 +235,17 @@ def test_growth_that_falls_from_run_to_run_is_judged_by_its_later_pace(late: int
     assert goes_on([round(grown * KB) for grown in itertools.accumulate([0, *rises])]) is expected
 
 
+@pytest.mark.parametrize(
+    ("late", "verdict"),
+    [(2, Verdict.CLEAN), (6, Verdict.INCONCLUSIVE), (12, Verdict.NATIVE)],
+    ids=["too slow by now", "slow", "fast enough by itself"],
+)
+def test_a_slow_growth_that_falls_from_run_to_run_is_undecided(late: int, verdict: Verdict):
+    rises = [22, 20, 18, 17, 16, 15, 14, 13, 12.8, 12.6, *(late + fall / 10 for fall in range(5, -5, -1))]
+    series = [round(grown * KB) for grown in itertools.accumulate([0, *rises])]
+    assert beyond_the_heap(Verdict.CLEAN, ledger(native=series)) is verdict
+
+
 @pytest.mark.parametrize(("jump", "expected"), [(6, True), (10, False)])
 def test_half_of_the_growth_must_be_steady(jump: int, expected: bool):
     assert goes_on([run * MB for run in range(8)] + [(8 + jump) * MB]) is expected

@@ -150,6 +150,9 @@ def _undecided(findings: Findings) -> str:
     if not undecided and unknown is not None and findings.memory is not None:
         who = "Node" if unknown.kind == "outside_v8" else visible(findings.memory.allocator)
         return f"{_growth([unknown], findings)}; {who} does not tell used from kept.{more}"
+    slowing = [row for row in growing_rows(findings, slack=False) if row.slows_down]
+    if not undecided and slowing:
+        return f"{_growth(slowing, findings)}, by ever less: caches that fill, or a slow leak.{more}"
     if not undecided:
         why = "; ".join(findings.warnings[:1]) or "there is too little to judge"
         return f"{why.rstrip('.')}.{more}"

@@ -28,6 +28,8 @@ _HALF_GOES_ON: Final = 0.25
 """Part of the growth that must fall into the second half of the runs."""
 _FALLS: Final = 1.96
 """Standard deviations: growth that falls like this by chance in one of forty captures."""
+_FAST: Final = 2.0
+"""What slows down and still makes this many times the least that is a finding is one; less is undecided."""
 _STEADY: Final = 0.5
 """The slope over all pairs of runs, over the growth from end to end: a single jump gives 0."""
 _LEAST: Final = {
@@ -65,6 +67,7 @@ _CAUSES: Final = {
     "buffers": MemoryVerdict.NATIVE,
     "outside_v8": MemoryVerdict.UNDECIDED,
 }
+_LEAKING: Final = frozenset((MemoryVerdict.NATIVE, MemoryVerdict.MAPPINGS))
 _NEEDED: Final = ("rss_bytes", "other_anonymous_bytes", "object_block_bytes", "pool_resident_bytes")
 _NEEDED_OF_V8: Final = (
     "rss_bytes",
@@ -111,7 +114,8 @@ def memory_ledger(rounds: Rounds) -> MemoryLedger | None:
             # Without new address space it is only more pages of what was mapped before.
             space = figures[-1].get("file_size", 0) - figures[0].get("file_size", 0)
             goes_on = goes_on and 2 * space >= series[-1] - series[0]
-        rows.append(MemoryRow(kind, series[0], series[-1], _slope(series), goes_on))
+        slows_down = goes_on and _slows_down(series, _FAST * least)
+        rows.append(MemoryRow(kind, series[0], series[-1], _slope(series), goes_on, slows_down))
     causes = _causes(rows)
     return MemoryLedger(
         cause=_verdict(rows, causes, runs),
@@ -135,8 +139,11 @@ def beyond_the_heap(heap: Verdict, memory: MemoryLedger | None) -> Verdict:
     """The verdict on the process, from that on its heap and the ledger. A leak of the heap stays one."""
     if memory is None or memory.runs < ENOUGH_RUNS or heap is Verdict.LEAK:
         return heap
-    found = {_CAUSES[row.kind] for row in major_causes(memory)}
-    if found & {MemoryVerdict.NATIVE, MemoryVerdict.MAPPINGS}:
+    found = {
+        MemoryVerdict.UNDECIDED if row.slows_down and _CAUSES[row.kind] in _LEAKING else _CAUSES[row.kind]
+        for row in major_causes(memory)
+    }
+    if found & _LEAKING:
         return Verdict.NATIVE
     if heap not in (Verdict.CLEAN, Verdict.WARM_UP, Verdict.BOUNDED):
         return heap
@@ -262,11 +269,15 @@ def _goes_on(series: Sequence[int], least: int) -> bool:
     if grown < least or _slope(series) * runs < _STEADY * grown:
         return False
     late = series[runs // 2 :]
-    if late[-1] - late[0] < _HALF_GOES_ON * grown:
-        return False
-    # Less from run to run, and by now too slow to be a finding: pools of a library that fill.
+    # Pools of a library that fill.
+    return late[-1] - late[0] >= _HALF_GOES_ON * grown and not _slows_down(series, least)
+
+
+def _slows_down(series: Sequence[int], enough: float) -> bool:
+    """Whether it grows by less from run to run, and by now too slowly to make this much in as many runs."""
+    runs = len(series) - 1
     rises = tuple(after - before for before, after in pairwise(series))
-    return trend_of(rises) > -_FALLS or _slope(late) * runs >= least
+    return trend_of(rises) <= -_FALLS and _slope(series[runs // 2 :]) * runs < enough
 
 
 def _causes(rows: Sequence[MemoryRow]) -> list[MemoryRow]:

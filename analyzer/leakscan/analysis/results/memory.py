@@ -34,6 +34,8 @@ class MemoryRow:
     """the median of the slopes between any two runs: one jump does not move it"""
     goes_on: bool
     """it grew, by more than measuring does, and was still growing at the end"""
+    slows_down: bool = False
+    """it goes on, by ever less from run to run: caches of a library that fill, or a leak beside them"""
 
     @property
     def delta(self) -> int:
