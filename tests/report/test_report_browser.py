@@ -215,6 +215,10 @@ def test_the_page_is_printed_whole(browser: Browser, page: Path, tmp_path: Path)
     browser.paper(tmp_path / "page.pdf")
     assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF-")
     assert browser.run("[...document.querySelectorAll('details[data-paper]')].every(d => d.open)")
+    browser.show_as(media="print")
+    # A heading with nothing below it is no use on paper.
+    assert browser.run("getComputedStyle(document.querySelector('details.words')).display") == "none"
+    browser.show_as()
 
 
 @pytest.mark.skipif(
