@@ -11,6 +11,7 @@ from leakscan.analysis.births.earlier import Earlier
 from leakscan.analysis.causes.causes import SlotFacts
 from leakscan.analysis.causes.holding import Holding, Population
 from leakscan.analysis.dialects.slotnames import SlotNames
+from leakscan.analysis.judge.beside import judge_beside
 from leakscan.analysis.judge.chains import judge_chains
 from leakscan.analysis.judge.passing import judge_stages
 from leakscan.analysis.judge.slot_noise import SlotNoise, noise_of_slot
@@ -44,6 +45,7 @@ def judge_slots(earlier: Earlier, holding: Holding, names: SlotNames, types: Typ
     populations = [holding.populations_of_slot(number) for number in numbers]
     alone = [judge_slot(holding, types, at, entries[at], populations[at]) for at in numbers]
     judgements = judge_stages(holding, types, entries, populations, alone)
+    judgements = judge_beside(holding, entries, populations, judgements)
     judgements = judge_chains(holding, populations, judgements)
     return [
         JudgedSlot(

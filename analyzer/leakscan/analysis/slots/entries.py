@@ -93,8 +93,13 @@ def count_entries(earlier: Earlier, reach: Reach, names: SlotNames, slot: Slot, 
         replaced = _replaced_values(earlier, reach, values)
         are_old = all(earlier.of(obj) is not None for obj in slot.holders.tolist())
         return Entries(replaced, len(values), len(values), births, places=len(values) if are_old else 0)
-    counted = _PROPERTIES if graph.runtime == "cpython" and _are_names(reach, slot) else ENTRY_KINDS
-    if graph.runtime == "v8" and not np.isin(kinds, ENTRY_KINDS).any():
+    counted: tuple[Kind, ...] = ENTRY_KINDS
+    if graph.runtime == "cpython":
+        counted = _PROPERTIES if _are_names(reach, slot) else ENTRY_KINDS
+    elif not is_value.any():
+        # Values that are small integers leave no reference: each entry of the Map is its key.
+        counted = (Kind.KEY,)
+    elif not np.isin(kinds, ENTRY_KINDS).any():
         counted = _PROPERTIES
     known = [found for obj in slot.holders.tolist() if (found := earlier.of(obj)) is not None]
     after = _count(graph, slot.holders, counted)
