@@ -151,6 +151,11 @@ PLACES = [
     ),
     ("module builtins > print", "builtins", False),
     ("(GC roots) > closure `resourceTimingBuffer` > [*]", "resource timings of fetch, 250 at most", True),
+    (
+        "(GC roots) > closure `pendingUnhandledRejections` > [*]",
+        "rejected promises, which Node looks through after each turn of its loop",
+        True,
+    ),
     ("(GC roots) > internal `map`", "V8's own bookkeeping", True),
     ("(Stack roots) > holds", "values at hand when the snapshot was taken", True),
 ]

@@ -380,6 +380,14 @@ NOISE: Final = (
         example="(GC roots) > closure `resourceTimingBuffer` > [*]",
     ),
     NoiseRule(
+        reason="rejected promises, which Node looks through after each turn of its loop",
+        anywhere="closure `pendingUnhandledRejections`",
+        is_bounded=True,
+        library="Node",
+        versions="18-26",
+        example="(GC roots) > closure `pendingUnhandledRejections` > [*]",
+    ),
+    NoiseRule(
         reason="V8's own bookkeeping",
         anywhere="internal `.*`",
         is_bounded=True,
