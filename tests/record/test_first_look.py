@@ -311,3 +311,19 @@ def test_what_others_make_while_that_run_pauses_is_not_its_own() -> None:
         assert look.end_elsewhere() is Said.NOTHING
     finally:
         look.close()
+
+
+def test_memory_that_swings_between_two_levels_does_not_grow() -> None:
+    buffer = bytearray(100_000)
+    calls = array("q", [0])
+
+    def run() -> None:
+        calls[0] += 1
+        size = 100_000 + 50_000 * (calls[0] % 2)
+        if len(buffer) < size:
+            buffer.extend(bytes(size - len(buffer)))
+        else:
+            del buffer[size:]
+
+    assert leaves_nothing(run)
+    assert calls[0] < MOST_RUNS

@@ -213,8 +213,7 @@ class Look:
 
     def _is_still(self, number: int) -> bool:
         """Nothing has grown, or more of the runs is alive and no more in all: a table that is made anew."""
-        least = LEAST_MALLOC_BLOCK if number > 1 else LEAST_FIRST_BYTES
-        if self._malloc[number] >= self._malloc[number - 1] + least:
+        if self._malloc[number] >= self._most_malloc(number):
             return False
         if not self._is_more(number):
             return True
@@ -223,6 +222,12 @@ class Look:
         # PYTHONMALLOC=malloc: the object allocator serves nothing, so that its blocks tell nothing.
         # Two runs back, too: what every second run leaves shows in one of them only.
         return 0 < self._blocks[number] <= min(self._blocks[max(1, number - 2) : number])
+
+    def _most_malloc(self, number: int) -> int:
+        """So many bytes are growth. Compared with all runs before: some swing between two levels."""
+        if number == 1:
+            return self._malloc[0] + LEAST_FIRST_BYTES
+        return max(self._malloc[1:number]) + LEAST_MALLOC_BLOCK
 
     def _is_more(self, number: int) -> bool:
         """More of the runs is alive, as far as births tell.
