@@ -245,3 +245,35 @@ def test_what_lies_below_the_last_function_is_of_the_stack_alone():
     graph = load(io.BytesIO(written(frames(2).content())))
     labels = {graph.root_label(row) for row in range(len(graph.roots))}
     assert {"running fill()", "running main()", "running (anonymous)()"} <= labels
+
+
+def keep_alive(runs, listed=()):
+    """A pool of eleven sockets: each run takes the place of the oldest; three parsers are used again."""
+    d = program()
+    d.node("pool", "object", "Array")
+    d.edge("registry", "property", "pool", "pool")
+    d.node("listed", "object", "Array")
+    d.edge("registry", "property", "listed", "listed")
+    for number in range(min(runs, 3)):
+        d.node(f"parser {number}", "object", "Parser", id=5009 + 20 * number)
+        d.node(f"more {number}", "array", "system / PropertyArray", id=5011 + 20 * number)
+        d.edge(f"parser {number}", "internal", "properties", f"more {number}")
+    for run in range(max(0, runs - 11), runs):
+        d.node(f"socket {run}", "object", "Socket", id=5001 + 20 * run)
+        d.node(f"store {run}", "array", "system / PropertyArray", id=5003 + 20 * run)
+        d.edge("pool", "element", run % 11, f"socket {run}")
+        d.edge(f"socket {run}", "internal", "properties", f"store {run}")
+        d.edge(f"socket {run}", "property", "parser", f"parser {run % 3}")
+        if run in listed:
+            d.edge("listed", "element", run, f"socket {run}")
+    return d
+
+
+def test_where_properties_are_kept_is_judged_with_the_objects_that_have_them():
+    assert findings(keep_alive, 17).verdict is Verdict.BOUNDED
+
+
+def test_what_lists_a_part_of_a_pool_that_stands_still_is_no_leak():
+    assert (
+        findings(lambda runs: keep_alive(runs, (6, 7, 8, 9, 10, 12, 14, 15)), 17).verdict is Verdict.BOUNDED
+    )

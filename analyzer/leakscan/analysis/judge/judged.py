@@ -16,6 +16,7 @@ from leakscan.analysis.judge.chains import judge_chains
 from leakscan.analysis.judge.passing import judge_stages
 from leakscan.analysis.judge.slot_noise import SlotNoise, noise_of_slot
 from leakscan.analysis.judge.slots import ACCUMULATING, SlotJudgement, TypeHistory, judge_slot
+from leakscan.analysis.judge.stores import judge_stores
 from leakscan.analysis.results.findings import Verdict
 from leakscan.analysis.slots.entries import Entries, count_entries
 from leakscan.analysis.slots.slot import Slot
@@ -46,6 +47,7 @@ def judge_slots(earlier: Earlier, holding: Holding, names: SlotNames, types: Typ
     alone = [judge_slot(holding, types, at, entries[at], populations[at]) for at in numbers]
     judgements = judge_stages(holding, types, entries, populations, alone)
     judgements = judge_beside(holding, entries, populations, judgements)
+    judgements = judge_stores(holding, populations, judgements)
     judgements = judge_chains(holding, populations, judgements)
     return [
         JudgedSlot(

@@ -67,6 +67,8 @@ def judge_stages(
             }
         elif still := _stands_still(counted, row, births, populations, found):
             changed = still
+        elif parts := _parts_of_the_whole(counted, row, births, populations, found):
+            changed = parts
         else:
             lost = types.lost.get(names[row], (None,))
             loses = any(count is None or count for count in lost)
@@ -111,6 +113,37 @@ def _stands_still(
             and is_born_within(each.births, born)
         }
     return changed
+
+
+def _parts_of_the_whole(
+    counted: History,
+    row: int,
+    births: Mapping[int, tuple[int, ...]],
+    populations: Sequence[Sequence[Population]],
+    found: Sequence[SlotJudgement],
+) -> dict[int, Mapping[int, Judgement]]:
+    """By slot, what is no worse than all of its type, which another slot holds and which stands still.
+
+    The census speaks for the whole; a part whose births have no pace of their own goes with it.
+    """
+    if standstill_of(counted) < ENOUGH_RUNS or (counted.counts[-1] or 0) < counted.total:
+        return {}
+    whole = next(
+        (
+            found[slot].by_type[row]
+            for slot in births
+            if found[slot].by_type[row].verdict is Verdict.BOUNDED
+            and any(each.is_whole for each in populations[slot] if each.type_row == row)
+        ),
+        None,
+    )
+    if whole is None:
+        return {}
+    return {
+        slot: {row: whole}
+        for slot, born in births.items()
+        if found[slot].by_type[row].verdict in ACCUMULATING and not is_regular(born)
+    }
 
 
 def _ways(
