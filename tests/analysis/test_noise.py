@@ -156,6 +156,11 @@ PLACES = [
         "rejected promises, which Node looks through after each turn of its loop",
         True,
     ),
+    (
+        "(GC roots) > .regexp_last_match_info > [*]",
+        "the last match of a regular expression, which V8 keeps for `RegExp.lastMatch`",
+        True,
+    ),
     ("(GC roots) > internal `map`", "V8's own bookkeeping", True),
     ("(Stack roots) > holds", "values at hand when the snapshot was taken", True),
 ]

@@ -388,6 +388,14 @@ NOISE: Final = (
         example="(GC roots) > closure `pendingUnhandledRejections` > [*]",
     ),
     NoiseRule(
+        reason="the last match of a regular expression, which V8 keeps for `RegExp.lastMatch`",
+        anywhere=r"\.regexp_last_match_info",
+        is_bounded=True,
+        library="V8",
+        versions="Node 18-26",
+        example="(GC roots) > .regexp_last_match_info > [*]",
+    ),
+    NoiseRule(
         reason="V8's own bookkeeping",
         anywhere="internal `.*`",
         is_bounded=True,
