@@ -30,6 +30,11 @@ def test_runs_that_leave_more_and_more_are_no_straight_line():
     ]
 
 
+def test_eight_runs_show_a_bend():
+    rising = [100 * run for run in range(1, 9)]
+    assert project(rising, rising)[0].basis == "faster"
+
+
 def test_a_bend_has_an_interval_that_holds_what_comes():
     draw, hits = Random(7), 0
     for _ in range(500):
@@ -60,7 +65,7 @@ def test_a_backlog_whose_old_ones_go_grows_straight_on():
     [
         [100] * 10 + [180] * 10,  # a step
         [100] * 19 + [4_000],  # a table that was made larger
-        [100, 200, 300],  # three runs show no bend
+        [100 * run for run in range(1, 8)],  # seven runs show no bend
         [20 - run for run in range(20)],  # slower: a bound may be near, which is not said here
         [90, 110] * 10,
     ],
