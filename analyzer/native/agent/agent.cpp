@@ -115,13 +115,15 @@ void snapshot(Pipes& pipes, const Order& order) {
         if (is_dated && started.pid > 0 && ends_interval && births::begin_run(static_cast<std::uint16_t>(run + 1)))
             session.interval++;
     }
+    if (started.pid <= 0 || order.held_seconds <= 0) held.let_go();
     const double pause = held.held_for();
     pipes.say("forked waited_seconds=%.6f pause_seconds=%.6f run=%u births=%d pid=%ld errno=%d reason=%s", waited,
               pause, run, births::armed() && !guard::counts_births(), started.pid, started.error,
               started.reason ? started.reason : "");
     if (started.pid <= 0) return;
     const auto let_go = [](void* context) { static_cast<Held*>(context)->let_go(); };
-    record::Hold hold{order.held_seconds, let_go, &held, 0, order.held_seconds > 0};
+    const bool is_held = order.held_seconds > 0;
+    record::Hold hold{order.held_seconds, let_go, &held, 0, is_held};
     // A walk with a table ends early rather than go on while every page that is written exists twice.
     double hurried_seconds = order.held_seconds * kHurriedShare;
     const auto must_hurry = [](void* context, double seconds) {
@@ -129,7 +131,7 @@ void snapshot(Pipes& pipes, const Order& order) {
         return limit > 0 && seconds > limit;
     };
     const record::Watch watch{[](void*) { return true; }, must_hurry, &hurried_seconds};
-    const record::Ended ended = record::wait_for(started.pid, kChildSeconds, &watch, &hold);
+    const record::Ended ended = record::wait_for(started.pid, kChildSeconds, &watch, is_held ? &hold : nullptr);
     record::MallocTotals malloc;
     if (record::malloc_totals(&malloc))
         pipes.say(

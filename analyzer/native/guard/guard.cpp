@@ -33,6 +33,9 @@ namespace {
 
 using agent::monotonic_seconds;
 
+// A rest where the fastest growth of small objects takes longer than that; big blocks wake it (listen_for_strokes).
+constexpr double kRestPause = 0.5;
+constexpr Bytes kRestRoom = 512 << 20;
 constexpr double kLongPause = 0.2, kYoungPause = 0.05, kShortPause = 0.02, kYoungSeconds = 5;
 constexpr double kChildSeconds = 600, kRetrySeconds = 1, kChildDelay = 1, kFindSeconds = 3;
 constexpr double kLeastSlowness = 1.2,
@@ -334,7 +337,7 @@ void Guard::watch(const Reading& now, double at) {
         return take_last(now, at, "an allocation failed");
     // Others fill the machine, too: only a process that is a good part of it looks at itself for the cause.
     if (now.kind == Kind::MACHINE && resident < now.limit / 20) {
-        pause_ = kLongPause;
+        pause_ = kRestPause;
         return;
     }
     const Cost next = cost(resident);
@@ -352,7 +355,9 @@ void Guard::watch(const Reading& now, double at) {
     // As often as it takes to see the threshold before it is far behind.
     const Bytes left = threshold - used < now.room - needed ? threshold - used : now.room - needed;
     const bool is_soon = static_cast<double>(left) < next.bytes_a_second * 4 * kLongPause;
-    pause_ = is_soon ? kShortPause : at - baseline_at_ < kYoungSeconds ? kYoungPause : kLongPause;
+    pause_ = is_soon ? kShortPause : at - baseline_at_ < kYoungSeconds ? kYoungPause
+             : left > kRestRoom                 ? kRestPause
+                                                : kLongPause;
     if (at - tried_ < kRetrySeconds) return;
     // Others may have made room when births had been forgotten: what is there tells more than one without.
     if (has_after_ && has_forgotten_) return;

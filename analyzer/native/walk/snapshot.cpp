@@ -412,6 +412,7 @@ Ended wait_for(long pid, double timeout_seconds, const Watch* watch, Hold* hold)
         hold->held_for = monotonic_seconds() - start;
         hold = nullptr;
     };
+    if (hold && hold->seconds <= 0) let_go();
     int status = 0;
     bool late = false, is_broken_off = false, is_told_to_hurry = false;
     double broken_off_at = 0;
