@@ -233,7 +233,7 @@ def test_a_program_that_writes_all_of_its_memory_stands_still_for_its_snapshot(t
     with limited() as (folder, limit), running(WRITES, env={**os.environ, "GROUP": str(folder)}) as target:
 
         def leave_room() -> None:
-            (folder / limit).write_text(str(int((folder / usage(limit)).read_text()) + 24 * MIB))
+            (folder / limit).write_text(str(int((folder / usage(limit)).read_text()) + 13 * MIB))
 
         leave_room()
         for seconds in (0, 0.001):  # never, or for too short a time
