@@ -11,7 +11,8 @@ from drawn_leaks import found
 from heaps import heap
 from leakscan.analysis.diff import diff
 from leakscan.analysis.judge.noise import noise_rule
-from leakscan.analysis.judge.noise_table import NOISE, NoiseRule
+from leakscan.analysis.judge.noise_rule import NoiseRule
+from leakscan.analysis.judge.noise_table import NOISE
 from leakscan.analysis.results.findings import Path, Step, Verdict
 
 RE = "module re -> re; re: module name=re at=/usr/lib/python3.11/re.py:1; re -['_cache']-> cache; cache: dict"

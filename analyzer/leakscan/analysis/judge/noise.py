@@ -7,7 +7,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final
 
-from leakscan.analysis.judge.noise_table import NOISE, NoiseRule
+from leakscan.analysis.judge.noise_rule import NoiseRule
+from leakscan.analysis.judge.noise_table import NOISE
 from leakscan.analysis.judge.test_runner import TEST_RUNNER, is_for_tests, runs_tests
 from leakscan.analysis.results.findings import Path
 

@@ -6,36 +6,11 @@ row says that the library itself bounds it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from leakscan.analysis.judge.noise_node import NODE
+from leakscan.analysis.judge.noise_rule import NoiseRule
 from leakscan.analysis.judge.test_runner import TEST_RUNNER
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoiseRule:
-    """A place that a library fills by itself.
-
-    `modules` are separated by spaces, `name.*` stands for a package with all its modules; `name` is a
-    pattern for the first step, the module's global. For roots that are no modules, `root` is a pattern for
-    the root; `is_direct` when the root itself must hold the survivors. `anywhere` is a pattern for any
-    step's reference. `is_bounded`: the place cannot grow without limit, or the library lets go by itself.
-    `is_runner`: it also holds what is the tests' own, which the rule does not speak for. `library` fills the
-    place in `versions`, seen there; `example` is a path that this row, and no earlier one, is about.
-    """
-
-    reason: str
-    library: str
-    versions: str
-    example: str
-    modules: str = ""
-    name: str = ""
-    root: str = ""
-    anywhere: str = ""
-    is_direct: bool = False
-    is_bounded: bool = False
-    is_runner: bool = False
-
 
 NOISE: Final = (
     NoiseRule(
@@ -371,47 +346,7 @@ NOISE: Final = (
         versions="3.11-3.15",
         example="module builtins > print",
     ),
-    NoiseRule(
-        reason="resource timings of fetch, 250 at most",
-        anywhere="closure `resourceTimingBuffer`",
-        is_bounded=True,
-        library="Node",
-        versions="18-26",
-        example="(GC roots) > closure `resourceTimingBuffer` > [*]",
-    ),
-    NoiseRule(
-        reason="rejected promises, which Node looks through after each turn of its loop",
-        anywhere="closure `pendingUnhandledRejections`",
-        is_bounded=True,
-        library="Node",
-        versions="18-26",
-        example="(GC roots) > closure `pendingUnhandledRejections` > [*]",
-    ),
-    NoiseRule(
-        reason="the last match of a regular expression, which V8 keeps for `RegExp.lastMatch`",
-        anywhere=r"\.regexp_last_match_info",
-        is_bounded=True,
-        library="V8",
-        versions="Node 18-26",
-        example="(GC roots) > .regexp_last_match_info > [*]",
-    ),
-    NoiseRule(
-        reason="V8's own bookkeeping",
-        anywhere="internal `.*`",
-        is_bounded=True,
-        library="V8",
-        versions="Node 18-26",
-        example="(GC roots) > internal `map`",
-    ),
-    NoiseRule(
-        reason="values at hand when the snapshot was taken",
-        root=r"\((Stack roots|Handle scope)\)|running .+\(\)",
-        is_direct=True,
-        is_bounded=True,
-        library="V8",
-        versions="Node 18-26",
-        example="(Stack roots) > holds",
-    ),
+    *NODE,
 )
 
 HELD_BY: Final = {
