@@ -189,9 +189,11 @@ def _answers(findings: Findings, switches: Switches) -> list[str]:
     more = "1 more new object is" if stay == 1 else f"{count_text(stay)} more new objects are"
     stays = "stays" if stay == 1 else "stay"
     rest = f" {more} bounded or noise and {stays}." if stay > 0 else ""
+    retained = sum(leak.exclusive_bytes for leak in findings.leaks if leak.verdict is Verdict.LEAK)
     rows = []
     for survivors, objects, size in switches.effects:
-        freed = f"{count_text(objects)} objects, {size_text(size)}"
+        older = ", with what those places hold from before the runs" if size > retained > 0 else ""
+        freed = f"{count_text(objects)} objects, {size_text(size)}{older}"
         if leaking and survivors == leaking:
             them = f"all {count_text(heads)} leaking survivors" if heads > 1 else "the leaking survivor"
             rows.append(f"Frees {them} and what they hold: {freed}.{rest}")
