@@ -162,8 +162,10 @@ class _Programs(Observation):
         if self.phase == "start":
             message, hint = f"no run was seen: {end}", marks.hint
             if has_failed:
+                # It may have failed for a reason of its own at its end, or before anything could be marked.
                 hint = (
-                    "what it said of that is above: it is started as you would start it, in the same folder"
+                    "what it said of that is above: it is started as you would start it, in the same folder. "
+                    f"If it did its work: {hint}"
                 )
         else:
             message = f"{end} before a run was counted: {self._settings.warmup} warm-up runs come first"
