@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from drawn_leaks import told
-from heaps import heap
+from heaps import DrawnHeap, heap
 from leakscan.analysis.results.findings import Verdict
 
 RUNS = 20
@@ -187,3 +187,46 @@ def test_entries_are_no_links_of_a_chain():
         "app.Other": Verdict.LEAK,
         "float": Verdict.INCONCLUSIVE,
     }
+
+
+def placed(places: int, filled: int, *, appended: int, vacant: str) -> DrawnHeap:
+    rows = [f"list -[{at}]-> nothing" for at in range(max(0, filled - appended), places)]
+    for run in range(1, filled + 1):
+        at = run - 1 if run > appended else places + run
+        rows.append(f"list -[{at}]-> c{run}; c{run}: app.Chunk birth={run}")
+    return heap("\n".join((APP, f"nothing: {vacant}", *rows)), meta={"births": True})
+
+
+def in_places(places: int, *, appended: int = 0, vacant: str = "NoneType") -> str:
+    """A list that was made with `places` places: one is filled in each run, or one put behind them."""
+    before, after = (placed(places, filled, appended=appended, vacant=vacant) for filled in (0, RUNS))
+    (judged,) = (one for one in told(before, after, runs=RUNS).judged if one.slot.pattern == "State.list[*]")
+    return judged.judgement.by_type[after.type_names.index("app.Chunk")].evidence
+
+
+def test_a_list_that_was_made_with_its_places_fills_up_to_them():
+    assert in_places(64) == "20 of 64 filled, 1 per run: full after 44 more runs"
+    assert in_places(20) == "bound 20 visible, full"
+
+
+def test_what_is_put_behind_the_places_of_a_list_knows_no_bound():
+    assert in_places(64, appended=RUNS) == "1 per run, every run"
+
+
+def test_places_are_vacant_where_they_all_hold_the_same():
+    assert in_places(64, vacant="app.Empty").startswith("20 of 64 filled")
+
+
+def test_tables_of_places_that_are_taken_in_hand_one_by_one_have_no_bound_yet():
+    rows = "\n".join(f"list -[{n}]-> row{n}; row{n}: list" for n in range(4)) + "\nnone: NoneType\n"
+    before = f"{APP}\n{rows}" + "\n".join(f"row{n} -[{at}]-> none" for n in range(4) for at in range(8))
+    after = f"{APP}\n{rows}" + "\n".join(
+        f"row{n} -[{at}]-> c{n}_{at}; c{n}_{at}: app.Chunk birth={8 * n + at + 1}"
+        if 8 * n + at < RUNS
+        else f"row{n} -[{at}]-> none"
+        for n in range(4)
+        for at in range(8)
+    )
+    graphs = [heap(text, meta={"births": True}) for text in (before, after)]
+    found = {one.slot.pattern: one.judgement.verdict for one in told(*graphs, runs=RUNS).judged}
+    assert found == {"State.list[*][*]": Verdict.INCONCLUSIVE}

@@ -114,6 +114,14 @@ def count_entries(earlier: Earlier, reach: Reach, names: SlotNames, slot: Slot, 
         bound = bound * len(slot.holders) // len(bounds)
     enforced = all(is_enforced for _, is_enforced in bounds)
     by_type = _by_type(earlier.before, graph, old, slot.holders, values, counted)
+    if graph.runtime == "cpython" and counted is ENTRY_KINDS and not bound and before == after:
+        vacant = _vacant(earlier, graph, old, slot.holders)
+        if len(old) == len(slot.holders) and vacant[0] > vacant[1]:
+            filled = before - vacant[0], after - vacant[1]
+            is_all = len(old) == 1  # of several, others may take part later
+            return Entries(
+                *filled, len(values), births, bound=after, bound_is_enforced=is_all, by_type=by_type
+            )
     return Entries(
         before,
         after,
@@ -123,6 +131,23 @@ def count_entries(earlier: Earlier, reach: Reach, names: SlotNames, slot: Slot, 
         bound_is_enforced=bool(bound) and enforced,
         by_type=by_type,
     )
+
+
+def _vacant(earlier: Earlier, graph: HeapGraph, old: U32, holders: U32) -> tuple[int, int]:
+    """Places made before there was anything to put there, `[None] * 64`: how many were vacant, and are now.
+
+    They all hold the same object, the one that most entries held before.
+    """
+    was = earlier.before.ref_targets[_of(earlier.before, old, ENTRY_KINDS)]
+    objects, counts = np.unique(was, return_counts=True)
+    most = int(counts.argmax()) if len(counts) else 0
+    if not len(counts) or counts[most] < 2:
+        return 0, 0
+    now = graph.ref_targets[_of(graph, holders, ENTRY_KINDS)]
+    held = distinct(now)
+    earlier.look_up(held)
+    same = [obj for obj in held.tolist() if earlier.of(obj) == int(objects[most])]
+    return int(counts[most]), int(np.isin(now, same).sum())
 
 
 def _without_names(
