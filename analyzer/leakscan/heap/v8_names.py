@@ -149,6 +149,9 @@ HIDDEN_EDGES: Final = {
 }
 """Label of the numbered edges of a node, by its name; the others are unnamed."""
 
+ARRAY: Final = "(array)"
+STORES: Final = (ARRAY, "system / PropertyArray")
+"""Types of what V8 keeps the properties and items of an object in."""
 STACK_ROOTS: Final = "(Stack roots)"
 RUNNING: Final = "running {}()"
 """Label of what lies in the frame of a running function."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from typing import Final
 
 from leakscan.errors import CaptureError
@@ -37,7 +36,9 @@ def _instead(target: str) -> str:
         return f"with --on-call or --every 30s it runs as a command: -- {written}"
     if not file:
         return "write package.module:callable or path/to/file.py:callable"
-    functions = list(_functions_of(file))
+    from leakscan.record.syntax import functions_of
+
+    functions = list(functions_of(file))
     name = os.path.basename(file)
     if name.startswith("test_") or name.endswith("_test.py"):
         tests = [f"{file}::{each}" for each in functions if each.startswith("test_")]
@@ -60,17 +61,3 @@ def _file_of(written: str) -> str:
     found = [f"{folder}.py" for folder in folders]
     found += [os.path.join(folder, name) for folder in folders for name in ("__main__.py", "__init__.py")]
     return next((each for each in found if os.path.isfile(each)), "")
-
-
-def _functions_of(file: str) -> Iterator[str]:
-    """Public functions at the top of a module, in order; none of what is not Python."""
-    import ast
-
-    try:
-        with open(file, "rb") as source:
-            tree = ast.parse(source.read())
-    except (OSError, SyntaxError, ValueError):
-        return
-    for node in tree.body:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not node.name.startswith("_"):
-            yield node.name

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable, Iterator, Mapping
-from types import CodeType, FunctionType
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from types import FunctionType
+from typing import Any
 
 from leakscan.errors import CaptureError
 from leakscan.record.parameters import parameters_of
@@ -14,8 +13,6 @@ from leakscan.record.parameters import parameters_of
 
 _GENERATOR, _ASYNC_GENERATOR = 0x20, 0x200
 """CO_ flags of code objects."""
-_REPEATING: Final = (ast.For, ast.AsyncFor, ast.While)
-_WITH_OWN_YIELDS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
 def may_give_a_callable(call: object, arguments: Mapping[str, Any]) -> bool:
@@ -28,40 +25,9 @@ def may_give_a_callable(call: object, arguments: Mapping[str, Any]) -> bool:
     parameters = parameters_of(call)
     if parameters is None or not set(parameters.required) <= set(arguments) <= set(parameters.names):
         return False
-    function = _definition(call.__code__)
-    if function is None:
-        return False
-    yields = list(_yields(function, is_repeated=False))
-    if len(yields) != 1:
-        return False
-    node, is_repeated = yields[0]
-    return not is_repeated and isinstance(node.value, (ast.Name, ast.Attribute, ast.Lambda, ast.Call))
+    from leakscan.record.syntax import yields_one_object
 
-
-def _definition(code: CodeType) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
-    try:
-        with open(code.co_filename, "rb") as source:
-            tree = ast.parse(source.read())
-    except (OSError, SyntaxError, ValueError):
-        return None
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == code.co_name:
-            first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
-            if first == code.co_firstlineno:
-                return node
-    return None
-
-
-def _yields(node: ast.AST, *, is_repeated: bool) -> Iterator[tuple[ast.Yield, bool]]:
-    """The yields of one function, and whether each lies in a loop."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, _WITH_OWN_YIELDS):
-            continue
-        if isinstance(child, ast.YieldFrom):
-            yield ast.Yield(child.value), True
-        elif isinstance(child, ast.Yield):
-            yield child, is_repeated
-        yield from _yields(child, is_repeated=is_repeated or isinstance(child, _REPEATING))
+    return yields_one_object(call.__code__)
 
 
 def object_of_method(target: str, owner: object, name: str) -> Callable[[], Any] | None:

@@ -16,6 +16,7 @@ from leakscan.analysis.slots.entries import ENTRY_KINDS
 from leakscan.analysis.slots.reach import NewGraph, Reach
 from leakscan.analysis.slots.slot import SlotTable
 from leakscan.heap.graph import U32
+from leakscan.heap.v8_names import ARRAY
 
 Indexes = npt.NDArray[np.intp]
 Counts = npt.NDArray[np.int64]
@@ -123,7 +124,7 @@ class Holding:
         """The sets with a number of V8 that is an object, and an item of something new and not in a field."""
         graph, reach = self.reach.graph, self.reach
         names = np.array(graph.type_names)
-        rows = [np.flatnonzero(names == of) for of in (NUMBER, "(array)")]
+        rows = [np.flatnonzero(names == of) for of in (NUMBER, ARRAY)]
         is_number = np.isin(graph.type_ids[graph.ref_targets[reach.inner]], rows[0])
         refs, sources = reach.inner[is_number], reach.inner_sources[is_number]
         is_item = np.isin(kinds_of(graph, refs), ENTRY_KINDS) | np.isin(graph.type_ids[sources], rows[1])

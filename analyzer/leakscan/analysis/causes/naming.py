@@ -14,6 +14,7 @@ from leakscan.analysis.graph.kernels import NO
 from leakscan.analysis.graph.modules import Tier
 from leakscan.analysis.slots.reach import Reach
 from leakscan.heap.graph import U32
+from leakscan.heap.v8_names import STORES
 
 ACTORS: Final = frozenset(
     (
@@ -41,7 +42,6 @@ _MINOR_ACTORS: Final = frozenset(
 """Those that something with a better name inside of them speaks for: the task that a timer wakes."""
 _LINKS: Final = frozenset(("functools._lru_list_elem", "<frame>", "weakref.ReferenceType"))
 """What only links a container to what lies in it."""
-_STORES: Final = frozenset(("(array)", "system / PropertyArray"))
 _SEQUENCES: Final = frozenset(("list", "tuple", "set"))
 _WORTH_NAMING: Final = 0.05
 _MOSTLY: Final = 0.5
@@ -142,7 +142,7 @@ def _is_inside_of_a_library(outer: _Member, inner: _Member) -> bool:
 def _outermost(members: Sequence[_Member], worst: Mapping[int, bool]) -> int:
     """Of builtin objects those that lie in the slot; one of the standard library when it is most of it."""
     # Where V8 keeps the properties of an object is no thing of its own.
-    members = [member for member in members if member.name not in _STORES] or members
+    members = [member for member in members if member.name not in STORES] or members
     fitting = _fitting(members, worst) or members
     total = max(member.retained for member in members)
     runs = max(member.run_count for member in fitting)

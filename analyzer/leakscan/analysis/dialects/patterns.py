@@ -25,6 +25,7 @@ from leakscan.analysis.graph.refs import (
     kinds_of,
     objects_named,
     refs_from,
+    source_of,
     sources_of,
     strings_ending,
     strings_equal,
@@ -52,7 +53,7 @@ class Matched:
         return len(self.refs) + len(self.roots)
 
 
-TRIE_NODES: Final = "hamt"
+_TRIE_NODES: Final = "hamt"
 """How the names of the types begin in whose objects a context keeps its variables."""
 ENTRIES: Final = (
     Kind.KEY_STR,
@@ -188,9 +189,19 @@ def in_tries(graph: HeapGraph, refs: U32) -> U32:
     """Those of these references that are entries of a context: a variable, or its value."""
     kinds = kinds_of(graph, refs)
     refs = refs[(kinds == Kind.CONTEXT) | (kinds == Kind.KEY)]
-    is_node = np.array([name.startswith(TRIE_NODES) for name in graph.type_names], np.bool_)
-    inside: U32 = refs[is_node[graph.type_ids[sources_of(graph, refs)]]]
+    inside: U32 = refs[are_tries(graph, sources_of(graph, refs))]
     return inside
+
+
+def are_tries(graph: HeapGraph, objects: U32) -> Bools:
+    """Which of these a context keeps its variables in."""
+    is_node = np.array([name.startswith(_TRIE_NODES) for name in graph.type_names], np.bool_)
+    return np.asarray(is_node[graph.type_ids[objects]])
+
+
+def is_in_trie(graph: HeapGraph, ref: int) -> bool:
+    """The same of what one reference begins at."""
+    return graph.type_name(source_of(graph, ref)).startswith(_TRIE_NODES)
 
 
 def _context_refs(graph: HeapGraph, name: str) -> U32:

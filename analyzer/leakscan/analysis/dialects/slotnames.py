@@ -12,7 +12,7 @@ import numpy as np
 from leakscan.analysis.dialects.functions import FUNCTIONS, code_place
 from leakscan.analysis.dialects.handles_v8 import PARSER, handle_names
 from leakscan.analysis.dialects.pattern_text import quoted
-from leakscan.analysis.dialects.patterns import TRIE_NODES
+from leakscan.analysis.dialects.patterns import is_in_trie
 from leakscan.analysis.dialects.slots_v8 import (
     INNARDS,
     REQUIRED,
@@ -76,8 +76,7 @@ class SlotNames:
     def slot_pattern(self, ref: int, *, every: bool) -> str:
         """The pattern that names this reference; with `every`, all entries of its container."""
         kind = self.graph.kind(ref)
-        in_trie = self.graph.type_name(source_of(self.graph, ref)).startswith(TRIE_NODES)
-        if kind == Kind.CONTEXT or (kind == Kind.KEY and in_trie):
+        if kind == Kind.CONTEXT or (kind == Kind.KEY and is_in_trie(self.graph, ref)):
             return f"context variable {quoted(self.graph.label(ref))}"
         if self.graph.runtime == "v8" and (listed := list_of_node(self.graph, ref)):
             return f"{listed}[*]"

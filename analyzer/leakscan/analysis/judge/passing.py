@@ -65,9 +65,11 @@ def judge_stages(
             changed = {
                 slot: _in_step(found[slot], populations[slot], births[slot], emptied) for slot in births
             }
-        elif still := _stands_still(counted, row, births, populations, found):
+        elif (window := _still_for(counted)) >= _LONG and (
+            still := _stands_still(counted, window, row, births, populations, found)
+        ):
             changed = still
-        elif parts := _parts_of_the_whole(counted, row, births, populations, found):
+        elif window >= ENOUGH_RUNS and (parts := _parts_of_the_whole(row, births, populations, found)):
             changed = parts
         else:
             lost = types.lost.get(names[row], (None,))
@@ -86,19 +88,23 @@ def judge_stages(
     return found
 
 
+def _still_for(counted: History) -> int:
+    """Last runs in which there were no more of a type, 0 where that is not known of these alone."""
+    window = standstill_of(counted)
+    # A census of fewer than are there was not taken of these.
+    return window if window and (counted.counts[-1] or 0) >= counted.total else 0
+
+
 def _stands_still(
     counted: History,
+    window: int,
     row: int,
     births: Mapping[int, tuple[int, ...]],
     populations: Sequence[Sequence[Population]],
     found: Sequence[SlotJudgement],
 ) -> dict[int, Mapping[int, Judgement]]:
     """By slot, what is no longer undecided: for long there are no more of the type, wherever they lie."""
-    window = standstill_of(counted)
     begun = counted.runs - window
-    # A census of fewer than are there was not taken of these alone.
-    if window < _LONG or (counted.counts[-1] or 0) < counted.total:
-        return {}
     text = f"no more of the type in the last {window} runs than {count_text(counted.counts[-1] or 0)}"
     still = Judgement(Verdict.BOUNDED, text, since_run=begun + 1, reason="stands_still")
     changed: dict[int, Mapping[int, Judgement]] = {}
@@ -116,7 +122,6 @@ def _stands_still(
 
 
 def _parts_of_the_whole(
-    counted: History,
     row: int,
     births: Mapping[int, tuple[int, ...]],
     populations: Sequence[Sequence[Population]],
@@ -126,8 +131,6 @@ def _parts_of_the_whole(
 
     The census speaks for the whole; a part whose births have no pace of their own goes with it.
     """
-    if standstill_of(counted) < ENOUGH_RUNS or (counted.counts[-1] or 0) < counted.total:
-        return {}
     whole = next(
         (
             found[slot].by_type[row]

@@ -7,14 +7,12 @@ objects that have one: they are no worse than the worst of these.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from leakscan.analysis.causes.holding import Holding, Population
 from leakscan.analysis.judge.ranks import rank
 from leakscan.analysis.judge.slots import SlotJudgement, worst_of
 from leakscan.heap.kinds import TypeFlag
-
-_STORES: Final = ("(array)", "system / PropertyArray")
+from leakscan.heap.v8_names import STORES
 
 
 def judge_stores(
@@ -22,7 +20,7 @@ def judge_stores(
 ) -> list[SlotJudgement]:
     """The judgements on all slots, those on what V8 keeps for other objects set right. O(populations)."""
     graph = holding.reach.graph
-    stores = {row for row, name in enumerate(graph.type_names) if name in _STORES}
+    stores = {row for row, name in enumerate(graph.type_names) if name in STORES}
     if graph.runtime != "v8" or not stores:
         return list(judged)
     is_engine = (graph.types.flags & int(TypeFlag.SYNTHETIC)) != 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from leakscan.analysis.dialects.patterns import FIELDS, TRIE_NODES
+from leakscan.analysis.dialects.patterns import FIELDS, is_in_trie
 from leakscan.analysis.dialects.segments import read_segments
 from leakscan.analysis.dialects.segments_v8 import INTERNALS
 from leakscan.analysis.dialects.slotnames import SlotNames
@@ -61,10 +61,9 @@ def _is_passed(names: SlotNames, ref: int) -> bool:
     kind, graph = names.graph.kind(ref), names.graph
     if graph.runtime == "v8":
         return names.steps.is_silent(ref)
-    in_trie = graph.type_name(source_of(graph, ref)).startswith(TRIE_NODES)
     # An attribute `__dict__` is a descriptor of the class, not its namespace.
     return (
-        (kind == Kind.KEY and not in_trie)
+        (kind == Kind.KEY and not is_in_trie(graph, ref))
         or (kind == Kind.KEY_STR and graph.label(ref) in FIELDS)
         or (kind != Kind.CONTEXT and names.steps.is_silent(ref))
     )

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from leakscan.analysis.births.earlier import Earlier
 from leakscan.analysis.dialects.pattern_text import quoted
-from leakscan.analysis.dialects.patterns import TRIE_NODES
+from leakscan.analysis.dialects.patterns import are_tries
 from leakscan.analysis.dialects.segment import normalised
 from leakscan.analysis.dialects.slotnames import SlotNames
 from leakscan.analysis.dialects.slots_v8 import is_hash_table, spelled_alike
@@ -78,8 +78,7 @@ def _named_slots(earlier: Earlier, reach: Reach, names: SlotNames, refs: U32, so
     kinds = kinds_of(graph, refs)
     is_entry = np.isin(kinds, list(DATA_KINDS)) & ~reach.is_namespace[sources]
     # Of a context's trie the variables have names, which their objects are the keys of.
-    in_trie = np.array([name.startswith(TRIE_NODES) for name in graph.type_names])[graph.type_ids[sources]]
-    is_entry &= ~(in_trie & (kinds == Kind.KEY))
+    is_entry &= ~(are_tries(graph, sources) & (kinds == Kind.KEY))
     is_property = _new_properties(earlier, reach, refs, sources, kinds, is_entry)
     is_property |= spelled_alike(graph, refs, sources, ~is_entry)
     is_cancelled = cancelled_timers(reach, refs)
